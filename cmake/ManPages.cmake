@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cmake -DFAULTLINE=program -DMAN_DIR=dir -P ManPages.cmake: one page a command, and the overview.
+file(MAKE_DIRECTORY ${MAN_DIR})
+function(write_page name)
+  execute_process(COMMAND ${FAULTLINE} help --man ${ARGN} OUTPUT_FILE ${MAN_DIR}/${name}.1
+                  RESULT_VARIABLE failed)
+  if(failed)
+    message(FATAL_ERROR "faultline help --man ${ARGN} failed: ${failed}")
+  endif()
+endfunction()
+execute_process(COMMAND ${FAULTLINE} help OUTPUT_VARIABLE overview RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "faultline help failed: ${failed}")
+endif()
+write_page(faultline)
+string(REGEX MATCHALL "\n  [a-z]+ " rows "${overview}")
+foreach(row IN LISTS rows)
+  string(STRIP "${row}" command)
+  write_page(faultline-${command} ${command})
+endforeach()

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * cmd.h - what a subcommand is.
+ *
+ * Each lives in a cmd_NAME.c beside the engine it drives and is one row in
+ * analyze/main.c. Help text and the man page are generated from this descriptor.
+ */
+#ifndef FAULTLINE_CMD_H
+#define FAULTLINE_CMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <faultline/err.h>
+#include <faultline/opt.h>
+
+struct fl_cmd {
+    const char *name;
+    const char *summary;     /* one line, starts with a verb, no full stop */
+    const char *synopsis;    /* without "faultline NAME"; one form a line */
+    const char *description; /* paragraphs separated by an empty line */
+    const char *examples;    /* lines "command   what it does", or NULL */
+    const struct fl_opt *opts;
+    size_t cfg_size;         /* bytes of the option struct */
+    bool takes_command;      /* operands are a command line: stop at the first */
+    int min_operands, max_operands; /* checked before run(); max < 0: any number */
+    int fail_status;         /* exit status of any failure; 0: by error code (record has 125) */
+    /**
+     * run - do it. @cfg: zeroed, defaults set, options parsed.
+     * Returns: FL_OK, a negative fl_code with @err filled, or a positive exit
+     * status to pass through without a message (record).
+     */
+    int (*run)(void *cfg, int n_operands, char **operands, struct fl_err *err);
+};
+
+/** fl_warn - one line to stderr, "faultline: warning: ...". For cmd_*.c only. */
+void fl_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** fl_note - one line to stderr, "faultline: ...". For cmd_*.c only. */
+void fl_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * Output to a file that appears only when it is whole: written to a temporary
+ * name beside @path, renamed at commit, removed on abort. @path NULL or "-" is
+ * stdout, where commit flushes and checks.
+ */
+struct fl_outfile {
+    FILE *stream;
+    char *path, *tmp_path; /* NULL for stdout */
+};
+int fl_outfile_open(struct fl_outfile *out, const char *path, struct fl_err *err);
+int fl_outfile_commit(struct fl_outfile *out, struct fl_err *err);
+void fl_outfile_abort(struct fl_outfile *out);
+
+#endif

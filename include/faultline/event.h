@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * event.h - what happens in a trace besides accesses, in memory.
+ *
+ * Addresses and lengths are bytes. Strings belong to whoever produced the event:
+ * from a reader they live until its next call. `docs/trace-format.md` gives each
+ * event's bytes on disk; this list and that one are in the same order.
+ */
+#ifndef FAULTLINE_EVENT_H
+#define FAULTLINE_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FL_NO_THREAD UINT32_MAX
+#define FL_NO_MM UINT32_MAX
+#define FL_NO_FILE UINT32_MAX
+
+enum fl_fidelity {
+    FL_FIDELITY_EXACT = 0,
+    FL_FIDELITY_PAGE_EXACT = 1,
+    FL_FIDELITY_EVENTS = 2,
+    FL_FIDELITY_SAMPLED = 3,
+};
+
+/** fl_fidelity_name - "exact", "page-exact", "events", "sampled". */
+const char *fl_fidelity_name(enum fl_fidelity fidelity);
+
+/* Numbers are on disk: never reuse one. */
+enum fl_event_kind {
+    FL_EV_PROCESS = 1,      /* a process appears */
+    FL_EV_THREAD = 2,       /* a thread appears and gets its dense index */
+    FL_EV_THREAD_EXIT = 3,
+    FL_EV_EXEC = 4,         /* a process replaces its address space */
+    FL_EV_EXIT = 5,         /* a process ends */
+    FL_EV_COMM = 6,
+    FL_EV_OOM_ADJ = 7,
+    FL_EV_FILE = 8,         /* a file id is defined, before its first mapping */
+    FL_EV_MAP = 9,          /* replaces whatever was mapped there */
+    FL_EV_UNMAP = 10,
+    FL_EV_PROTECT = 11,
+    FL_EV_REMAP = 12,
+    FL_EV_ADVISE = 13,
+    FL_EV_SIGNAL = 14,      /* a fatal or fault signal is delivered */
+    FL_EV_FAULT = 15,       /* the kernel reported a page fault */
+    FL_EV_LOST = 16,        /* the recorder lost records here */
+};
+
+/* fl_ev_map.flags */
+enum {
+    FL_MAP_SHARED = 1u << 0,  /* MAP_SHARED; otherwise private */
+    FL_MAP_ANON = 1u << 1,    /* no file behind it */
+    FL_MAP_STACK = 1u << 2,   /* a thread's stack; grows down */
+    FL_MAP_HEAP = 1u << 3,    /* the brk area */
+    FL_MAP_SPECIAL = 1u << 4, /* vdso, vvar: never counted as memory */
+    FL_MAP_GROW = 1u << 5,    /* extends the mapping that starts or ends there (brk, stack) */
+    FL_MAP_LOCKED = 1u << 6,  /* mlock, MAP_LOCKED */
+    FL_MAP_HUGETLB = 1u << 7,
+};
+
+/* fl_ev_map.prot and fl_ev_protect.prot: PROT_READ 1, PROT_WRITE 2, PROT_EXEC 4 */
+enum { FL_PROT_READ = 1, FL_PROT_WRITE = 2, FL_PROT_EXEC = 4 };
+
+/* fl_ev_fault.flags */
+enum {
+    FL_FAULT_MAJOR = 1u << 0, /* needed I/O */
+    FL_FAULT_MINOR = 1u << 1, /* did not; neither bit: the kernel did not say */
+    FL_FAULT_WRITE = 1u << 2,
+    FL_FAULT_EXEC = 1u << 3,
+    FL_FAULT_KERNEL = 1u << 4,  /* taken in kernel mode on a user address */
+    FL_FAULT_PRESENT = 1u << 5, /* a protection fault: the page was there (COW) */
+    FL_FAULT_HAS_ACCESS = 1u << 6, /* WRITE, EXEC and PRESENT are known */
+};
+
+struct fl_event {
+    enum fl_event_kind kind;
+    uint32_t thread;  /* dense index of the thread it happened in, or FL_NO_THREAD */
+    uint64_t time_ns; /* since the recording began; never decreases in a trace */
+    union {
+        struct { /* FL_EV_PROCESS */
+            uint32_t pid, ppid; /* as in the recording's pid namespace; ppid 0: unknown */
+            uint32_t mm;        /* address space it runs in */
+            uint32_t copied_mm; /* fork: the space @mm is a copy-on-write copy of; FL_NO_MM:
+                                   @mm is empty, or is shared (vfork, CLONE_VM) if it exists */
+            int32_t oom_score_adj;
+            const char *comm;
+        } process;
+        struct { /* FL_EV_THREAD: event.thread is the new index */
+            uint32_t pid, tid;
+        } thread_start;
+        struct { /* FL_EV_EXEC: the process leaves its old space for the empty @mm */
+            uint32_t pid, mm;
+            const char *path;
+        } exec;
+        struct { /* FL_EV_EXIT */
+            uint32_t pid;
+            int32_t status; /* as waitpid(2) reports it */
+        } exit;
+        struct { /* FL_EV_COMM */
+            uint32_t pid, tid;
+            const char *comm;
+        } comm;
+        struct { /* FL_EV_OOM_ADJ */
+            uint32_t pid;
+            int32_t oom_score_adj;
+        } oom_adj;
+        struct { /* FL_EV_FILE */
+            uint32_t file; /* dense, from 0, in order of definition */
+            uint64_t dev, ino, size_bytes;
+            const char *path; /* as mapped; "memfd:NAME", "" when redacted */
+        } file;
+        struct { /* FL_EV_MAP */
+            uint32_t mm, prot, flags, file; /* file: FL_NO_FILE for anonymous memory */
+            uint64_t start, length, offset; /* offset: bytes into the file */
+        } map;
+        struct { /* FL_EV_UNMAP */
+            uint32_t mm;
+            uint64_t start, length;
+        } unmap;
+        struct { /* FL_EV_PROTECT */
+            uint32_t mm, prot;
+            uint64_t start, length;
+        } protect;
+        struct { /* FL_EV_REMAP: pages move with their contents */
+            uint32_t mm;
+            uint64_t old_start, old_length, new_start, new_length;
+        } remap;
+        struct { /* FL_EV_ADVISE: advice as madvise(2) numbers it */
+            uint32_t mm, advice;
+            uint64_t start, length;
+        } advise;
+        struct { /* FL_EV_SIGNAL */
+            uint32_t signo;
+            uint64_t address; /* si_addr for fault signals, else 0 */
+        } signal;
+        struct { /* FL_EV_FAULT */
+            uint64_t address, ip;
+            uint32_t flags;
+        } fault;
+        struct { /* FL_EV_LOST */
+            uint64_t count;
+        } lost;
+    };
+};
+
+#endif

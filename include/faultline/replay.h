@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * replay.h - a trace through a model of paging.
+ *
+ * The model is deterministic: same trace, same options, same result. It works in
+ * three stages. The virtual memory stage follows address spaces and turns each
+ * run into a reference to a page's contents (an anonymous page, or one page of a
+ * file), whoever maps it and however often. The paging stage gives contents to
+ * frames under a replacement policy and a swap area. The TLB stage sees every
+ * translation. docs/model.md says what each does and leaves out.
+ */
+#ifndef FAULTLINE_REPLAY_H
+#define FAULTLINE_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <faultline/err.h>
+#include <faultline/machine.h>
+#include <faultline/policy.h>
+#include <faultline/trace.h>
+
+#define FL_FRAMES_UNLIMITED UINT32_MAX
+
+/* Why a fault was taken. Names are the keys of faults.by_cause. */
+enum fl_cause {
+    FL_CAUSE_NONE = 0,
+    FL_CAUSE_ANON_ZERO,  /* first touch of an anonymous page, by a read */
+    FL_CAUSE_ANON_WRITE, /* first touch of an anonymous page, by a write */
+    FL_CAUSE_COW,        /* write to a page shared copy-on-write */
+    FL_CAUSE_FILE_MAP,   /* first touch of a file page through this mapping */
+    FL_CAUSE_SHMEM,      /* first touch of a shared anonymous page through this mapping */
+    FL_CAUSE_FILE_READ,  /* a file page that had been evicted: read again */
+    FL_CAUSE_SWAP_IN,    /* an anonymous page that had been evicted */
+    FL_CAUSE_COUNT
+};
+
+/** fl_cause_name - "anon_zero" ...; "none" for FL_CAUSE_NONE. */
+const char *fl_cause_name(enum fl_cause cause);
+/** fl_cause_is_major - true for the causes that need I/O. */
+bool fl_cause_is_major(enum fl_cause cause);
+
+struct fl_replay_opts {
+    uint32_t frames;                    /* data frames; FL_FRAMES_UNLIMITED: never evict */
+    uint64_t swap_pages;                /* slots; UINT64_MAX: as many as needed */
+    const struct fl_policy_ops *policy; /* not NULL */
+    const struct fl_machine *machine;   /* NULL: the default profile */
+    bool no_tlb;                        /* leave the TLB stage out */
+    uint64_t seed;                      /* for `random` */
+};
+
+#define FL_TIMELINE_ROWS_MAX 512
+
+/** One stretch of the timeline; counts are of this stretch, sizes are at its end. */
+struct fl_timeline_row {
+    uint64_t accesses;                /* user accesses in it */
+    uint64_t faults[FL_CAUSE_COUNT];
+    uint64_t evictions, pages_out;
+    uint64_t resident_pages, swapped_pages, page_tables;
+    uint64_t tlb_misses; /* last-level misses, i.e. page walks */
+};
+
+struct fl_tlb_counts {
+    const char *name;
+    uint64_t lookups, hits, misses;
+};
+
+struct fl_oom_kill {
+    uint32_t pid;
+    char comm[16];
+    int64_t badness;
+    uint64_t rss_pages, swap_pages, at_access;
+};
+
+struct fl_result {
+    /* the question */
+    struct fl_replay_opts opts;
+    /* faults */
+    uint64_t faults[FL_CAUSE_COUNT];
+    uint64_t minor, major, segv;
+    /* paging */
+    uint64_t evictions, pages_in, pages_out, swap_peak_pages, file_pages_read, file_pages_written;
+    uint64_t resident_peak_pages;  /* frames in use at most, in this run */
+    uint64_t unlimited_peak_pages; /* what it would have been without a limit */
+    /* TLB */
+    uint32_t n_tlb;
+    struct fl_tlb_counts tlb[FL_TLB_LEVELS_MAX];
+    uint64_t walks, walk_refs, tlb_flushes;
+    /* page tables */
+    uint64_t page_tables_peak, flat_bytes_avoided;
+    uint32_t levels;
+    /* sharing: at the moment it saved most */
+    uint64_t shared_pages, saved_pages;
+    /* out of memory */
+    struct fl_oom_kill *oom_kills;
+    size_t n_oom_kills;
+    uint64_t skipped_accesses; /* of processes already killed */
+    /* over time */
+    struct fl_timeline_row *rows;
+    size_t n_rows;
+};
+
+/**
+ * fl_replay - run the model over the whole of @r.
+ * Rewinds @r first. Memory: O(distinct pages + frames), whatever the trace's
+ * length; `opt` also needs 9 bytes of temporary disk space ($TMPDIR) a run.
+ * Errors: FL_EDATA when the trace's fidelity cannot answer; FL_EUSAGE for
+ * frames == 0; FL_ENOMEM; FL_EIO; FL_EFORMAT from the reader.
+ * @out: the caller frees with fl_result_free().
+ */
+int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_result **out,
+              struct fl_err *err);
+void fl_result_free(struct fl_result *result); /* NULL is fine */
+
+/* ---- many sizes ------------------------------------------------------------ */
+
+struct fl_sweep_point {
+    /* asked */
+    const struct fl_policy_ops *policy;
+    uint32_t frames;
+    uint64_t swap_pages, seed;
+    /* answered */
+    uint64_t minor, major, swap_in, swap_out, oom_kills;
+};
+
+/**
+ * fl_sweep - answer all @points in as few passes over the trace as possible.
+ * LRU with unlimited swap is answered for all sizes by one stack-distance pass;
+ * the rest run side by side over one decoding. Every answer equals fl_replay()'s.
+ * @progress: called now and then with 0..10000 (bp done), or NULL.
+ */
+int fl_sweep(struct fl_reader *r, struct fl_sweep_point *points, size_t n,
+             void (*progress)(void *arg, unsigned done_bp), void *arg, struct fl_err *err);
+
+/**
+ * fl_footprint - the peak number of pages resident at once if memory were
+ * unlimited: what `--ram 50%` is relative to. One pass.
+ */
+int fl_footprint(struct fl_reader *r, uint64_t *peak_pages, struct fl_err *err);
+
+/* ---- JSON ------------------------------------------------------------------- */
+
+struct json_t;
+struct fl_quality_flag {
+    const char *flag, *detail, *remedy;
+};
+
+/**
+ * fl_trace_json - the contract's `trace` object. @peak_pages from fl_footprint()
+ * or a result. Returns a new reference, NULL when out of memory.
+ */
+struct json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *sha256,
+                             uint64_t peak_pages);
+/** fl_result_json - "faultline.replay/1". @trace is stolen. NULL when out of memory. */
+struct json_t *fl_result_json(const struct fl_result *result, const struct fl_reader *r,
+                              struct json_t *trace);
+/** fl_sweep_json - "faultline.sweep/1". @trace is stolen. */
+struct json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n,
+                             const struct fl_reader *r, struct json_t *trace);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * trace.h - writing and reading .flt traces.
+ *
+ * A trace is one ordered stream of events and runs. A run is a stretch of
+ * consecutive accesses of one thread to one page. Pages have dense ids, from 0
+ * in order of first appearance; an id stands for one (address space, virtual
+ * page number) pair for the whole trace, whatever is mapped there.
+ *
+ * docs/trace-format.md is the format, byte by byte.
+ */
+#ifndef FAULTLINE_TRACE_H
+#define FAULTLINE_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <faultline/err.h>
+#include <faultline/event.h>
+
+#define FL_TRACE_VERSION 1u
+
+/* ---- metadata ------------------------------------------------------------ */
+
+/** Key and value strings in the header, e.g. "host.kernel" "6.18.44". */
+struct fl_meta;
+
+struct fl_meta *fl_meta_new(void); /* NULL: out of memory */
+void fl_meta_free(struct fl_meta *meta);
+/** fl_meta_set - copies both; replaces an earlier value. FL_ENOMEM, FL_EUSAGE (key). */
+int fl_meta_set(struct fl_meta *meta, const char *key, const char *value, struct fl_err *err);
+int fl_meta_setf(struct fl_meta *meta, struct fl_err *err, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/** fl_meta_get - value, or NULL. */
+const char *fl_meta_get(const struct fl_meta *meta, const char *key);
+/** fl_meta_get_u64 - value as a number, or @missing when absent or no number. */
+uint64_t fl_meta_get_u64(const struct fl_meta *meta, const char *key, uint64_t missing);
+/** fl_meta_at - the i-th pair in order of setting; false past the end. */
+bool fl_meta_at(const struct fl_meta *meta, size_t i, const char **key, const char **value);
+
+/* ---- totals --------------------------------------------------------------- */
+
+struct fl_totals {
+    uint64_t reads, writes, fetches;         /* accesses of user instructions */
+    uint64_t syscall_reads, syscall_writes;  /* pages touched by system calls, each time */
+    uint64_t runs;                           /* runs of both kinds */
+    uint64_t events;
+    uint64_t faults_minor, faults_major, faults_unknown; /* FL_EV_FAULT events */
+    uint64_t lost_events;
+    uint64_t distinct_pages;
+    uint32_t processes, threads, address_spaces, files;
+    uint64_t duration_ns; /* time of the last event */
+};
+
+/** fl_totals_accesses - reads + writes + fetches. */
+static inline uint64_t fl_totals_accesses(const struct fl_totals *t)
+{
+    return t->reads + t->writes + t->fetches;
+}
+
+/* ---- writer --------------------------------------------------------------- */
+
+struct fl_writer;
+
+struct fl_writer_opts {
+    uint32_t block_runs; /* runs a block holds at most; 0: 262144 */
+    int zstd_level;      /* 0: 3 */
+};
+
+/**
+ * fl_writer_open - create @path (mode 0600) and write the header.
+ * @fidelity and @meta travel in the header; @meta is copied and may grow until
+ * fl_writer_close() through fl_writer_meta(), which appends.
+ * Errors: FL_EIO, FL_ENOMEM.
+ */
+int fl_writer_open(const char *path, enum fl_fidelity fidelity, const struct fl_meta *meta,
+                   const struct fl_writer_opts *opts, struct fl_writer **out, struct fl_err *err);
+
+/** fl_writer_open_mem - as above, into memory; fl_writer_close() hands over the bytes. */
+int fl_writer_open_mem(enum fl_fidelity fidelity, const struct fl_meta *meta,
+                       const struct fl_writer_opts *opts, struct fl_writer **out,
+                       struct fl_err *err);
+
+/**
+ * fl_writer_event - append @ev at this point of the stream.
+ * A time earlier than the last event's is raised to it. Strings are copied.
+ * Errors: FL_EIO (disk full among them: what is on disk stays readable),
+ * FL_EUSAGE for ids out of order. After an error every later call returns it again.
+ */
+int fl_writer_event(struct fl_writer *w, const struct fl_event *ev, struct fl_err *err);
+
+/** Who made the accesses of a run. */
+enum fl_actor {
+    FL_ACTOR_USER = 0,   /* the thread's own instructions */
+    FL_ACTOR_KERNEL = 1, /* a system call of the thread, on its user memory */
+};
+
+/**
+ * fl_writer_run - append accesses of @thread to page @vpn of address space @mm.
+ * A call that continues the last run (same thread, page and actor, no event
+ * between) is merged into it. reads + writes + fetches must be > 0.
+ * Cost: amortised O(1), no system call except once a block.
+ */
+int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uint32_t mm,
+                  uint64_t vpn, uint32_t reads, uint32_t writes, uint32_t fetches,
+                  struct fl_err *err);
+
+/** fl_writer_meta - add a key that is known only at the end; stored in the END block. */
+int fl_writer_meta(struct fl_writer *w, const char *key, const char *value, struct fl_err *err);
+
+/** fl_writer_flush - finish the block under construction, so that it survives a kill. */
+int fl_writer_flush(struct fl_writer *w, struct fl_err *err);
+
+/** fl_writer_totals - what has been written so far. */
+const struct fl_totals *fl_writer_totals(const struct fl_writer *w);
+
+/**
+ * fl_writer_close - write the last block and the END block, sync, close, free @w.
+ * @bytes, @len: for open_mem, malloc'ed; NULL otherwise. After an earlier error
+ * the file keeps the finished blocks; the error is returned once more.
+ */
+int fl_writer_close(struct fl_writer *w, void **bytes, size_t *len, struct fl_err *err);
+
+/** fl_writer_abandon - free @w without an END block, as a kill would leave it. NULL is fine. */
+void fl_writer_abandon(struct fl_writer *w);
+
+/* ---- reader --------------------------------------------------------------- */
+
+struct fl_reader;
+
+enum {
+    /* Accept a trace whose end is missing or damaged: read the good blocks, and
+       stop there. Without it such a trace is refused at open with FL_EFORMAT and
+       a message that says how much is good. */
+    FL_READ_PARTIAL = 1u << 0,
+};
+
+struct fl_page {
+    uint64_t vpn;
+    uint32_t mm;
+};
+
+enum fl_item_kind { FL_ITEM_END, FL_ITEM_EVENT, FL_ITEM_RUNS };
+
+/** Consecutive runs of one thread and actor, as columns of @n. */
+struct fl_runs {
+    uint32_t thread;
+    enum fl_actor actor;
+    size_t n;
+    const uint32_t *page; /* dense page ids, all < fl_reader_pages() */
+    const uint32_t *reads, *writes, *fetches;
+};
+
+struct fl_item {
+    enum fl_item_kind kind;
+    union {
+        struct fl_event event;
+        struct fl_runs runs; /* columns live until the next reader call */
+    };
+};
+
+/**
+ * fl_reader_open_path / _open_mem - check header and every block's checksum, and
+ * stand at the first item. The input is never trusted: any bytes give a reader
+ * or an error, and a reader gives items or an error.
+ * @buf must outlive the reader.
+ * Errors: FL_EIO, FL_ENOMEM, FL_EFORMAT (with offset_bytes), FL_EVERSION.
+ * Cost: one sequential read of the file.
+ */
+int fl_reader_open_path(const char *path, unsigned flags, struct fl_reader **out,
+                        struct fl_err *err);
+int fl_reader_open_mem(const void *buf, size_t len_bytes, unsigned flags, struct fl_reader **out,
+                       struct fl_err *err);
+
+/** fl_reader_next - the next item. FL_OK (item->kind says END at the end) or an error. */
+int fl_reader_next(struct fl_reader *r, struct fl_item *item, struct fl_err *err);
+
+/** fl_reader_rewind - stand at the first item again. Page ids stay as they were. */
+int fl_reader_rewind(struct fl_reader *r, struct fl_err *err);
+
+/** fl_reader_pages - ids handed out so far; ids are 0 .. this - 1. */
+uint32_t fl_reader_pages(const struct fl_reader *r);
+/** fl_reader_page - what @id stands for; @id < fl_reader_pages(). */
+struct fl_page fl_reader_page(const struct fl_reader *r, uint32_t id);
+
+enum fl_fidelity fl_reader_fidelity(const struct fl_reader *r);
+const struct fl_meta *fl_reader_meta(const struct fl_reader *r);
+/**
+ * fl_reader_totals - the whole trace's, from its END block; for a partial one,
+ * counted while opening.
+ */
+const struct fl_totals *fl_reader_totals(const struct fl_reader *r);
+/** fl_reader_complete - false when FL_READ_PARTIAL let a damaged trace in. */
+bool fl_reader_complete(const struct fl_reader *r);
+/** fl_reader_damage - why it is not complete, one line; "" when it is. */
+const char *fl_reader_damage(const struct fl_reader *r);
+void fl_reader_free(struct fl_reader *r); /* NULL is fine */
+
+/* ---- whole files ---------------------------------------------------------- */
+
+/** fl_sha256_file - lower-case hex of the file's SHA-256 into @hex (65 bytes). */
+int fl_sha256_file(const char *path, char hex[65], struct fl_err *err);
+
+struct fl_check_report {
+    bool sound;
+    uint64_t good_blocks, good_bytes, good_accesses, good_events, file_bytes;
+    char problem[512]; /* "" when sound */
+};
+
+/**
+ * fl_trace_check - walk every invariant of docs/trace-format.md, section "Invariants".
+ * Returns: FL_OK when the walk could be made, whatever it found; FL_EIO otherwise.
+ */
+int fl_trace_check(const char *path, struct fl_check_report *report, struct fl_err *err);
+
+/** fl_trace_salvage - copy the good blocks of @from to @to and close it properly. */
+int fl_trace_salvage(const char *from, const char *to, struct fl_err *err);
+
+/** fl_dump_item - @item as text, one line an event or run. */
+void fl_dump_item(const struct fl_reader *r, const struct fl_item *item, FILE *out);
+
+#endif
