@@ -405,6 +405,8 @@ void random_processes(uint64_t seed, size_t n, struct item_list *out)
 
 /* ---- pages only ------------------------------------------------------------- */
 
+#define FIRST_VPN 0x400
+
 static void one_mapping(struct item_list *out, uint32_t pages)
 {
     struct fl_event ev = { .kind = FL_EV_PROCESS, .thread = FL_NO_THREAD };
@@ -420,6 +422,7 @@ static void one_mapping(struct item_list *out, uint32_t pages)
     ev.map.prot = FL_PROT_READ | FL_PROT_WRITE;
     ev.map.flags = FL_MAP_ANON;
     ev.map.file = FL_NO_FILE;
+    ev.map.start = (uint64_t)FIRST_VPN << 12;
     ev.map.length = (uint64_t)pages << 12;
     item_list_event(out, &ev);
 }
@@ -442,7 +445,7 @@ void random_pages(uint64_t seed, enum random_pattern pattern, size_t n, uint32_t
             break;
         default: break;
         }
-        struct naive_item run = { .vpn = page };
+        struct naive_item run = { .vpn = FIRST_VPN + page };
         run.writes = random_below(&rng, 3) == 0;
         run.reads = !run.writes;
         item_list_run(out, &run);
@@ -456,5 +459,5 @@ void pages_trace(const uint32_t *page, size_t n, struct item_list *out)
         most = page[i] > most ? page[i] : most;
     one_mapping(out, most + 1);
     for (size_t i = 0; i < n; i++)
-        item_list_run(out, &(struct naive_item){ .vpn = page[i], .reads = 1 });
+        item_list_run(out, &(struct naive_item){ .vpn = FIRST_VPN + page[i], .reads = 1 });
 }
