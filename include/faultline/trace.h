@@ -65,7 +65,7 @@ static inline uint64_t fl_totals_accesses(const struct fl_totals *t)
 struct fl_writer;
 
 struct fl_writer_opts {
-    uint32_t block_runs; /* runs a block holds at most; 0: 262144 */
+    uint32_t block_runs; /* runs a block holds at most; 0: 1048576, which is the limit too */
     int zstd_level;      /* 0: 3 */
 };
 

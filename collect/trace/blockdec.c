@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "blockdec.h"
+
+void fl_pagetab_free(struct fl_pagetab *t)
+{
+    free(t->vpn);
+    free(t->mm);
+    *t = (struct fl_pagetab){ 0 };
+}
+
+static bool pagetab_reserve(struct fl_pagetab *t, uint64_t n)
+{
+    if (n <= t->cap)
+        return true;
+    uint64_t cap = t->cap ? t->cap : 1024;
+    while (cap < n)
+        cap *= 2;
+    if (cap > UINT32_MAX)
+        cap = UINT32_MAX;
+    uint64_t *vpn = realloc(t->vpn, cap * sizeof *vpn);
+    if (!vpn)
+        return false;
+    t->vpn = vpn;
+    uint32_t *mm = realloc(t->mm, cap * sizeof *mm);
+    if (!mm)
+        return false;
+    t->mm = mm;
+    t->cap = (uint32_t)cap;
+    return true;
+}
+
+void fl_blockdec_free(struct fl_blockdec *d)
+{
+    free(d->dict);
+    free(d->list_at);
+    free(d->lists);
+    free(d->list_len);
+    d->dict = d->lists = NULL;
+    d->list_at = NULL;
+    d->list_len = NULL;
+}
+
+/* ---- loading ---- */
+
+struct widths {
+    unsigned id, mm, vpn, shape[3];
+};
+
+/* The next plane column, or NULL and c->bad. */
+static const uint8_t *column(struct fl_cur *c, uint64_t n, unsigned width)
+{
+    return fl_cur_bytes(c, (size_t)(n * width)); /* n < 2^32, width <= 8 */
+}
+
+static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
+                           struct fl_pagetab *pages, struct fl_err *err)
+{
+    uint32_t n = d->dict_n;
+    const uint8_t *ids = column(c, n, w->id), *mms = column(c, n, w->mm);
+    const uint8_t *vpns = column(c, n, w->vpn);
+    if (c->bad)
+        return FL_EFORMAT;
+    if (n > d->dict_cap) {
+        uint32_t *grown = realloc(d->dict, n * sizeof *grown);
+        if (!grown)
+            return fl_nomem(err, "trace block");
+        d->dict = grown;
+        d->dict_cap = n;
+    }
+    uint64_t id = UINT64_MAX, mm = 0, vpn = 0;
+    for (uint32_t from = 0; from < n;) {
+        uint64_t a[512], b[512], v[512];
+        uint32_t count = n - from < 512 ? n - from : 512;
+        fl_planes_get_u64(a, ids, n, w->id, from, count);
+        fl_planes_get_u64(b, mms, n, w->mm, from, count);
+        fl_planes_get_u64(v, vpns, n, w->vpn, from, count);
+        if (!pagetab_reserve(pages, (uint64_t)pages->n + count))
+            return fl_nomem(err, "pages of the trace");
+        for (uint32_t i = 0; i < count; i++) {
+            id += (uint64_t)fl_unzigzag(a[i]);
+            mm += (uint64_t)fl_unzigzag(b[i]);
+            vpn += (uint64_t)fl_unzigzag(v[i]);
+            if (id == pages->n && id < UINT32_MAX && mm < FL_NO_MM && vpn <= FL_VPN_MAX) {
+                pages->vpn[id] = vpn;
+                pages->mm[id] = (uint32_t)mm;
+                pages->n++;
+            } else if (id >= pages->n) {
+                return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order",
+                               (unsigned long long)id);
+            } else if (pages->vpn[id] != vpn || pages->mm[id] != mm) {
+                return fl_fail(err, FL_EFORMAT, "page id %llu changes its meaning",
+                               (unsigned long long)id);
+            }
+            d->dict[from + i] = (uint32_t)id;
+        }
+        from += count;
+    }
+    return FL_OK;
+}
+
+static int load_shapes(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
+                       struct fl_err *err)
+{
+    uint32_t n = d->shapes_n;
+    memset(d->shape, 0, sizeof d->shape);
+    for (unsigned k = 0; k < 3; k++) {
+        const uint8_t *p = column(c, n, w->shape[k]);
+        if (!p)
+            return FL_EFORMAT;
+        fl_planes_get_u32(d->shape[k], p, n, w->shape[k], 0, n);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (!(d->shape[0][i] | d->shape[1][i] | d->shape[2][i]))
+            return fl_fail(err, FL_EFORMAT, "a run without accesses");
+    d->shape_codes = column(c, d->runs, 1);
+    for (unsigned k = 0; k < 3; k++)
+        d->escape_planes[k] = column(c, d->escapes, d->escape_width[k]);
+    if (c->bad)
+        return FL_EFORMAT;
+    uint32_t escapes = 0, bad = 0;
+    for (uint32_t i = 0; i < d->runs; i++) {
+        uint32_t code = d->shape_codes[i];
+        escapes += code == FL_SHAPE_ESCAPE;
+        bad |= code >= n;
+    }
+    if (escapes != d->escapes)
+        return fl_fail(err, FL_EFORMAT, "%u escaped run counts, not %u", escapes, d->escapes);
+    for (uint32_t i = 0; i < d->runs && bad; i++)
+        if (d->shape_codes[i] >= n && d->shape_codes[i] != FL_SHAPE_ESCAPE)
+            return fl_fail(err, FL_EFORMAT, "an unknown run shape");
+    d->one_shape = n == 1 && !escapes;
+    for (uint32_t i = 0; i < FL_BATCH_RUNS && d->one_shape; i++)
+        for (unsigned k = 0; k < 3; k++)
+            d->count[k][i] = d->shape[k][0];
+    return FL_OK;
+}
+
+static int load_columns(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
+                        uint32_t sequence_bytes, uint32_t events_bytes,
+                        struct fl_pagetab *pages, struct fl_err *err)
+{
+    const uint8_t *sequence = fl_cur_bytes(c, sequence_bytes);
+    const uint8_t *events = fl_cur_bytes(c, events_bytes);
+    if (c->bad)
+        return FL_EFORMAT;
+    d->sequence = (struct fl_cur){ .p = sequence, .end = sequence + sequence_bytes };
+    d->events = (struct fl_cur){ .p = events, .end = events + events_bytes };
+    int rc = load_dictionary(d, c, w, pages, err);
+    if (rc != FL_OK)
+        return rc;
+    d->codes = d->depth ? column(c, d->runs, 1) : NULL;
+    d->index_planes = column(c, d->depth ? d->fars : d->runs, d->index_width);
+    if (c->bad)
+        return FL_EFORMAT;
+    return load_shapes(d, c, w, err);
+}
+
+int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint32_t runs,
+                     struct fl_pagetab *pages, struct fl_err *err)
+{
+    struct fl_cur c = { .p = raw, .end = raw + len };
+    const uint8_t *h = fl_cur_bytes(&c, FL_STREAM_HEADER);
+    struct fl_err why = { 0 };
+    if (!h)
+        return fl_fail(err, FL_EFORMAT, "malformed block");
+    d->depth = h[0];
+    d->index_width = h[1];
+    d->shapes_n = h[2];
+    struct widths w = { .id = h[3], .mm = h[4], .vpn = h[5], .shape = { h[6], h[7], h[8] } };
+    for (unsigned k = 0; k < 3; k++)
+        d->escape_width[k] = h[9 + k];
+    uint32_t counts[7];
+    for (unsigned i = 0; i < 7; i++)
+        counts[i] = (uint32_t)fl_get_le(h + 12 + 4 * i, 4);
+    d->n_events = counts[0], d->runs = counts[1], d->dict_n = counts[2];
+    d->fars = counts[3], d->escapes = counts[4];
+    bool sane = d->depth <= FL_RECENCY_MAX && d->shapes_n <= FL_SHAPES_MAX && d->runs == runs &&
+                runs <= FL_BLOCK_RUNS_MAX && d->dict_n <= runs && d->fars <= runs &&
+                d->escapes <= runs && d->index_width <= 4 && w.id <= 5 && w.mm <= 5 &&
+                w.vpn <= 8 && (d->depth || !d->fars);
+    for (unsigned k = 0; k < 3; k++)
+        sane = sane && w.shape[k] <= 4 && d->escape_width[k] <= 4;
+    if (!sane)
+        return fl_fail(err, FL_EFORMAT, "malformed block");
+    d->dict_next = d->run_at = d->far_at = d->escape_at = d->events_seen = d->lists_n = 0;
+    d->epoch++;
+    int rc = load_columns(d, &c, &w, counts[5], counts[6], pages, &why);
+    if (rc == FL_OK && fl_cur_left(&c))
+        rc = FL_EFORMAT;
+    if (rc == FL_OK)
+        return FL_OK;
+    return fl_fail(err, rc, "%s", why.msg[0] ? why.msg : "malformed block");
+}
+
+int fl_blockdec_end(const struct fl_blockdec *d, struct fl_err *err)
+{
+    bool all = d->run_at == d->runs && d->far_at == d->fars && d->escape_at == d->escapes &&
+               d->events_seen == d->n_events && !fl_cur_left(&d->events) &&
+               (!d->depth || d->dict_next == d->dict_n);
+    return all ? FL_OK : fl_fail(err, FL_EFORMAT, "the block holds more than its sequence names");
+}
+
+/* ---- runs ---- */
+
+/* List of @thread in this block: index, or UINT32_MAX when out of memory or of lists. */
+static uint32_t list_of(struct fl_blockdec *d, uint32_t thread)
+{
+    if (thread >= d->list_at_cap) {
+        size_t cap = d->list_at_cap ? d->list_at_cap : 64;
+        while (cap <= thread)
+            cap *= 2;
+        cap = cap > UINT32_MAX ? UINT32_MAX : cap;
+        uint64_t *grown = realloc(d->list_at, cap * sizeof *grown);
+        if (!grown)
+            return UINT32_MAX;
+        memset(grown + d->list_at_cap, 0, (cap - d->list_at_cap) * sizeof *grown);
+        d->list_at = grown;
+        d->list_at_cap = (uint32_t)cap;
+    }
+    if (d->list_at[thread] >> 32 == d->epoch)
+        return (uint32_t)d->list_at[thread];
+    if (d->lists_n == FL_BLOCK_LISTS_MAX)
+        return UINT32_MAX;
+    size_t need = ((size_t)d->lists_n + 1) * d->depth;
+    if (need > d->lists_cap) {
+        uint32_t *grown = realloc(d->lists, need * 2 * sizeof *grown);
+        if (!grown)
+            return UINT32_MAX;
+        d->lists = grown;
+        d->lists_cap = need * 2;
+    }
+    if (!d->list_len && !(d->list_len = calloc(FL_BLOCK_LISTS_MAX, sizeof *d->list_len)))
+        return UINT32_MAX;
+    d->list_len[d->lists_n] = 0;
+    d->list_at[thread] = (uint64_t)d->epoch << 32 | d->lists_n;
+    return d->lists_n++;
+}
+
+static uint32_t far_index(const struct fl_blockdec *d, uint32_t i)
+{
+    uint32_t v = 0;
+    for (unsigned k = 0; k < d->index_width; k++)
+        v |= (uint32_t)d->index_planes[(size_t)k * d->fars + i] << (8 * k);
+    return v;
+}
+
+static inline void to_front(uint32_t *list, uint32_t at, uint32_t id)
+{
+    if (at < 12)
+        for (uint32_t i = at; i > 0; i--)
+            list[i] = list[i - 1];
+    else
+        memmove(list + 1, list, at * sizeof *list);
+    list[0] = id;
+}
+
+/* A page that its thread's list does not name: new here, or known but far. */
+static bool outside(struct fl_blockdec *d, uint32_t code, uint32_t *id)
+{
+    uint32_t index;
+    if (code == d->depth) {
+        if (d->dict_next >= d->dict_n)
+            return false;
+        index = d->dict_next++;
+    } else {
+        if (code != d->depth + 1 || d->far_at >= d->fars)
+            return false;
+        index = far_index(d, d->far_at++);
+        if (index >= d->dict_next)
+            return false;
+    }
+    *id = d->dict[index];
+    return true;
+}
+
+static bool recency_pages(struct fl_blockdec *d, uint32_t which, uint32_t n)
+{
+    const uint8_t *codes = d->codes + d->run_at;
+    uint32_t *list = d->lists + (size_t)which * d->depth, len = d->list_len[which];
+    uint32_t *page = d->page;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t code = codes[i], id;
+        if (code < len) {
+            id = list[code];
+            to_front(list, code, id);
+        } else {
+            if (!outside(d, code, &id))
+                return false;
+            to_front(list, len < d->depth ? len : d->depth - 1, id);
+            len += len < d->depth;
+        }
+        page[i] = id;
+    }
+    d->list_len[which] = (uint16_t)len;
+    return true;
+}
+
+static bool plain_pages(struct fl_blockdec *d, uint32_t n)
+{
+    uint32_t *page = d->page, max = 0;
+    const uint32_t *dict = d->dict;
+    fl_planes_get_u32(page, d->index_planes, d->runs, d->index_width, d->run_at, n);
+    for (uint32_t i = 0; i < n; i++)
+        max = page[i] > max ? page[i] : max;
+    if (max >= d->dict_n)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        page[i] = dict[page[i]];
+    return true;
+}
+
+static bool shapes(struct fl_blockdec *d, uint32_t n)
+{
+    const uint8_t *codes = d->shape_codes + d->run_at;
+    for (unsigned k = 0; k < 3; k++) {
+        const uint32_t *table = d->shape[k];
+        uint32_t *out = d->count[k];
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = table[codes[i]];
+    }
+    const uint8_t *p = d->escapes ? memchr(codes, FL_SHAPE_ESCAPE, n) : NULL;
+    while (p) {
+        size_t i = (size_t)(p - codes);
+        uint32_t any = 0;
+        for (unsigned k = 0; k < 3; k++) {
+            fl_planes_get_u32(&d->count[k][i], d->escape_planes[k], d->escapes,
+                              d->escape_width[k], d->escape_at, 1);
+            any |= d->count[k][i];
+        }
+        d->escape_at++; /* as many as codes 255: counted when loading */
+        if (!any)
+            return false;
+        p = i + 1 < n ? memchr(p + 1, FL_SHAPE_ESCAPE, n - i - 1) : NULL;
+    }
+    return true;
+}
+
+int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, struct fl_err *err)
+{
+    if (n > d->runs - d->run_at)
+        return fl_fail(err, FL_EFORMAT, "more runs in the sequence than in the block");
+    bool ok;
+    if (d->depth) {
+        uint32_t which = list_of(d, thread);
+        if (which == UINT32_MAX)
+            return d->lists_n == FL_BLOCK_LISTS_MAX
+                       ? fl_fail(err, FL_EFORMAT, "runs of more than %u threads in one block",
+                                 FL_BLOCK_LISTS_MAX)
+                       : fl_nomem(err, "recency lists");
+        ok = recency_pages(d, which, n);
+    } else {
+        ok = plain_pages(d, n);
+    }
+    if (!ok)
+        return fl_fail(err, FL_EFORMAT, "a run of a page that is not in the dictionary");
+    if (!d->one_shape && !shapes(d, n))
+        return fl_fail(err, FL_EFORMAT, "a run without accesses");
+    d->run_at += n;
+    return FL_OK;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * blockdec.h - one STREAM block being read.
+ */
+#ifndef FL_TRACE_BLOCKDEC_H
+#define FL_TRACE_BLOCKDEC_H
+
+#include "codec.h"
+#include "wire.h"
+
+#define FL_BATCH_RUNS 4096u
+
+/* What ids mean, over the whole trace. */
+struct fl_pagetab {
+    uint64_t *vpn;
+    uint32_t *mm;
+    uint32_t n, cap;
+};
+void fl_pagetab_free(struct fl_pagetab *t);
+
+struct fl_blockdec {
+    const uint8_t *index_planes, *codes, *shape_codes, *escape_planes[3];
+    uint32_t depth, runs, dict_n, fars, escapes, n_events;
+    unsigned index_width, escape_width[3];
+    struct fl_cur sequence, events;
+
+    uint32_t *dict; /* dictionary index -> page id */
+    uint32_t dict_cap, dict_next;
+    uint32_t run_at, far_at, escape_at, events_seen;
+
+    uint32_t epoch;    /* of this block */
+    uint64_t *list_at; /* thread -> epoch << 32 | list */
+    uint32_t list_at_cap;
+    uint32_t *lists;   /* lists_n of depth entries */
+    uint16_t *list_len;
+    uint32_t lists_n;
+    size_t lists_cap;  /* entries */
+
+    uint32_t shapes_n;
+    bool one_shape;    /* and no escape: the columns are filled already */
+    uint32_t shape[3][256];
+    uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
+};
+
+/*
+ * fl_blockdec_load - take a STREAM payload, which must outlive its use here, and
+ * enter its dictionary into @pages. Errors: FL_EFORMAT, FL_ENOMEM; messages are
+ * the bare reason.
+ */
+int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint32_t runs,
+                     struct fl_pagetab *pages, struct fl_err *err);
+/* fl_blockdec_runs - the next @n (1 to FL_BATCH_RUNS) runs, of @thread, into d->page, d->count. */
+int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, struct fl_err *err);
+/* fl_blockdec_end - has everything in the block been used, exactly? */
+int fl_blockdec_end(const struct fl_blockdec *d, struct fl_err *err);
+void fl_blockdec_free(struct fl_blockdec *d);
+
+#endif

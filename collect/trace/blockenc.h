@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * blockenc.h - one STREAM block under construction.
+ */
+#ifndef FL_TRACE_BLOCKENC_H
+#define FL_TRACE_BLOCKENC_H
+
+#include "codec.h"
+#include "pageids.h"
+#include "wire.h"
+
+#define FL_RECENCY_DEPTH 64u      /* what the writer uses when recency pays */
+#define FL_SHAPE_IDS_MAX 32768u   /* distinct shapes told apart while a block is open */
+
+struct fl_shape {
+    uint32_t reads, writes, fetches, uses;
+};
+
+/* A thread's most recently used pages in this block. */
+struct fl_enc_list {
+    uint32_t n, mm;
+    uint64_t vpn[FL_RECENCY_DEPTH];
+};
+
+struct fl_blockenc {
+    struct fl_buf sequence, events;
+    uint32_t n_events, pending_events; /* of them, not yet in the sequence */
+
+    bool segment_open;
+    uint32_t thread, mm; /* of the open segment */
+    enum fl_actor actor;
+    uint32_t segment_runs;
+    struct fl_enc_list *list; /* the segment's thread's; NULL once not needed */
+
+    uint32_t max_runs, runs, depth; /* depth: recency list entries, 0: plain indexes */
+    uint8_t *codes;                 /* depth > 0: one a run */
+    uint32_t *indexes;              /* depth 0: one a run; else the far ones */
+    uint32_t fars, probed, hits;
+
+    uint32_t *dict_id, *dict_mm, dict_n;
+    uint64_t *dict_vpn;
+    uint32_t epoch;       /* of this block; marks what belongs to it */
+    uint64_t *page_at;    /* page id -> epoch << 32 | dictionary index */
+    uint32_t page_at_cap;
+    struct fl_enc_list *lists;
+    uint32_t lists_n, lists_cap;
+    uint64_t *list_at;    /* thread -> epoch << 32 | list */
+    uint32_t list_at_cap;
+
+    uint16_t *shape_ids;  /* one a run; UINT16_MAX: in overflow */
+    struct fl_shape *shapes;
+    uint32_t shapes_n, last_shape;
+    uint16_t *shape_slots; /* hash of shape + 1 */
+    struct fl_buf overflow;
+
+    struct fl_pageids ids;
+    uint32_t pages;       /* ids given out over the whole trace */
+    struct fl_buf raw;
+};
+
+int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *err);
+void fl_blockenc_free(struct fl_blockenc *b);
+
+static inline bool fl_blockenc_empty(const struct fl_blockenc *b)
+{
+    return !b->runs && !b->n_events;
+}
+
+/* fl_blockenc_full - no room for another run; or another coding would do better. */
+static inline bool fl_blockenc_full(const struct fl_blockenc *b)
+{
+    return b->runs == b->max_runs || b->events.len >= FL_BLOCK_EVENTS_BYTES ||
+           (b->runs == 32768 && b->depth && b->hits < 8192);
+}
+
+/* fl_blockenc_event - append a record; ends the open segment. */
+int fl_blockenc_event(struct fl_blockenc *b, const struct fl_event *ev, uint64_t last_time_ns,
+                      struct fl_err *err);
+/* fl_blockenc_segment_fits - false: this block has runs of too many threads already. */
+bool fl_blockenc_segment_fits(const struct fl_blockenc *b, uint32_t thread);
+/* fl_blockenc_segment - following runs are @thread's, in @mm. */
+int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor actor, uint32_t mm,
+                        struct fl_err *err);
+/* fl_blockenc_page - a run begins on @vpn of the segment's space. Pre: not full. */
+int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, struct fl_err *err);
+/* fl_blockenc_shape - the run that began last has ended, with these counts. */
+int fl_blockenc_shape(struct fl_blockenc *b, uint32_t reads, uint32_t writes, uint32_t fetches,
+                      struct fl_err *err);
+/* fl_blockenc_finish - encode into b->raw. Pre: every run has its shape. */
+int fl_blockenc_finish(struct fl_blockenc *b, struct fl_err *err);
+/* fl_blockenc_next - begin the next block. */
+void fl_blockenc_next(struct fl_blockenc *b);
+
+#endif

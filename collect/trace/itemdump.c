@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * itemdump.c - items as text: "TIME_NS tTHREAD KIND field=value..." for events,
+ * "tTHREAD ACTOR mm=.. page=0x.. id=.. r=.. w=.. f=.." for runs.
+ */
+#include <stdlib.h>
+#include <inttypes.h>
+
+#include "wire.h"
+
+const char *fl_fidelity_name(enum fl_fidelity fidelity)
+{
+    switch (fidelity) {
+    case FL_FIDELITY_EXACT: return "exact";
+    case FL_FIDELITY_PAGE_EXACT: return "page-exact";
+    case FL_FIDELITY_EVENTS: return "events";
+    case FL_FIDELITY_SAMPLED: return "sampled";
+    }
+    return "unknown";
+}
+
+/* A name from a trace may hold anything: one line, and no control of the terminal. */
+static void put_text(FILE *out, const char *key, const char *s)
+{
+    fprintf(out, " %s=\"", key);
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            fprintf(out, "\\x%02x", c);
+        else
+            fputc(c, out);
+    }
+    fputc('"', out);
+}
+
+static void put_id(FILE *out, const char *key, uint32_t id)
+{
+    if (id == UINT32_MAX)
+        fprintf(out, " %s=-", key);
+    else
+        fprintf(out, " %s=%" PRIu32, key, id);
+}
+
+static void put_prot(FILE *out, uint32_t prot)
+{
+    fprintf(out, " prot=%c%c%c", prot & FL_PROT_READ ? 'r' : '-', prot & FL_PROT_WRITE ? 'w' : '-',
+            prot & FL_PROT_EXEC ? 'x' : '-');
+    if (prot > 7)
+        fprintf(out, "+0x%" PRIx32, prot & ~UINT32_C(7));
+}
+
+/* " flags=a,b", with bits that have no name in hex; "-" for none. */
+static void put_flags(FILE *out, uint32_t flags, const char *const *names, size_t n)
+{
+    const char *sep = "";
+    fputs(" flags=", out);
+    for (size_t i = 0; i < n; i++) {
+        if (!(flags >> i & 1))
+            continue;
+        fprintf(out, "%s%s", sep, names[i]);
+        sep = ",";
+    }
+    if (flags >> n)
+        fprintf(out, "%s0x%" PRIx32, sep, flags >> n << n);
+    else if (!flags)
+        fputc('-', out);
+}
+
+static const char *const map_flags[] = { "shared", "anon", "stack", "heap", "special", "grow",
+                                         "locked", "hugetlb" };
+static const char *const fault_flags[] = { "major", "minor", "write", "exec", "kernel",
+                                           "present", "has-access" };
+
+static void put_range(FILE *out, uint32_t mm, uint64_t start, uint64_t length)
+{
+    fprintf(out, " mm=%" PRIu32 " start=0x%" PRIx64 " length=0x%" PRIx64, mm, start, length);
+}
+
+static void put_process_event(FILE *out, const struct fl_event *ev)
+{
+    switch (ev->kind) {
+    case FL_EV_PROCESS:
+        fprintf(out, " pid=%" PRIu32 " ppid=%" PRIu32 " mm=%" PRIu32, ev->process.pid,
+                ev->process.ppid, ev->process.mm);
+        put_id(out, "copied-mm", ev->process.copied_mm);
+        fprintf(out, " oom-score-adj=%" PRId32, ev->process.oom_score_adj);
+        put_text(out, "comm", ev->process.comm);
+        break;
+    case FL_EV_THREAD:
+        fprintf(out, " pid=%" PRIu32 " tid=%" PRIu32, ev->thread_start.pid, ev->thread_start.tid);
+        break;
+    case FL_EV_EXEC:
+        fprintf(out, " pid=%" PRIu32 " mm=%" PRIu32, ev->exec.pid, ev->exec.mm);
+        put_text(out, "path", ev->exec.path);
+        break;
+    case FL_EV_EXIT:
+        fprintf(out, " pid=%" PRIu32, ev->exit.pid);
+        if (ev->exit.status == FL_EXIT_UNKNOWN)
+            fputs(" status=-", out);
+        else
+            fprintf(out, " status=%" PRId32, ev->exit.status);
+        break;
+    case FL_EV_COMM:
+        fprintf(out, " pid=%" PRIu32 " tid=%" PRIu32, ev->comm.pid, ev->comm.tid);
+        put_text(out, "comm", ev->comm.comm);
+        break;
+    case FL_EV_OOM_ADJ:
+        fprintf(out, " pid=%" PRIu32 " oom-score-adj=%" PRId32, ev->oom_adj.pid,
+                ev->oom_adj.oom_score_adj);
+        break;
+    default:
+        break;
+    }
+}
+
+static void put_memory_event(FILE *out, const struct fl_event *ev)
+{
+    switch (ev->kind) {
+    case FL_EV_FILE:
+        fprintf(out, " file=%" PRIu32 " dev=0x%" PRIx64 " ino=%" PRIu64 " size=%" PRIu64,
+                ev->file.file, ev->file.dev, ev->file.ino, ev->file.size_bytes);
+        put_text(out, "path", ev->file.path);
+        break;
+    case FL_EV_MAP:
+        put_range(out, ev->map.mm, ev->map.start, ev->map.length);
+        put_prot(out, ev->map.prot);
+        put_flags(out, ev->map.flags, map_flags, sizeof map_flags / sizeof map_flags[0]);
+        put_id(out, "file", ev->map.file);
+        fprintf(out, " offset=0x%" PRIx64, ev->map.offset);
+        break;
+    case FL_EV_UNMAP:
+        put_range(out, ev->unmap.mm, ev->unmap.start, ev->unmap.length);
+        break;
+    case FL_EV_PROTECT:
+        put_range(out, ev->protect.mm, ev->protect.start, ev->protect.length);
+        put_prot(out, ev->protect.prot);
+        break;
+    case FL_EV_REMAP:
+        put_range(out, ev->remap.mm, ev->remap.old_start, ev->remap.old_length);
+        fprintf(out, " new-start=0x%" PRIx64 " new-length=0x%" PRIx64, ev->remap.new_start,
+                ev->remap.new_length);
+        break;
+    case FL_EV_ADVISE:
+        put_range(out, ev->advise.mm, ev->advise.start, ev->advise.length);
+        fprintf(out, " advice=%" PRIu32, ev->advise.advice);
+        break;
+    case FL_EV_SIGNAL:
+        fprintf(out, " signo=%" PRIu32 " address=0x%" PRIx64, ev->signal.signo,
+                ev->signal.address);
+        break;
+    case FL_EV_FAULT:
+        fprintf(out, " address=0x%" PRIx64 " ip=0x%" PRIx64, ev->fault.address, ev->fault.ip);
+        put_flags(out, ev->fault.flags, fault_flags, sizeof fault_flags / sizeof fault_flags[0]);
+        break;
+    case FL_EV_LOST:
+        fprintf(out, " count=%" PRIu64, ev->lost.count);
+        break;
+    default:
+        break;
+    }
+}
+
+void fl_dump_item(const struct fl_reader *r, const struct fl_item *item, FILE *out)
+{
+    if (item->kind == FL_ITEM_EVENT) {
+        const struct fl_event *ev = &item->event;
+        fprintf(out, "%" PRIu64 " ", ev->time_ns);
+        if (ev->thread == FL_NO_THREAD)
+            fputs("t- ", out);
+        else
+            fprintf(out, "t%" PRIu32 " ", ev->thread);
+        fputs(fl_event_name(ev->kind), out);
+        if (ev->kind < FL_EV_FILE)
+            put_process_event(out, ev);
+        else
+            put_memory_event(out, ev);
+        fputc('\n', out);
+    }
+    if (item->kind != FL_ITEM_RUNS)
+        return;
+    const struct fl_runs *runs = &item->runs;
+    const char *actor = runs->actor == FL_ACTOR_KERNEL ? "kernel" : "user";
+    for (size_t i = 0; i < runs->n; i++) {
+        struct fl_page page = fl_reader_page(r, runs->page[i]);
+        fprintf(out, "t%" PRIu32 " %s mm=%" PRIu32 " page=0x%" PRIx64 " id=%" PRIu32
+                " r=%" PRIu32 " w=%" PRIu32 " f=%" PRIu32 "\n", runs->thread, actor, page.mm,
+                page.vpn, runs->page[i], runs->reads[i], runs->writes[i], runs->fetches[i]);
+    }
+}

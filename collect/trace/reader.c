@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reader.c - a trace as items, block by block.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "reader_priv.h"
+
+static int read_header(struct fl_reader *r, struct fl_err *err)
+{
+    struct fl_header_fixed fixed;
+    const uint8_t *p;
+    uint64_t size = r->source.size_bytes;
+    size_t first = size < FL_HEADER_FIXED ? (size_t)size : FL_HEADER_FIXED;
+    int rc = fl_source_get(&r->source, 0, first, &r->stored, &p, err);
+    if (rc == FL_OK)
+        rc = fl_header_peek(r->source.name, p, first, &fixed, err);
+    if (rc != FL_OK)
+        return rc;
+    if (fixed.length > size)
+        return fl_fail(err, FL_EFORMAT, "%s: truncated in the header at byte %llu: nothing can "
+                       "be recovered", r->source.name, (unsigned long long)size);
+    rc = fl_source_get(&r->source, 0, fixed.length, &r->stored, &p, err);
+    if (rc == FL_OK)
+        rc = fl_header_meta(r->source.name, p, &fixed, r->meta, err);
+    r->header_bytes = fixed.length;
+    r->fidelity = fixed.fidelity;
+    return rc;
+}
+
+int fl_reader_new(const char *path, const void *mem, size_t len, struct fl_reader **out,
+                  struct fl_err *err)
+{
+    struct fl_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return fl_nomem(err, "trace reader");
+    r->source.fd = -1;
+    r->meta = fl_meta_new();
+    r->dec = calloc(1, sizeof *r->dec);
+    r->zstd = ZSTD_createDCtx();
+    int rc = r->meta && r->dec && r->zstd ? FL_OK : fl_nomem(err, "trace reader");
+    if (rc == FL_OK && path)
+        rc = fl_source_open_file(&r->source, path, err);
+    else if (rc == FL_OK)
+        fl_source_open_mem(&r->source, mem, len);
+    if (rc == FL_OK)
+        rc = read_header(r, err);
+    if (rc == FL_OK)
+        rc = fl_reader_scan(r, err);
+    if (rc == FL_OK)
+        rc = fl_reader_rewind(r, err);
+    if (rc != FL_OK) {
+        fl_reader_free(r);
+        return rc;
+    }
+    *out = r;
+    return FL_OK;
+}
+
+static int reader_open(const char *path, const void *mem, size_t len, unsigned flags,
+                       struct fl_reader **out, struct fl_err *err)
+{
+    struct fl_reader *r = NULL;
+    int rc = fl_reader_new(path, mem, len, &r, err);
+    if (rc != FL_OK)
+        return rc;
+    if (flags & FL_READ_PARTIAL)
+        rc = fl_reader_walk(r, false, err);
+    else if (!r->complete)
+        rc = fl_reader_refuse(r, err);
+    if (rc != FL_OK) {
+        fl_reader_free(r);
+        return rc;
+    }
+    *out = r;
+    return FL_OK;
+}
+
+int fl_reader_open_path(const char *path, unsigned flags, struct fl_reader **out,
+                        struct fl_err *err)
+{
+    return reader_open(path, NULL, 0, flags, out, err);
+}
+
+int fl_reader_open_mem(const void *buf, size_t len_bytes, unsigned flags, struct fl_reader **out,
+                       struct fl_err *err)
+{
+    return reader_open(NULL, buf, len_bytes, flags, out, err);
+}
+
+int fl_reader_rewind(struct fl_reader *r, struct fl_err *err)
+{
+    (void)err;
+    r->offset = r->header_bytes;
+    r->block = 0;
+    r->block_open = false;
+    r->segment_left = r->events_left = 0;
+    r->time_ns = r->foreign_events = 0;
+    r->failed = (struct fl_err){ 0 };
+    fl_tstate_reset(&r->state);
+    return FL_OK;
+}
+
+/* ---- items ---- */
+
+static int fail_block(struct fl_reader *r, int rc, const struct fl_err *why, struct fl_err *err)
+{
+    if (rc == FL_EFORMAT)
+        fl_fail(&r->failed, rc, "%s: damaged in block %u at byte %llu: %s", r->source.name,
+                r->block - 1, (unsigned long long)r->block_offset, why->msg);
+    else
+        r->failed = *why;
+    r->failed.offset_bytes = r->block_offset;
+    if (err)
+        *err = r->failed;
+    return rc;
+}
+
+static int unpack(struct fl_reader *r, const struct fl_envelope *e, const uint8_t *payload,
+                  struct fl_err *err)
+{
+    const uint8_t *raw = payload;
+    if (e->codec == FL_CODEC_ZSTD) {
+        fl_buf_reset(&r->raw);
+        uint8_t *room = fl_buf_room(&r->raw, e->raw_len + 1u);
+        if (!room)
+            return fl_nomem(err, "trace block");
+        size_t n = ZSTD_decompressDCtx(r->zstd, room, e->raw_len, payload, e->stored_len);
+        if (ZSTD_isError(n) || n != e->raw_len)
+            return fl_fail(err, FL_EFORMAT, "it does not decompress");
+        raw = room;
+    }
+    if (e->first_time_ns != r->time_ns)
+        return fl_fail(err, FL_EFORMAT, "its time is not the last event's");
+    return fl_blockdec_load(r->dec, raw, e->raw_len, e->runs, &r->pages, err);
+}
+
+/* Open the next STREAM block. Pre: there is another block. */
+static int open_block(struct fl_reader *r, struct fl_err *err)
+{
+    uint8_t head[FL_ENVELOPE_BYTES];
+    const uint8_t *p;
+    struct fl_envelope e;
+    r->block_offset = r->offset;
+    r->block_accesses = 0;
+    r->block++;
+    int rc = fl_source_get(&r->source, r->offset, FL_ENVELOPE_BYTES, &r->stored, &p, err);
+    if (rc != FL_OK)
+        return rc;
+    memcpy(head, p, sizeof head);
+    if (!fl_envelope_decode(&e, head) || e.raw_len > FL_BLOCK_RAW_MAX ||
+        e.stored_len > FL_BLOCK_STORED_MAX)
+        return fl_fail(err, FL_EFORMAT, "it changed while it was read");
+    r->offset += FL_ENVELOPE_BYTES;
+    r->block_accesses = e.accesses;
+    if (e.stored_len > r->source.size_bytes - r->offset)
+        return fl_fail(err, FL_EFORMAT, "it changed while it was read");
+    if (e.kind == FL_BLOCK_STREAM) {
+        rc = fl_source_get(&r->source, r->offset, e.stored_len, &r->stored, &p, err);
+        if (rc == FL_OK && !fl_envelope_sound(head, &e, p))
+            rc = fl_fail(err, FL_EFORMAT, "it changed while it was read");
+        if (rc == FL_OK)
+            rc = unpack(r, &e, p, err);
+        r->block_open = rc == FL_OK;
+    }
+    r->offset += e.stored_len;
+    return rc;
+}
+
+static int next_event(struct fl_reader *r, struct fl_item *item, bool *got, struct fl_err *err)
+{
+    int rc = fl_event_decode(&r->dec->events, &item->event, r->time_ns, r->text, err);
+    if (rc < 0)
+        return rc;
+    r->time_ns = item->event.time_ns;
+    r->events_left--;
+    r->dec->events_seen++;
+    *got = rc == 1;
+    if (*got) {
+        item->kind = FL_ITEM_EVENT;
+        return fl_tstate_event(&r->state, &item->event, FL_EFORMAT, err);
+    }
+    r->foreign_events++;
+    return FL_OK;
+}
+
+static int next_runs(struct fl_reader *r, struct fl_item *item, struct fl_err *err)
+{
+    struct fl_blockdec *d = r->dec;
+    uint32_t n = r->segment_left < FL_BATCH_RUNS ? r->segment_left : FL_BATCH_RUNS;
+    int rc = fl_blockdec_runs(d, r->segment_thread, n, err);
+    if (rc != FL_OK)
+        return rc;
+    r->segment_left -= n;
+    item->kind = FL_ITEM_RUNS;
+    item->runs = (struct fl_runs){
+        .thread = r->segment_thread, .actor = r->segment_actor, .n = n, .page = d->page,
+        .reads = d->count[0], .writes = d->count[1], .fetches = d->count[2],
+    };
+    return FL_OK;
+}
+
+static int next_entry(struct fl_reader *r, struct fl_err *err)
+{
+    struct fl_cur *c = &r->dec->sequence;
+    uint64_t tag = fl_cur_varint(c), n = tag & 1 ? tag >> 2 : (tag >> 1) + 1;
+    uint32_t thread = tag & 1 ? fl_cur_varint32(c) : 0;
+    if (c->bad || n == 0 || n > UINT32_MAX)
+        return fl_fail(err, FL_EFORMAT, "malformed sequence");
+    if (!(tag & 1)) {
+        if (n > r->dec->n_events - r->dec->events_seen)
+            return fl_fail(err, FL_EFORMAT, "more events in the sequence than in the block");
+        r->events_left = (uint32_t)n;
+        return FL_OK;
+    }
+    if (thread >= r->state.threads)
+        return fl_fail(err, FL_EFORMAT, "a run of thread %u, but there are %u", thread,
+                       r->state.threads);
+    r->segment_left = (uint32_t)n;
+    r->segment_thread = thread;
+    r->segment_actor = tag & 2 ? FL_ACTOR_KERNEL : FL_ACTOR_USER;
+    return FL_OK;
+}
+
+int fl_reader_step(struct fl_reader *r, struct fl_item *item, bool *got, struct fl_err *err)
+{
+    if (r->segment_left) {
+        *got = true;
+        return next_runs(r, item, err);
+    }
+    if (r->events_left)
+        return next_event(r, item, got, err);
+    if (r->block_open && fl_cur_left(&r->dec->sequence))
+        return next_entry(r, err);
+    if (r->block_open) {
+        r->block_open = false;
+        return fl_blockdec_end(r->dec, err);
+    }
+    if (r->block < r->good_blocks)
+        return open_block(r, err);
+    item->kind = FL_ITEM_END;
+    *got = true;
+    return FL_OK;
+}
+
+int fl_reader_next(struct fl_reader *r, struct fl_item *item, struct fl_err *err)
+{
+    struct fl_err why;
+    if (r->failed.code != FL_OK) {
+        if (err)
+            *err = r->failed;
+        return r->failed.code;
+    }
+    for (bool got = false; !got;) {
+        int rc = fl_reader_step(r, item, &got, &why);
+        if (rc != FL_OK)
+            return fail_block(r, rc, &why, err);
+    }
+    return FL_OK;
+}
+
+/* ---- facts ---- */
+
+uint32_t fl_reader_pages(const struct fl_reader *r)
+{
+    return r->pages.n;
+}
+
+struct fl_page fl_reader_page(const struct fl_reader *r, uint32_t id)
+{
+    return (struct fl_page){ .vpn = r->pages.vpn[id], .mm = r->pages.mm[id] };
+}
+
+enum fl_fidelity fl_reader_fidelity(const struct fl_reader *r)
+{
+    return r->fidelity;
+}
+
+const struct fl_meta *fl_reader_meta(const struct fl_reader *r)
+{
+    return r->meta;
+}
+
+const struct fl_totals *fl_reader_totals(const struct fl_reader *r)
+{
+    return &r->totals;
+}
+
+bool fl_reader_complete(const struct fl_reader *r)
+{
+    return r->complete;
+}
+
+const char *fl_reader_damage(const struct fl_reader *r)
+{
+    return r->complete ? "" : r->damage_note;
+}
+
+void fl_reader_free(struct fl_reader *r)
+{
+    if (!r)
+        return;
+    fl_source_close(&r->source);
+    fl_meta_free(r->meta);
+    fl_tstate_free(&r->state);
+    fl_pagetab_free(&r->pages);
+    if (r->dec)
+        fl_blockdec_free(r->dec);
+    free(r->dec);
+    ZSTD_freeDCtx(r->zstd);
+    fl_buf_free(&r->stored);
+    fl_buf_free(&r->raw);
+    free(r);
+}
