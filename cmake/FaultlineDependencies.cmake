@@ -18,6 +18,8 @@ faultline_require(JANSSON jansson libjansson-dev)
 faultline_require(LIBELF libelf libelf-dev)
 faultline_require(LIBXML2 libxml-2.0 libxml2-dev)
 
+find_package(Threads REQUIRED)
+
 # libpfm4 ships no .pc file.
 find_path(PFM_INCLUDE_DIR perfmon/pfmlib_perf_event.h)
 find_library(PFM_LIBRARY pfm)
