@@ -29,7 +29,11 @@ int fl_trace_check(const char *path, struct fl_check_report *report, struct fl_e
         report->file_bytes = r->source.size_bytes;
         snprintf(report->problem, sizeof report->problem, "%s", fl_reader_damage(r));
     } else if (rc == FL_EFORMAT || rc == FL_EVERSION) {
-        snprintf(report->problem, sizeof report->problem, "%s", why.msg);
+        size_t named = strlen(path); /* the message begins with the path; problems do not */
+        if (strncmp(why.msg, path, named) || strncmp(why.msg + named, ": ", 2))
+            snprintf(report->problem, sizeof report->problem, "%s", why.msg);
+        else
+            snprintf(report->problem, sizeof report->problem, "%s", why.msg + named + 2);
         rc = FL_OK;
     } else if (err) {
         *err = why;
@@ -109,7 +113,7 @@ int fl_trace_salvage(const char *from, const char *to, struct fl_err *err)
                 rc = put_new_end(r, &sink, err);
             int closed = fl_sink_close(&sink, true, rc == FL_OK ? err : NULL);
             rc = rc == FL_OK ? closed : rc;
-            if (rc != FL_OK)
+            if (rc != FL_OK && stat(to, &b) == 0 && S_ISREG(b.st_mode))
                 unlink(to);
         }
     }

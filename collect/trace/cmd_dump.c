@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stddef.h>
+
+#include <faultline/cmd.h>
+#include <faultline/trace.h>
+
+extern const struct fl_cmd fl_cmd_dump;
+
+struct dump_cfg {
+    bool partial, no_runs;
+};
+
+static int dump_items(struct fl_reader *r, bool runs, FILE *out, struct fl_err *err)
+{
+    struct fl_item item;
+    for (;;) {
+        int rc = fl_reader_next(r, &item, err);
+        if (rc != FL_OK || item.kind == FL_ITEM_END)
+            return rc;
+        if (item.kind == FL_ITEM_EVENT || runs)
+            fl_dump_item(r, &item, out);
+        if (ferror(out))
+            return FL_OK; /* the commit says why */
+    }
+}
+
+static int dump_run(void *cfg, int n_operands, char **operands, struct fl_err *err)
+{
+    const struct dump_cfg *c = cfg;
+    struct fl_reader *r = NULL;
+    struct fl_outfile out;
+    (void)n_operands;
+    int rc = fl_reader_open_path(operands[0], c->partial ? FL_READ_PARTIAL : 0, &r, err);
+    if (rc != FL_OK)
+        return rc;
+    rc = fl_outfile_open(&out, NULL, err);
+    if (rc == FL_OK) {
+        rc = dump_items(r, !c->no_runs, out.stream, err);
+        if (rc == FL_OK)
+            rc = fl_outfile_commit(&out, err);
+        else
+            fl_outfile_abort(&out);
+    }
+    if (rc == FL_OK && !fl_reader_complete(r))
+        fl_warn("%s: %s", operands[0], fl_reader_damage(r));
+    fl_reader_free(r);
+    return rc;
+}
+
+static const struct fl_opt dump_opts[] = {
+    { .name = "partial", .kind = FL_OPT_FLAG, .at = offsetof(struct dump_cfg, partial),
+      .help = "Print the good blocks of a damaged or unfinished trace" },
+    { .name = "no-runs", .kind = FL_OPT_FLAG, .at = offsetof(struct dump_cfg, no_runs),
+      .help = "Print events only" },
+    FL_OPT_END,
+};
+
+const struct fl_cmd fl_cmd_dump = {
+    .name = "dump",
+    .summary = "Print a trace as text, one event or run a line",
+    .synopsis = "[--partial] [--no-runs] FILE",
+    .description =
+        "Prints every event and every run of FILE in order. A run is a stretch of consecutive "
+        "accesses of one thread to one page.\n\n"
+        "An event's line is its time in nanoseconds since the recording began, the thread "
+        "(t- for none), the kind and its fields. A run's line is the thread, who made the "
+        "accesses (user, or kernel for a system call), the address space, the page number, "
+        "the page's id in the trace, and how many reads, writes and instruction fetches.\n\n"
+        "A damaged trace is refused before anything is printed, unless --partial is given.",
+    .examples = "faultline dump app.flt | less      look through a trace\n"
+                "faultline dump --no-runs app.flt   processes, mappings and faults only",
+    .opts = dump_opts,
+    .cfg_size = sizeof(struct dump_cfg),
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = dump_run,
+};
