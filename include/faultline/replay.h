@@ -46,6 +46,8 @@ struct fl_replay_opts {
     uint64_t swap_pages;                /* slots; UINT64_MAX: as many as needed */
     const struct fl_policy_ops *policy; /* not NULL */
     const struct fl_machine *machine;   /* NULL: the default profile */
+    const char *scope;                  /* "memcg", "machine" (NULL): told in the result; textbook
+                                           policies charge data pages only, so it changes nothing */
     bool no_tlb;                        /* leave the TLB stage out */
     uint64_t seed;                      /* for `random` */
 };
@@ -134,6 +136,15 @@ int fl_sweep(struct fl_reader *r, struct fl_sweep_point *points, size_t n,
              void (*progress)(void *arg, unsigned done_bp), void *arg, struct fl_err *err);
 
 /**
+ * fl_sweep_file - fl_sweep() of the trace at @path on up to @jobs threads.
+ * The answers do not depend on @jobs. @read_flags: FL_READ_*. @progress is called
+ * from one thread at a time.
+ */
+int fl_sweep_file(const char *path, unsigned read_flags, struct fl_sweep_point *points, size_t n,
+                  unsigned jobs, void (*progress)(void *arg, unsigned done_bp), void *arg,
+                  struct fl_err *err);
+
+/**
  * fl_footprint - the peak number of pages resident at once if memory were
  * unlimited: what `--ram 50%` is relative to. One pass.
  */
@@ -142,9 +153,6 @@ int fl_footprint(struct fl_reader *r, uint64_t *peak_pages, struct fl_err *err);
 /* ---- JSON ------------------------------------------------------------------- */
 
 struct json_t;
-struct fl_quality_flag {
-    const char *flag, *detail, *remedy;
-};
 
 /**
  * fl_trace_json - the contract's `trace` object. @peak_pages from fl_footprint()

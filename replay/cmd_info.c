@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+
+#include <jansson.h>
+
+#include "cmd_common.h"
+
+struct info_cfg {
+    bool json, partial;
+};
+
+static const struct fl_opt info_opts[] = {
+    { "json", 0, FL_OPT_FLAG, offsetof(struct info_cfg, json), NULL, NULL,
+      "print JSON instead of text", NULL },
+    { "partial", 0, FL_OPT_FLAG, offsetof(struct info_cfg, partial), NULL, NULL,
+      "accept a damaged trace and describe its good part", NULL },
+    FL_OPT_END
+};
+
+static void print_row(const char *name, uint64_t v)
+{
+    char buf[FL_FORMAT_BYTES];
+    printf("%-22s %s\n", name, fl_format_count(buf, v));
+}
+
+static void print_meta(const struct fl_reader *r)
+{
+    const char *key, *value;
+    for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++) {
+        printf("%-22s ", key);
+        for (const char *p = value; *p; p++)
+            putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+        putchar('\n');
+    }
+}
+
+static void print_info(const struct fl_reader *r, const char *path, uint64_t peak)
+{
+    const struct fl_totals *t = fl_reader_totals(r);
+    char bytes[FL_FORMAT_BYTES];
+    printf("%-22s %s\n%-22s %s%s\n", "trace", path, "fidelity",
+           fl_fidelity_name(fl_reader_fidelity(r)), fl_reader_complete(r) ? "" : ", PARTIAL");
+    print_row("accesses", fl_totals_accesses(t));
+    print_row("reads", t->reads);
+    print_row("writes", t->writes);
+    print_row("fetches", t->fetches);
+    print_row("syscall reads", t->syscall_reads);
+    print_row("syscall writes", t->syscall_writes);
+    print_row("runs", t->runs);
+    print_row("events", t->events);
+    if (t->faults_minor + t->faults_major + t->faults_unknown) {
+        print_row("minor faults", t->faults_minor);
+        print_row("major faults", t->faults_major);
+        print_row("other faults", t->faults_unknown);
+    }
+    print_row("lost events", t->lost_events);
+    print_row("processes", t->processes);
+    print_row("threads", t->threads);
+    print_row("distinct pages", t->distinct_pages);
+    if (peak != UINT64_MAX)
+        printf("%-22s %" PRIu64 " pages, %s\n", "peak resident", peak,
+               fl_format_bytes(bytes, peak * FL_PAGE_BYTES));
+    print_meta(r);
+}
+
+static int run_info(void *arg, int n_operands, char **operands, struct fl_err *err)
+{
+    const struct info_cfg *cfg = arg;
+    uint64_t peak = UINT64_MAX;
+    struct fl_reader *r;
+    json_t *trace;
+    (void)n_operands;
+
+    int rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
+    if (rc != FL_OK)
+        return rc;
+    if (fl_reader_fidelity(r) <= FL_FIDELITY_PAGE_EXACT)
+        rc = fl_footprint(r, &peak, err);
+    if (rc == FL_OK && cfg->json) {
+        rc = cmd_trace_json(r, operands[0], peak, &trace, err);
+        if (rc == FL_OK)
+            rc = cmd_write_json(trace, NULL, err);
+    } else if (rc == FL_OK) {
+        print_info(r, operands[0], peak);
+    }
+    fl_reader_free(r);
+    return rc;
+}
+
+const struct fl_cmd fl_cmd_info = {
+    .name = "info",
+    .summary = "Show what a trace holds: fidelity, totals, how it was recorded",
+    .synopsis = "FILE [--json]",
+    .description = "Prints the trace's fidelity, its totals, its peak resident set (what\n"
+                   "'--ram 50%' is relative to) and what the recorder noted of command and host.",
+    .opts = info_opts,
+    .cfg_size = sizeof(struct info_cfg),
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run_info,
+};

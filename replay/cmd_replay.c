@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cmd_common.h"
+
+struct replay_cfg {
+    struct fl_size ram, swap;
+    uint64_t frames, seed;
+    const char *policy, *scope, *machine, *out;
+    bool json, partial, no_tlb;
+};
+
+static const char *scope_at(size_t i)
+{
+    static const char *const names[] = { "memcg", "machine" };
+    return i < FL_COUNT(names) ? names[i] : NULL;
+}
+
+static const struct fl_opt replay_opts[] = {
+    { "ram", 0, FL_OPT_SIZE, offsetof(struct replay_cfg, ram), "SIZE", NULL,
+      "memory: 512M, or 50% of the trace's peak resident set", NULL },
+    { "frames", 0, FL_OPT_UINT, offsetof(struct replay_cfg, frames), "N", NULL,
+      "memory as a number of 4 KiB data frames, instead of --ram", NULL },
+    { "swap", 0, FL_OPT_SIZE, offsetof(struct replay_cfg, swap), "SIZE", "max",
+      "swap area; a full one ends in an OOM kill (default: max)", NULL },
+    { "policy", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, policy), "NAME", "lru",
+      "replacement policy, see 'faultline policies' (default: lru)", fl_policy_name_at },
+    { "scope", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, scope), "SCOPE", "machine",
+      "memcg or machine; textbook policies charge data pages only, so both are the same to them",
+      scope_at },
+    { "machine", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, machine), "NAME", "skylake-sp",
+      "TLB and page-table depth, see 'faultline machines' (default: skylake-sp)",
+      fl_machine_name_at },
+    { "no-tlb", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_tlb), NULL, NULL,
+      "leave the TLB out: faster, and no `tlb` in the result", NULL },
+    { "seed", 0, FL_OPT_UINT, offsetof(struct replay_cfg, seed), "N", "1",
+      "seed of the policy `random` (default: 1)", NULL },
+    { "partial", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, partial), NULL, NULL,
+      "accept a damaged trace and replay its good part", NULL },
+    { "output", 'o', FL_OPT_STRING, offsetof(struct replay_cfg, out), "R.json", NULL,
+      "write the result there as JSON", NULL },
+    { "json", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, json), NULL, NULL,
+      "print JSON instead of a table", NULL },
+    FL_OPT_END
+};
+
+static void print_count(FILE *out, const char *name, uint64_t v)
+{
+    char buf[FL_FORMAT_BYTES];
+    fprintf(out, "  %-22s %20s\n", name, fl_format_count(buf, v));
+}
+
+static void print_pages(FILE *out, const char *name, uint64_t pages)
+{
+    char count[FL_FORMAT_BYTES], bytes[FL_FORMAT_BYTES];
+    fprintf(out, "  %-22s %20s   %s\n", name, fl_format_count(count, pages),
+            fl_format_bytes(bytes, pages * FL_PAGE_BYTES));
+}
+
+static void print_result(FILE *out, const struct fl_result *res, const struct fl_reader *r)
+{
+    const struct fl_replay_opts *o = &res->opts;
+    char ram[FL_FORMAT_BYTES], swap[FL_FORMAT_BYTES];
+    fprintf(out, "policy %s, %s of RAM, %s of swap, fidelity %s\n\n", o->policy->name,
+            o->frames == FL_FRAMES_UNLIMITED ? "no limit"
+                                             : fl_format_bytes(ram, o->frames * FL_PAGE_BYTES),
+            o->swap_pages == UINT64_MAX ? "no limit"
+                                        : fl_format_bytes(swap, o->swap_pages * FL_PAGE_BYTES),
+            fl_fidelity_name(fl_reader_fidelity(r)));
+    print_count(out, "minor faults", res->minor);
+    print_count(out, "major faults", res->major);
+    for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
+        if (res->faults[c]) {
+            char label[32];
+            snprintf(label, sizeof label, "  by %s", fl_cause_name((enum fl_cause)c));
+            print_count(out, label, res->faults[c]);
+        }
+    if (res->segv)
+        print_count(out, "invalid accesses", res->segv);
+    print_pages(out, "resident peak", res->resident_peak_pages);
+    print_pages(out, "peak without limit", res->unlimited_peak_pages);
+    print_pages(out, "swapped in", res->pages_in);
+    print_pages(out, "swapped out", res->pages_out);
+    print_pages(out, "swap peak", res->swap_peak_pages);
+    print_count(out, "page tables peak", res->page_tables_peak);
+    print_pages(out, "saved by sharing", res->saved_pages);
+    for (uint32_t i = 0; i < res->n_tlb; i++)
+        fprintf(out, "  TLB %-4s lookups %16" PRIu64 "   misses %14" PRIu64 "\n", res->tlb[i].name,
+                res->tlb[i].lookups, res->tlb[i].misses);
+    if (res->n_tlb)
+        print_count(out, "page walks", res->walks);
+    for (size_t i = 0; i < res->n_oom_kills; i++)
+        fprintf(out, "  OOM: killed %s (pid %u), badness %" PRId64 ", after %" PRIu64 " accesses\n",
+                res->oom_kills[i].comm, res->oom_kills[i].pid, res->oom_kills[i].badness,
+                res->oom_kills[i].at_access);
+}
+
+static int output(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
+                  const struct fl_result *res, struct fl_err *err)
+{
+    struct json_t *trace;
+    if (!cfg->json && !cfg->out) {
+        print_result(stdout, res, r);
+        return FL_OK;
+    }
+    int rc = cmd_trace_json(r, path, res->unlimited_peak_pages, &trace, err);
+    if (rc != FL_OK)
+        return rc;
+    return cmd_write_json(fl_result_json(res, r, trace), cfg->out, err);
+}
+
+static int run_replay(void *arg, int n_operands, char **operands, struct fl_err *err)
+{
+    const struct replay_cfg *cfg = arg;
+    struct fl_replay_opts opts = { .policy = fl_policy_find(cfg->policy), .seed = cfg->seed,
+                                   .machine = fl_machine_find(cfg->machine),
+                                   .scope = cfg->scope, .no_tlb = cfg->no_tlb };
+    uint64_t peak = UINT64_MAX;
+    struct fl_result *res = NULL;
+    struct fl_reader *r;
+    bool has_ram = cfg->ram.bytes || cfg->ram.percent_bp;
+    (void)n_operands;
+
+    if (has_ram == (cfg->frames != 0))
+        return fl_fail(err, FL_EUSAGE, has_ram ? "give --ram or --frames, not both"
+                                               : "how much memory? give --ram SIZE or --frames N");
+    if (cfg->frames >= FL_FRAMES_UNLIMITED)
+        return fl_fail(err, FL_EUSAGE, "--frames: at most %u", FL_FRAMES_UNLIMITED - 1);
+    int rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
+    if (rc != FL_OK)
+        return rc;
+    opts.frames = (uint32_t)cfg->frames;
+    if (has_ram)
+        rc = cmd_frames(r, &cfg->ram, &peak, &opts.frames, err);
+    if (rc == FL_OK)
+        rc = cmd_swap_pages(r, &cfg->swap, &peak, &opts.swap_pages, err);
+    if (rc == FL_OK)
+        rc = fl_replay(r, &opts, &res, err);
+    if (rc == FL_OK)
+        rc = output(r, operands[0], cfg, res, err);
+    fl_result_free(res);
+    fl_reader_free(r);
+    return rc;
+}
+
+const struct fl_cmd fl_cmd_replay = {
+    .name = "replay",
+    .summary = "Run a trace through the model at one memory size",
+    .synopsis = "FILE --ram SIZE|--frames N [--swap SIZE|max] [--policy NAME] [-o R.json]",
+    .description =
+        "Replays an exact trace: address spaces, page tables, TLB, demand paging,\n"
+        "copy-on-write and swap, under the RAM and swap given. Deterministic: the same\n"
+        "trace and options give the same bytes.\n\n"
+        "The policies fifo, lru, clock, random and opt are the textbook's: RAM is exactly\n"
+        "N data frames and nothing else is charged to it; minor + major faults is the\n"
+        "number of misses, and a page's first touch is minor.",
+    .examples = "  faultline replay trace.flt --ram 50% --policy clock\n"
+                "  faultline replay trace.flt --ram 256M --swap 128M -o r.json",
+    .opts = replay_opts,
+    .cfg_size = sizeof(struct replay_cfg),
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run_replay,
+};

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "future.h"
+#include "vm.h"
+
+/* Notes of the forward pass, a word each: contents referenced, or one of these. */
+#define NOTE_NO_REF UINT32_MAX
+#define NOTE_GONE (UINT32_C(1) << 31) /* with contents: they cease to exist here */
+
+#define NEXT_BYTES 5u
+#define NEXT_NEVER ((UINT64_C(1) << (8 * NEXT_BYTES)) - 1)
+#define CHUNK 65536u /* notes or next uses at a time */
+
+struct future {
+    FILE *file; /* NEXT_BYTES a run */
+    uint64_t n_runs, at;
+    uint8_t buf[CHUNK * NEXT_BYTES];
+    uint32_t buf_n, buf_at;
+};
+
+struct notes {
+    FILE *file;
+    uint64_t n;
+    uint32_t n_contents;
+    bool failed;
+};
+
+static FILE *temp_file(struct fl_err *err)
+{
+    const char *dir = getenv("TMPDIR");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/faultline-XXXXXX", dir && *dir ? dir : "/tmp");
+    int fd = mkstemp(path);
+    if (fd >= 0)
+        unlink(path);
+    FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    if (!file) {
+        fl_fail_errno(err, "cannot make a temporary file for opt in %s (set TMPDIR)",
+                      dir && *dir ? dir : "/tmp");
+        if (fd >= 0)
+            close(fd);
+    }
+    return file;
+}
+
+static int disk_failed(struct fl_err *err)
+{
+    return fl_fail_errno(err, "cannot write opt's temporary file (set TMPDIR to a larger disk)");
+}
+
+static void note(struct notes *notes, uint32_t word)
+{
+    notes->n++;
+    if (fwrite(&word, sizeof word, 1, notes->file) != 1)
+        notes->failed = true;
+}
+
+static void note_gone(void *arg, uint32_t c)
+{
+    note(arg, c | NOTE_GONE);
+}
+
+/* The forward pass: which contents each run refers to, and when contents go. */
+static int take_notes(struct fl_reader *r, uint32_t levels, struct notes *notes, uint64_t *n_runs,
+                      struct fl_err *err)
+{
+    struct vm_hooks hooks = { .arg = notes, .contents_gone = note_gone };
+    struct fl_item item;
+    struct vm vm;
+    int rc = fl_reader_rewind(r, err);
+
+    vm_init(&vm, r, levels, &hooks);
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
+           item.kind != FL_ITEM_END) {
+        if (item.kind == FL_ITEM_EVENT) {
+            rc = vm_event(&vm, &item.event, err);
+            continue;
+        }
+        rc = vm_new_pages(&vm, err);
+        const struct fl_runs *runs = &item.runs;
+        for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+            uint32_t c;
+            uint8_t info;
+            uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
+            rc = vm_run(&vm, runs->page[i], need, runs->actor, &c, &info, err);
+            note(notes, c == NO_CONTENTS ? NOTE_NO_REF : c);
+        }
+        *n_runs += runs->n;
+        if (notes->failed && rc == FL_OK)
+            rc = disk_failed(err);
+    }
+    notes->n_contents = vm.cs.n;
+    vm_fini(&vm);
+    if (rc == FL_OK && fflush(notes->file) != 0)
+        rc = disk_failed(err);
+    return rc;
+}
+
+static void put_next(uint8_t *p, uint64_t v)
+{
+    for (unsigned i = 0; i < NEXT_BYTES; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint64_t get_next(const uint8_t *p)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < NEXT_BYTES; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+/* One chunk of notes, last to first; @run is the number of the run after the chunk's last. */
+static uint64_t chunk_backwards(const uint32_t *words, size_t n, uint64_t *next, uint64_t run,
+                                uint8_t *out, uint8_t **out_first)
+{
+    for (size_t i = n; i-- > 0;) {
+        uint32_t w = words[i];
+        if (w != NOTE_NO_REF && (w & NOTE_GONE)) {
+            next[w & ~NOTE_GONE] = NEXT_NEVER;
+            continue;
+        }
+        run--;
+        out -= NEXT_BYTES;
+        put_next(out, w == NOTE_NO_REF ? 0 : next[w]);
+        if (w != NOTE_NO_REF)
+            next[w] = run;
+    }
+    *out_first = out;
+    return run;
+}
+
+static int write_backwards(const struct notes *notes, struct future *f, struct fl_err *err)
+{
+    uint32_t *words = malloc(CHUNK * sizeof *words);
+    uint8_t *out = malloc((size_t)CHUNK * NEXT_BYTES), *first;
+    uint64_t *next = malloc((notes->n_contents + 1u) * sizeof *next), run = f->n_runs;
+    int rc = words && out && next ? FL_OK : fl_nomem(err, "opt");
+
+    for (uint32_t c = 0; rc == FL_OK && c < notes->n_contents; c++)
+        next[c] = NEXT_NEVER;
+    for (uint64_t end = notes->n; end > 0 && rc == FL_OK;) {
+        size_t n = end < CHUNK ? (size_t)end : CHUNK;
+        end -= n;
+        if (pread(fileno(notes->file), words, n * sizeof *words, (off_t)(end * sizeof *words)) !=
+            (ssize_t)(n * sizeof *words)) {
+            rc = fl_fail_errno(err, "cannot read opt's temporary file");
+            break;
+        }
+        uint8_t *out_end = out + (size_t)CHUNK * NEXT_BYTES;
+        run = chunk_backwards(words, n, next, run, out_end, &first);
+        size_t len = (size_t)(out_end - first);
+        if (len && pwrite(fileno(f->file), first, len, (off_t)(run * NEXT_BYTES)) != (ssize_t)len)
+            rc = disk_failed(err);
+    }
+    free(words);
+    free(out);
+    free(next);
+    return rc;
+}
+
+int future_build(struct fl_reader *r, uint32_t levels, struct future **out, struct fl_err *err)
+{
+    struct future *f = calloc(1, sizeof *f);
+    struct notes notes = { 0 };
+    int rc = f ? FL_OK : fl_nomem(err, "opt");
+
+    *out = NULL;
+    if (rc == FL_OK && (!(notes.file = temp_file(err)) || !(f->file = temp_file(err))))
+        rc = FL_EIO;
+    if (rc == FL_OK)
+        rc = take_notes(r, levels, &notes, &f->n_runs, err);
+    if (rc == FL_OK)
+        rc = write_backwards(&notes, f, err);
+    if (notes.file)
+        fclose(notes.file);
+    if (rc == FL_OK)
+        rc = fl_reader_rewind(r, err);
+    if (rc != FL_OK) {
+        future_free(f);
+        return rc;
+    }
+    *out = f;
+    return FL_OK;
+}
+
+void future_rewind(struct future *f)
+{
+    f->at = 0;
+    f->buf_n = f->buf_at = 0;
+}
+
+static int refill(struct future *f, struct fl_err *err)
+{
+    uint64_t left = f->n_runs - f->at;
+    uint32_t n = left < CHUNK ? (uint32_t)left : CHUNK;
+    size_t len = (size_t)n * NEXT_BYTES;
+    if (n == 0)
+        return fl_fail(err, FL_EINTERNAL, "opt was asked for a run past the trace's end");
+    if (pread(fileno(f->file), f->buf, len, (off_t)(f->at * NEXT_BYTES)) != (ssize_t)len)
+        return fl_fail_errno(err, "cannot read opt's temporary file");
+    f->buf_n = n;
+    f->buf_at = 0;
+    return FL_OK;
+}
+
+int future_next(struct future *f, uint64_t *next_use, struct fl_err *err)
+{
+    if (f->buf_at == f->buf_n) {
+        int rc = refill(f, err);
+        if (rc != FL_OK)
+            return rc;
+    }
+    uint64_t v = get_next(&f->buf[(size_t)f->buf_at++ * NEXT_BYTES]);
+    f->at++;
+    *next_use = v == NEXT_NEVER ? FL_NEVER_USED : v;
+    return FL_OK;
+}
+
+void future_skip(struct future *f, uint64_t n)
+{
+    f->at += n;
+    f->buf_n = f->buf_at = 0;
+}
+
+void future_free(struct future *f)
+{
+    if (f && f->file)
+        fclose(f->file);
+    free(f);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One run of the model: virtual memory, then paging, then TLB, for each run of the trace. */
+#include <stdlib.h>
+
+#include "future.h"
+#include "oom.h"
+#include "paging.h"
+#include "timeline.h"
+#include "tlb.h"
+#include "vm.h"
+
+static const struct {
+    const char *name;
+    bool major;
+} causes[FL_CAUSE_COUNT] = {
+    [FL_CAUSE_NONE] = { "none", false },
+    [FL_CAUSE_ANON_ZERO] = { "anon_zero", false },
+    [FL_CAUSE_ANON_WRITE] = { "anon_write", false },
+    [FL_CAUSE_COW] = { "cow", false },
+    [FL_CAUSE_FILE_MAP] = { "file_map", false },
+    [FL_CAUSE_SHMEM] = { "shmem", false },
+    [FL_CAUSE_FILE_READ] = { "file_read", true },
+    [FL_CAUSE_SWAP_IN] = { "swap_in", true },
+};
+
+const char *fl_cause_name(enum fl_cause cause)
+{
+    return causes[cause].name;
+}
+
+bool fl_cause_is_major(enum fl_cause cause)
+{
+    return causes[cause].major;
+}
+
+struct replay {
+    struct fl_replay_opts opts;
+    struct vm vm;
+    struct paging paging;
+    struct tlb tlb;
+    bool has_tlb;
+    struct future *future; /* NULL unless the policy needs it */
+    struct timeline timeline;
+    uint64_t accesses;
+    struct fl_result *result;
+};
+
+/* ---- what one stage tells another --------------------------------------------------- */
+
+static void on_page_dropped(void *arg, uint32_t page)
+{
+    struct replay *rp = arg;
+    if (rp->has_tlb)
+        tlb_drop(&rp->tlb, page);
+}
+
+static void on_contents_gone(void *arg, uint32_t c)
+{
+    struct replay *rp = arg;
+    paging_forget(&rp->paging, c);
+}
+
+static void on_mm_gone(void *arg, uint32_t mm)
+{
+    struct replay *rp = arg;
+    if (rp->has_tlb)
+        tlb_mm_gone(&rp->tlb, mm);
+}
+
+static void on_evicted(void *arg, uint32_t c)
+{
+    struct replay *rp = arg;
+    for (uint32_t page = rp->vm.cs.first_page[c]; page != NO_PAGE;
+         page = rp->vm.next_mapper[page])
+        tlb_drop(&rp->tlb, page);
+}
+
+/* ---- runs ------------------------------------------------------------------------------ */
+
+static void end_row(struct replay *rp)
+{
+    const struct paging *p = &rp->paging;
+    struct timeline_now now = {
+        .faults = p->faults,
+        .evictions = p->evictions,
+        .pages_out = p->pages_out,
+        .resident_pages = p->resident,
+        .swapped_pages = p->slots,
+        .page_tables = rp->vm.n_tables,
+        .tlb_misses = rp->tlb.walks,
+    };
+    timeline_row(&rp->timeline, &now);
+}
+
+static int kill_someone(struct replay *rp, struct fl_err *err)
+{
+    struct fl_result *result = rp->result;
+    struct fl_oom_kill kill = { 0 };
+    uint32_t victim = oom_pick(&rp->vm, &rp->paging, &kill);
+    if (victim == UINT32_MAX)
+        return fl_fail(err, FL_EDATA,
+                       "out of memory after %llu accesses and no process may be killed; "
+                       "give more --ram or --swap",
+                       (unsigned long long)rp->accesses);
+    kill.at_access = rp->accesses;
+    struct fl_oom_kill *kills =
+        reallocarray(result->oom_kills, result->n_oom_kills + 1, sizeof *kills);
+    if (!kills)
+        return fl_nomem(err, "OOM kills");
+    result->oom_kills = kills;
+    kills[result->n_oom_kills++] = kill;
+    vm_kill(&rp->vm, victim);
+    return FL_OK;
+}
+
+static int page_reference(struct replay *rp, const struct process *self, uint32_t c, uint8_t info,
+                          uint64_t next_use, struct fl_err *err)
+{
+    int rc = c < rp->paging.room ? FL_OK : paging_room(&rp->paging, c + 1, err);
+    while (rc == FL_OK) {
+        bool swap_full = false;
+        rc = paging_ref(&rp->paging, &rp->vm, c, info, next_use, &swap_full, err);
+        if (rc != FL_OK || !swap_full)
+            break;
+        rc = kill_someone(rp, err);
+        if (rc == FL_OK && self->killed)
+            break;
+    }
+    return rc;
+}
+
+static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint32_t process,
+                   struct fl_err *err)
+{
+    uint32_t page = runs->page[i], c;
+    uint64_t next_use = 0;
+    uint8_t info, need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
+    struct process *self = &rp->vm.processes[process];
+
+    if (rp->future) {
+        int rc = future_next(rp->future, &next_use, err);
+        if (rc != FL_OK)
+            return rc;
+    }
+    if (self->killed)
+        return FL_OK;
+    int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
+    if (rc != FL_OK || c == NO_CONTENTS)
+        return rc;
+    rc = page_reference(rp, self, c, info, next_use, err);
+    if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
+        tlb_run(&rp->tlb, page, rp->vm.mm_of[page], runs->fetches[i],
+                (uint64_t)runs->reads[i] + runs->writes[i]);
+    return rc;
+}
+
+static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
+{
+    uint32_t process = vm_thread_process(&rp->vm, runs->thread);
+    if (process == UINT32_MAX)
+        return fl_fail(err, FL_EFORMAT, "the trace has accesses of unknown thread %u",
+                       runs->thread);
+    int rc = vm_new_pages(&rp->vm, err);
+    if (rc == FL_OK && rp->has_tlb)
+        rc = tlb_room(&rp->tlb, rp->vm.n_pages, err);
+    for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+        uint64_t n = 0;
+        rc = one_run(rp, runs, i, process, err);
+        if (runs->actor == FL_ACTOR_USER) {
+            n = (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
+            rp->accesses += n;
+            if (rp->vm.processes[process].killed)
+                rp->result->skipped_accesses += n;
+        }
+        if (timeline_due(&rp->timeline, n))
+            end_row(rp);
+    }
+    return rc;
+}
+
+/* ---- a whole replay ---------------------------------------------------------------------- */
+
+static int check_fidelity(const struct fl_reader *r, bool tlb, struct fl_err *err)
+{
+    enum fl_fidelity have = fl_reader_fidelity(r);
+    if (have == FL_FIDELITY_EXACT || (have == FL_FIDELITY_PAGE_EXACT && !tlb))
+        return FL_OK;
+    return fl_fail(err, FL_EDATA,
+                   "a trace of fidelity '%s' cannot answer what would happen under other %s; "
+                   "record it with --mode exact",
+                   fl_fidelity_name(have),
+                   have == FL_FIDELITY_PAGE_EXACT ? "TLBs (try --no-tlb)" : "memory sizes");
+}
+
+static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
+{
+    const struct fl_machine *machine = rp->opts.machine;
+    struct vm_hooks hooks = { .arg = rp, .page_dropped = on_page_dropped,
+                              .contents_gone = on_contents_gone, .mm_gone = on_mm_gone };
+    int rc = FL_OK;
+
+    if (rp->opts.policy->needs & FL_NEEDS_FUTURE)
+        rc = future_build(r, machine->levels, &rp->future, err);
+    if (rc == FL_OK)
+        rc = fl_reader_rewind(r, err);
+    vm_init(&rp->vm, r, machine->levels, &hooks);
+    if (rc == FL_OK)
+        rc = paging_init(&rp->paging, rp->opts.policy, rp->opts.frames, rp->opts.swap_pages,
+                         rp->opts.seed, err);
+    if (rc == FL_OK && !rp->opts.no_tlb) {
+        rc = tlb_init(&rp->tlb, machine, r, err);
+        rp->has_tlb = rc == FL_OK;
+        rp->paging.arg = rp;
+        rp->paging.evicted = on_evicted;
+    }
+    if (rc == FL_OK)
+        rc = timeline_init(&rp->timeline, fl_totals_accesses(fl_reader_totals(r)), err);
+    return rc;
+}
+
+static void fill_result(struct replay *rp)
+{
+    struct fl_result *res = rp->result;
+    const struct paging *p = &rp->paging;
+
+    res->opts = rp->opts;
+    for (int c = 0; c < FL_CAUSE_COUNT; c++)
+        res->faults[c] = p->faults[c];
+    res->minor = paging_minor(p);
+    res->major = paging_major(p);
+    res->segv = rp->vm.segv;
+    res->evictions = p->evictions;
+    res->pages_in = p->pages_in;
+    res->pages_out = p->pages_out;
+    res->swap_peak_pages = p->slots_peak;
+    res->file_pages_read = p->file_pages_read;
+    res->file_pages_written = p->file_pages_written;
+    res->resident_peak_pages = p->resident_peak;
+    res->unlimited_peak_pages = rp->vm.cs.live_peak;
+    res->n_tlb = rp->has_tlb ? rp->tlb.n_levels : 0;
+    for (uint32_t i = 0; i < res->n_tlb; i++) {
+        const struct tlb_level *level = &rp->tlb.level[i];
+        res->tlb[i] = (struct fl_tlb_counts){ .name = level->geometry.name,
+                                              .lookups = level->lookups,
+                                              .hits = level->hits,
+                                              .misses = level->lookups - level->hits };
+    }
+    res->walks = rp->tlb.walks;
+    res->walk_refs = rp->tlb.walk_refs;
+    res->tlb_flushes = rp->tlb.flushes;
+    res->page_tables_peak = rp->vm.tables_peak;
+    res->flat_bytes_avoided = rp->vm.flat_bytes_avoided;
+    res->levels = rp->vm.levels;
+    res->shared_pages = rp->vm.cs.shared_at_best;
+    res->saved_pages = rp->vm.cs.saved_at_best;
+    res->rows = rp->timeline.rows;
+    res->n_rows = rp->timeline.n;
+    rp->timeline.rows = NULL;
+}
+
+int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_result **out,
+              struct fl_err *err)
+{
+    struct replay rp = { .opts = *opts };
+    struct fl_item item;
+    int rc;
+
+    *out = NULL;
+    if (opts->frames == 0)
+        return fl_fail(err, FL_EUSAGE, "memory of no frames: give at least one page of --ram");
+    if (!rp.opts.machine)
+        rp.opts.machine = fl_machine_at(0);
+    rc = check_fidelity(r, !opts->no_tlb, err);
+    if (rc != FL_OK)
+        return rc;
+    rp.result = calloc(1, sizeof *rp.result);
+    rc = rp.result ? begin(&rp, r, err) : fl_nomem(err, "result");
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
+           item.kind != FL_ITEM_END)
+        rc = item.kind == FL_ITEM_EVENT ? vm_event(&rp.vm, &item.event, err)
+                                        : do_runs(&rp, &item.runs, err);
+    if (rc == FL_OK) {
+        if (rp.timeline.in_row || !rp.timeline.n)
+            end_row(&rp);
+        fill_result(&rp);
+        *out = rp.result;
+    } else {
+        fl_result_free(rp.result);
+    }
+    rp.vm.hooks = (struct vm_hooks){ 0 };
+    vm_fini(&rp.vm);
+    paging_fini(&rp.paging);
+    tlb_fini(&rp.tlb);
+    timeline_fini(&rp.timeline);
+    future_free(rp.future);
+    return rc;
+}
+
+void fl_result_free(struct fl_result *result)
+{
+    if (!result)
+        return;
+    free(result->oom_kills);
+    free(result->rows);
+    free(result);
+}

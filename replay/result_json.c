@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Results as JSON, with the keys docs/results.md lists. A part that was not modelled has no key. */
+#include <inttypes.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include <faultline/replay.h>
+#include <faultline/units.h>
+
+static json_t *u64(uint64_t v)
+{
+    return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
+}
+
+/* Text from a trace may be any bytes; JSON is UTF-8. */
+static json_t *text(const char *s)
+{
+    json_t *j = json_string(s ? s : "");
+    if (j)
+        return j;
+    char clean[4096];
+    size_t n = 0;
+    for (; *s && n + 1 < sizeof clean; s++)
+        clean[n++] = (unsigned char)*s < 0x80 ? *s : '?';
+    return json_stringn(clean, n);
+}
+
+json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *sha256,
+                      uint64_t peak_pages)
+{
+    const struct fl_totals *t = fl_reader_totals(r);
+    json_t *o = json_object();
+    json_object_set_new(o, "path", text(path));
+    json_object_set_new(o, "sha256", text(sha256));
+    json_object_set_new(o, "fidelity", text(fl_fidelity_name(fl_reader_fidelity(r))));
+    json_object_set_new(o, "accesses", u64(fl_totals_accesses(t)));
+    json_object_set_new(o, "reads", u64(t->reads));
+    json_object_set_new(o, "writes", u64(t->writes));
+    json_object_set_new(o, "fetches", u64(t->fetches));
+    json_object_set_new(o, "syscall_reads", u64(t->syscall_reads));
+    json_object_set_new(o, "syscall_writes", u64(t->syscall_writes));
+    json_object_set_new(o, "runs", u64(t->runs));
+    json_object_set_new(o, "events", u64(t->events));
+    json_object_set_new(o, "processes", u64(t->processes));
+    json_object_set_new(o, "threads", u64(t->threads));
+    json_object_set_new(o, "distinct_pages", u64(t->distinct_pages));
+    if (fl_reader_fidelity(r) <= FL_FIDELITY_PAGE_EXACT)
+        json_object_set_new(o, "peak_resident_pages", u64(peak_pages));
+    json_object_set_new(o, "lost_events", u64(t->lost_events));
+    if (fl_reader_fidelity(r) == FL_FIDELITY_EVENTS)
+        json_object_set_new(o, "faults", json_pack("{s:I,s:I,s:I}", "minor",
+                                                   (json_int_t)t->faults_minor, "major",
+                                                   (json_int_t)t->faults_major, "unknown",
+                                                   (json_int_t)t->faults_unknown));
+    json_t *recorded = json_object();
+    const char *key, *value;
+    for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++)
+        json_object_set_new(recorded, key, text(value));
+    json_object_set_new(o, "recorded", recorded);
+    return o;
+}
+
+static void add_flag(json_t *list, const char *flag, const char *detail, const char *remedy)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "flag", text(flag));
+    json_object_set_new(o, "detail", text(detail));
+    json_object_set_new(o, "remedy", text(remedy));
+    json_array_append_new(list, o);
+}
+
+/* Every doubt the trace carries, and what the model itself adds. */
+static json_t *quality(const struct fl_reader *r, const struct fl_result *res)
+{
+    json_t *list = json_array();
+    const char *key, *value;
+    if (!fl_reader_complete(r))
+        add_flag(list, "partial", fl_reader_damage(r), "record again; counts are lower bounds");
+    if (fl_reader_totals(r)->lost_events) {
+        char detail[96];
+        snprintf(detail, sizeof detail, "%" PRIu64 " records were lost while recording",
+                 fl_reader_totals(r)->lost_events);
+        add_flag(list, "lost", detail, "record again on a quieter machine; counts are lower bounds");
+    }
+    for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++)
+        if (!strncmp(key, "quality.", 8))
+            add_flag(list, key + 8, value, "");
+    if (res && res->n_oom_kills)
+        add_flag(list, "oom", "processes were killed: their later accesses were not replayed",
+                 "give more --ram or --swap");
+    return list;
+}
+
+static json_t *machine_json(const struct fl_result *res)
+{
+    const struct fl_replay_opts *o = &res->opts;
+    json_t *m = json_object();
+    bool unlimited = o->frames == FL_FRAMES_UNLIMITED;
+    json_object_set_new(m, "name", text(o->machine->name));
+    json_object_set_new(m, "ram_bytes",
+                        unlimited ? json_null() : u64((uint64_t)o->frames * FL_PAGE_BYTES));
+    json_object_set_new(m, "frames", unlimited ? json_null() : u64(o->frames));
+    json_object_set_new(m, "swap_bytes", o->swap_pages == UINT64_MAX
+                                             ? json_null()
+                                             : u64(o->swap_pages * FL_PAGE_BYTES));
+    json_object_set_new(m, "page_bytes", u64(FL_PAGE_BYTES));
+    json_object_set_new(m, "policy", text(o->policy->name));
+    if (!strcmp(o->policy->name, "random"))
+        json_object_set_new(m, "seed", u64(o->seed));
+    json_object_set_new(m, "scope", text(o->scope ? o->scope : "machine"));
+    json_object_set_new(m, "levels", u64(o->machine->levels));
+    json_t *tlb = json_array();
+    for (uint32_t i = 0; i < o->machine->n_tlb && !o->no_tlb; i++)
+        json_array_append_new(tlb, json_pack("{s:s,s:I,s:I}", "name", o->machine->tlb[i].name,
+                                             "entries", (json_int_t)o->machine->tlb[i].entries,
+                                             "ways", (json_int_t)o->machine->tlb[i].ways));
+    json_object_set_new(m, "tlb", tlb);
+    return m;
+}
+
+static json_t *faults_json(const struct fl_result *res)
+{
+    json_t *f = json_object(), *by_cause = json_object();
+    json_object_set_new(f, "minor", u64(res->minor));
+    json_object_set_new(f, "major", u64(res->major));
+    json_object_set_new(f, "segv", u64(res->segv));
+    for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
+        json_object_set_new(by_cause, fl_cause_name((enum fl_cause)c), u64(res->faults[c]));
+    json_object_set_new(f, "by_cause", by_cause);
+    return f;
+}
+
+static json_t *tlb_json(const struct fl_result *res)
+{
+    json_t *t = json_object(), *levels = json_array();
+    for (uint32_t i = 0; i < res->n_tlb; i++)
+        json_array_append_new(levels, json_pack("{s:s,s:I,s:I,s:I}", "name", res->tlb[i].name,
+                                                "lookups", (json_int_t)res->tlb[i].lookups, "hits",
+                                                (json_int_t)res->tlb[i].hits, "misses",
+                                                (json_int_t)res->tlb[i].misses));
+    json_object_set_new(t, "levels", levels);
+    json_object_set_new(t, "walks", u64(res->walks));
+    json_object_set_new(t, "walk_refs", u64(res->walk_refs));
+    json_object_set_new(t, "flushes", u64(res->tlb_flushes));
+    return t;
+}
+
+static json_t *oom_json(const struct fl_result *res)
+{
+    json_t *kills = json_array();
+    for (size_t i = 0; i < res->n_oom_kills; i++) {
+        const struct fl_oom_kill *k = &res->oom_kills[i];
+        json_t *o = json_object();
+        json_object_set_new(o, "pid", u64(k->pid));
+        json_object_set_new(o, "comm", text(k->comm));
+        json_object_set_new(o, "badness", json_integer(k->badness));
+        json_object_set_new(o, "rss_pages", u64(k->rss_pages));
+        json_object_set_new(o, "swap_pages", u64(k->swap_pages));
+        json_object_set_new(o, "at_access", u64(k->at_access));
+        json_array_append_new(kills, o);
+    }
+    json_t *o = json_object();
+    json_object_set_new(o, "kills", kills);
+    json_object_set_new(o, "skipped_accesses", u64(res->skipped_accesses));
+    return o;
+}
+
+static json_t *timeline_json(const struct fl_result *res)
+{
+    static const char *const sizes[] = { "evictions",     "pages_out",   "resident_pages",
+                                         "swapped_pages", "page_tables", "page_walks" };
+    json_t *columns = json_pack("[s,s,s]", "access", "minor", "major"), *rows = json_array();
+    for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
+        json_array_append_new(columns, text(fl_cause_name((enum fl_cause)c)));
+    for (size_t i = 0; i < FL_COUNT(sizes); i++)
+        json_array_append_new(columns, text(sizes[i]));
+    uint64_t access = 0;
+    for (size_t i = 0; i < res->n_rows; i++) {
+        const struct fl_timeline_row *row = &res->rows[i];
+        uint64_t by_kind[2] = { 0 };
+        json_t *out = json_array();
+        access += row->accesses;
+        for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
+            by_kind[fl_cause_is_major((enum fl_cause)c)] += row->faults[c];
+        json_array_append_new(out, u64(access));
+        json_array_append_new(out, u64(by_kind[0]));
+        json_array_append_new(out, u64(by_kind[1]));
+        for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
+            json_array_append_new(out, u64(row->faults[c]));
+        const uint64_t rest[] = { row->evictions,     row->pages_out,   row->resident_pages,
+                                  row->swapped_pages, row->page_tables, row->tlb_misses };
+        for (size_t k = 0; k < FL_COUNT(rest); k++)
+            json_array_append_new(out, u64(rest[k]));
+        json_array_append_new(rows, out);
+    }
+    return json_pack("{s:o,s:o}", "columns", columns, "rows", rows);
+}
+
+json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, json_t *trace)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "schema", text("faultline.replay/1"));
+    json_object_set_new(o, "trace", trace);
+    json_object_set_new(o, "machine", machine_json(res));
+    json_object_set_new(o, "faults", faults_json(res));
+    json_object_set_new(o, "swap",
+                        json_pack("{s:I,s:I,s:I}", "pages_in", (json_int_t)res->pages_in,
+                                  "pages_out", (json_int_t)res->pages_out, "peak_pages",
+                                  (json_int_t)res->swap_peak_pages));
+    json_object_set_new(o, "files", json_pack("{s:I,s:I}", "pages_read",
+                                              (json_int_t)res->file_pages_read, "pages_written",
+                                              (json_int_t)res->file_pages_written));
+    json_object_set_new(o, "reclaim", json_pack("{s:I,s:I}", "reclaimed",
+                                                (json_int_t)res->evictions, "refaults",
+                                                (json_int_t)res->major));
+    json_object_set_new(o, "resident", json_pack("{s:I}", "peak_pages",
+                                                 (json_int_t)res->resident_peak_pages));
+    if (res->n_tlb)
+        json_object_set_new(o, "tlb", tlb_json(res));
+    json_object_set_new(o, "page_table",
+                        json_pack("{s:I,s:I}", "tables_peak", (json_int_t)res->page_tables_peak,
+                                  "flat_bytes_avoided", (json_int_t)res->flat_bytes_avoided));
+    json_object_set_new(o, "sharing", json_pack("{s:I,s:I}", "shared_pages",
+                                                (json_int_t)res->shared_pages, "saved_bytes",
+                                                (json_int_t)(res->saved_pages * FL_PAGE_BYTES)));
+    json_object_set_new(o, "oom", oom_json(res));
+    json_object_set_new(o, "timeline", timeline_json(res));
+    json_object_set_new(o, "quality", quality(r, res));
+    return o;
+}
+
+json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n, const struct fl_reader *r,
+                      json_t *trace)
+{
+    json_t *o = json_object(), *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        const struct fl_sweep_point *p = &points[i];
+        json_t *e = json_object();
+        bool unlimited = p->frames == FL_FRAMES_UNLIMITED;
+        json_object_set_new(e, "ram_bytes",
+                            unlimited ? json_null() : u64((uint64_t)p->frames * FL_PAGE_BYTES));
+        json_object_set_new(e, "frames", unlimited ? json_null() : u64(p->frames));
+        json_object_set_new(e, "swap_bytes", p->swap_pages == UINT64_MAX
+                                                 ? json_null()
+                                                 : u64(p->swap_pages * FL_PAGE_BYTES));
+        json_object_set_new(e, "policy", text(p->policy->name));
+        json_object_set_new(e, "minor", u64(p->minor));
+        json_object_set_new(e, "major", u64(p->major));
+        json_object_set_new(e, "swap_in", u64(p->swap_in));
+        json_object_set_new(e, "swap_out", u64(p->swap_out));
+        json_object_set_new(e, "oom_kills", u64(p->oom_kills));
+        json_array_append_new(list, e);
+    }
+    json_object_set_new(o, "schema", text("faultline.sweep/1"));
+    json_object_set_new(o, "trace", trace);
+    json_object_set_new(o, "points", list);
+    json_object_set_new(o, "quality", quality(r, NULL));
+    return o;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * vm.h - the virtual memory stage: address spaces, and what each virtual page holds.
+ *
+ * Follows the trace's events and turns each run into a reference to contents
+ * (docs/model.md, section 1). Independent of RAM size and policy, so one instance
+ * can feed any number of paging stages.
+ *
+ * vm.c       runs: the fast path, first touches, copy-on-write
+ * vm_map.c   mappings: map, unmap, protect, remap, advise, fork's copy
+ * vm_proc.c  processes and threads, and the dispatch of events
+ */
+#ifndef REPLAY_VM_H
+#define REPLAY_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <faultline/replay.h>
+
+#include "contents.h"
+#include "pgtable.h"
+
+/* A leaf entry of a page table: dense page id + 1, or, with the top bit, contents that the page
+   got from fork or remap before its first run. */
+#define LEAF_INHERITED (UINT32_C(1) << 31)
+
+enum {
+    VMA_SHARED = 1,
+    VMA_SPECIAL = 2,  /* vdso: not memory */
+    VMA_HAD_ANON = 4, /* holds or held an anonymous page: fork copies it */
+};
+
+struct vma {
+    uint64_t start, end; /* pages, end exclusive */
+    uint64_t pgoff;      /* page of the object at @start */
+    uint32_t object;     /* NO_OBJECT: private anonymous */
+    uint8_t rights;      /* FL_PROT_*, with READ implied */
+    uint8_t flags;
+};
+
+struct mm {
+    struct vma *vmas; /* by address, disjoint */
+    uint32_t n_vmas, room;
+    uint32_t users; /* processes in it */
+    struct pgtable tables;
+};
+
+struct process {
+    uint32_t pid, mm;
+    int32_t oom_score_adj;
+    bool exited, killed;
+    char comm[16];
+};
+
+/* What the other stages want to hear. */
+struct vm_hooks {
+    void *arg;
+    void (*page_dropped)(void *arg, uint32_t page);         /* its translation is no longer valid */
+    void (*contents_gone)(void *arg, uint32_t contents);    /* the id is about to be reused */
+    void (*mm_gone)(void *arg, uint32_t mm);
+};
+
+/* A reference: contents, and what is known of how they were reached. */
+#define REF_WRITE 1u
+#define REF_CAUSE_SHIFT 1
+static inline enum fl_cause ref_cause(uint8_t info)
+{
+    return (enum fl_cause)(info >> REF_CAUSE_SHIFT);
+}
+
+struct vm {
+    const struct fl_reader *reader;
+    struct vm_hooks hooks;
+    uint32_t levels;
+    struct contents cs;
+
+    /* by dense page id */
+    uint32_t *contents;    /* NO_CONTENTS: none */
+    uint8_t *rights;       /* what a run may do without coming to the slow path */
+    uint32_t *next_mapper; /* list of the pages that map the same contents */
+    uint32_t *mm_of;
+    uint32_t n_pages, pages_room;
+
+    struct mm *mms;
+    uint32_t n_mms, mms_room;
+    struct process *processes; /* in order of appearance */
+    uint32_t n_processes, processes_room;
+    uint32_t *process_of; /* by thread */
+    uint32_t n_threads, threads_room;
+    uint32_t *object_of; /* by file id */
+    uint32_t n_files, files_room;
+
+    uint64_t n_tables, tables_peak, flat_bytes_avoided;
+    uint32_t n_spaces;
+    uint64_t segv;
+};
+
+void vm_init(struct vm *vm, const struct fl_reader *reader, uint32_t levels,
+             const struct vm_hooks *hooks);
+void vm_fini(struct vm *vm);
+
+/** vm_event - follow one event. FL_ENOMEM, FL_EFORMAT, FL_EDATA. */
+int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err);
+
+/** vm_new_pages - make room for the ids the reader has handed out by now. */
+int vm_new_pages(struct vm *vm, struct fl_err *err);
+
+/** vm_thread_process - index of the process @thread belongs to; UINT32_MAX: unknown. */
+static inline uint32_t vm_thread_process(const struct vm *vm, uint32_t thread)
+{
+    return thread < vm->n_threads ? vm->process_of[thread] : UINT32_MAX;
+}
+
+/**
+ * vm_slow_run - a run that the page's rights do not cover: first touch, copy-on-write,
+ * or an invalid access. @c: NO_CONTENTS when the run makes no reference.
+ * Returns FL_OK or FL_ENOMEM.
+ */
+int vm_slow_run(struct vm *vm, uint32_t page, uint8_t need, enum fl_actor actor, uint32_t *c,
+                uint8_t *info, struct fl_err *err);
+
+/** vm_run - one run of @page to a reference. */
+static inline int vm_run(struct vm *vm, uint32_t page, uint8_t need, enum fl_actor actor,
+                         uint32_t *c, uint8_t *info, struct fl_err *err)
+{
+    if (__builtin_expect(need & ~vm->rights[page], 0))
+        return vm_slow_run(vm, page, need, actor, c, info, err);
+    *c = vm->contents[page];
+    *info = (need & FL_PROT_WRITE) ? REF_WRITE : 0;
+    return FL_OK;
+}
+
+/** run_need - the rights a run needs, from its counts. */
+static inline uint8_t run_need(uint32_t reads, uint32_t writes, uint32_t fetches)
+{
+    return (uint8_t)((reads ? FL_PROT_READ : 0) | (writes ? FL_PROT_WRITE : 0) |
+                     (fetches ? FL_PROT_EXEC : 0));
+}
+
+/** vm_kill - the OOM killer got process @index: every process of its space ends, contents go. */
+void vm_kill(struct vm *vm, uint32_t index);
+
+/* ---- between vm*.c ------------------------------------------------------------- */
+
+struct vma *mm_find(const struct mm *mm, uint64_t vpn);
+int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err);
+int mm_copy(struct vm *vm, struct mm *child, uint32_t parent, struct fl_err *err);
+void mm_clear(struct vm *vm, struct mm *mm);
+int vm_file(struct vm *vm, const struct fl_event *ev, struct fl_err *err);
+void vm_note_tables(struct vm *vm);
+void page_map(struct vm *vm, uint32_t page, uint32_t c);
+void page_unmap(struct vm *vm, uint32_t page);
+void contents_left(struct vm *vm, uint32_t c);
+
+#endif
