@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <faultline/cmd.h>
+#include <faultline/import.h>
+#include <faultline/units.h>
+
+struct import_cfg {
+    const char *from, *out;
+};
+
+static const struct fl_opt import_opts[] = {
+    { "from", 0, FL_OPT_CHOICE, offsetof(struct import_cfg, from), "FORMAT", NULL,
+      "pages (raw u64 page numbers, bit 63 = write) or lackey (its --trace-mem=yes text)",
+      fl_importer_name_at },
+    { "output", 'o', FL_OPT_STRING, offsetof(struct import_cfg, out), "FILE", NULL,
+      "the trace to write", NULL },
+    FL_OPT_END
+};
+
+static FILE *open_input(const char *path, struct fl_err *err)
+{
+    struct stat st;
+    if (!strcmp(path, "-"))
+        return stdin;
+    FILE *in = fopen(path, "rb");
+    if (in && fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
+        fclose(in);
+        in = NULL;
+        errno = EISDIR;
+    }
+    if (!in)
+        fl_fail_errno(err, "cannot read %s", path);
+    return in;
+}
+
+static int run_import(void *arg, int n_operands, char **operands, struct fl_err *err)
+{
+    const struct import_cfg *cfg = arg;
+    struct fl_totals totals = { 0 };
+    char accesses[FL_FORMAT_BYTES], pages[FL_FORMAT_BYTES];
+    (void)n_operands;
+
+    if (!cfg->from || !cfg->out)
+        return fl_fail(err, FL_EUSAGE, "give --from FORMAT and -o FILE");
+    FILE *in = open_input(operands[0], err);
+    if (!in)
+        return FL_EIO;
+    int rc = fl_import(fl_importer_find(cfg->from), in, operands[0], cfg->out, &totals, err);
+    if (in != stdin)
+        fclose(in);
+    if (rc == FL_OK)
+        fl_note("%s accesses to %s pages in %s",
+                fl_format_count(accesses, fl_totals_accesses(&totals)),
+                fl_format_count(pages, totals.distinct_pages), cfg->out);
+    return rc;
+}
+
+const struct fl_cmd fl_cmd_import = {
+    .name = "import",
+    .summary = "Turn another tool's trace into ours",
+    .synopsis = "--from FORMAT IN -o FILE",
+    .description = "Reads IN ('-' is standard input) and writes a trace of one process with one\n"
+                   "anonymous mapping. An access that crosses a page counts once on each.",
+    .examples = "  faultline import --from pages refs.u64 -o refs.flt\n"
+                "  valgrind --tool=lackey --trace-mem=yes --log-file=t.txt ls\n"
+                "  faultline import --from lackey t.txt -o ls.flt",
+    .opts = import_opts,
+    .cfg_size = sizeof(struct import_cfg),
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run_import,
+};
