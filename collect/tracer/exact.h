@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * exact.h - the recorder's half of the exact mode: what its files share.
+ *
+ * exact_launch.c starts the program, exact_consumer.c merges the processes' rings,
+ * exact_decode.c turns words into runs, exact_process.c keeps the process tree and
+ * writes events, record_exact.c holds them together.
+ */
+#ifndef FAULTLINE_EXACT_H
+#define FAULTLINE_EXACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <faultline/err.h>
+#include <faultline/event.h>
+#include <faultline/record.h>
+#include <faultline/trace.h>
+
+#include "ring_protocol.h"
+
+/* A superblock as the tracer described it; shared by a process and its forks. */
+struct exact_block {
+    uint32_t refs;
+    uint16_t n_ops, n_exits;
+    uint64_t words[]; /* n_ops operations, n_exits exits */
+};
+
+struct exact_blocks {
+    struct exact_block **at; /* by id; NULL: not described */
+    size_t n, cap;
+};
+
+struct exact_thread {
+    uint32_t tid, index;
+};
+
+/* The main stack: its mapping, and how far down it may still grow. Page numbers. */
+struct exact_stack {
+    uint64_t low, floor;
+};
+
+struct exact_process {
+    uint32_t pid, ppid, mm;
+    uint32_t thread, tid; /* whose words are being read */
+    bool ended;
+    int32_t oom_score_adj;
+    char comm[16];
+    struct exact_stack stack;
+    struct exact_blocks blocks;
+    struct exact_thread *threads;
+    size_t n_threads, cap_threads;
+};
+
+/* What a fork's child inherits, kept from the parent's last word before the fork. */
+struct exact_fork {
+    struct exact_fork *next;
+    uint64_t token;
+    struct exact_process inherited; /* blocks are owned; threads are not filled in */
+};
+
+struct exact_file {
+    uint64_t dev, ino;
+    uint32_t id;
+};
+
+struct exact_recorder {
+    struct fl_writer *writer;
+    bool redact;
+    uint64_t start_ns;
+    uint32_t next_mm, next_thread;
+    struct exact_fork *forks;
+    struct exact_file *files; /* open addressing, cap_files a power of two */
+    size_t n_files, cap_files;
+    char **redacted; /* names seen, by number */
+    size_t n_redacted, cap_redacted;
+    /* The run under construction. */
+    struct exact_process *run_process;
+    uint64_t run_vpn;
+    uint32_t run_reads, run_writes, run_fetches;
+    enum fl_actor run_actor;
+    /* Found out on the way; become quality.* keys. */
+    uint64_t n_processes, n_killed, n_native, n_vfork, n_brk, n_mlock, n_threads_started;
+    uint64_t n_damaged; /* segments with words that mean nothing */
+    int first_rc;       /* the writer's first error, or FL_OK */
+    struct fl_err err;
+};
+
+/* ---- exact_decode.c --------------------------------------------------------- */
+
+/* One segment's words of @p. Damage is counted and ends the segment. */
+void fl_exact_decode(struct exact_recorder *x, struct exact_process **p,
+                     const uint64_t *words, size_t n_words);
+/* Write the run under construction. */
+void fl_exact_flush(struct exact_recorder *x);
+
+/* ---- exact_process.c -------------------------------------------------------- */
+
+/* A record of @p (NULL: its first); may create the process. False: damaged. */
+bool fl_exact_record(struct exact_recorder *x, struct exact_process **p, enum flr_record kind,
+                     const uint64_t *words, size_t n_words);
+bool fl_exact_describe(struct exact_process *p, const uint64_t *words, size_t n_words);
+/* The words that follow are of thread @tid. */
+void fl_exact_switch(struct exact_recorder *x, struct exact_process *p, uint32_t tid);
+/* The process is gone; @status as waitpid tells it. */
+void fl_exact_ended(struct exact_recorder *x, struct exact_process *p, int status);
+/* The main stack now reaches down to @vpn. */
+void fl_exact_grow_stack(struct exact_recorder *x, struct exact_process *p, uint64_t vpn);
+void fl_exact_process_free(struct exact_process *p); /* NULL is fine */
+void fl_exact_recorder_free(struct exact_recorder *x);
+void fl_exact_fail(struct exact_recorder *x, int rc, const struct fl_err *err);
+
+/* ---- exact_consumer.c ------------------------------------------------------- */
+
+struct exact_consumer;
+
+/* Create the shared file. */
+int fl_exact_consumer_open(struct exact_recorder *x, struct exact_consumer **out,
+                           struct fl_err *err);
+int fl_exact_consumer_fd(const struct exact_consumer *c);
+/* Consume until every child of this process is gone. @main: whose status is wanted. */
+int fl_exact_consume(struct exact_consumer *c, pid_t main, int *wait_status, struct fl_err *err);
+/* Processes that found no slot and ran unrecorded. */
+uint64_t fl_exact_unrecorded(const struct exact_consumer *c);
+void fl_exact_consumer_close(struct exact_consumer *c); /* NULL is fine */
+
+/* ---- exact_launch.c --------------------------------------------------------- */
+
+/* Look @name up as execvp would and check that the tracer can run it. */
+int fl_exact_check_command(const char *name, int *exec_status, struct fl_err *err);
+/* Start @argv under the tracer. @ring_fd, @log_fd: memory files of ours. */
+int fl_exact_launch(char **argv, int ring_fd, int log_fd, pid_t *pid, struct fl_err *err);
+/* While a program runs: SIGINT, SIGQUIT are its own, SIGTERM and SIGHUP are passed on. */
+void fl_exact_signals_take(void);
+void fl_exact_signals_target(pid_t pid);
+void fl_exact_signals_restore(void);
+
+#endif

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The process tree of a recording, and every event that is not an access. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "exact.h"
+
+void fl_exact_fail(struct exact_recorder *x, int rc, const struct fl_err *err)
+{
+    if (x->first_rc != FL_OK)
+        return;
+    x->first_rc = rc;
+    x->err = *err;
+}
+
+static void nomem(struct exact_recorder *x)
+{
+    struct fl_err err;
+    int rc = fl_nomem(&err, "the process tree of the recording");
+    fl_exact_fail(x, rc, &err);
+}
+
+static uint64_t now_ns(const struct exact_recorder *x)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - x->start_ns;
+}
+
+static void put(struct exact_recorder *x, struct fl_event *ev)
+{
+    struct fl_err err;
+    fl_exact_flush(x);
+    if (x->first_rc != FL_OK)
+        return;
+    ev->time_ns = now_ns(x);
+    int rc = fl_writer_event(x->writer, ev, &err);
+    if (rc != FL_OK)
+        fl_exact_fail(x, rc, &err);
+}
+
+/* A name as the trace may tell it: "redacted-3" for the third name seen. */
+static const char *shown(struct exact_recorder *x, const char *name, char buf[32])
+{
+    size_t i = 0;
+    if (!x->redact)
+        return name;
+    while (i < x->n_redacted && strcmp(x->redacted[i], name) != 0)
+        i++;
+    if (i == x->n_redacted) {
+        if (x->n_redacted == x->cap_redacted) {
+            size_t cap = x->cap_redacted ? 2 * x->cap_redacted : 16;
+            char **grown = realloc(x->redacted, cap * sizeof *grown);
+            if (grown == NULL)
+                return "redacted";
+            x->redacted = grown;
+            x->cap_redacted = cap;
+        }
+        if ((x->redacted[i] = strdup(name)) == NULL)
+            return "redacted";
+        x->n_redacted++;
+    }
+    snprintf(buf, 32, "redacted-%zu", i + 1);
+    return buf;
+}
+
+/* ---- superblocks ------------------------------------------------------------- */
+
+static void blocks_drop(struct exact_blocks *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->at[i] != NULL && --b->at[i]->refs == 0)
+            free(b->at[i]);
+    free(b->at);
+    *b = (struct exact_blocks){ 0 };
+}
+
+static bool blocks_copy(struct exact_blocks *to, const struct exact_blocks *from)
+{
+    *to = (struct exact_blocks){ 0 };
+    if (from->n == 0)
+        return true;
+    to->at = malloc(from->n * sizeof *to->at);
+    if (to->at == NULL)
+        return false;
+    memcpy(to->at, from->at, from->n * sizeof *to->at);
+    to->n = to->cap = from->n;
+    for (size_t i = 0; i < to->n; i++)
+        if (to->at[i] != NULL)
+            to->at[i]->refs++;
+    return true;
+}
+
+#define MAX_BLOCKS (1u << 26)
+
+static bool blocks_room(struct exact_blocks *b, size_t id)
+{
+    size_t cap = b->cap ? b->cap : 1024;
+    if (id >= MAX_BLOCKS)
+        return false;
+    while (cap <= id)
+        cap *= 2;
+    if (cap != b->cap) {
+        struct exact_block **grown = realloc(b->at, cap * sizeof(struct exact_block *));
+        if (grown == NULL)
+            return false;
+        b->at = grown;
+        b->cap = cap;
+    }
+    while (b->n <= id)
+        b->at[b->n++] = NULL;
+    return true;
+}
+
+bool fl_exact_describe(struct exact_process *p, const uint64_t *words, size_t n_words)
+{
+    if (n_words < 1)
+        return false;
+    size_t id = words[0] & UINT32_MAX, n_ops = (words[0] >> 32) & 0xffff, n_exits = words[0] >> 48;
+    if (1 + n_ops + n_exits != n_words || !blocks_room(&p->blocks, id))
+        return false;
+    struct exact_block *b = malloc(sizeof *b + (n_ops + n_exits) * sizeof b->words[0]);
+    if (b == NULL)
+        return false;
+    b->refs = 1;
+    b->n_ops = (uint16_t)n_ops;
+    b->n_exits = (uint16_t)n_exits;
+    memcpy(b->words, words + 1, (n_ops + n_exits) * sizeof b->words[0]);
+    if (p->blocks.at[id] != NULL && --p->blocks.at[id]->refs == 0)
+        free(p->blocks.at[id]);
+    p->blocks.at[id] = b;
+    return true;
+}
+
+/* ---- threads ------------------------------------------------------------------ */
+
+static void add_thread(struct exact_recorder *x, struct exact_process *p, uint32_t tid)
+{
+    if (p->n_threads == p->cap_threads) {
+        size_t cap = p->cap_threads ? 2 * p->cap_threads : 4;
+        struct exact_thread *grown = realloc(p->threads, cap * sizeof *grown);
+        if (grown == NULL) {
+            nomem(x);
+            return;
+        }
+        p->threads = grown;
+        p->cap_threads = cap;
+    }
+    if (p->n_threads > 0)
+        x->n_threads_started++;
+    p->threads[p->n_threads++] = (struct exact_thread){ tid, x->next_thread };
+    put(x, &(struct fl_event){ .kind = FL_EV_THREAD,
+                               .thread = x->next_thread++,
+                               .thread_start = { p->pid, tid } });
+}
+
+static void end_thread(struct exact_recorder *x, struct exact_process *p, size_t i)
+{
+    put(x, &(struct fl_event){ .kind = FL_EV_THREAD_EXIT, .thread = p->threads[i].index });
+    p->threads[i] = p->threads[--p->n_threads];
+}
+
+static size_t find_thread(const struct exact_process *p, uint32_t tid)
+{
+    size_t i = 0;
+    while (i < p->n_threads && p->threads[i].tid != tid)
+        i++;
+    return i;
+}
+
+void fl_exact_switch(struct exact_recorder *x, struct exact_process *p, uint32_t tid)
+{
+    fl_exact_flush(x);
+    size_t i = find_thread(p, tid);
+    if (i == p->n_threads)
+        add_thread(x, p, tid);
+    if (i < p->n_threads) {
+        p->thread = p->threads[i].index;
+        p->tid = tid;
+    }
+}
+
+/* ---- processes ------------------------------------------------------------------ */
+
+static int32_t read_oom_score_adj(uint32_t pid, int32_t otherwise)
+{
+    char path[64];
+    int value = otherwise;
+    snprintf(path, sizeof path, "/proc/%u/oom_score_adj", pid);
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return otherwise;
+    if (fscanf(f, "%d", &value) != 1)
+        value = otherwise;
+    fclose(f);
+    return value;
+}
+
+static void begin_process(struct exact_recorder *x, struct exact_process *p, uint32_t copied_mm,
+                          uint32_t tid)
+{
+    char buf[32];
+    x->n_processes++;
+    p->mm = x->next_mm++;
+    p->oom_score_adj = read_oom_score_adj(p->pid, p->oom_score_adj);
+    put(x, &(struct fl_event){ .kind = FL_EV_PROCESS,
+                               .thread = FL_NO_THREAD,
+                               .process = { .pid = p->pid,
+                                            .ppid = p->ppid,
+                                            .mm = p->mm,
+                                            .copied_mm = copied_mm,
+                                            .oom_score_adj = p->oom_score_adj,
+                                            .comm = shown(x, p->comm, buf) } });
+    fl_exact_switch(x, p, tid);
+}
+
+static bool on_forking(struct exact_recorder *x, struct exact_process *p, uint64_t token)
+{
+    struct exact_fork *f = calloc(1, sizeof *f);
+    if (f == NULL)
+        return false;
+    f->token = token;
+    f->inherited = (struct exact_process){ .mm = p->mm,
+                                           .stack = p->stack,
+                                           .oom_score_adj = p->oom_score_adj };
+    memcpy(f->inherited.comm, p->comm, sizeof p->comm);
+    if (!blocks_copy(&f->inherited.blocks, &p->blocks)) {
+        free(f);
+        return false;
+    }
+    f->next = x->forks;
+    x->forks = f;
+    return true;
+}
+
+static bool on_forked(struct exact_recorder *x, struct exact_process **pp, const uint64_t *words)
+{
+    struct flr_forked forked;
+    memcpy(&forked, words, sizeof forked);
+    struct exact_fork **at = &x->forks;
+    while (*at != NULL && (*at)->token != forked.token)
+        at = &(*at)->next;
+    struct exact_fork *f = *at;
+    if (f == NULL || *pp != NULL)
+        return false;
+    *at = f->next;
+    struct exact_process *p = malloc(sizeof *p);
+    if (p == NULL) {
+        blocks_drop(&f->inherited.blocks);
+        free(f);
+        return false;
+    }
+    *p = f->inherited;
+    free(f);
+    uint32_t parent_mm = p->mm;
+    p->pid = (uint32_t)forked.pid;
+    p->ppid = (uint32_t)forked.ppid;
+    *pp = p;
+    begin_process(x, p, parent_mm, (uint32_t)forked.tid);
+    return true;
+}
+
+static void on_exec(struct exact_recorder *x, struct exact_process *p, const char *path)
+{
+    fl_exact_flush(x);
+    for (size_t i = p->n_threads; i-- > 0;)
+        if (p->threads[i].tid != p->pid && p->n_threads > 1)
+            end_thread(x, p, i);
+    fl_exact_switch(x, p, p->pid);
+    blocks_drop(&p->blocks);
+    p->mm = x->next_mm++;
+    put(x, &(struct fl_event){ .kind = FL_EV_EXEC,
+                               .thread = p->thread,
+                               .exec = { p->pid, p->mm, x->redact ? "" : path } });
+    int32_t adj = read_oom_score_adj(p->pid, p->oom_score_adj);
+    if (adj != p->oom_score_adj)
+        put(x, &(struct fl_event){ .kind = FL_EV_OOM_ADJ,
+                                   .thread = p->thread,
+                                   .oom_adj = { p->pid, adj } });
+    p->oom_score_adj = adj;
+}
+
+static bool on_image(struct exact_recorder *x, struct exact_process **pp, const uint64_t *words,
+                     const char *path)
+{
+    struct flr_image image;
+    memcpy(&image, words, sizeof image);
+    if ((*pp == NULL) != !image.is_exec)
+        return false;
+    struct exact_process *p = *pp;
+    if (p == NULL) {
+        const char *base = strrchr(path, '/');
+        p = *pp = calloc(1, sizeof *p);
+        if (p == NULL)
+            return false;
+        p->pid = (uint32_t)image.pid;
+        p->ppid = (uint32_t)image.ppid;
+        snprintf(p->comm, sizeof p->comm, "%s", base ? base + 1 : path);
+        begin_process(x, p, FL_NO_MM, (uint32_t)image.tid);
+    } else {
+        on_exec(x, p, path);
+    }
+    p->stack.low = (image.stack_pointer >> 12) - (128u << 10 >> 12);
+    p->stack.floor = (image.stack_end - image.stack_limit_bytes) >> 12;
+    return true;
+}
+
+void fl_exact_grow_stack(struct exact_recorder *x, struct exact_process *p, uint64_t vpn)
+{
+    struct fl_event ev = { .kind = FL_EV_MAP,
+                           .thread = p->thread,
+                           .map = { .mm = p->mm,
+                                    .prot = FL_PROT_READ | FL_PROT_WRITE,
+                                    .flags = FL_MAP_ANON | FL_MAP_STACK | FL_MAP_GROW,
+                                    .file = FL_NO_FILE,
+                                    .start = vpn << 12,
+                                    .length = (p->stack.low - vpn) << 12 } };
+    p->stack.low = vpn;
+    put(x, &ev);
+}
+
+void fl_exact_ended(struct exact_recorder *x, struct exact_process *p, int status)
+{
+    if (p->ended)
+        return;
+    p->ended = true;
+    while (p->n_threads > 0)
+        end_thread(x, p, p->n_threads - 1);
+    put(x, &(struct fl_event){ .kind = FL_EV_EXIT,
+                               .thread = FL_NO_THREAD,
+                               .exit = { p->pid, status } });
+    blocks_drop(&p->blocks);
+}
+
+void fl_exact_process_free(struct exact_process *p)
+{
+    if (p == NULL)
+        return;
+    blocks_drop(&p->blocks);
+    free(p->threads);
+    free(p);
+}
+
+void fl_exact_recorder_free(struct exact_recorder *x)
+{
+    while (x->forks != NULL) {
+        struct exact_fork *f = x->forks;
+        x->forks = f->next;
+        blocks_drop(&f->inherited.blocks);
+        free(f);
+    }
+    for (size_t i = 0; i < x->n_redacted; i++)
+        free(x->redacted[i]);
+    free(x->redacted);
+    free(x->files);
+}
+
+/* ---- mappings --------------------------------------------------------------------- */
+
+static struct exact_file *file_slot(struct exact_file *files, size_t cap, uint64_t dev,
+                                    uint64_t ino)
+{
+    size_t i = (size_t)((dev * 0x9e3779b97f4a7c15u ^ ino) * 0x9e3779b97f4a7c15u >> 20) & (cap - 1);
+    while (files[i].id != FL_NO_FILE && (files[i].dev != dev || files[i].ino != ino))
+        i = (i + 1) & (cap - 1);
+    return &files[i];
+}
+
+static bool grow_files(struct exact_recorder *x)
+{
+    size_t cap = x->cap_files ? 2 * x->cap_files : 64;
+    struct exact_file *grown = malloc(cap * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    for (size_t i = 0; i < cap; i++)
+        grown[i].id = FL_NO_FILE;
+    for (size_t i = 0; i < x->cap_files; i++)
+        if (x->files[i].id != FL_NO_FILE)
+            *file_slot(grown, cap, x->files[i].dev, x->files[i].ino) = x->files[i];
+    free(x->files);
+    x->files = grown;
+    x->cap_files = cap;
+    return true;
+}
+
+/* "/memfd:NAME (deleted)" is shown as "memfd:NAME". */
+static void plain_path(const char *path, char *out, size_t cap)
+{
+    size_t n;
+    snprintf(out, cap, "%s", strncmp(path, "/memfd:", 7) == 0 ? path + 1 : path);
+    n = strlen(out);
+    if (n > 10 && strncmp(out, "memfd:", 6) == 0 && strcmp(out + n - 10, " (deleted)") == 0)
+        out[n - 10] = 0;
+}
+
+static uint32_t file_id(struct exact_recorder *x, const struct flr_map *m, const char *path)
+{
+    char name[4200];
+    if (2 * x->n_files >= x->cap_files && !grow_files(x)) {
+        nomem(x);
+        return FL_NO_FILE;
+    }
+    struct exact_file *f = file_slot(x->files, x->cap_files, m->dev, m->ino);
+    if (f->id != FL_NO_FILE)
+        return f->id;
+    *f = (struct exact_file){ m->dev, m->ino, (uint32_t)x->n_files++ };
+    plain_path(path, name, sizeof name);
+    put(x, &(struct fl_event){ .kind = FL_EV_FILE,
+                               .thread = FL_NO_THREAD,
+                               .file = { .file = f->id,
+                                         .dev = m->dev,
+                                         .ino = m->ino,
+                                         .size_bytes = m->size_bytes,
+                                         .path = x->redact ? "" : name } });
+    return f->id;
+}
+
+static void on_map(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
+                   const char *path)
+{
+    struct flr_map m;
+    memcpy(&m, words, sizeof m);
+    uint32_t file = m.flags & FL_MAP_ANON ? FL_NO_FILE : file_id(x, &m, path);
+    put(x, &(struct fl_event){ .kind = FL_EV_MAP,
+                               .thread = p->thread,
+                               .map = { .mm = p->mm,
+                                        .prot = (uint32_t)m.prot,
+                                        .flags = (uint32_t)m.flags,
+                                        .file = file,
+                                        .start = m.start,
+                                        .length = m.length,
+                                        .offset = m.offset } });
+}
+
+static bool on_range(struct exact_recorder *x, struct exact_process *p, enum flr_record kind,
+                     const uint64_t *w)
+{
+    struct fl_event ev = { .thread = p->thread };
+    switch (kind) {
+    case FLR_REC_UNMAP:
+        ev.kind = FL_EV_UNMAP;
+        ev.unmap.mm = p->mm;
+        ev.unmap.start = w[0];
+        ev.unmap.length = w[1];
+        break;
+    case FLR_REC_PROTECT:
+        ev.kind = FL_EV_PROTECT;
+        ev.protect.mm = p->mm;
+        ev.protect.start = w[0];
+        ev.protect.length = w[1];
+        ev.protect.prot = (uint32_t)w[2];
+        break;
+    case FLR_REC_ADVISE:
+        ev.kind = FL_EV_ADVISE;
+        ev.advise.mm = p->mm;
+        ev.advise.start = w[0];
+        ev.advise.length = w[1];
+        ev.advise.advice = (uint32_t)w[2];
+        break;
+    case FLR_REC_REMAP:
+        ev.kind = FL_EV_REMAP;
+        ev.remap.mm = p->mm;
+        ev.remap.old_start = w[0];
+        ev.remap.old_length = w[1];
+        ev.remap.new_start = w[2];
+        ev.remap.new_length = w[3];
+        break;
+    default: return false;
+    }
+    put(x, &ev);
+    return true;
+}
+
+/* ---- records ------------------------------------------------------------------------ */
+
+static void on_comm(struct exact_recorder *x, struct exact_process *p, uint32_t tid,
+                    const char *name)
+{
+    char buf[32];
+    if (tid == p->pid)
+        snprintf(p->comm, sizeof p->comm, "%s", name);
+    put(x, &(struct fl_event){ .kind = FL_EV_COMM,
+                               .thread = p->thread,
+                               .comm = { p->pid, tid, shown(x, name, buf) } });
+}
+
+static void on_limit(struct exact_recorder *x, enum flr_limit limit)
+{
+    switch (limit) {
+    case FLR_LIMIT_VFORK: x->n_vfork++; break;
+    case FLR_LIMIT_BRK: x->n_brk++; break;
+    case FLR_LIMIT_NATIVE: x->n_native++; break;
+    case FLR_LIMIT_MLOCK: x->n_mlock++; break;
+    }
+}
+
+/* Words a record has before its text; the text may be missing. */
+static const struct {
+    uint8_t n_words;
+    bool has_text;
+} shapes[] = {
+    [FLR_REC_IMAGE] = { sizeof(struct flr_image) / 8, true },
+    [FLR_REC_FORKED] = { sizeof(struct flr_forked) / 8, false },
+    [FLR_REC_FORKING] = { 1, false },
+    [FLR_REC_THREAD_START] = { 1, false },
+    [FLR_REC_THREAD_END] = { 1, false },
+    [FLR_REC_MAP] = { sizeof(struct flr_map) / 8, true },
+    [FLR_REC_UNMAP] = { 2, false },
+    [FLR_REC_PROTECT] = { 3, false },
+    [FLR_REC_REMAP] = { 4, false },
+    [FLR_REC_ADVISE] = { 3, false },
+    [FLR_REC_SIGNAL] = { 2, false },
+    [FLR_REC_COMM] = { 1, true },
+    [FLR_REC_OOM_ADJ] = { 1, false },
+    [FLR_REC_ENDED] = { 1, false },
+    [FLR_REC_LIMIT] = { 1, true },
+};
+
+/* The text behind a record's words; "" when there is none, NULL when it has no end. */
+static const char *text_of(enum flr_record kind, const uint64_t *words, size_t n_words)
+{
+    if (kind < 1 || (size_t)kind >= sizeof shapes / sizeof shapes[0] ||
+        n_words < shapes[kind].n_words)
+        return NULL;
+    if (n_words == shapes[kind].n_words)
+        return "";
+    const char *text = (const char *)(words + shapes[kind].n_words);
+    size_t room = (n_words - shapes[kind].n_words) * 8;
+    return shapes[kind].has_text && memchr(text, 0, room) != NULL ? text : NULL;
+}
+
+bool fl_exact_record(struct exact_recorder *x, struct exact_process **pp, enum flr_record kind,
+                     const uint64_t *w, size_t n_words)
+{
+    const char *text = text_of(kind, w, n_words);
+    if (text == NULL)
+        return false;
+    fl_exact_flush(x);
+    if (kind == FLR_REC_IMAGE)
+        return on_image(x, pp, w, text);
+    if (kind == FLR_REC_FORKED)
+        return on_forked(x, pp, w);
+    struct exact_process *p = *pp;
+    if (p == NULL || p->ended)
+        return false;
+    switch (kind) {
+    case FLR_REC_FORKING: return on_forking(x, p, w[0]);
+    case FLR_REC_THREAD_START: {
+        if (find_thread(p, (uint32_t)w[0]) == p->n_threads)
+            add_thread(x, p, (uint32_t)w[0]);
+        return true;
+    }
+    case FLR_REC_THREAD_END: {
+        size_t i = find_thread(p, (uint32_t)w[0]);
+        if (i < p->n_threads && w[0] != p->pid)
+            end_thread(x, p, i);
+        return true;
+    }
+    case FLR_REC_MAP: on_map(x, p, w, text); return true;
+    case FLR_REC_SIGNAL:
+        put(x, &(struct fl_event){ .kind = FL_EV_SIGNAL,
+                                   .thread = p->thread,
+                                   .signal = { (uint32_t)w[0], w[1] } });
+        return true;
+    case FLR_REC_COMM: on_comm(x, p, (uint32_t)w[0], text); return true;
+    case FLR_REC_ENDED: fl_exact_ended(x, p, (int)w[0]); return true;
+    case FLR_REC_LIMIT: on_limit(x, (enum flr_limit)w[0]); return true;
+    default: return on_range(x, p, kind, w);
+    }
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Instrumentation. Each superblock writes one header word and one word for every
+ * data access it may make; which accesses those are, and which code pages it
+ * runs on, is described to the recorder once, when it is translated.
+ */
+#include "fltrace.h"
+
+#include "pub_tool_xarray.h"
+
+#define MAX_OPS 1500u
+#define MAX_EXITS 256u
+#define MAX_INSTRUCTIONS 512u
+
+/* How far an instruction's superblock has come when it begins. */
+struct point {
+    Addr ip;
+    UShort words, ops;
+    UShort fetches; /* of the last fetch operation, this instruction included */
+};
+
+struct block {
+    UInt n_points;
+    struct point points[];
+};
+
+struct build {
+    IRSB *out;
+    IRTypeEnv *types;
+    IRTemp base; /* address of the header word */
+    UInt n_words, n_ops, n_exits, n_points;
+    Int last_fetch; /* index in ops, or -1 */
+    ULong fetch_page;
+    ULong ops[MAX_OPS];
+    ULong exits[MAX_EXITS];
+    struct point points[MAX_INSTRUCTIONS];
+};
+
+static struct build build;
+static XArray *blocks; /* of struct block *, by id */
+
+static struct block *block_at(UInt id)
+{
+    return *(struct block **)VG_(indexXA)(blocks, id);
+}
+
+static void add(struct build *b, IRStmt *st)
+{
+    addStmtToIRSB(b->out, st);
+}
+
+static IRExpr *assign(struct build *b, IRType type, IRExpr *value)
+{
+    IRTemp t = newIRTemp(b->types, type);
+    add(b, IRStmt_WrTmp(t, value));
+    return IRExpr_RdTmp(t);
+}
+
+static IRExpr *word_address(struct build *b, UInt index)
+{
+    if (index == 0)
+        return IRExpr_RdTmp(b->base);
+    return assign(b, Ity_I64,
+                  IRExpr_Binop(Iop_Add64, IRExpr_RdTmp(b->base), IRExpr_Const(IRConst_U64(8ULL * index))));
+}
+
+static void put_word(struct build *b, UInt index, IRExpr *value)
+{
+    add(b, IRStmt_Store(Iend_LE, word_address(b, index), value));
+}
+
+static void commit(struct build *b, UInt n_words)
+{
+    add(b, IRStmt_Put(SHADOW_OFFSET + SHADOW_NEXT, word_address(b, n_words)));
+}
+
+/* Called from generated code when the segment is nearly full. */
+static void turn_segment(void *guest_state)
+{
+    ULong *shadow = (ULong *)((UChar *)guest_state + SHADOW_OFFSET);
+    tr_next = (ULong *)shadow[SHADOW_NEXT / 8];
+    tr_ring_turn();
+    shadow[SHADOW_NEXT / 8] = (ULong)tr_next;
+    shadow[SHADOW_LIMIT / 8] = (ULong)tr_limit;
+}
+
+static void open_block(struct build *b, UInt id)
+{
+    IRExpr *next = assign(b, Ity_I64, IRExpr_Get(SHADOW_OFFSET + SHADOW_NEXT, Ity_I64));
+    IRExpr *limit = assign(b, Ity_I64, IRExpr_Get(SHADOW_OFFSET + SHADOW_LIMIT, Ity_I64));
+    IRExpr *full = assign(b, Ity_I1, IRExpr_Binop(Iop_CmpLE64U, limit, next));
+    IRDirty *call = unsafeIRDirty_0_N(0, "turn_segment", VG_(fnptr_to_fnentry)(&turn_segment),
+                                      mkIRExprVec_1(IRExpr_GSPTR()));
+    call->guard = full;
+    call->nFxState = 1;
+    VG_(memset)(&call->fxState, 0, sizeof call->fxState);
+    call->fxState[0].fx = Ifx_Modify;
+    call->fxState[0].offset = SHADOW_OFFSET;
+    call->fxState[0].size = SHADOW_BYTES;
+    add(b, IRStmt_Dirty(call));
+    b->base = newIRTemp(b->types, Ity_I64);
+    add(b, IRStmt_WrTmp(b->base, IRExpr_Get(SHADOW_OFFSET + SHADOW_NEXT, Ity_I64)));
+    put_word(b, 0, IRExpr_Const(IRConst_U64(FLR_WORD(FLR_SUPERBLOCK, id))));
+    add(b, IRStmt_Put(SHADOW_OFFSET + SHADOW_BLOCK, IRExpr_RdTmp(b->base)));
+}
+
+static void add_op(struct build *b, ULong op)
+{
+    tl_assert(b->n_ops < MAX_OPS);
+    b->ops[b->n_ops++] = op;
+}
+
+static void fetch_page(struct build *b, ULong page)
+{
+    if (b->last_fetch >= 0 && b->fetch_page == page && FLR_OP_COUNT(b->ops[b->last_fetch]) < 255) {
+        b->ops[b->last_fetch] += 1ULL << 52;
+        return;
+    }
+    b->last_fetch = (Int)b->n_ops;
+    b->fetch_page = page;
+    add_op(b, FLR_OP(FLR_OP_FETCH, 1ULL << 52 | page));
+}
+
+static UShort fetches_so_far(const struct build *b)
+{
+    return b->last_fetch < 0 ? 0 : (UShort)FLR_OP_COUNT(b->ops[b->last_fetch]);
+}
+
+/* Code of Valgrind's own that stands in for the program's is not the program's memory. */
+static Bool is_program_code(Addr ip)
+{
+    const NSegment *seg = VG_(am_find_nsegment)(ip);
+    return seg == NULL || (seg->kind != SkFileV && seg->kind != SkAnonV);
+}
+
+static void add_instruction(struct build *b, Addr ip, UInt bytes)
+{
+    if (is_program_code(ip)) {
+        fetch_page(b, ip >> 12);
+        if (bytes > 0 && (ip + bytes - 1) >> 12 != ip >> 12)
+            fetch_page(b, (ip + bytes - 1) >> 12);
+    }
+    tl_assert(b->n_points < MAX_INSTRUCTIONS);
+    b->points[b->n_points++] = (struct point){ .ip = ip,
+                                               .words = (UShort)b->n_words,
+                                               .ops = (UShort)b->n_ops,
+                                               .fetches = fetches_so_far(b) };
+}
+
+static void add_access(struct build *b, enum flr_op kind, IRExpr *address, Int bytes, IRExpr *guard)
+{
+    tl_assert(1 + b->n_words < FLR_SUPERBLOCK_WORDS);
+    if (guard != NULL && !(guard->tag == Iex_Const && guard->Iex.Const.con->Ico.U1))
+        address = assign(b, Ity_I64, IRExpr_ITE(guard, address, IRExpr_Const(IRConst_U64(0))));
+    put_word(b, 1 + b->n_words, address);
+    b->n_words++;
+    add_op(b, FLR_OP(kind, (UInt)bytes));
+}
+
+/*
+ * Before a side exit all that was written becomes visible. Which exit it was
+ * shows from the number of addresses; where the next exit (or the end) has the
+ * same number, this one writes a marker too, which the next access overwrites.
+ */
+static void add_exit(struct build *b, Bool marked)
+{
+    tl_assert(b->n_exits < MAX_EXITS);
+    if (marked)
+        put_word(b, 1 + b->n_words, IRExpr_Const(IRConst_U64(FLR_WORD(FLR_EXIT, b->n_exits))));
+    commit(b, 1 + b->n_words + (marked ? 1 : 0));
+    b->exits[b->n_exits++] = (ULong)b->n_words | (ULong)b->n_ops << 16 |
+                             (ULong)fetches_so_far(b) << 32 | (ULong)marked << 40;
+}
+
+static Bool is_access(const IRStmt *st)
+{
+    switch (st->tag) {
+    case Ist_WrTmp: return st->Ist.WrTmp.data->tag == Iex_Load;
+    case Ist_Dirty: return st->Ist.Dirty.details->mFx != Ifx_None;
+    case Ist_Store:
+    case Ist_StoreG:
+    case Ist_LoadG:
+    case Ist_CAS:
+    case Ist_LLSC: return True;
+    default: return False;
+    }
+}
+
+/*
+ * True when the exit at @i and a later exit (or the end) have the same number of
+ * accesses before them but not the same instructions.
+ */
+static Bool needs_marker(const IRSB *in, Int i)
+{
+    Bool instruction_between = False;
+    for (i++; i < in->stmts_used; i++) {
+        if (is_access(in->stmts[i]))
+            return False;
+        if (in->stmts[i]->tag == Ist_IMark)
+            instruction_between = True;
+        if (in->stmts[i]->tag == Ist_Exit && instruction_between)
+            return True;
+    }
+    return instruction_between;
+}
+
+static void add_statement_accesses(struct build *b, const IRStmt *st)
+{
+    IRType type = Ity_INVALID, wide = Ity_INVALID;
+    switch (st->tag) {
+    case Ist_WrTmp: {
+        const IRExpr *e = st->Ist.WrTmp.data;
+        if (e->tag == Iex_Load)
+            add_access(b, FLR_OP_READ, e->Iex.Load.addr, sizeofIRType(e->Iex.Load.ty), NULL);
+        break;
+    }
+    case Ist_Store:
+        add_access(b, FLR_OP_WRITE, st->Ist.Store.addr,
+                   sizeofIRType(typeOfIRExpr(b->types, st->Ist.Store.data)), NULL);
+        break;
+    case Ist_StoreG: {
+        const IRStoreG *s = st->Ist.StoreG.details;
+        add_access(b, FLR_OP_WRITE, s->addr, sizeofIRType(typeOfIRExpr(b->types, s->data)),
+                   s->guard);
+        break;
+    }
+    case Ist_LoadG: {
+        const IRLoadG *l = st->Ist.LoadG.details;
+        typeOfIRLoadGOp(l->cvt, &wide, &type);
+        add_access(b, FLR_OP_READ, l->addr, sizeofIRType(type), l->guard);
+        break;
+    }
+    case Ist_Dirty: {
+        const IRDirty *d = st->Ist.Dirty.details;
+        if (d->mFx != Ifx_None)
+            add_access(b,
+                       d->mFx == Ifx_Read    ? FLR_OP_READ
+                       : d->mFx == Ifx_Write ? FLR_OP_WRITE
+                                             : FLR_OP_MODIFY,
+                       d->mAddr, d->mSize, d->guard);
+        break;
+    }
+    case Ist_CAS: {
+        const IRCAS *c = st->Ist.CAS.details;
+        Int bytes = sizeofIRType(typeOfIRExpr(b->types, c->dataLo));
+        add_access(b, FLR_OP_MODIFY, c->addr, c->dataHi ? 2 * bytes : bytes, NULL);
+        break;
+    }
+    case Ist_LLSC:
+        if (st->Ist.LLSC.storedata == NULL)
+            add_access(b, FLR_OP_READ, st->Ist.LLSC.addr,
+                       sizeofIRType(typeOfIRTemp(b->types, st->Ist.LLSC.result)), NULL);
+        else
+            add_access(b, FLR_OP_WRITE, st->Ist.LLSC.addr,
+                       sizeofIRType(typeOfIRExpr(b->types, st->Ist.LLSC.storedata)), NULL);
+        break;
+    default: break;
+    }
+}
+
+static void describe(const struct build *b, UInt id)
+{
+    UInt n_words = 1 + b->n_ops + b->n_exits;
+    tr_ring_need(n_words + 2);
+    *tr_next++ = FLR_WORD(FLR_DESCRIBE, n_words);
+    *tr_next++ = (ULong)id | (ULong)b->n_ops << 32 | (ULong)b->n_exits << 48;
+    VG_(memcpy)(tr_next, b->ops, b->n_ops * sizeof b->ops[0]);
+    tr_next += b->n_ops;
+    VG_(memcpy)(tr_next, b->exits, b->n_exits * sizeof b->exits[0]);
+    tr_next += b->n_exits;
+}
+
+static UInt new_block_id(void)
+{
+    struct block *none = NULL;
+    if (blocks == NULL)
+        blocks = VG_(newXA)(VG_(malloc), "fltrace.blocks", VG_(free), sizeof(struct block *));
+    return (UInt)VG_(addToXA)(blocks, &none);
+}
+
+static void keep_points(const struct build *b, UInt id)
+{
+    struct block *kept = VG_(malloc)("fltrace.block",
+                                     sizeof *kept + b->n_points * sizeof kept->points[0]);
+    kept->n_points = b->n_points;
+    VG_(memcpy)(kept->points, b->points, b->n_points * sizeof kept->points[0]);
+    *(struct block **)VG_(indexXA)(blocks, id) = kept;
+}
+
+IRSB *tr_instrument(VgCallbackClosure *closure, IRSB *in, const VexGuestLayout *layout,
+                    const VexGuestExtents *extents, const VexArchInfo *arch, IRType guest_word,
+                    IRType host_word)
+{
+    struct build *b = &build;
+    Int i = 0;
+    b->out = deepCopyIRSBExceptStmts(in);
+    b->types = b->out->tyenv;
+    b->n_words = b->n_ops = b->n_exits = b->n_points = 0;
+    b->last_fetch = -1;
+    for (; i < in->stmts_used && in->stmts[i]->tag != Ist_IMark; i++)
+        add(b, in->stmts[i]);
+    if (i == in->stmts_used)
+        return b->out;
+    UInt id = new_block_id();
+    open_block(b, id);
+    for (; i < in->stmts_used; i++) {
+        IRStmt *st = in->stmts[i];
+        if (st->tag == Ist_NoOp)
+            continue;
+        if (st->tag == Ist_IMark)
+            add_instruction(b, st->Ist.IMark.addr, st->Ist.IMark.len);
+        else if (st->tag == Ist_Exit)
+            add_exit(b, needs_marker(in, i));
+        else
+            add_statement_accesses(b, st);
+        add(b, st);
+    }
+    commit(b, 1 + b->n_words);
+    describe(b, id);
+    keep_points(b, id);
+    return b->out;
+}
+
+ULong *tr_cut_block(ULong *block, ULong *committed, Addr ip)
+{
+    ULong header = *block;
+    if (FLR_WORD_TYPE(header) != FLR_SUPERBLOCK || !(header & FLR_CONTROL_BIT))
+        return committed;
+    UInt id = (UInt)FLR_WORD_PAYLOAD(header);
+    if (id >= VG_(sizeXA)(blocks) || block_at(id) == NULL)
+        return committed;
+    const struct block *kept = block_at(id);
+    /* Exits passed so far have committed a prefix; a marker may be one word too much. */
+    Long done = committed > block + 1 ? committed - block - 2 : 0;
+    for (UInt i = 0; i < kept->n_points; i++) {
+        const struct point *p = &kept->points[i];
+        if (p->ip != ip || p->words < done)
+            continue;
+        *block = FLR_WORD(FLR_PARTIAL, (ULong)id | (ULong)p->ops << 32 | (ULong)p->fetches << 48);
+        return block + 1 + p->words;
+    }
+    return committed;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The tool's registration with Valgrind, and processes, threads and signals. */
+#include "fltrace.h"
+
+/* Valgrind's own, not in its public headers. */
+extern Bool VG_(in_generated_code);
+extern HChar *VG_(args_the_exename);
+
+static const HChar *ring_path;
+static Bool continues; /* this image replaces one that was already recorded */
+static ULong fork_token;
+
+static UInt *kernel_tid;  /* by ThreadId */
+static UInt current_tid;  /* kernel tid the last words belong to */
+
+struct fault {
+    UInt signo;
+    Addr address;
+};
+static struct fault *faults; /* by ThreadId; signo 0: none */
+static UInt last_fault_signo;
+
+void tr_thread_is(ThreadId tid)
+{
+    if (kernel_tid[tid] == current_tid)
+        return;
+    current_tid = kernel_tid[tid];
+    tr_put_thread(current_tid);
+}
+
+static void set_shadow(ThreadId tid, Int at, ULong value)
+{
+    VG_(set_shadow_regs_area)(tid, 1, at, 8, (const UChar *)&value);
+}
+
+static ULong get_shadow(ThreadId tid, Int at)
+{
+    ULong value;
+    VG_(get_shadow_regs_area)(tid, (UChar *)&value, 1, at, 8);
+    return value;
+}
+
+static void start_client_code(ThreadId tid, ULong n_blocks)
+{
+    tr_ring_need(0);
+    tr_thread_is(tid);
+    set_shadow(tid, SHADOW_NEXT, (ULong)tr_next);
+    set_shadow(tid, SHADOW_LIMIT, (ULong)tr_limit);
+    set_shadow(tid, SHADOW_BLOCK, 0);
+}
+
+static void put_signal(UInt signo, Addr address)
+{
+    ULong words[2] = { signo, address };
+    tr_put_record(FLR_REC_SIGNAL, words, 2, NULL);
+}
+
+static void stop_client_code(ThreadId tid, ULong n_blocks)
+{
+    tr_next = (ULong *)get_shadow(tid, SHADOW_NEXT);
+    if (faults[tid].signo == 0)
+        return;
+    ULong *block = (ULong *)get_shadow(tid, SHADOW_BLOCK);
+    if (block != NULL)
+        tr_next = tr_cut_block(block, tr_next, VG_(get_IP)(tid));
+    put_signal(faults[tid].signo, faults[tid].address);
+    last_fault_signo = faults[tid].signo;
+    faults[tid].signo = 0;
+}
+
+/* Called for every signal Valgrind is about to deliver; we want the CPU's faults. */
+Bool __real_vgPlain_gdbserver_report_signal(vki_siginfo_t *info, ThreadId tid);
+Bool __wrap_vgPlain_gdbserver_report_signal(vki_siginfo_t *info, ThreadId tid);
+Bool __wrap_vgPlain_gdbserver_report_signal(vki_siginfo_t *info, ThreadId tid)
+{
+    UInt signo = (UInt)info->si_signo;
+    Bool is_fault = info->si_code > 0 &&
+                    (signo == VKI_SIGSEGV || signo == VKI_SIGBUS || signo == VKI_SIGILL ||
+                     signo == VKI_SIGFPE || signo == VKI_SIGTRAP);
+    if (is_fault && tid != VG_INVALID_THREADID && faults != NULL) {
+        Addr address = (Addr)info->_sifields._sigfault._addr;
+        if (VG_(in_generated_code)) {
+            faults[tid] = (struct fault){ signo, address };
+        } else {
+            tr_ring_need(8);
+            tr_thread_is(tid);
+            put_signal(signo, address);
+            last_fault_signo = signo;
+        }
+    }
+    return __real_vgPlain_gdbserver_report_signal(info, tid);
+}
+
+static void put_ended(UInt wait_status)
+{
+    ULong word = wait_status;
+    tr_put_record(FLR_REC_ENDED, &word, 1, NULL);
+    tr_ring_end();
+}
+
+/* The two ways out of Valgrind: exit, and the signal that ended the program. */
+void __real_vgPlain_client_exit(Int status);
+void __wrap_vgPlain_client_exit(Int status);
+void __wrap_vgPlain_client_exit(Int status)
+{
+    put_ended(((UInt)status & 0xff) << 8);
+    __real_vgPlain_client_exit(status);
+}
+
+void __real_vgPlain_kill_self(Int signo);
+void __wrap_vgPlain_kill_self(Int signo);
+void __wrap_vgPlain_kill_self(Int signo)
+{
+    if ((UInt)signo != last_fault_signo)
+        put_signal((UInt)signo, 0);
+    put_ended((UInt)signo);
+    __real_vgPlain_kill_self(signo);
+}
+
+static void thread_begins(ThreadId tid)
+{
+    ULong word;
+    kernel_tid[tid] = (UInt)VG_(gettid)();
+    word = kernel_tid[tid];
+    static Bool image_known;
+    if (!image_known) {
+        image_known = True;
+        tr_env_restore(VG_(get_SP)(tid), continues && tr_slot ? tr_slot->exec_argv0 : NULL);
+        const HChar *comm = VG_(basename)(VG_(args_the_exename));
+        HChar name[16];
+        VG_(strncpy)(name, comm, 15);
+        name[15] = 0;
+        VG_(prctl)(VKI_PR_SET_NAME, (ULong)name, 0, 0, 0);
+        tr_image_begin(tid, continues, name);
+        current_tid = kernel_tid[tid];
+        return;
+    }
+    tr_put_record(FLR_REC_THREAD_START, &word, 1, NULL);
+}
+
+static void thread_ends(ThreadId tid)
+{
+    ULong word = kernel_tid[tid];
+    if (word != 0)
+        tr_put_record(FLR_REC_THREAD_END, &word, 1, NULL);
+    kernel_tid[tid] = 0;
+}
+
+static void before_fork(ThreadId tid)
+{
+    if (tr_control == NULL)
+        return;
+    fork_token = __atomic_add_fetch(&tr_control->next_ticket, 1, __ATOMIC_SEQ_CST);
+    tr_thread_is(tid);
+    tr_put_record(FLR_REC_FORKING, &fork_token, 1, NULL);
+    tr_ring_idle();
+}
+
+static void in_fork_child(ThreadId tid)
+{
+    if (tr_control == NULL)
+        return;
+    tr_ring_refork();
+    kernel_tid[tid] = (UInt)VG_(gettid)();
+    current_tid = kernel_tid[tid];
+    struct flr_forked forked = { .token = fork_token,
+                                 .pid = (ULong)VG_(getpid)(),
+                                 .ppid = (ULong)VG_(getppid)(),
+                                 .tid = current_tid };
+    tr_put_record(FLR_REC_FORKED, &forked, sizeof forked / 8, NULL);
+}
+
+/*
+ * What Valgrind cannot run (set-user-id, file capabilities, 32-bit) runs
+ * natively, and the trace says so.
+ */
+static Bool can_be_traced(const HChar *path)
+{
+    struct vg_stat st;
+    UChar head[5];
+    if (sr_isError(VG_(stat)(path, &st)))
+        return True;
+    Bool ok = (st.mode & (VKI_S_ISUID | VKI_S_ISGID)) == 0 || (st.mode & 0111) == 0;
+    Int fd = VG_(fd_open)(path, VKI_O_RDONLY, 0);
+    if (fd < 0)
+        return ok;
+    if (VG_(read)(fd, head, 5) == 5 && VG_(memcmp)(head, "\177ELF", 4) == 0 && head[4] != 2)
+        ok = False;
+    VG_(close)(fd);
+    return ok;
+}
+
+Bool __real_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **argv);
+Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **argv);
+Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **argv)
+{
+    ULong limit = FLR_LIMIT_NATIVE;
+    if (!VG_(am_is_valid_for_client)((Addr)path, 1, VKI_PROT_READ) || can_be_traced(path))
+        return __real_vgPlain_should_we_trace_this_child(path, argv);
+    tr_put_record(FLR_REC_LIMIT, &limit, 1, path);
+    tr_ring_idle();
+    return False;
+}
+
+static Bool process_option(const HChar *option)
+{
+    if VG_STR_CLO(option, "--fl-ring", ring_path) {
+        return True;
+    }
+    return False;
+}
+
+static void print_usage(void)
+{
+    VG_(printf)("    --fl-ring=FILE   where the recorder waits; set by faultline record\n");
+}
+
+static void post_clo_init(void)
+{
+    kernel_tid = VG_(calloc)("fltrace.tids", VG_N_THREADS, sizeof *kernel_tid);
+    faults = VG_(calloc)("fltrace.faults", VG_N_THREADS, sizeof *faults);
+    tr_syscall_init();
+    tr_ring_attach(ring_path, &continues);
+}
+
+static void fini(Int exit_code)
+{
+}
+
+static void pre_clo_init(void)
+{
+    VG_(details_name)("fltrace");
+    VG_(details_version)(NULL);
+    VG_(details_description)("the exact tracer of faultline");
+    VG_(details_copyright_author)("GPL-2.0-or-later");
+    VG_(details_bug_reports_to)("faultline's maintainers");
+    VG_(details_avg_translation_sizeB)(330);
+    VG_(basic_tool_funcs)(post_clo_init, tr_instrument, fini);
+    VG_(needs_command_line_options)(process_option, print_usage, print_usage);
+    VG_(needs_syscall_wrapper)(tr_syscall_before, tr_syscall_after);
+    VG_(track_start_client_code)(start_client_code);
+    VG_(track_stop_client_code)(stop_client_code);
+    VG_(track_pre_thread_first_insn)(thread_begins);
+    VG_(track_pre_thread_ll_exit)(thread_ends);
+    VG_(atfork)(before_fork, NULL, in_fork_child);
+    tr_syscall_track();
+}
+
+VG_DETERMINE_INTERFACE_VERSION(pre_clo_init)

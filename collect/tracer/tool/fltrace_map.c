@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a process maps: at its start, and by each system call. */
+#include "fltrace.h"
+
+#include "faultline_map_flags.h"
+
+/* Valgrind's own, not in its public headers. */
+extern Addr VG_(brk_base), VG_(brk_limit), VG_(clstk_end);
+extern SizeT VG_(clstk_max_size);
+
+#define PAGE_UP(a) (((a) + 4095) & ~(Addr)4095)
+#define MAX_SEGMENTS 65536
+
+static Addr heap_start, heap_end; /* of the brk area as the kernel would have it */
+static Bool lock_future;
+
+static void put_map(struct flr_map *m, const HChar *path)
+{
+    tr_put_record(FLR_REC_MAP, m, sizeof *m / 8, path);
+}
+
+static void put_range(enum flr_record kind, Addr start, SizeT length, ULong extra, Bool has_extra)
+{
+    ULong words[3] = { start, PAGE_UP(length), extra };
+    tr_put_record(kind, words, has_extra ? 3 : 2, NULL);
+}
+
+/* @fd's identity into @m and its name into @path; as /proc/self/maps would name it. */
+static void identify(Int fd, struct flr_map *m, HChar path[VKI_PATH_MAX])
+{
+    struct vg_stat st;
+    HChar link[64];
+    VG_(sprintf)(link, "/proc/self/fd/%d", fd);
+    SSizeT n = VG_(readlink)(link, path, VKI_PATH_MAX - 1);
+    path[n > 0 ? n : 0] = 0;
+    if (VG_(fstat)(fd, &st) == 0) {
+        m->dev = st.dev;
+        m->ino = st.ino;
+        m->size_bytes = (ULong)st.size;
+    }
+}
+
+static void after_mmap(const UWord *args, Addr result)
+{
+    static HChar path[VKI_PATH_MAX];
+    UWord flags = args[3];
+    struct flr_map m = { .start = result, .length = PAGE_UP(args[1]), .prot = args[2] & 7 };
+    path[0] = 0;
+    if ((flags & 0xf) == VKI_MAP_SHARED || (flags & 0xf) == 3 /* MAP_SHARED_VALIDATE */)
+        m.flags |= MAP_FLAG_SHARED;
+    if (flags & VKI_MAP_ANONYMOUS) {
+        m.flags |= MAP_FLAG_ANON;
+    } else {
+        m.offset = args[5];
+        identify((Int)args[4], &m, path);
+    }
+    if (flags & 0x20000 /* MAP_STACK */ || flags & 0x100 /* MAP_GROWSDOWN */)
+        m.flags |= MAP_FLAG_STACK;
+    if (flags & 0x2000 /* MAP_LOCKED */ || lock_future)
+        m.flags |= MAP_FLAG_LOCKED;
+    if (flags & 0x40000 /* MAP_HUGETLB */)
+        m.flags |= MAP_FLAG_HUGETLB;
+    put_map(&m, path);
+}
+
+static void after_brk(Addr asked, Addr now)
+{
+    Addr end = PAGE_UP(now);
+    if (asked > now) {
+        ULong limit = FLR_LIMIT_BRK;
+        tr_put_record(FLR_REC_LIMIT, &limit, 1, NULL);
+    }
+    if (end > heap_end) {
+        struct flr_map m = { .start = heap_end,
+                             .length = end - heap_end,
+                             .prot = 3,
+                             .flags = MAP_FLAG_ANON | MAP_FLAG_HEAP |
+                                      (heap_end > heap_start ? MAP_FLAG_GROW : 0) |
+                                      (lock_future ? MAP_FLAG_LOCKED : 0) };
+        put_map(&m, NULL);
+    } else if (end < heap_end) {
+        put_range(FLR_REC_UNMAP, end, heap_end - end, 0, False);
+    }
+    heap_end = end;
+}
+
+static void after_mremap(const UWord *args, Addr result)
+{
+    ULong words[4] = { args[0], PAGE_UP(args[1]), result, PAGE_UP(args[2]) };
+    tr_put_record(FLR_REC_REMAP, words, 4, NULL);
+}
+
+/* The extent of a System V segment is known from the address space only. */
+static void after_shmat(const UWord *args, Addr result)
+{
+    HChar name[32];
+    const NSegment *seg = VG_(am_find_nsegment)(result);
+    if (seg == NULL)
+        return;
+    struct flr_map m = { .start = result,
+                         .length = seg->end + 1 - result,
+                         .prot = args[2] & VKI_SHM_RDONLY ? 1 : 3,
+                         .flags = MAP_FLAG_SHARED,
+                         .ino = args[0],
+                         .size_bytes = seg->end + 1 - result };
+    VG_(sprintf)(name, "/SYSV%08lx", args[0]);
+    put_map(&m, name);
+}
+
+static struct {
+    Addr start;
+    SizeT length;
+} attached[256];
+
+static void note_attached(Addr start)
+{
+    const NSegment *seg = VG_(am_find_nsegment)(start);
+    for (UInt i = 0; seg != NULL && i < sizeof attached / sizeof attached[0]; i++)
+        if (attached[i].start == 0 || attached[i].start == start) {
+            attached[i].start = start;
+            attached[i].length = seg->end + 1 - start;
+            return;
+        }
+}
+
+static void after_shmdt(Addr start)
+{
+    for (UInt i = 0; i < sizeof attached / sizeof attached[0]; i++)
+        if (start != 0 && attached[i].start == start) {
+            put_range(FLR_REC_UNMAP, start, attached[i].length, 0, False);
+            attached[i].start = 0;
+            return;
+        }
+}
+
+Bool tr_map_concerns(UInt number)
+{
+    switch (number) {
+    case __NR_mmap:
+    case __NR_munmap:
+    case __NR_mprotect:
+    case __NR_pkey_mprotect:
+    case __NR_mremap:
+    case __NR_brk:
+    case __NR_madvise:
+    case __NR_shmat:
+    case __NR_shmdt:
+    case __NR_mlock:
+    case __NR_mlock2:
+    case __NR_mlockall:
+    case __NR_munlockall: return True;
+    default: return False;
+    }
+}
+
+void tr_map_after(ThreadId tid, UInt number, const UWord *args, SysRes result)
+{
+    ULong limit = FLR_LIMIT_MLOCK;
+    if (sr_isError(result))
+        return;
+    switch (number) {
+    case __NR_mmap: after_mmap(args, sr_Res(result)); break;
+    case __NR_munmap: put_range(FLR_REC_UNMAP, args[0], args[1], 0, False); break;
+    case __NR_mprotect:
+    case __NR_pkey_mprotect:
+        put_range(FLR_REC_PROTECT, args[0], args[1], args[2] & 7, True);
+        break;
+    case __NR_mremap: after_mremap(args, sr_Res(result)); break;
+    case __NR_brk: after_brk(args[0], sr_Res(result)); break;
+    case __NR_madvise: put_range(FLR_REC_ADVISE, args[0], args[1], args[2], True); break;
+    case __NR_shmat:
+        after_shmat(args, sr_Res(result));
+        note_attached(sr_Res(result));
+        break;
+    case __NR_shmdt: after_shmdt(args[0]); break;
+    case __NR_mlockall:
+        lock_future = (args[0] & 2) != 0;
+        if (args[0] & 1)
+            tr_put_record(FLR_REC_LIMIT, &limit, 1, NULL);
+        break;
+    case __NR_munlockall: lock_future = False; break;
+    default: tr_put_record(FLR_REC_LIMIT, &limit, 1, NULL); break;
+    }
+}
+
+static void put_segment(const NSegment *seg)
+{
+    struct vg_stat st;
+    const HChar *path = VG_(am_get_filename)(seg);
+    struct flr_map m = { .start = seg->start,
+                         .length = seg->end + 1 - seg->start,
+                         .prot = (seg->hasR ? 1u : 0) | (seg->hasW ? 2u : 0) | (seg->hasX ? 4u : 0) };
+    if (seg->kind == SkFileC) {
+        m.offset = (ULong)seg->offset;
+        m.dev = seg->dev;
+        m.ino = seg->ino;
+        if (path != NULL && !sr_isError(VG_(stat)(path, &st)))
+            m.size_bytes = (ULong)st.size;
+    } else {
+        m.flags |= seg->kind == SkShmC ? MAP_FLAG_SHARED : MAP_FLAG_ANON;
+        path = NULL;
+    }
+    put_map(&m, path);
+}
+
+/*
+ * The kernel makes the main stack 128 KiB larger than what it put there and then
+ * grows it page by page; the recorder does the latter when it sees an access.
+ */
+static void put_stack(Addr stack_pointer)
+{
+    Addr low = (stack_pointer & ~(Addr)4095) - (128u << 10);
+    struct flr_map m = { .start = low,
+                         .length = VG_(clstk_end) + 1 - low,
+                         .prot = 3,
+                         .flags = MAP_FLAG_ANON | MAP_FLAG_STACK };
+    put_map(&m, NULL);
+}
+
+static void put_segments(Addr stack_pointer)
+{
+    static Addr starts[4096];
+    Int n = VG_(am_get_segment_starts)(SkFileC | SkAnonC | SkShmC, starts, 4096);
+    for (Int i = 0; i < n; i++) {
+        const NSegment *seg = VG_(am_find_nsegment)(starts[i]);
+        Bool is_stack = stack_pointer >= seg->start && stack_pointer <= seg->end;
+        if (is_stack)
+            put_stack(stack_pointer);
+        else if (!(seg->kind == SkAnonC && seg->isCH))
+            put_segment(seg);
+    }
+}
+
+void tr_image_begin(ThreadId tid, Bool is_exec, const HChar *comm)
+{
+    static HChar path[VKI_PATH_MAX];
+    Addr sp = VG_(get_SP)(tid);
+    UInt pid = (UInt)VG_(getpid)();
+    heap_start = heap_end = PAGE_UP(VG_(brk_base));
+    VG_(client_fname)(path, sizeof path, True);
+    struct flr_image image = { .is_exec = is_exec,
+                               .pid = pid,
+                               .ppid = (ULong)VG_(getppid)(),
+                               .tid = (ULong)VG_(gettid)(),
+                               .stack_pointer = sp,
+                               .stack_end = VG_(clstk_end) + 1,
+                               .stack_limit_bytes = VG_(clstk_max_size) };
+    tr_put_record(FLR_REC_IMAGE, &image, sizeof image / 8, path);
+    ULong main_tid = image.tid;
+    tr_put_record(FLR_REC_COMM, &main_tid, 1, comm);
+    put_segments(sp);
+    tr_put_kernel(True, sp, VG_(clstk_end) + 1 - sp);
+}
