@@ -15,6 +15,7 @@
 #define FL_NO_THREAD UINT32_MAX
 #define FL_NO_MM UINT32_MAX
 #define FL_NO_FILE UINT32_MAX
+#define FL_EXIT_UNKNOWN INT32_MIN /* exit.status where the recorder was not told */
 
 enum fl_fidelity {
     FL_FIDELITY_EXACT = 0,
@@ -94,7 +95,7 @@ struct fl_event {
         } exec;
         struct { /* FL_EV_EXIT */
             uint32_t pid;
-            int32_t status; /* as waitpid(2) reports it */
+            int32_t status; /* as waitpid(2) reports it, or FL_EXIT_UNKNOWN */
         } exit;
         struct { /* FL_EV_COMM */
             uint32_t pid, tid;

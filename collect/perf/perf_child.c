@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "perf_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* 0: runnable; 126; 127. */
+static int judge(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return errno == EACCES ? 126 : 127;
+    return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? 0 : 126;
+}
+
+int fl_child_find(const char *name, char path[FL_CHILD_PATH_BYTES])
+{
+    snprintf(path, FL_CHILD_PATH_BYTES, "%s", name);
+    if (strchr(name, '/'))
+        return judge(name);
+    const char *dirs = getenv("PATH");
+    char fallback[256];
+    if (!dirs) {
+        size_t n = confstr(_CS_PATH, fallback, sizeof fallback);
+        dirs = n && n <= sizeof fallback ? fallback : "/bin:/usr/bin";
+    }
+    int verdict = 127;
+    for (const char *dir = dirs; *name;) {
+        size_t n = strcspn(dir, ":");
+        snprintf(path, FL_CHILD_PATH_BYTES, "%.*s%s%s", (int)n, dir, n ? "/" : "", name);
+        int one = judge(path);
+        if (one == 0)
+            return 0;
+        if (one == 126)
+            verdict = 126;
+        if (!dir[n])
+            break;
+        dir += n + 1;
+    }
+    return verdict;
+}
+
+static void run_child(const int go[2], const int error[2], struct rusage *before,
+                      const char *path, char **argv, const sigset_t *mask)
+{
+    char byte;
+    close(go[1]); /* so that the recorder's end is the only one: its death ends us */
+    memset(before, 0, sizeof *before);
+    if (read(go[0], &byte, 1) != 1)
+        _exit(127);
+    signal(SIGPIPE, SIG_DFL); /* ignored by the executable for itself alone */
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    /* Bare system calls, the first of which has touched what the second will: a C library
+       function called for the first time takes faults of its own. */
+    syscall(SYS_getrusage, RUSAGE_SELF, before);
+    syscall(SYS_execve, path, argv, environ);
+    if (errno == ENOEXEC) /* a script without a first line for it */
+        execvp(path, argv);
+    int why = errno;
+    if (write(error[1], &why, sizeof why) != sizeof why)
+        _exit(126);
+    _exit(127);
+}
+
+int fl_child_spawn(struct fl_child *child, const char *path, char **argv, const sigset_t *mask,
+                   struct fl_err *err)
+{
+    int go[2], error[2];
+    *child = (struct fl_child){ .go_fd = -1, .error_fd = -1 };
+    void *shared = mmap(NULL, sizeof *child->before, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return fl_nomem(err, "starting the command");
+    child->before = shared;
+    if (pipe2(go, O_CLOEXEC) != 0)
+        return fl_fail_errno(err, "starting the command: pipe");
+    if (pipe2(error, O_CLOEXEC) != 0) {
+        int rc = fl_fail_errno(err, "starting the command: pipe");
+        close(go[0]);
+        close(go[1]);
+        return rc;
+    }
+    fflush(NULL); /* nothing buffered may come out twice */
+    pid_t pid = fork();
+    if (pid == 0)
+        run_child(go, error, child->before, path, argv, mask);
+    int rc = pid < 0 ? fl_fail_errno(err, "starting the command: fork") : FL_OK;
+    close(go[0]);
+    close(error[1]);
+    child->go_fd = go[1];
+    child->error_fd = error[0];
+    child->pid = pid < 0 ? 0 : pid;
+    return rc;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void reap(struct fl_child *child, int flags)
+{
+    pid_t got;
+    do
+        got = wait4(child->pid, &child->wait_status, flags, &child->usage);
+    while (got < 0 && errno == EINTR);
+    if (got == 0)
+        return;
+    child->reaped = true; /* an error means that somebody else waited for it */
+    if (got < 0)
+        return;
+    child->usage.ru_minflt -= child->before->ru_minflt;
+    child->usage.ru_majflt -= child->before->ru_majflt;
+}
+
+int fl_child_go(struct fl_child *child, int *exec_errno, struct fl_err *err)
+{
+    ssize_t n;
+    *exec_errno = 0;
+    if (write(child->go_fd, "g", 1) != 1)
+        return fl_fail_errno(err, "starting the command");
+    close_fd(&child->go_fd);
+    do
+        n = read(child->error_fd, exec_errno, sizeof *exec_errno);
+    while (n < 0 && errno == EINTR);
+    close_fd(&child->error_fd);
+    if (n < 0)
+        return fl_fail_errno(err, "starting the command");
+    if (n != sizeof *exec_errno)
+        *exec_errno = 0; /* closed by exec */
+    else
+        reap(child, 0);
+    return FL_OK;
+}
+
+bool fl_child_poll(struct fl_child *child)
+{
+    if (!child->reaped)
+        reap(child, WNOHANG);
+    return child->reaped;
+}
+
+void fl_child_free(struct fl_child *child)
+{
+    bool waiting = child->go_fd >= 0;
+    close_fd(&child->go_fd);
+    close_fd(&child->error_fd);
+    if (waiting && child->pid && !child->reaped)
+        reap(child, 0);
+    if (child->before)
+        munmap(child->before, sizeof *child->before);
+    child->before = NULL;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "perf_drain.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A record's time is taken a moment before the record can be seen, and a virtual CPU may be
+   stopped in between. So much is allowed for that. */
+#define MARGIN_NS UINT64_C(20000000)
+#define ROUND_MS 10
+#define BACKLOG_MAX_BYTES (UINT64_C(1) << 30)
+
+struct fl_drain {
+    struct fl_perf_set *set;
+    struct pollfd *fds; /* one a CPU, and the wish to stop */
+    int stop_fd, ready_fd;
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock; /* of what follows */
+    struct fl_drain_round round;
+    struct fl_chunk **last;
+    uint64_t backlog_bytes;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void ping(int fd)
+{
+    uint64_t one = 1;
+    ssize_t n = write(fd, &one, sizeof one);
+    (void)n; /* an eventfd at its limit is readable anyway */
+}
+
+static void hand_over(struct fl_drain *d, struct fl_chunk *chunk)
+{
+    pthread_mutex_lock(&d->lock);
+    *d->last = chunk;
+    d->last = &chunk->next;
+    d->backlog_bytes += chunk->len_bytes;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Returns: bytes taken. */
+static uint64_t empty_ring(struct fl_drain *d, uint32_t cpu)
+{
+    struct fl_ring *ring = &d->set->cpus[cpu].ring;
+    uint64_t n = fl_ring_pending(ring);
+    if (n == 0)
+        return 0;
+    if (n > ring->size_bytes) {
+        fl_ring_skip(ring);
+        pthread_mutex_lock(&d->lock);
+        d->round.damaged++;
+        pthread_mutex_unlock(&d->lock);
+        return 0;
+    }
+    struct fl_chunk *chunk = malloc(sizeof *chunk + n);
+    if (!chunk)
+        return 0; /* it stays where it is; what the kernel drops for that, it counts */
+    *chunk = (struct fl_chunk){ .cpu = cpu, .len_bytes = n };
+    fl_ring_take(ring, chunk->bytes, n);
+    hand_over(d, chunk);
+    return n;
+}
+
+static bool backlog_full(struct fl_drain *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool full = d->backlog_bytes > BACKLOG_MAX_BYTES;
+    pthread_mutex_unlock(&d->lock);
+    return full;
+}
+
+static void drain_round(struct fl_drain *d, bool last)
+{
+    uint64_t started = now_ns(), got = 0;
+    if (backlog_full(d) && !last)
+        return;
+    for (uint32_t i = 0; i < d->set->n_cpus; i++)
+        got += empty_ring(d, i);
+    pthread_mutex_lock(&d->lock);
+    d->round.safe_ns = last ? UINT64_MAX : started - MARGIN_NS;
+    d->round.ended = last;
+    pthread_mutex_unlock(&d->lock);
+    if (got || last)
+        ping(d->ready_fd);
+}
+
+static void *drain_main(void *arg)
+{
+    struct fl_drain *d = arg;
+    nfds_t n = d->set->n_cpus, live = n;
+    while (live && !(d->fds[n].revents & POLLIN)) {
+        drain_round(d, false);
+        if (poll(d->fds, n + 1, ROUND_MS) < 0 && errno != EINTR)
+            break;
+        for (nfds_t i = 0; i < n; i++)
+            if (d->fds[i].fd >= 0 && d->fds[i].revents & (POLLHUP | POLLERR | POLLNVAL)) {
+                d->fds[i].fd = -1; /* no task left that could write here */
+                live--;
+            }
+    }
+    drain_round(d, true);
+    return NULL;
+}
+
+int fl_drain_start(struct fl_perf_set *set, struct fl_drain **out, struct fl_err *err)
+{
+    struct fl_drain *d = calloc(1, sizeof *d);
+    if (!d)
+        return fl_nomem(err, "reading perf's buffers");
+    d->set = set;
+    d->last = &d->round.chunks;
+    pthread_mutex_init(&d->lock, NULL);
+    d->fds = calloc((size_t)set->n_cpus + 1, sizeof *d->fds);
+    d->stop_fd = eventfd(0, EFD_CLOEXEC);
+    d->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int rc = FL_OK;
+    if (!d->fds || d->stop_fd < 0 || d->ready_fd < 0)
+        rc = fl_fail_errno(err, "reading perf's buffers: eventfd");
+    for (uint32_t i = 0; rc == FL_OK && i < set->n_cpus; i++)
+        d->fds[i] = (struct pollfd){ .fd = set->cpus[i].fds[FL_SRC_TRACK], .events = POLLIN };
+    if (rc == FL_OK) {
+        d->fds[set->n_cpus] = (struct pollfd){ .fd = d->stop_fd, .events = POLLIN };
+        errno = pthread_create(&d->thread, NULL, drain_main, d);
+        d->running = errno == 0;
+        if (!d->running)
+            rc = fl_fail_errno(err, "reading perf's buffers: thread");
+    }
+    if (rc != FL_OK)
+        fl_drain_free(d);
+    else
+        *out = d;
+    return rc;
+}
+
+int fl_drain_fd(const struct fl_drain *d)
+{
+    return d->ready_fd;
+}
+
+struct fl_drain_round fl_drain_take(struct fl_drain *d)
+{
+    uint64_t pings;
+    ssize_t n = read(d->ready_fd, &pings, sizeof pings);
+    (void)n; /* nothing to read: taken without being told */
+    pthread_mutex_lock(&d->lock);
+    struct fl_drain_round round = d->round;
+    d->round.chunks = NULL;
+    d->last = &d->round.chunks;
+    d->backlog_bytes = 0;
+    pthread_mutex_unlock(&d->lock);
+    return round;
+}
+
+void fl_drain_stop(struct fl_drain *d)
+{
+    ping(d->stop_fd);
+}
+
+void fl_drain_free(struct fl_drain *d)
+{
+    if (!d)
+        return;
+    if (d->running) {
+        fl_drain_stop(d);
+        pthread_join(d->thread, NULL);
+    }
+    for (struct fl_chunk *c = d->round.chunks, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    if (d->stop_fd >= 0)
+        close(d->stop_fd);
+    if (d->ready_fd >= 0)
+        close(d->ready_fd);
+    pthread_mutex_destroy(&d->lock);
+    free(d->fds);
+    free(d);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* pid, tid, time, cpu, reserved, identifier: what sample_id_all puts at every end */
+#define TRAILER_BYTES 32u
+#define HEADER_BYTES 8u
+
+uint64_t fl_ring_pending(const struct fl_ring *ring)
+{
+    /* Pairs with the kernel's barrier before it moves head: the bytes are there. */
+    uint64_t head = __atomic_load_n(ring->head, __ATOMIC_ACQUIRE);
+    return head - *ring->tail;
+}
+
+void fl_ring_take(struct fl_ring *ring, uint8_t *buf, uint64_t n)
+{
+    uint64_t tail = *ring->tail, at = tail & (ring->size_bytes - 1);
+    uint64_t first = ring->size_bytes - at;
+    if (first > n)
+        first = n;
+    memcpy(buf, ring->data + at, first);
+    memcpy(buf + first, ring->data, n - first);
+    /* Our reads are done before the kernel may write there again. */
+    __atomic_store_n(ring->tail, tail + n, __ATOMIC_RELEASE);
+}
+
+void fl_ring_skip(struct fl_ring *ring)
+{
+    uint64_t head = __atomic_load_n(ring->head, __ATOMIC_ACQUIRE);
+    __atomic_store_n(ring->tail, head, __ATOMIC_RELEASE);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = ((const struct fl_perf_id *)a)->id, y = ((const struct fl_perf_id *)b)->id;
+    return (x > y) - (x < y);
+}
+
+void fl_perf_ids_sort(struct fl_perf_ids *ids)
+{
+    if (ids->n)
+        qsort(ids->v, ids->n, sizeof *ids->v, by_id);
+}
+
+static bool find_source(const struct fl_perf_ids *ids, uint64_t id, enum fl_perf_source *source)
+{
+    size_t lo = 0, hi = ids->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (ids->v[mid].id < id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == ids->n || ids->v[lo].id != id)
+        return false;
+    *source = ids->v[lo].source;
+    return true;
+}
+
+/* A cursor that reads zeroes past the end and remembers that it did. */
+struct cursor {
+    const uint8_t *p;
+    size_t left;
+    bool bad;
+};
+
+static void get(struct cursor *c, void *out, size_t n)
+{
+    if (c->left < n) {
+        memset(out, 0, n);
+        c->left = 0;
+        c->bad = true;
+        return;
+    }
+    memcpy(out, c->p, n);
+    c->p += n;
+    c->left -= n;
+}
+
+static uint32_t get_u32(struct cursor *c)
+{
+    uint32_t v;
+    get(c, &v, sizeof v);
+    return v;
+}
+
+static uint64_t get_u64(struct cursor *c)
+{
+    uint64_t v;
+    get(c, &v, sizeof v);
+    return v;
+}
+
+/* The text at the cursor, which must end within what is left. */
+static const char *get_text(struct cursor *c)
+{
+    const char *text = (const char *)c->p;
+    if (c->bad || !memchr(text, 0, c->left)) {
+        c->bad = true;
+        return "";
+    }
+    return text;
+}
+
+size_t fl_perf_size(const uint8_t *buf, size_t len)
+{
+    uint16_t size;
+    if (len < HEADER_BYTES)
+        return 0;
+    memcpy(&size, buf + offsetof(struct perf_event_header, size), sizeof size);
+    if (size < HEADER_BYTES || size > len || size % 8)
+        return 0;
+    return size;
+}
+
+static bool decode_sample(struct cursor *c, const struct fl_perf_ids *ids,
+                          struct fl_perf_rec *out)
+{
+    if (!find_source(ids, get_u64(c), &out->source))
+        return false;
+    uint64_t fields = fl_source_sample_type(out->source);
+    if (fields & PERF_SAMPLE_IP)
+        out->fault.ip = get_u64(c);
+    out->pid = get_u32(c);
+    out->tid = get_u32(c);
+    out->time_ns = get_u64(c);
+    if (fields & PERF_SAMPLE_ADDR)
+        out->fault.address = get_u64(c);
+    out->cpu = get_u32(c);
+    get_u32(c);
+    if (fields & PERF_SAMPLE_RAW) {
+        out->tp.raw_bytes = get_u32(c);
+        out->tp.raw = c->p;
+        if (out->tp.raw_bytes > c->left)
+            return false;
+    }
+    return !c->bad;
+}
+
+static bool decode_trailer(const uint8_t *end, const struct fl_perf_ids *ids,
+                           struct fl_perf_rec *out)
+{
+    struct cursor c = { .p = end - TRAILER_BYTES, .left = TRAILER_BYTES };
+    out->pid = get_u32(&c);
+    out->tid = get_u32(&c);
+    out->time_ns = get_u64(&c);
+    out->cpu = get_u32(&c);
+    get_u32(&c);
+    return find_source(ids, get_u64(&c), &out->source);
+}
+
+static void decode_mmap2(struct cursor *c, struct fl_perf_rec *out)
+{
+    out->pid = get_u32(c);
+    out->tid = get_u32(c);
+    out->mmap.start = get_u64(c);
+    out->mmap.length = get_u64(c);
+    out->mmap.offset = get_u64(c);
+    out->mmap.dev_major = get_u32(c);
+    out->mmap.dev_minor = get_u32(c);
+    out->mmap.ino = get_u64(c);
+    out->mmap.ino_generation = get_u64(c);
+    out->mmap.prot = get_u32(c);
+    out->mmap.flags = get_u32(c);
+    out->mmap.path = get_text(c);
+}
+
+static void decode_task(struct cursor *c, struct fl_perf_rec *out)
+{
+    out->pid = get_u32(c);
+    out->task.ppid = get_u32(c);
+    out->tid = get_u32(c);
+    out->task.ptid = get_u32(c);
+    get_u64(c); /* its time is the trailer's */
+}
+
+bool fl_perf_decode(const uint8_t *buf, size_t len, const struct fl_perf_ids *ids,
+                    struct fl_perf_rec *out)
+{
+    struct perf_event_header header;
+    memset(out, 0, sizeof *out);
+    if (!fl_perf_size(buf, len) || fl_perf_size(buf, len) != len)
+        return false;
+    memcpy(&header, buf, sizeof header);
+    out->type = header.type;
+    out->misc = header.misc;
+    struct cursor c = { .p = buf + HEADER_BYTES, .left = len - HEADER_BYTES };
+    if (header.type == PERF_RECORD_SAMPLE)
+        return decode_sample(&c, ids, out);
+    if (c.left < TRAILER_BYTES || !decode_trailer(buf + len, ids, out))
+        return false;
+    c.left -= TRAILER_BYTES;
+    switch (header.type) {
+    case PERF_RECORD_MMAP2:
+        decode_mmap2(&c, out);
+        break;
+    case PERF_RECORD_COMM:
+        out->pid = get_u32(&c);
+        out->tid = get_u32(&c);
+        out->comm = get_text(&c);
+        break;
+    case PERF_RECORD_FORK:
+    case PERF_RECORD_EXIT:
+        decode_task(&c, out);
+        break;
+    case PERF_RECORD_LOST:
+        get_u64(&c); /* id of the event whose record found room again */
+        out->lost = get_u64(&c);
+        break;
+    case PERF_RECORD_LOST_SAMPLES:
+        out->lost = get_u64(&c);
+        break;
+    default:
+        break;
+    }
+    return !c.bad;
+}
