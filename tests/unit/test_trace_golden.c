@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Old traces read for ever: tests/golden/trace/README.md.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <faultline/trace.h>
+
+static void golden_path(char out[512], const char *name)
+{
+    const char *slash = strrchr(__FILE__, '/');
+    int n = slash ? (int)(slash - __FILE__) : 1;
+    snprintf(out, 512, "%.*s/../golden/trace/%s", n, slash ? __FILE__ : ".", name);
+}
+
+static char *load(const char *name, size_t *len)
+{
+    char path[512];
+    golden_path(path, name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    char *text = calloc(1, 1 << 20);
+    *len = fread(text, 1, (1 << 20) - 1, f);
+    fclose(f);
+    return text;
+}
+
+static char *dump(struct fl_reader *r)
+{
+    char *text = NULL;
+    size_t len = 0;
+    struct fl_item item = { .kind = FL_ITEM_EVENT };
+    struct fl_err err;
+    FILE *out = open_memstream(&text, &len);
+    while (item.kind != FL_ITEM_END) {
+        assert_int_equal(fl_reader_next(r, &item, &err), FL_OK);
+        fl_dump_item(r, &item, out);
+    }
+    fclose(out);
+    return text;
+}
+
+static void the_version_1_trace_dumps_to_the_same_text(void **state)
+{
+    (void)state;
+    struct fl_reader *r;
+    struct fl_err err;
+    struct fl_check_report report;
+    char path[512];
+    size_t len;
+    char *want = load("v1-small.txt", &len);
+    golden_path(path, "v1-small.flt");
+    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
+    char *got = dump(r);
+    assert_string_equal(got, want);
+    assert_int_equal(fl_reader_fidelity(r), FL_FIDELITY_PAGE_EXACT);
+    assert_string_equal(fl_fidelity_name(fl_reader_fidelity(r)), "page-exact");
+    assert_string_equal(fl_meta_get(fl_reader_meta(r), "command.argv"), "demo 'two words'");
+    assert_int_equal(fl_meta_get_u64(fl_reader_meta(r), "host.ram_bytes", 0), 8589934592);
+    assert_string_equal(fl_meta_get(fl_reader_meta(r), "quality.lost"), "7 records were lost");
+    fl_reader_free(r);
+    assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
+    assert_true(report.sound);
+    free(got);
+    free(want);
+}
+
+static void the_version_1_trace_has_these_totals(void **state)
+{
+    (void)state;
+    struct fl_reader *r;
+    struct fl_err err;
+    size_t len;
+    char *bytes = load("v1-small.flt", &len);
+    assert_int_equal(fl_reader_open_mem(bytes, len, 0, &r, &err), FL_OK);
+    const struct fl_totals *t = fl_reader_totals(r);
+    /* 60 + 60 runs of the parent, 1 of a system call, 40 + 40 interleaved, 1 after exec. */
+    assert_int_equal(t->runs, 202);
+    assert_int_equal(t->fetches, 60 * 5 + 3);
+    assert_int_equal(t->reads, 30 + 40 + 40 * UINT64_C(4000000000) + 1);
+    assert_int_equal(t->writes, 60 + 1000 * 39 * 40 / 2 + 2);
+    assert_int_equal(t->syscall_writes, 1);
+    assert_int_equal(t->events, 4 + 3 + 9 + 5);
+    assert_int_equal(t->faults_major, 1);
+    assert_int_equal(t->faults_minor, 1);
+    assert_int_equal(t->lost_events, 7);
+    assert_int_equal(t->processes, 2);
+    assert_int_equal(t->address_spaces, 3);
+    assert_int_equal(t->files, 1);
+    assert_int_equal(t->duration_ns, 700);
+    fl_reader_free(r);
+    free(bytes);
+}
+
+static void the_version_1_trace_with_any_byte_changed_is_refused(void **state)
+{
+    (void)state;
+    size_t len;
+    uint8_t *bytes = (uint8_t *)load("v1-small.flt", &len);
+    for (size_t i = 0; i < len; i++) {
+        struct fl_reader *r;
+        struct fl_err err;
+        bytes[i] ^= 0xff;
+        int rc = fl_reader_open_mem(bytes, len, 0, &r, &err);
+        assert_true(rc == FL_EFORMAT || rc == FL_EVERSION);
+        bytes[i] ^= 0xff;
+    }
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_version_1_trace_dumps_to_the_same_text),
+        cmocka_unit_test(the_version_1_trace_has_these_totals),
+        cmocka_unit_test(the_version_1_trace_with_any_byte_changed_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
