@@ -56,22 +56,22 @@ static int one_run(struct world *w, const struct naive_item *run)
     uint64_t accesses = (uint64_t)run->reads + run->writes + run->fetches;
     if (run->actor != FL_ACTOR_USER)
         accesses = 0;
-    w->running = process_of_thread(w, run->thread);
+    w->running = naive_process_of_thread(w, run->thread);
     if (is_dead(w, run)) {
         w->res->skipped_accesses += accesses;
         w->accesses_before += accesses;
         return NONE;
     }
     enum fl_cause cause = FL_CAUSE_NONE;
-    int c = vm_reference(w, run, &cause);
+    int c = naive_vm_reference(w, run, &cause);
     if (c != NONE) {
         w->res->references++;
-        vm_note_sharing(w);
-        if (!paging_reference(w, c, cause, run->writes > 0)) {
+        naive_vm_note_sharing(w);
+        if (!naive_paging_reference(w, c, cause, run->writes > 0)) {
             w->res->skipped_accesses += accesses;
             c = NONE;
         } else if (run->actor == FL_ACTOR_USER && !w->opts->no_tlb) {
-            tlb_run(w, run);
+            naive_tlb_run(w, run);
         }
     }
     w->accesses_before += accesses;
@@ -91,13 +91,13 @@ static void pass(const struct naive_item *items, size_t n, const struct naive_op
         abort();
     for (size_t i = 0; i < w.n_frames; i++)
         w.frames[i].contents = NONE;
-    tlb_init(&w);
+    naive_tlb_init(&w);
 
     for (size_t i = 0; i < n && !out->stuck; i++) {
         if (!items[i].is_run) {
-            process_event(&w, &items[i].event);
-            vm_event(&w, &items[i].event);
-            vm_note_sharing(&w);
+            naive_process_event(&w, &items[i].event);
+            naive_vm_event(&w, &items[i].event);
+            naive_vm_note_sharing(&w);
             if (!refs_are_future)
                 refs[i] = NONE;
             continue;

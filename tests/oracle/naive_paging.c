@@ -5,7 +5,7 @@
 
 #include "naive_world.h"
 
-bool paging_swaps(const struct world *w, int contents)
+bool naive_paging_swaps(const struct world *w, int contents)
 {
     int object = w->contents.at[contents].object;
     return object == NONE || !w->objects.at[object].is_file || w->objects.at[object].memory_backed;
@@ -63,7 +63,7 @@ static void evict(struct world *w, int contents)
     struct naive_result *res = w->res;
     struct contents *c = &w->contents.at[contents];
     res->evictions++;
-    if (paging_swaps(w, contents)) {
+    if (naive_paging_swaps(w, contents)) {
         if (!c->has_slot) {
             c->has_slot = true;
             w->slots_in_use++;
@@ -79,7 +79,7 @@ static void evict(struct world *w, int contents)
     free_frame(w, contents);
     for (size_t i = 0; i < w->vpages.n; i++)
         if (w->vpages.at[i].contents == contents)
-            tlb_drop(w, w->vpages.at[i].mm, w->vpages.at[i].vpn);
+            naive_tlb_drop(w, w->vpages.at[i].mm, w->vpages.at[i].vpn);
 }
 
 /* Returns a frame, or NONE when there is nobody left to want one. */
@@ -92,12 +92,12 @@ static int take_frame(struct world *w)
             return w->freed.at[--w->freed.n];
         size_t v = victim(w);
         int contents = w->frames[v].contents;
-        if (!paging_swaps(w, contents) || w->contents.at[contents].has_slot ||
+        if (!naive_paging_swaps(w, contents) || w->contents.at[contents].has_slot ||
             w->slots_in_use < w->opts->swap_pages) {
             evict(w, contents);
             return (int)v;
         }
-        if (!process_kill_one(w)) {
+        if (!naive_process_kill_one(w)) {
             w->res->stuck = true;
             return NONE;
         }
@@ -112,7 +112,7 @@ static void fault_in(struct world *w, int contents, enum fl_cause cause, int fra
     struct contents *c = &w->contents.at[contents];
     if (!c->had_frame) {
         res->minor++;
-    } else if (paging_swaps(w, contents)) {
+    } else if (naive_paging_swaps(w, contents)) {
         cause = FL_CAUSE_SWAP_IN;
         res->major++;
         res->pages_in++;
@@ -131,7 +131,7 @@ static void fault_in(struct world *w, int contents, enum fl_cause cause, int fra
     w->frames[frame].inserted_at = ++w->clock;
 }
 
-bool paging_reference(struct world *w, int contents, enum fl_cause cause, bool writes)
+bool naive_paging_reference(struct world *w, int contents, enum fl_cause cause, bool writes)
 {
     if (w->contents.at[contents].frame == NONE) {
         int frame = take_frame(w);
@@ -157,7 +157,7 @@ bool paging_reference(struct world *w, int contents, enum fl_cause cause, bool w
     return true;
 }
 
-void paging_contents_end(struct world *w, int contents)
+void naive_paging_contents_end(struct world *w, int contents)
 {
     struct contents *c = &w->contents.at[contents];
     c->exists = false;

@@ -14,7 +14,7 @@ static int find(const struct world *w, uint32_t pid)
     return NONE;
 }
 
-int process_of_thread(const struct world *w, uint32_t thread)
+int naive_process_of_thread(const struct world *w, uint32_t thread)
 {
     for (size_t i = w->threads.n; i-- > 0;)
         if (w->threads.at[i].index == thread)
@@ -43,7 +43,7 @@ static void leave(struct world *w, struct process *p)
     for (size_t i = 0; i < w->processes.n; i++)
         if (&w->processes.at[i] != p && w->processes.at[i].alive && w->processes.at[i].mm == p->mm)
             return;
-    vm_space_end(w, p->mm);
+    naive_vm_space_end(w, p->mm);
 }
 
 static void start(struct world *w, const struct fl_event *ev)
@@ -64,9 +64,9 @@ static void start(struct world *w, const struct fl_event *ev)
     LIST_ADD(&w->processes, p);
     if (p.killed || space_exists(w, mm))
         return;
-    vm_space_begin(w, mm);
+    naive_vm_space_begin(w, mm);
     if (from != FL_NO_MM)
-        vm_space_copy(w, from, mm);
+        naive_vm_space_copy(w, from, mm);
 }
 
 static void exec(struct world *w, struct process *p, uint32_t mm)
@@ -77,10 +77,10 @@ static void exec(struct world *w, struct process *p, uint32_t mm)
     }
     leave(w, p);
     p->mm = mm;
-    vm_space_begin(w, mm);
+    naive_vm_space_begin(w, mm);
 }
 
-void process_event(struct world *w, const struct fl_event *ev)
+void naive_process_event(struct world *w, const struct fl_event *ev)
 {
     int i = NONE;
     switch (ev->kind) {
@@ -127,7 +127,7 @@ static struct fl_oom_kill judge(const struct world *w, const struct process *p)
             continue;
         if (c->frame != NONE)
             k.rss_pages++;
-        else if (c->had_frame && paging_swaps(w, w->vpages.at[i].contents))
+        else if (c->had_frame && naive_paging_swaps(w, w->vpages.at[i].contents))
             k.swap_pages++;
     }
     for (size_t i = 0; i < w->tables.n; i++)
@@ -137,7 +137,7 @@ static struct fl_oom_kill judge(const struct world *w, const struct process *p)
     return k;
 }
 
-bool process_kill_one(struct world *w)
+bool naive_process_kill_one(struct world *w)
 {
     struct fl_oom_kill worst = { .pid = 0 };
     int chosen = NONE;
@@ -163,6 +163,6 @@ bool process_kill_one(struct world *w)
             w->processes.at[i].killed = true;
         }
     LIST_ADD(&w->dead_spaces, mm);
-    vm_space_end(w, mm);
+    naive_vm_space_end(w, mm);
     return true;
 }

@@ -4,7 +4,7 @@
 
 #include "naive_world.h"
 
-void tlb_init(struct world *w)
+void naive_tlb_init(struct world *w)
 {
     const struct fl_machine *m = w->opts->machine;
     if (w->opts->no_tlb)
@@ -96,7 +96,7 @@ static void hold_asid(struct world *w, uint32_t mm)
     LIST_ADD(&w->asids, (struct asid){ .mm = mm });
 }
 
-void tlb_run(struct world *w, const struct naive_item *run)
+void naive_tlb_run(struct world *w, const struct naive_item *run)
 {
     hold_asid(w, run->mm);
     if (run->fetches)
@@ -105,7 +105,7 @@ void tlb_run(struct world *w, const struct naive_item *run)
         translate(w, FL_TLB_DATA, run->mm, run->vpn, (uint64_t)run->reads + run->writes);
 }
 
-void tlb_drop(struct world *w, uint32_t mm, uint64_t vpn)
+void naive_tlb_drop(struct world *w, uint32_t mm, uint64_t vpn)
 {
     for (size_t i = 0; i < w->opts->machine->n_tlb && w->tlb[i]; i++)
         for (size_t e = 0; e < w->opts->machine->tlb[i].entries; e++)
@@ -113,7 +113,7 @@ void tlb_drop(struct world *w, uint32_t mm, uint64_t vpn)
                 w->tlb[i][e].valid = false;
 }
 
-void tlb_space_end(struct world *w, uint32_t mm)
+void naive_tlb_space_end(struct world *w, uint32_t mm)
 {
     drop_space(w, mm);
     for (size_t i = 0; i < w->asids.n; i++)

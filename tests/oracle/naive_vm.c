@@ -47,7 +47,7 @@ static int contents_at(const struct world *w, uint32_t mm, uint64_t vpn)
     return i == NONE ? NONE : w->vpages.at[i].contents;
 }
 
-size_t vm_mappers(const struct world *w, int contents)
+size_t naive_vm_mappers(const struct world *w, int contents)
 {
     size_t n = 0;
     for (size_t i = 0; i < w->vpages.n; i++)
@@ -55,7 +55,7 @@ size_t vm_mappers(const struct world *w, int contents)
     return n;
 }
 
-void vm_note_sharing(struct world *w)
+void naive_vm_note_sharing(struct world *w)
 {
     uint64_t shared = 0, saved = 0;
     size_t *mappers = calloc(w->contents.n + 1, sizeof *mappers);
@@ -143,9 +143,9 @@ static void drop_vpage(struct world *w, int i)
 {
     struct vpage v = w->vpages.at[i];
     LIST_DROP(&w->vpages, (size_t)i);
-    tlb_drop(w, v.mm, v.vpn);
-    if (w->contents.at[v.contents].object == NONE && vm_mappers(w, v.contents) == 0)
-        paging_contents_end(w, v.contents);
+    naive_tlb_drop(w, v.mm, v.vpn);
+    if (w->contents.at[v.contents].object == NONE && naive_vm_mappers(w, v.contents) == 0)
+        naive_paging_contents_end(w, v.contents);
 }
 
 static void drop_pages(struct world *w, uint32_t mm, uint64_t start, uint64_t end)
@@ -175,7 +175,7 @@ static void object_unmapped(struct world *w, int object)
         }
         if (lowest == NONE)
             return;
-        paging_contents_end(w, lowest);
+        naive_paging_contents_end(w, lowest);
     }
 }
 
@@ -266,7 +266,7 @@ static void protect(struct world *w, uint32_t mm, uint64_t start, uint64_t end, 
     }
     for (size_t i = 0; i < w->vpages.n; i++)
         if (w->vpages.at[i].mm == mm && w->vpages.at[i].vpn >= start && w->vpages.at[i].vpn < end)
-            tlb_drop(w, mm, w->vpages.at[i].vpn);
+            naive_tlb_drop(w, mm, w->vpages.at[i].vpn);
 }
 
 /* The piece that ends at @end grows to @new_end. */
@@ -293,7 +293,7 @@ static void move(struct world *w, uint32_t mm, uint64_t from, uint64_t from_end,
     for (size_t i = 0; i < w->vpages.n; i++) {
         struct vpage *v = &w->vpages.at[i];
         if (v->mm == mm && v->vpn >= from && v->vpn < from_end) {
-            tlb_drop(w, mm, v->vpn);
+            naive_tlb_drop(w, mm, v->vpn);
             v->vpn = v->vpn - from + to;
             make_tables(w, mm, v->vpn);
         }
@@ -318,7 +318,7 @@ static void remap(struct world *w, const struct fl_event *ev)
         grow(w, mm, new + old_pages, new + new_pages);
 }
 
-void vm_event(struct world *w, const struct fl_event *ev)
+void naive_vm_event(struct world *w, const struct fl_event *ev)
 {
     uint32_t mm = ev->kind == FL_EV_MAP       ? ev->map.mm
                   : ev->kind == FL_EV_UNMAP   ? ev->unmap.mm
@@ -353,22 +353,22 @@ void vm_event(struct world *w, const struct fl_event *ev)
 
 /* ---- spaces ---------------------------------------------------------------------- */
 
-void vm_space_begin(struct world *w, uint32_t mm)
+void naive_vm_space_begin(struct world *w, uint32_t mm)
 {
     LIST_ADD(&w->spaces, mm);
     note_tables(w);
 }
 
-void vm_space_end(struct world *w, uint32_t mm)
+void naive_vm_space_end(struct world *w, uint32_t mm)
 {
     remove_range(w, mm, 0, UINT64_MAX);
-    tlb_space_end(w, mm);
+    naive_tlb_space_end(w, mm);
     for (size_t i = w->spaces.n; i-- > 0;)
         if (w->spaces.at[i] == mm)
             LIST_DROP(&w->spaces, i);
 }
 
-void vm_space_copy(struct world *w, uint32_t from, uint32_t to)
+void naive_vm_space_copy(struct world *w, uint32_t from, uint32_t to)
 {
     size_t n = w->mappings.n;
     for (size_t i = 0; i < n; i++) {
@@ -387,7 +387,7 @@ void vm_space_copy(struct world *w, uint32_t from, uint32_t to)
         if (m->shared || !m->held_anon)
             continue;
         set_vpage(w, to, v.vpn, v.contents);
-        tlb_drop(w, from, v.vpn); /* its entry may allow writing */
+        naive_tlb_drop(w, from, v.vpn); /* its entry may allow writing */
     }
 }
 
@@ -422,12 +422,12 @@ static int first_touch(struct world *w, struct mapping *m, const struct naive_it
         return give_anon(w, m, run->vpn);
     }
     int c = object_page(w, m->object, m->index + run->vpn - m->start);
-    *cause = paging_swaps(w, c) ? FL_CAUSE_SHMEM : FL_CAUSE_FILE_MAP;
+    *cause = naive_paging_swaps(w, c) ? FL_CAUSE_SHMEM : FL_CAUSE_FILE_MAP;
     set_vpage(w, m->mm, run->vpn, c);
     return c;
 }
 
-int vm_reference(struct world *w, const struct naive_item *run, enum fl_cause *cause)
+int naive_vm_reference(struct world *w, const struct naive_item *run, enum fl_cause *cause)
 {
     struct mapping *m = mapping_at(w, run->mm, run->vpn);
     if (m && m->special)
@@ -441,7 +441,7 @@ int vm_reference(struct world *w, const struct naive_item *run, enum fl_cause *c
         return first_touch(w, m, run, cause);
     if (!run->writes || m->shared)
         return c;
-    if (w->contents.at[c].object == NONE && vm_mappers(w, c) == 1)
+    if (w->contents.at[c].object == NONE && naive_vm_mappers(w, c) == 1)
         return c;
     *cause = FL_CAUSE_COW;
     drop_vpage(w, lowest_vpage(w, run->mm, run->vpn, run->vpn + 1));

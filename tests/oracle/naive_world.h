@@ -119,29 +119,29 @@ struct world {
 };
 
 /* naive_vm.c */
-int vm_reference(struct world *w, const struct naive_item *run, enum fl_cause *cause);
-void vm_event(struct world *w, const struct fl_event *ev);
-void vm_space_begin(struct world *w, uint32_t mm);
-void vm_space_end(struct world *w, uint32_t mm);
-void vm_space_copy(struct world *w, uint32_t from, uint32_t to);
-size_t vm_mappers(const struct world *w, int contents);
-void vm_note_sharing(struct world *w);
+int naive_vm_reference(struct world *w, const struct naive_item *run, enum fl_cause *cause);
+void naive_vm_event(struct world *w, const struct fl_event *ev);
+void naive_vm_space_begin(struct world *w, uint32_t mm);
+void naive_vm_space_end(struct world *w, uint32_t mm);
+void naive_vm_space_copy(struct world *w, uint32_t from, uint32_t to);
+size_t naive_vm_mappers(const struct world *w, int contents);
+void naive_vm_note_sharing(struct world *w);
 
 /* naive_paging.c */
-bool paging_swaps(const struct world *w, int contents);
+bool naive_paging_swaps(const struct world *w, int contents);
 /* False: no frame could be had, because the process was killed, or stuck. */
-bool paging_reference(struct world *w, int contents, enum fl_cause cause, bool writes);
-void paging_contents_end(struct world *w, int contents);
+bool naive_paging_reference(struct world *w, int contents, enum fl_cause cause, bool writes);
+void naive_paging_contents_end(struct world *w, int contents);
 
 /* naive_process.c */
-void process_event(struct world *w, const struct fl_event *ev);
-int process_of_thread(const struct world *w, uint32_t thread);
-bool process_kill_one(struct world *w); /* false: nobody can be killed */
+void naive_process_event(struct world *w, const struct fl_event *ev);
+int naive_process_of_thread(const struct world *w, uint32_t thread);
+bool naive_process_kill_one(struct world *w); /* false: nobody can be killed */
 
 /* naive_tlb.c */
-void tlb_init(struct world *w);
-void tlb_run(struct world *w, const struct naive_item *run);
-void tlb_drop(struct world *w, uint32_t mm, uint64_t vpn);
-void tlb_space_end(struct world *w, uint32_t mm);
+void naive_tlb_init(struct world *w);
+void naive_tlb_run(struct world *w, const struct naive_item *run);
+void naive_tlb_drop(struct world *w, uint32_t mm, uint64_t vpn);
+void naive_tlb_space_end(struct world *w, uint32_t mm);
 
 #endif

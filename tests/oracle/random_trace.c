@@ -149,7 +149,7 @@ static struct proc *random_proc(struct gen *g)
 
 static void do_map(struct gen *g, struct proc *p)
 {
-    static const uint32_t prots[] = { 3, 3, 3, 3, 3, 1, 5, 7, 2, 4, 0 };
+    static const uint32_t prots[] = { 3, 3, 3, 7, 7, 7, 7, 1, 5, 2, 4, 0 };
     struct range r = random_range(g, 10);
     struct fl_event ev = { .kind = FL_EV_MAP, .thread = p->threads[0] };
     ev.map.mm = p->mm;
@@ -189,7 +189,7 @@ static void do_unmap(struct gen *g, struct proc *p)
 
 static void do_protect(struct gen *g, struct proc *p)
 {
-    static const uint32_t prots[] = { 3, 3, 3, 1, 7, 5, 0 };
+    static const uint32_t prots[] = { 3, 3, 7, 7, 7, 1, 5, 0 };
     struct range r = random_range(g, 6);
     struct fl_event ev = { .kind = FL_EV_PROTECT, .thread = p->threads[0] };
     ev.protect.mm = p->mm;
