@@ -280,13 +280,16 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
         rc = item.kind == FL_ITEM_EVENT ? vm_event(&rp.vm, &item.event, err)
                                         : do_runs(&rp, &item.runs, err);
     if (rc == FL_OK) {
-        if (rp.timeline.in_row || !rp.timeline.n)
+        if (rp.timeline.open || !rp.timeline.n)
             end_row(&rp);
         fill_result(&rp);
-        *out = rp.result;
-    } else {
-        fl_result_free(rp.result);
+        if (rp.result->n_oom_kills) /* the dead would have touched more */
+            rc = fl_footprint(r, &rp.result->unlimited_peak_pages, err);
     }
+    if (rc == FL_OK)
+        *out = rp.result;
+    else
+        fl_result_free(rp.result);
     rp.vm.hooks = (struct vm_hooks){ 0 };
     vm_fini(&rp.vm);
     paging_fini(&rp.paging);

@@ -61,4 +61,5 @@ void timeline_row(struct timeline *t, const struct timeline_now *now)
     t->base.pages_out = now->pages_out;
     t->base.tlb_misses = now->tlb_misses;
     t->in_row = 0;
+    t->open = false;
 }

@@ -16,6 +16,7 @@ struct timeline {
     size_t n;
     uint64_t row_accesses; /* length of a row */
     uint64_t in_row;       /* accesses since the last row ended */
+    bool open;             /* something has run since then, if only system calls */
     struct fl_timeline_row base; /* totals when it ended */
 };
 
@@ -27,6 +28,7 @@ void timeline_fini(struct timeline *t);
 static inline bool timeline_due(struct timeline *t, uint64_t n)
 {
     t->in_row += n;
+    t->open = true;
     return t->in_row >= t->row_accesses;
 }
 

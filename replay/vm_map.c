@@ -129,7 +129,8 @@ static bool clear_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to
         pgtable_walk(&mm->tables, vma.start, vma.end, drop_page, vm);
         object_left(vm, vma.object);
     }
-    memmove(&mm->vmas[first], &mm->vmas[last], (mm->n_vmas - last) * sizeof *mm->vmas);
+    if (last > first)
+        memmove(&mm->vmas[first], &mm->vmas[last], (mm->n_vmas - last) * sizeof *mm->vmas);
     mm->n_vmas -= last - first;
     return true;
 }
