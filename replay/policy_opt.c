@@ -89,8 +89,9 @@ static void opt_inserted(void *self, uint32_t frame, uint32_t page, uint64_t nex
 static void opt_touched(void *self, uint32_t frame, uint64_t next_use)
 {
     struct opt *o = self;
-    o->next_use[frame] = next_use; /* later than before: never down */
+    o->next_use[frame] = next_use;
     sift_up(o, o->place[frame]);
+    sift_down(o, o->place[frame]); /* only after an OOM kill can it be sooner than before */
 }
 
 static uint32_t opt_victim(void *self)

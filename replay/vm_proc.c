@@ -20,8 +20,8 @@ void vm_note_tables(struct vm *vm)
     vm->flat_bytes_avoided = flat > FLAT_BYTES_MAX ? FLAT_BYTES_MAX : (uint64_t)flat;
 }
 
-/* Begin (or begin again) address space @id. */
-static int space_begin(struct vm *vm, uint32_t id, struct fl_err *err)
+/* Make address space @id known; a dead one stays without tables. */
+static int space_declare(struct vm *vm, uint32_t id, struct fl_err *err)
 {
     if (id > vm->n_mms)
         return fl_fail(err, FL_EFORMAT, "the trace skips address space %u", vm->n_mms);
@@ -34,6 +34,14 @@ static int space_begin(struct vm *vm, uint32_t id, struct fl_err *err)
         }
         vm->mms[vm->n_mms++] = (struct mm){ 0 };
     }
+    return FL_OK;
+}
+
+static int space_begin(struct vm *vm, uint32_t id, struct fl_err *err)
+{
+    int rc = space_declare(vm, id, err);
+    if (rc != FL_OK)
+        return rc;
     if (!pgtable_init(&vm->mms[id].tables, vm->levels, &vm->n_tables))
         return fl_nomem(err, "page tables");
     vm->n_spaces++;
@@ -76,13 +84,10 @@ static int process_begin(struct vm *vm, const struct fl_event *ev, struct fl_err
     snprintf(p.comm, sizeof p.comm, "%s", ev->process.comm ? ev->process.comm : "");
     bool shares = mm < vm->n_mms && vm->mms[mm].users > 0;
     if (!shares)
-        rc = space_begin(vm, mm, err);
+        rc = stillborn ? space_declare(vm, mm, err) : space_begin(vm, mm, err);
     if (rc != FL_OK)
         return rc;
-    if (stillborn) {
-        if (!shares)
-            space_end(vm, mm);
-    } else {
+    if (!stillborn) {
         vm->mms[mm].users++;
         if (!shares && from < vm->n_mms && vm->mms[from].users)
             rc = mm_copy(vm, &vm->mms[mm], from, err);
@@ -128,16 +133,14 @@ static int process_exec(struct vm *vm, const struct fl_event *ev, struct fl_err 
         return fl_fail(err, FL_EFORMAT, "the trace execs into address space %u, which is in use",
                        ev->exec.mm);
     struct process *p = &vm->processes[i];
-    if (!p->killed && !p->exited)
+    bool dead = p->killed || p->exited;
+    if (!dead)
         space_leave(vm, p->mm);
-    int rc = space_begin(vm, ev->exec.mm, err);
+    int rc = dead ? space_declare(vm, ev->exec.mm, err) : space_begin(vm, ev->exec.mm, err);
     if (rc != FL_OK)
         return rc;
     p->mm = ev->exec.mm;
-    if (p->killed || p->exited)
-        space_end(vm, p->mm);
-    else
-        vm->mms[p->mm].users++;
+    vm->mms[p->mm].users += !dead;
     return FL_OK;
 }
 
