@@ -3,7 +3,10 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS faultline_exe RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS faultline_lib ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS faultline_shared EXPORT faultlineTargets
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT faultlineTargets NAMESPACE faultline::
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faultline)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/faultline DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 # Man pages are what the built program says of its own commands.
@@ -19,15 +22,13 @@ add_custom_command(
 add_custom_target(faultline_man ALL DEPENDS ${man_stamp})
 install(DIRECTORY ${man_dir}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1")
 
-# pkg-config and find_package(faultline). Static library: users link what it links.
-set(requires "libzstd libxxhash nettle jansson libelf libxml-2.0")
+# pkg-config and find_package(faultline)
 file(RELATIVE_PATH up_from_pc /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/libfaultline.pc.in ${CMAKE_BINARY_DIR}/libfaultline.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/libfaultline.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/faultlineConfig.cmake.in
   ${CMAKE_BINARY_DIR}/faultlineConfig.cmake
-  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faultline
-  PATH_VARS CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR)
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faultline)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/faultlineConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/faultlineConfig.cmake ${CMAKE_BINARY_DIR}/faultlineConfigVersion.cmake
