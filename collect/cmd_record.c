@@ -28,14 +28,29 @@ static const char *mode_name(size_t i)
 }
 
 static const struct fl_opt opts[] = {
-    { .name = "mode", .letter = 'm', .kind = FL_OPT_CHOICE, .arg = "MODE", .def = "exact",
-      .names = mode_name, .at = offsetof(struct record_cfg, mode),
+    { .name = "mode",
+      .letter = 'm',
+      .kind = FL_OPT_CHOICE,
+      .arg = "MODE",
+      .def = "exact",
+      .names = mode_name,
+      .at = offsetof(struct record_cfg, mode),
       .help = "exact: every access; events: faults and mappings as the kernel reports them" },
-    { .name = "output", .letter = 'o', .kind = FL_OPT_STRING, .arg = "FILE", .def = "trace.flt",
-      .at = offsetof(struct record_cfg, output), .help = "trace to write" },
-    { .name = "redact", .kind = FL_OPT_FLAG, .at = offsetof(struct record_cfg, redact),
+    { .name = "output",
+      .letter = 'o',
+      .kind = FL_OPT_STRING,
+      .arg = "FILE",
+      .def = "trace.flt",
+      .at = offsetof(struct record_cfg, output),
+      .help = "trace to write" },
+    { .name = "redact",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct record_cfg, redact),
       .help = "leave out paths, names and arguments" },
-    { .name = "quiet", .letter = 'q', .kind = FL_OPT_FLAG, .at = offsetof(struct record_cfg, quiet),
+    { .name = "quiet",
+      .letter = 'q',
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct record_cfg, quiet),
       .help = "no summary and no notes" },
     FL_OPT_END,
 };
@@ -50,22 +65,37 @@ static void say_missing(const struct fl_record_status *status)
                 "for that run as root with tracefs mounted at /sys/kernel/tracing");
 }
 
+struct counted {
+    char text[FL_FORMAT_BYTES + 16];
+};
+
+/* "1 process", "2,000 processes" */
+static struct counted counted(uint64_t n, const char *one, const char *many)
+{
+    struct counted c;
+    char number[FL_FORMAT_BYTES];
+    snprintf(c.text, sizeof c.text, "%s %.14s", fl_format_count(number, n), n == 1 ? one : many);
+    return c;
+}
+
 static void say_summary(const struct record_cfg *cfg, const struct fl_record_status *status)
 {
     const struct fl_totals *t = &status->totals;
-    char a[FL_FORMAT_BYTES], b[FL_FORMAT_BYTES], c[FL_FORMAT_BYTES], d[FL_FORMAT_BYTES];
+    char size[FL_FORMAT_BYTES];
     struct stat st;
     if (t->runs)
-        fl_note("%s accesses in %s runs over %s pages", fl_format_count(a, fl_totals_accesses(t)),
-                fl_format_count(b, t->runs), fl_format_count(c, t->distinct_pages));
+        fl_note("%s in %s over %s", counted(fl_totals_accesses(t), "access", "accesses").text,
+                counted(t->runs, "run", "runs").text,
+                counted(t->distinct_pages, "page", "pages").text);
     else
-        fl_note("%s minor and %s major faults", fl_format_count(a, t->faults_minor),
-                fl_format_count(b, t->faults_major));
-    fl_note("%s processes, %s threads, %s events, %s lost", fl_format_count(a, t->processes),
-            fl_format_count(b, t->threads), fl_format_count(c, t->events),
-            fl_format_count(d, status->lost));
+        fl_note("%s, %s", counted(t->faults_minor, "minor fault", "minor faults").text,
+                counted(t->faults_major, "major fault", "major faults").text);
+    fl_note("%s, %s, %s, %s lost", counted(t->processes, "process", "processes").text,
+            counted(t->threads, "thread", "threads").text,
+            counted(t->events, "event", "events").text,
+            counted(status->lost, "record", "records").text);
     if (stat(cfg->output, &st) == 0)
-        fl_note("%s in %s", fl_format_bytes(a, (uint64_t)st.st_size), cfg->output);
+        fl_note("%s in %s", fl_format_bytes(size, (uint64_t)st.st_size), cfg->output);
 }
 
 static int exit_status(int wait_status)
@@ -80,9 +110,9 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
     const struct record_cfg *cfg = arg;
     const struct record_mode *mode = modes;
     struct fl_record_status status = { 0 };
-    struct fl_record_opts record = {
-        .argv = operands, .out_path = cfg->output, .redact = cfg->redact
-    };
+    struct fl_record_opts record = { .argv = operands,
+                                     .out_path = cfg->output,
+                                     .redact = cfg->redact };
     (void)n_operands; /* operands end with NULL, as argv does */
     while (strcmp(mode->name, cfg->mode) != 0)
         mode++;

@@ -38,8 +38,7 @@ static int encode_named(const char *event, struct perf_event_attr *attr, struct 
     if (rc == PFM_SUCCESS)
         rc = pfm_get_os_event_encoding(event, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT, &arg);
     if (rc != PFM_SUCCESS)
-        return fl_fail(err, FL_EINTERNAL, "libpfm4 cannot encode %s: %s", event,
-                       pfm_strerror(rc));
+        return fl_fail(err, FL_EINTERNAL, "libpfm4 cannot encode %s: %s", event, pfm_strerror(rc));
     return FL_OK;
 }
 
@@ -102,8 +101,9 @@ static void dump_bits(uint64_t bits, const char *const *names, size_t n, FILE *o
 void fl_attr_dump(const struct perf_event_attr *attr, FILE *out)
 {
     static const char *const sample_names[] = {
-        "IP", "TID", "TIME", "ADDR", "READ", "CALLCHAIN", "ID", "CPU", "PERIOD", "STREAM_ID",
-        "RAW", "BRANCH_STACK", "REGS_USER", "STACK_USER", "WEIGHT", "DATA_SRC", "IDENTIFIER",
+        "IP",        "TID",        "TIME",   "ADDR",      "READ",       "CALLCHAIN",
+        "ID",        "CPU",        "PERIOD", "STREAM_ID", "RAW",        "BRANCH_STACK",
+        "REGS_USER", "STACK_USER", "WEIGHT", "DATA_SRC",  "IDENTIFIER",
     };
     static const char *const read_names[] = {
         "TOTAL_TIME_ENABLED", "TOTAL_TIME_RUNNING", "ID", "GROUP", "LOST",
@@ -112,15 +112,26 @@ void fl_attr_dump(const struct perf_event_attr *attr, FILE *out)
         const char *name;
         uint64_t value;
     } flags[] = {
-        { "disabled", attr->disabled }, { "inherit", attr->inherit },
-        { "exclude_user", attr->exclude_user }, { "exclude_kernel", attr->exclude_kernel },
-        { "exclude_hv", attr->exclude_hv }, { "exclude_guest", attr->exclude_guest },
-        { "mmap", attr->mmap }, { "mmap_data", attr->mmap_data }, { "mmap2", attr->mmap2 },
-        { "comm", attr->comm }, { "comm_exec", attr->comm_exec }, { "task", attr->task },
-        { "freq", attr->freq }, { "precise_ip", attr->precise_ip },
-        { "enable_on_exec", attr->enable_on_exec }, { "sample_id_all", attr->sample_id_all },
-        { "watermark", attr->watermark }, { "use_clockid", attr->use_clockid },
-        { "clockid", (uint64_t)attr->clockid }, { "wakeup_watermark", attr->wakeup_watermark },
+        { "disabled", attr->disabled },
+        { "inherit", attr->inherit },
+        { "exclude_user", attr->exclude_user },
+        { "exclude_kernel", attr->exclude_kernel },
+        { "exclude_hv", attr->exclude_hv },
+        { "exclude_guest", attr->exclude_guest },
+        { "mmap", attr->mmap },
+        { "mmap_data", attr->mmap_data },
+        { "mmap2", attr->mmap2 },
+        { "comm", attr->comm },
+        { "comm_exec", attr->comm_exec },
+        { "task", attr->task },
+        { "freq", attr->freq },
+        { "precise_ip", attr->precise_ip },
+        { "enable_on_exec", attr->enable_on_exec },
+        { "sample_id_all", attr->sample_id_all },
+        { "watermark", attr->watermark },
+        { "use_clockid", attr->use_clockid },
+        { "clockid", (uint64_t)attr->clockid },
+        { "wakeup_watermark", attr->wakeup_watermark },
     };
     fprintf(out, "type %" PRIu32 "\nconfig %" PRIu64 "\nsample_period %" PRIu64 "\n",
             (uint32_t)attr->type, (uint64_t)attr->config, (uint64_t)attr->sample_period);

@@ -19,10 +19,10 @@
 
 /** What an event of ours reports. */
 enum fl_perf_source {
-    FL_SRC_TRACK = 0,    /* comm, mmap, fork, exit; counts nothing itself */
-    FL_SRC_MINOR = 1,    /* faults that needed no I/O */
-    FL_SRC_MAJOR = 2,    /* faults that did */
-    FL_SRC_TP_USER = 3,  /* exceptions:page_fault_user: access bits, before the fault is handled */
+    FL_SRC_TRACK = 0,     /* comm, mmap, fork, exit; counts nothing itself */
+    FL_SRC_MINOR = 1,     /* faults that needed no I/O */
+    FL_SRC_MAJOR = 2,     /* faults that did */
+    FL_SRC_TP_USER = 3,   /* exceptions:page_fault_user: access bits, before the fault is handled */
     FL_SRC_TP_KERNEL = 4, /* exceptions:page_fault_kernel, the same for kernel mode */
     FL_SRC_TP_NEWTASK = 5, /* task:task_newtask: the flags of clone(2) */
     FL_SRC_COUNT
@@ -33,18 +33,18 @@ const char *fl_perf_source_name(enum fl_perf_source source);
 
 struct fl_attr_request {
     enum fl_perf_source source;
-    uint64_t tracepoint_id;     /* tracefs id, for the FL_SRC_TP_* */
-    bool exclude_kernel;        /* only what happens in user mode */
-    bool old_kernel;            /* no PERF_FORMAT_LOST */
-    uint32_t wakeup_bytes;      /* wake the reader when so much waits in the ring */
+    uint64_t tracepoint_id; /* tracefs id, for the FL_SRC_TP_* */
+    bool exclude_kernel;    /* only what happens in user mode */
+    bool old_kernel;        /* no PERF_FORMAT_LOST */
+    uint32_t wakeup_bytes;  /* wake the reader when so much waits in the ring */
 };
 
 /* The fields of a sample; TID, TIME, CPU and IDENTIFIER also end every other record. */
-#define FL_SAMPLE_FAULT                                                                            \
-    (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |                \
+#define FL_SAMPLE_FAULT                                                             \
+    (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | \
      PERF_SAMPLE_ADDR | PERF_SAMPLE_CPU)
-#define FL_SAMPLE_TRACEPOINT                                                                       \
-    (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU |               \
+#define FL_SAMPLE_TRACEPOINT                                                         \
+    (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | \
      PERF_SAMPLE_RAW)
 
 /** fl_source_sample_type - the PERF_SAMPLE_* bits events of @source are opened with. */

@@ -48,8 +48,8 @@ int fl_child_find(const char *name, char path[FL_CHILD_PATH_BYTES])
     return verdict;
 }
 
-static void run_child(const int go[2], const int error[2], struct rusage *before,
-                      const char *path, char **argv, const sigset_t *mask)
+static void run_child(const int go[2], const int error[2], struct rusage *before, const char *path,
+                      char **argv, const sigset_t *mask)
 {
     char byte;
     close(go[1]); /* so that the recorder's end is the only one: its death ends us */

@@ -14,8 +14,8 @@
 #include <faultline/err.h>
 
 struct fl_child {
-    pid_t pid;           /* 0: none */
-    int go_fd, error_fd; /* -1: closed */
+    pid_t pid;             /* 0: none */
+    int go_fd, error_fd;   /* -1: closed */
     struct rusage *before; /* shared with it: what it had used just before exec */
     bool reaped;
     int wait_status;     /* once reaped */

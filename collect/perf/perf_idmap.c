@@ -15,8 +15,7 @@ static struct fl_idmap_slot *find(const struct fl_idmap *map, const uint64_t key
     return &map->slots[at];
 }
 
-bool fl_idmap_get(const struct fl_idmap *map, uint64_t a, uint64_t b, uint64_t c,
-                  uint32_t *value)
+bool fl_idmap_get(const struct fl_idmap *map, uint64_t a, uint64_t b, uint64_t c, uint32_t *value)
 {
     const uint64_t key[3] = { a, b, c };
     if (!map->room)

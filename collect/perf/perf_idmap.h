@@ -21,8 +21,7 @@ struct fl_idmap { /* zeroed: empty */
 };
 
 /** fl_idmap_get - false when the key is not there. */
-bool fl_idmap_get(const struct fl_idmap *map, uint64_t a, uint64_t b, uint64_t c,
-                  uint32_t *value);
+bool fl_idmap_get(const struct fl_idmap *map, uint64_t a, uint64_t b, uint64_t c, uint32_t *value);
 
 /** fl_idmap_put - add or replace. Returns: false when out of memory. */
 bool fl_idmap_put(struct fl_idmap *map, uint64_t a, uint64_t b, uint64_t c, uint32_t value);

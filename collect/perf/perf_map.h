@@ -13,7 +13,7 @@
 #define FL_MAP_NAME_BYTES 256
 
 struct fl_map_view {
-    uint32_t flags;   /* FL_MAP_* */
+    uint32_t flags; /* FL_MAP_* */
     bool has_file;
     const char *path; /* of the file, as the trace shows it */
 };

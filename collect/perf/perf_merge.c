@@ -181,8 +181,8 @@ bool fl_merge_next(struct fl_merge *m, uint64_t bound_ns, struct fl_perf_rec *ou
 }
 
 bool fl_merge_peek(const struct fl_merge *m,
-                   bool (*wanted)(const struct fl_perf_rec *rec, const void *key),
-                   const void *key, struct fl_perf_rec *out)
+                   bool (*wanted)(const struct fl_perf_rec *rec, const void *key), const void *key,
+                   struct fl_perf_rec *out)
 {
     bool found = false;
     for (uint32_t i = 0; i < m->n_queues; i++) {

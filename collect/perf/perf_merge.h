@@ -53,8 +53,8 @@ bool fl_merge_next(struct fl_merge *m, uint64_t bound_ns, struct fl_perf_rec *ou
  * Looks at a few thousand records of each CPU and no further.
  */
 bool fl_merge_peek(const struct fl_merge *m,
-                   bool (*wanted)(const struct fl_perf_rec *rec, const void *key),
-                   const void *key, struct fl_perf_rec *out);
+                   bool (*wanted)(const struct fl_perf_rec *rec, const void *key), const void *key,
+                   struct fl_perf_rec *out);
 
 struct fl_merge_counts fl_merge_counts(const struct fl_merge *m);
 

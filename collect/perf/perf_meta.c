@@ -44,8 +44,7 @@ char *fl_shell_quote(char *const *argv)
     return NULL;
 }
 
-static int command_keys(struct fl_meta *meta, const struct fl_record_opts *opts,
-                        struct fl_err *err)
+static int command_keys(struct fl_meta *meta, const struct fl_record_opts *opts, struct fl_err *err)
 {
     char cwd[4096];
     if (opts->redact)

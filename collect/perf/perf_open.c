@@ -60,11 +60,17 @@ static int read_paranoid(void)
 static int refused(struct fl_err *err)
 {
     int saved = errno;
+    if ((saved == EACCES || saved == EPERM) && read_paranoid() > 2)
+        return fl_fail(err, FL_EMACHINE,
+                       "the kernel does not let this user record events "
+                       "(perf_event_paranoid is %d): sysctl kernel.perf_event_paranoid=2, "
+                       "or give CAP_PERFMON",
+                       read_paranoid());
     if (saved == EACCES || saved == EPERM)
         return fl_fail(err, FL_EMACHINE,
-                       "the kernel does not let this user record events (perf_event_paranoid is "
-                       "%d): sysctl kernel.perf_event_paranoid=2, or give CAP_PERFMON",
-                       read_paranoid());
+                       "perf_event_open is refused, by a container's seccomp profile or a "
+                       "security module: allow it there, give CAP_PERFMON, or record with "
+                       "--mode exact");
     if (saved == ENOSYS || saved == ENOENT || saved == EOPNOTSUPP)
         return fl_fail(err, FL_EMACHINE,
                        "this kernel or sandbox has no perf_event_open; record with --mode exact");
@@ -124,8 +130,8 @@ static void close_source(struct fl_perf_set *set, enum fl_perf_source source)
 }
 
 /* Tracepoints are welcome, not needed. Returns: false, with the reason in @why, without one. */
-static bool open_tracepoint(struct fl_perf_set *set, enum fl_perf_source source,
-                            const char *event, pid_t pid, struct fl_err *why)
+static bool open_tracepoint(struct fl_perf_set *set, enum fl_perf_source source, const char *event,
+                            pid_t pid, struct fl_err *why)
 {
     uint64_t id;
     struct fl_tree_fields *f = &set->fields;
@@ -139,8 +145,7 @@ static bool open_tracepoint(struct fl_perf_set *set, enum fl_perf_source source,
     else
         known = known &&
                 fl_tp_parse_field(format, "address", &f->address[source == FL_SRC_TP_KERNEL]) &&
-                fl_tp_parse_field(format, "error_code",
-                                  &f->error_code[source == FL_SRC_TP_KERNEL]);
+                fl_tp_parse_field(format, "error_code", &f->error_code[source == FL_SRC_TP_KERNEL]);
     free(format);
     if (!known)
         fl_fail(why, FL_EMACHINE, "tracepoint %s has an unknown format on this kernel", event);

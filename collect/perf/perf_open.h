@@ -28,7 +28,7 @@ struct fl_perf_cpu {
 struct fl_perf_set {
     struct fl_perf_cpu *cpus;
     uint32_t n_cpus;
-    size_t ring_bytes; /* each CPU's */
+    size_t ring_bytes;   /* each CPU's */
     bool exclude_kernel; /* faults taken in kernel mode are not reported */
     bool old_kernel;     /* lost records are not counted by event */
     bool have[FL_SRC_COUNT];

@@ -18,7 +18,7 @@ struct process {
 struct thread {
     uint32_t pid, tid, index;
     bool alive;
-    bool tp_waiting;      /* an exception was announced and no fault has followed yet */
+    bool tp_waiting; /* an exception was announced and no fault has followed yet */
     bool tp_kernel;
     uint64_t tp_address, tp_error_code;
 };
@@ -219,8 +219,7 @@ static int on_fork(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_e
         uint64_t flags = 0;
         if (!t->io.clone_flags || !t->io.clone_flags(t->io.ctx, rec->tid, &flags))
             t->counts.forks_unsure++;
-        rc = process_start(t, rec->pid, rec->task.ppid, flags & CLONE_VM, NULL, maker->index,
-                           err);
+        rc = process_start(t, rec->pid, rec->task.ppid, flags & CLONE_VM, NULL, maker->index, err);
     }
     return rc == FL_OK ? thread_start(t, rec->pid, rec->tid, err) : rc;
 }
@@ -297,8 +296,7 @@ static int file_of(struct fl_tree *t, const struct fl_perf_rec *rec, uint32_t th
     ev.file.file = *file;
     ev.file.dev = dev;
     ev.file.ino = ino;
-    ev.file.size_bytes =
-        t->io.file_size ? t->io.file_size(t->io.ctx, rec->mmap.path, dev, ino) : 0;
+    ev.file.size_bytes = t->io.file_size ? t->io.file_size(t->io.ctx, rec->mmap.path, dev, ino) : 0;
     ev.file.path = shown(t, path);
     return emit(t, &ev, err);
 }
@@ -344,8 +342,8 @@ static void on_tracepoint(struct fl_tree *t, const struct fl_perf_rec *rec)
     th->tp_kernel = kernel;
     th->tp_waiting = fl_tp_get(rec->tp.raw, rec->tp.raw_bytes, &t->opts.fields.address[kernel],
                                &th->tp_address) &&
-                     fl_tp_get(rec->tp.raw, rec->tp.raw_bytes,
-                               &t->opts.fields.error_code[kernel], &th->tp_error_code);
+                     fl_tp_get(rec->tp.raw, rec->tp.raw_bytes, &t->opts.fields.error_code[kernel],
+                               &th->tp_error_code);
 }
 
 /* x86's page fault error code, as arch/x86/include/asm/trap_pf.h numbers it. */

@@ -49,15 +49,15 @@ struct fl_tree_opts {
 
 struct fl_tree_counts {
     uint64_t faults, minor, major;
-    uint64_t kernel_mode;    /* of the faults */
-    uint64_t access_known;   /* faults whose access bits were found */
-    uint64_t failed;         /* exceptions in user mode that no completed fault followed: signals */
+    uint64_t kernel_mode;  /* of the faults */
+    uint64_t access_known; /* faults whose access bits were found */
+    uint64_t failed;       /* exceptions in user mode that no completed fault followed: signals */
     uint64_t lost;
     uint64_t throttled;
     uint64_t processes;
-    uint64_t live_threads;   /* tasks that have not ended yet */
+    uint64_t live_threads;    /* tasks that have not ended yet */
     uint64_t unknown_records; /* records of tasks or types we had not heard of */
-    uint64_t forks_unsure;   /* new processes of which it is not known whether they share memory */
+    uint64_t forks_unsure;    /* new processes of which it is not known whether they share memory */
 };
 
 struct fl_tree;

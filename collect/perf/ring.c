@@ -117,8 +117,7 @@ size_t fl_perf_size(const uint8_t *buf, size_t len)
     return size;
 }
 
-static bool decode_sample(struct cursor *c, const struct fl_perf_ids *ids,
-                          struct fl_perf_rec *out)
+static bool decode_sample(struct cursor *c, const struct fl_perf_ids *ids, struct fl_perf_rec *out)
 {
     if (!find_source(ids, get_u64(c), &out->source))
         return false;
@@ -195,27 +194,20 @@ bool fl_perf_decode(const uint8_t *buf, size_t len, const struct fl_perf_ids *id
         return false;
     c.left -= TRAILER_BYTES;
     switch (header.type) {
-    case PERF_RECORD_MMAP2:
-        decode_mmap2(&c, out);
-        break;
+    case PERF_RECORD_MMAP2: decode_mmap2(&c, out); break;
     case PERF_RECORD_COMM:
         out->pid = get_u32(&c);
         out->tid = get_u32(&c);
         out->comm = get_text(&c);
         break;
     case PERF_RECORD_FORK:
-    case PERF_RECORD_EXIT:
-        decode_task(&c, out);
-        break;
+    case PERF_RECORD_EXIT: decode_task(&c, out); break;
     case PERF_RECORD_LOST:
         get_u64(&c); /* id of the event whose record found room again */
         out->lost = get_u64(&c);
         break;
-    case PERF_RECORD_LOST_SAMPLES:
-        out->lost = get_u64(&c);
-        break;
-    default:
-        break;
+    case PERF_RECORD_LOST_SAMPLES: out->lost = get_u64(&c); break;
+    default: break;
     }
     return !c.bad;
 }

@@ -69,7 +69,7 @@ struct fl_perf_rec {
             const char *path;
         } mmap;
         const char *comm; /* COMM */
-        struct { /* FORK, EXIT: pid and tid above are the new or ended task's */
+        struct {          /* FORK, EXIT: pid and tid above are the new or ended task's */
             uint32_t ppid, ptid;
         } task;
         uint64_t lost; /* LOST, LOST_SAMPLES */

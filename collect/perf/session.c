@@ -109,8 +109,7 @@ static bool io_clone_flags(void *ctx, uint32_t tid, uint64_t *flags)
     struct session *s = ctx;
     struct newtask_key key = { .s = s, .tid = tid };
     struct fl_perf_rec rec;
-    return s->set.have[FL_SRC_TP_NEWTASK] &&
-           fl_merge_peek(s->merge, is_newtask_of, &key, &rec) &&
+    return s->set.have[FL_SRC_TP_NEWTASK] && fl_merge_peek(s->merge, is_newtask_of, &key, &rec) &&
            fl_tp_get(rec.tp.raw, rec.tp.raw_bytes, &s->set.fields.clone_flags, flags);
 }
 

@@ -57,8 +57,8 @@ bool fl_tp_parse_field(const char *format, const char *name, struct fl_tp_field 
             const char *stop = memchr(decl, ';', (size_t)(end - decl));
             if (stop && declares(decl, stop, name))
                 return number_after(stop, end, "offset:", &out->offset_bytes) &&
-                       number_after(stop, end, "size:", &out->size_bytes) &&
-                       out->size_bytes >= 1 && out->size_bytes <= 8;
+                       number_after(stop, end, "size:", &out->size_bytes) && out->size_bytes >= 1 &&
+                       out->size_bytes <= 8;
         }
         line = *end ? end + 1 : end;
     }
@@ -76,8 +76,7 @@ bool fl_tp_parse_id(const char *format, uint64_t *id)
     return errno == 0 && end > line + 4;
 }
 
-bool fl_tp_get(const uint8_t *raw, size_t raw_bytes, const struct fl_tp_field *field,
-               uint64_t *out)
+bool fl_tp_get(const uint8_t *raw, size_t raw_bytes, const struct fl_tp_field *field, uint64_t *out)
 {
     *out = 0;
     if (field->size_bytes == 0 || field->size_bytes > 8 || field->offset_bytes > raw_bytes ||

@@ -29,22 +29,22 @@ const char *fl_fidelity_name(enum fl_fidelity fidelity);
 
 /* Numbers are on disk: never reuse one. */
 enum fl_event_kind {
-    FL_EV_PROCESS = 1,      /* a process appears */
-    FL_EV_THREAD = 2,       /* a thread appears and gets its dense index */
+    FL_EV_PROCESS = 1, /* a process appears */
+    FL_EV_THREAD = 2,  /* a thread appears and gets its dense index */
     FL_EV_THREAD_EXIT = 3,
-    FL_EV_EXEC = 4,         /* a process replaces its address space */
-    FL_EV_EXIT = 5,         /* a process ends */
+    FL_EV_EXEC = 4, /* a process replaces its address space */
+    FL_EV_EXIT = 5, /* a process ends */
     FL_EV_COMM = 6,
     FL_EV_OOM_ADJ = 7,
-    FL_EV_FILE = 8,         /* a file id is defined, before its first mapping */
-    FL_EV_MAP = 9,          /* replaces whatever was mapped there */
+    FL_EV_FILE = 8, /* a file id is defined, before its first mapping */
+    FL_EV_MAP = 9,  /* replaces whatever was mapped there */
     FL_EV_UNMAP = 10,
     FL_EV_PROTECT = 11,
     FL_EV_REMAP = 12,
     FL_EV_ADVISE = 13,
-    FL_EV_SIGNAL = 14,      /* a fatal or fault signal is delivered */
-    FL_EV_FAULT = 15,       /* the kernel reported a page fault */
-    FL_EV_LOST = 16,        /* the recorder lost records here */
+    FL_EV_SIGNAL = 14, /* a fatal or fault signal is delivered */
+    FL_EV_FAULT = 15,  /* the kernel reported a page fault */
+    FL_EV_LOST = 16,   /* the recorder lost records here */
 };
 
 /* fl_ev_map.flags */
@@ -68,8 +68,8 @@ enum {
     FL_FAULT_MINOR = 1u << 1, /* did not; neither bit: the kernel did not say */
     FL_FAULT_WRITE = 1u << 2,
     FL_FAULT_EXEC = 1u << 3,
-    FL_FAULT_KERNEL = 1u << 4,  /* taken in kernel mode on a user address */
-    FL_FAULT_PRESENT = 1u << 5, /* a protection fault: the page was there (COW) */
+    FL_FAULT_KERNEL = 1u << 4,     /* taken in kernel mode on a user address */
+    FL_FAULT_PRESENT = 1u << 5,    /* a protection fault: the page was there (COW) */
     FL_FAULT_HAS_ACCESS = 1u << 6, /* WRITE, EXEC and PRESENT are known */
 };
 
@@ -78,7 +78,7 @@ struct fl_event {
     uint32_t thread;  /* dense index of the thread it happened in, or FL_NO_THREAD */
     uint64_t time_ns; /* since the recording began; never decreases in a trace */
     union {
-        struct { /* FL_EV_PROCESS */
+        struct {                /* FL_EV_PROCESS */
             uint32_t pid, ppid; /* as in the recording's pid namespace; ppid 0: unknown */
             uint32_t mm;        /* address space it runs in */
             uint32_t copied_mm; /* fork: the space @mm is a copy-on-write copy of; FL_NO_MM:
@@ -105,12 +105,12 @@ struct fl_event {
             uint32_t pid;
             int32_t oom_score_adj;
         } oom_adj;
-        struct { /* FL_EV_FILE */
+        struct {           /* FL_EV_FILE */
             uint32_t file; /* dense, from 0, in order of definition */
             uint64_t dev, ino, size_bytes;
             const char *path; /* as mapped; "memfd:NAME", "" when redacted */
         } file;
-        struct { /* FL_EV_MAP */
+        struct {                            /* FL_EV_MAP */
             uint32_t mm, prot, flags, file; /* file: FL_NO_FILE for anonymous memory */
             uint64_t start, length, offset; /* offset: bytes into the file */
         } map;

@@ -31,8 +31,10 @@ struct fl_record_status {
 
 /* fl_record_status.missing */
 enum {
-    FL_RECORD_NO_KERNEL_FAULTS = 1u << 0, /* events: faults system calls take, for want of privilege */
-    FL_RECORD_NO_ACCESS_BITS = 1u << 1,   /* events: write, exec, present bits; tracefs not readable */
+    FL_RECORD_NO_KERNEL_FAULTS = 1u
+                                 << 0, /* events: faults system calls take, for want of privilege */
+    FL_RECORD_NO_ACCESS_BITS =
+        1u << 1, /* events: write, exec, present bits; tracefs not readable */
 };
 
 /**

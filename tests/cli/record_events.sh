@@ -145,6 +145,18 @@ wait $pid
 ok "SIGTERM is passed on, and the trace finished" test $? = 9
 ok "after SIGTERM the trace is whole" "$faultline" check "$dir/t.flt" >/dev/null
 
+if env --default-signal=INT true 2>/dev/null && command -v setsid >/dev/null; then
+    env --default-signal=INT setsid "$faultline" record --mode events -q -o "$dir/i.flt" -- \
+        sh -c 'trap "exit 7" INT; sleep 5 & wait' &
+    sleep 0.5
+    kill -INT -- "-$(cut -d' ' -f5 /proc/$!/stat)" # as the terminal does: the whole group
+    wait $!
+    ok "Ctrl-C is the command's business, and the trace finished" test $? = 7
+    ok "after Ctrl-C the trace is whole" "$faultline" check "$dir/i.flt" >/dev/null
+else
+    echo "skipped: Ctrl-C (needs env --default-signal and setsid)"
+fi
+
 # ---- redacted ------------------------------------------------------------------------
 record -q --redact -o "$dir/r.flt" -- "$workloads/known_faults" 11 >/dev/null
 ok "--redact: no path in the dump" test "$(count "$dir/r.flt" known_faults)" = 0
@@ -166,6 +178,33 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
         read -r _ start _ <<<"$line"
         ok "unprivileged: its own faults are all there" \
             test "$(faults "$dir/pub/n.flt" "$start" 1009)" = 1009
+        # A recorder that is stopped loses what its small buffers do not hold, and says how much:
+        # faults in the trace and lost records are all the faults, and a few other records.
+        (
+            ulimit -l 0
+            exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all \
+                --bounding-set=-all "$dir/pub/faultline" record --mode events \
+                -o "$dir/pub/l.flt" -- sh -c "sleep 0.4; exec '$dir/pub/known_faults' 100003" \
+                >/dev/null 2>"$dir/err-lost"
+        ) &
+        sleep 0.2
+        kill -STOP $!
+        sleep 1.5
+        kill -CONT $!
+        wait $!
+        lost=$(dump "$dir/pub/l.flt" | sed -n 's/.* lost count=//p' | paste -sd+ | sed 's/^$/0/')
+        lost=$((lost))
+        all=$(count "$dir/pub/l.flt" ' fault ')
+        total=$(key "$dir/pub/l.flt" record.perf_minflt)
+        if ((lost)); then
+            ok "lost records: $all faults + $lost lost are the $total there were" \
+                test $((all + lost - total)) -ge 0 -a $((all + lost - total)) -le 20
+            ok "lost records: said on standard error" grep -q "$lost records were lost" \
+                "$dir/err-lost"
+            ok "lost records: said in the trace" test "$(key "$dir/pub/l.flt" quality.lost)" = "$lost"
+        else
+            echo "skipped: lost records (none were lost)"
+        fi
         if [ "$(cat /proc/sys/kernel/perf_event_paranoid)" -ge 2 ]; then
             ok "unprivileged: says what is missing" grep -q 'system calls took' "$dir/err"
             ok "unprivileged: no fault in kernel mode" \

@@ -16,8 +16,10 @@
 enum { ID_TRACK = 100, ID_MINOR = 200, ID_MAJOR = 300, ID_TP = 400 };
 
 static struct fl_perf_id rec_id_table[] = {
-    { ID_TRACK, FL_SRC_TRACK }, { ID_MINOR, FL_SRC_MINOR },
-    { ID_MAJOR, FL_SRC_MAJOR }, { ID_TP, FL_SRC_TP_USER },
+    { ID_TRACK, FL_SRC_TRACK },
+    { ID_MINOR, FL_SRC_MINOR },
+    { ID_MAJOR, FL_SRC_MAJOR },
+    { ID_TP, FL_SRC_TP_USER },
 };
 static const struct fl_perf_ids rec_ids = { rec_id_table, 4 };
 

@@ -10,19 +10,18 @@
 #include "tracepoint.h"
 
 /* In the shape tracefs has; offsets that no kernel uses, so that none can be assumed. */
-static const char format[] =
-    "name: page_fault_user\n"
-    "ID: 190\n"
-    "format:\n"
-    "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
-    "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n"
-    "\n"
-    "\tfield:unsigned long address;\toffset:24;\tsize:8;\tsigned:0;\n"
-    "\tfield:char comm[16];\toffset:32;\tsize:16;\tsigned:0;\n"
-    "\tfield:u8 error_code;\toffset:12;\tsize:1;\tsigned:0;\n"
-    "\tfield:int big;\toffset:99999999999;\tsize:4;\tsigned:0;\n"
-    "\n"
-    "print fmt: \"address=%ps\", (void *)REC->address\n";
+static const char format[] = "name: page_fault_user\n"
+                             "ID: 190\n"
+                             "format:\n"
+                             "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
+                             "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n"
+                             "\n"
+                             "\tfield:unsigned long address;\toffset:24;\tsize:8;\tsigned:0;\n"
+                             "\tfield:char comm[16];\toffset:32;\tsize:16;\tsigned:0;\n"
+                             "\tfield:u8 error_code;\toffset:12;\tsize:1;\tsigned:0;\n"
+                             "\tfield:int big;\toffset:99999999999;\tsize:4;\tsigned:0;\n"
+                             "\n"
+                             "print fmt: \"address=%ps\", (void *)REC->address\n";
 
 static void tracepoint_format_gives_id_and_places_of_fields(void **state)
 {

@@ -97,8 +97,9 @@ static int32_t exit_status(void *ctx, uint32_t pid)
 
 static void fix_open(struct fix *f, bool redact)
 {
-    struct fl_tree_opts opts = { .start_ns = 1000, .root_pid = 10, .root_ppid = 9,
-                                 .redact = redact };
+    struct fl_tree_opts opts = {
+        .start_ns = 1000, .root_pid = 10, .root_ppid = 9, .redact = redact
+    };
     const struct fl_tree_io io = { f, emit, exec_path, clone_flags, file_size, exit_status };
     opts.fields.address[0] = (struct fl_tp_field){ 8, 8 };
     opts.fields.error_code[0] = (struct fl_tp_field){ 24, 8 };
@@ -135,10 +136,11 @@ static void start_root(struct fix *f)
 {
     struct recbuf b = { .n = 0 };
     rb_comm(&b, PERF_RECORD_MISC_COMM_EXEC, 10, 10, 1100, "a");
-    expect(f, &b, "100 -1 process 10<9 mm0 copy-1 a\n"
-                  "100 0 thread 10/10\n"
-                  "100 0 exec 10 mm1 /bin/a\n"
-                  "100 0 comm 10/10 a\n");
+    expect(f, &b,
+           "100 -1 process 10<9 mm0 copy-1 a\n"
+           "100 0 thread 10/10\n"
+           "100 0 exec 10 mm1 /bin/a\n"
+           "100 0 comm 10/10 a\n");
 }
 
 static void fork_copies_the_space_and_exec_takes_a_new_one(void **state)
@@ -153,14 +155,15 @@ static void fork_copies_the_space_and_exec_takes_a_new_one(void **state)
     rb_comm(&b, PERF_RECORD_MISC_COMM_EXEC, 20, 20, 1300, "b");
     rb_task(&b, PERF_RECORD_EXIT, 20, 10, 20, 10, 1400);
     rb_task(&b, PERF_RECORD_EXIT, 10, 9, 10, 9, 1500);
-    expect(&f, &b, "200 0 process 20<10 mm2 copy1 a\n"
-                   "200 1 thread 20/20\n"
-                   "300 1 exec 20 mm3 b\n" /* no path known: the name */
-                   "300 1 comm 20/20 b\n"
-                   "400 1 thread-exit\n"
-                   "400 1 exit 20 -2147483648\n"
-                   "500 0 thread-exit\n"
-                   "500 0 exit 10 256\n");
+    expect(&f, &b,
+           "200 0 process 20<10 mm2 copy1 a\n"
+           "200 1 thread 20/20\n"
+           "300 1 exec 20 mm3 b\n" /* no path known: the name */
+           "300 1 comm 20/20 b\n"
+           "400 1 thread-exit\n"
+           "400 1 exit 20 -2147483648\n"
+           "500 0 thread-exit\n"
+           "500 0 exit 10 256\n");
     assert_int_equal(fl_tree_counts(f.tree)->live_threads, 0);
     assert_int_equal(fl_tree_counts(f.tree)->processes, 2);
     assert_int_equal(fl_tree_counts(f.tree)->forks_unsure, 0);
@@ -177,14 +180,16 @@ static void vfork_shares_the_space_until_exec(void **state)
     f.clone_known = true;
     f.clone_flags = CLONE_VM | CLONE_VFORK;
     rb_task(&b, PERF_RECORD_FORK, 20, 10, 20, 10, 1200);
-    expect(&f, &b, "200 0 process 20<10 mm1 copy-1 a\n"
-                   "200 1 thread 20/20\n");
+    expect(&f, &b,
+           "200 0 process 20<10 mm1 copy-1 a\n"
+           "200 1 thread 20/20\n");
     f.clone_known = false; /* not told: taken for a copy, and counted */
     f.clone_flags = 0;
     b.n = 0;
     rb_task(&b, PERF_RECORD_FORK, 21, 10, 21, 10, 1300);
-    expect(&f, &b, "300 0 process 21<10 mm2 copy1 a\n"
-                   "300 2 thread 21/21\n");
+    expect(&f, &b,
+           "300 0 process 21<10 mm2 copy1 a\n"
+           "300 2 thread 21/21\n");
     assert_int_equal(fl_tree_counts(f.tree)->forks_unsure, 1);
     fl_tree_free(f.tree);
 }
@@ -200,11 +205,12 @@ static void threads_belong_to_their_process_which_ends_with_the_last(void **stat
     rb_task(&b, PERF_RECORD_EXIT, 10, 9, 10, 9, 1300); /* the first thread leaves first */
     rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_USER, 10, 11, 1400, 0x5000);
     rb_task(&b, PERF_RECORD_EXIT, 10, 9, 11, 9, 1500);
-    expect(&f, &b, "200 1 thread 10/11\n"
-                   "300 0 thread-exit\n"
-                   "400 1 fault 0x5000 0x2\n"
-                   "500 1 thread-exit\n"
-                   "500 1 exit 10 256\n");
+    expect(&f, &b,
+           "200 1 thread 10/11\n"
+           "300 0 thread-exit\n"
+           "400 1 fault 0x5000 0x2\n"
+           "500 1 thread-exit\n"
+           "500 1 exit 10 256\n");
     fl_tree_free(f.tree);
 }
 
@@ -220,14 +226,15 @@ static void exec_by_another_thread_ends_all_others(void **state)
     rb_task(&b, PERF_RECORD_EXIT, 10, 9, 10, 9, 1300); /* thread 12 execs and becomes 10 */
     rb_task(&b, PERF_RECORD_EXIT, 10, 9, 11, 9, 1300);
     rb_comm(&b, PERF_RECORD_MISC_COMM_EXEC, 10, 10, 1400, "n");
-    expect(&f, &b, "200 1 thread 10/11\n"
-                   "200 2 thread 10/12\n"
-                   "300 0 thread-exit\n"
-                   "300 1 thread-exit\n"
-                   "400 3 thread 10/10\n"
-                   "400 2 thread-exit\n"
-                   "400 3 exec 10 mm2 /bin/a\n"
-                   "400 3 comm 10/10 n\n");
+    expect(&f, &b,
+           "200 1 thread 10/11\n"
+           "200 2 thread 10/12\n"
+           "300 0 thread-exit\n"
+           "300 1 thread-exit\n"
+           "400 3 thread 10/10\n"
+           "400 2 thread-exit\n"
+           "400 3 exec 10 mm2 /bin/a\n"
+           "400 3 comm 10/10 n\n");
     assert_int_equal(fl_tree_counts(f.tree)->live_threads, 1);
     fl_tree_free(f.tree);
 }
@@ -243,14 +250,15 @@ static void a_number_used_again_is_a_new_process(void **state)
         rb_task(&b, PERF_RECORD_FORK, 20, 10, 20, 10, 1200);
         rb_task(&b, PERF_RECORD_EXIT, 20, 10, 20, 10, 1200);
     }
-    expect(&f, &b, "200 0 process 20<10 mm2 copy1 a\n"
-                   "200 1 thread 20/20\n"
-                   "200 1 thread-exit\n"
-                   "200 1 exit 20 -2147483648\n"
-                   "200 0 process 20<10 mm3 copy1 a\n"
-                   "200 2 thread 20/20\n"
-                   "200 2 thread-exit\n"
-                   "200 2 exit 20 -2147483648\n");
+    expect(&f, &b,
+           "200 0 process 20<10 mm2 copy1 a\n"
+           "200 1 thread 20/20\n"
+           "200 1 thread-exit\n"
+           "200 1 exit 20 -2147483648\n"
+           "200 0 process 20<10 mm3 copy1 a\n"
+           "200 2 thread 20/20\n"
+           "200 2 thread-exit\n"
+           "200 2 exit 20 -2147483648\n");
     fl_tree_free(f.tree);
 }
 
@@ -264,10 +272,11 @@ static void records_of_an_unseen_task_make_it_up(void **state)
     rb_lost(&b, 1200, 3);
     rb_fault(&b, ID_MAJOR, PERF_RECORD_MISC_USER, 30, 31, 1300, 0x5000);
     rb_task(&b, PERF_RECORD_EXIT, 77, 1, 77, 1, 1400); /* never heard of, and gone */
-    expect(&f, &b, "200 -1 lost 3\n"
-                   "300 -1 process 30<0 mm2 copy-1 \n"
-                   "300 1 thread 30/31\n"
-                   "300 1 fault 0x5000 0x1\n");
+    expect(&f, &b,
+           "200 -1 lost 3\n"
+           "300 -1 process 30<0 mm2 copy-1 \n"
+           "300 1 thread 30/31\n"
+           "300 1 fault 0x5000 0x1\n");
     assert_int_equal(fl_tree_counts(f.tree)->lost, 3);
     assert_int_equal(fl_tree_counts(f.tree)->unknown_records, 2);
     fl_tree_free(f.tree);
@@ -282,18 +291,19 @@ static void fault_takes_its_access_from_the_tracepoint_of_its_thread(void **stat
     fix_open(&f, false);
     start_root(&f);
     rb_task(&b, PERF_RECORD_FORK, 10, 10, 11, 10, 1200);
-    rb_tracepoint(&b, 10, 10, 1300, 0x5008, 6); /* a write to a page that is not there */
+    rb_tracepoint(&b, 10, 10, 1300, 0x5008, 6);  /* a write to a page that is not there */
     rb_tracepoint(&b, 10, 11, 1300, 0x5008, 20); /* a fetch, elsewhere, at the same time */
     rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_USER, 10, 11, 1400, 0x5008);
     rb_fault(&b, ID_MAJOR, PERF_RECORD_MISC_USER, 10, 10, 1400, 0x5008);
     rb_tracepoint(&b, 10, 10, 1500, 0x6000, 7); /* copy on write */
     rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_USER, 10, 10, 1500, 0x6000);
     rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_KERNEL, 10, 10, 1600, 0x6000); /* its own: unknown */
-    expect(&f, &b, "200 1 thread 10/11\n"
-                   "400 1 fault 0x5008 0x4a\n"  /* minor 2, exec 8, known 0x40 */
-                   "400 0 fault 0x5008 0x45\n"  /* major 1, write 4, known 0x40 */
-                   "500 0 fault 0x6000 0x66\n"  /* minor, write, present 0x20, known */
-                   "600 0 fault 0x6000 0x12\n"); /* minor, kernel 0x10 */
+    expect(&f, &b,
+           "200 1 thread 10/11\n"
+           "400 1 fault 0x5008 0x4a\n"   /* minor 2, exec 8, known 0x40 */
+           "400 0 fault 0x5008 0x45\n"   /* major 1, write 4, known 0x40 */
+           "500 0 fault 0x6000 0x66\n"   /* minor, write, present 0x20, known */
+           "600 0 fault 0x6000 0x12\n"); /* minor, kernel 0x10 */
     assert_int_equal(fl_tree_counts(f.tree)->access_known, 3);
     assert_int_equal(fl_tree_counts(f.tree)->kernel_mode, 1);
     assert_int_equal(fl_tree_counts(f.tree)->faults, 4);
@@ -311,8 +321,9 @@ static void exception_that_ends_in_a_signal_gives_its_access_to_no_other_fault(v
     rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_KERNEL, 10, 10, 1400, 0x7000);
     rb_tracepoint(&b, 10, 10, 1500, 0x8000, 4);
     rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_USER, 10, 10, 1500, 0x8000);
-    expect(&f, &b, "400 0 fault 0x7000 0x12\n"
-                   "500 0 fault 0x8000 0x42\n");
+    expect(&f, &b,
+           "400 0 fault 0x7000 0x12\n"
+           "500 0 fault 0x8000 0x42\n");
     assert_int_equal(fl_tree_counts(f.tree)->failed, 1);
     fl_tree_free(f.tree);
 }
@@ -332,16 +343,17 @@ static void mappings_name_their_file_once_and_tell_kinds_apart(void **state)
     rb_mmap(&b, 10, 1200, 0x50000, 0x1000, 0, 0, 5, MAP_PRIVATE, "[vdso]");
     rb_mmap(&b, 10, 1200, 0x60000, 0x1000, 0, 9, 3, MAP_SHARED, "/memfd:box (deleted)");
     rb_mmap(&b, 10, 1200, 0x70000, 0x1000, 0, 8, 3, MAP_SHARED, "/dev/zero (deleted)");
-    expect(&f, &b, "200 0 file0 0x801 42 420 /bin/a\n"
-                   "200 0 map mm1 0x10000+0x1000@0 prot1 flags0 file0\n"
-                   "200 0 map mm1 0x11000+0x1000@0x1000 prot5 flags0 file0\n"
-                   "200 0 map mm1 0x20000+0x1000@0 prot3 flags0x2 file-1\n"
-                   "200 0 map mm1 0x30000+0x2000@0 prot3 flags0xa file-1\n"
-                   "200 0 map mm1 0x40000+0x2000@0 prot3 flags0x6 file-1\n"
-                   "200 0 map mm1 0x50000+0x1000@0 prot5 flags0x12 file-1\n"
-                   "200 0 file1 0x801 9 90 memfd:box\n"
-                   "200 0 map mm1 0x60000+0x1000@0 prot3 flags0x1 file1\n"
-                   "200 0 map mm1 0x70000+0x1000@0 prot3 flags0x3 file-1\n");
+    expect(&f, &b,
+           "200 0 file0 0x801 42 420 /bin/a\n"
+           "200 0 map mm1 0x10000+0x1000@0 prot1 flags0 file0\n"
+           "200 0 map mm1 0x11000+0x1000@0x1000 prot5 flags0 file0\n"
+           "200 0 map mm1 0x20000+0x1000@0 prot3 flags0x2 file-1\n"
+           "200 0 map mm1 0x30000+0x2000@0 prot3 flags0xa file-1\n"
+           "200 0 map mm1 0x40000+0x2000@0 prot3 flags0x6 file-1\n"
+           "200 0 map mm1 0x50000+0x1000@0 prot5 flags0x12 file-1\n"
+           "200 0 file1 0x801 9 90 memfd:box\n"
+           "200 0 map mm1 0x60000+0x1000@0 prot3 flags0x1 file1\n"
+           "200 0 map mm1 0x70000+0x1000@0 prot3 flags0x3 file-1\n");
     fl_tree_free(f.tree);
 }
 

@@ -18,8 +18,8 @@ int main(int argc, char **argv)
 {
     size_t pages = argc > 1 ? strtoul(argv[1], NULL, 10) : 1009;
     struct rusage before, after;
-    unsigned char *p = mmap(NULL, pages << 12, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *p =
+        mmap(NULL, pages << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (!pages || p == MAP_FAILED)
         return 1;
     (void)madvise(p, pages << 12, MADV_NOHUGEPAGE); /* one fault a page, whatever the system does */
