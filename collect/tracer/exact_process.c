@@ -262,6 +262,17 @@ static bool on_forked(struct exact_recorder *x, struct exact_process **pp, const
     return true;
 }
 
+static void on_comm(struct exact_recorder *x, struct exact_process *p, uint32_t tid,
+                    const char *name)
+{
+    char buf[32];
+    if (tid == p->pid)
+        snprintf(p->comm, sizeof p->comm, "%s", name);
+    put(x, &(struct fl_event){ .kind = FL_EV_COMM,
+                               .thread = p->thread,
+                               .comm = { p->pid, tid, shown(x, name, buf) } });
+}
+
 static void on_exec(struct exact_recorder *x, struct exact_process *p, const char *path)
 {
     fl_exact_flush(x);
@@ -287,20 +298,21 @@ static bool on_image(struct exact_recorder *x, struct exact_process **pp, const 
 {
     struct flr_image image;
     memcpy(&image, words, sizeof image);
+    image.comm[sizeof image.comm - 1] = 0;
     if ((*pp == NULL) != !image.is_exec)
         return false;
     struct exact_process *p = *pp;
     if (p == NULL) {
-        const char *base = strrchr(path, '/');
         p = *pp = calloc(1, sizeof *p);
         if (p == NULL)
             return false;
         p->pid = (uint32_t)image.pid;
         p->ppid = (uint32_t)image.ppid;
-        snprintf(p->comm, sizeof p->comm, "%s", base ? base + 1 : path);
+        memcpy(p->comm, image.comm, sizeof p->comm);
         begin_process(x, p, FL_NO_MM, (uint32_t)image.tid);
     } else {
         on_exec(x, p, path);
+        on_comm(x, p, p->pid, image.comm);
     }
     p->stack.low = (image.stack_pointer >> 12) - (128u << 10 >> 12);
     p->stack.floor = (image.stack_end - image.stack_limit_bytes) >> 12;
@@ -474,17 +486,6 @@ static bool on_range(struct exact_recorder *x, struct exact_process *p, enum flr
 }
 
 /* ---- records ------------------------------------------------------------------------ */
-
-static void on_comm(struct exact_recorder *x, struct exact_process *p, uint32_t tid,
-                    const char *name)
-{
-    char buf[32];
-    if (tid == p->pid)
-        snprintf(p->comm, sizeof p->comm, "%s", name);
-    put(x, &(struct fl_event){ .kind = FL_EV_COMM,
-                               .thread = p->thread,
-                               .comm = { p->pid, tid, shown(x, name, buf) } });
-}
 
 static void on_limit(struct exact_recorder *x, enum flr_limit limit)
 {

@@ -154,6 +154,7 @@ struct flr_image {
     flr_u64 is_exec; /* 0: the first image of the recording */
     flr_u64 pid, ppid, tid;
     flr_u64 stack_pointer, stack_end, stack_limit_bytes;
+    char comm[16];
 };
 
 struct flr_forked {

@@ -81,6 +81,8 @@ void tr_syscall_after(ThreadId tid, UInt number, UWord *args, UInt n_args, SysRe
 
 void tr_map_after(ThreadId tid, UInt number, const UWord *args, SysRes result);
 Bool tr_map_concerns(UInt number);
+/* Valgrind's code that is mapped as if it were the program's. */
+Bool tr_is_trampoline(Addr a);
 /* Tell the recorder about the program that is about to run; tid: its main thread. */
 void tr_image_begin(ThreadId tid, Bool is_exec, const HChar *comm);
 

@@ -130,6 +130,8 @@ static UShort fetches_so_far(const struct build *b)
 static Bool is_program_code(Addr ip)
 {
     const NSegment *seg = VG_(am_find_nsegment)(ip);
+    if (tr_is_trampoline(ip))
+        return False;
     return seg == NULL || (seg->kind != SkFileV && seg->kind != SkAnonV);
 }
 

@@ -3,7 +3,6 @@
 #include "fltrace.h"
 
 /* Valgrind's own, not in its public headers. */
-extern Bool VG_(in_generated_code);
 extern HChar *VG_(args_the_exename);
 
 static const HChar *ring_path;
@@ -13,11 +12,7 @@ static ULong fork_token;
 static UInt *kernel_tid;  /* by ThreadId */
 static UInt current_tid;  /* kernel tid the last words belong to */
 
-struct fault {
-    UInt signo;
-    Addr address;
-};
-static struct fault *faults; /* by ThreadId; signo 0: none */
+static Bool client_runs; /* the next word is in the running thread's shadow state */
 static UInt last_fault_signo;
 
 void tr_thread_is(ThreadId tid)
@@ -47,6 +42,7 @@ static void start_client_code(ThreadId tid, ULong n_blocks)
     set_shadow(tid, SHADOW_NEXT, (ULong)tr_next);
     set_shadow(tid, SHADOW_LIMIT, (ULong)tr_limit);
     set_shadow(tid, SHADOW_BLOCK, 0);
+    client_runs = True;
 }
 
 static void put_signal(UInt signo, Addr address)
@@ -57,15 +53,20 @@ static void put_signal(UInt signo, Addr address)
 
 static void stop_client_code(ThreadId tid, ULong n_blocks)
 {
-    tr_next = (ULong *)get_shadow(tid, SHADOW_NEXT);
-    if (faults[tid].signo == 0)
+    if (client_runs)
+        tr_next = (ULong *)get_shadow(tid, SHADOW_NEXT);
+    client_runs = False;
+}
+
+/* A fault in generated code: this thread's superblock ends here and now. */
+static void interrupt_client_code(ThreadId tid)
+{
+    if (!client_runs)
         return;
+    stop_client_code(tid, 0);
     ULong *block = (ULong *)get_shadow(tid, SHADOW_BLOCK);
     if (block != NULL)
         tr_next = tr_cut_block(block, tr_next, VG_(get_IP)(tid));
-    put_signal(faults[tid].signo, faults[tid].address);
-    last_fault_signo = faults[tid].signo;
-    faults[tid].signo = 0;
 }
 
 /* Called for every signal Valgrind is about to deliver; we want the CPU's faults. */
@@ -77,16 +78,11 @@ Bool __wrap_vgPlain_gdbserver_report_signal(vki_siginfo_t *info, ThreadId tid)
     Bool is_fault = info->si_code > 0 &&
                     (signo == VKI_SIGSEGV || signo == VKI_SIGBUS || signo == VKI_SIGILL ||
                      signo == VKI_SIGFPE || signo == VKI_SIGTRAP);
-    if (is_fault && tid != VG_INVALID_THREADID && faults != NULL) {
-        Addr address = (Addr)info->_sifields._sigfault._addr;
-        if (VG_(in_generated_code)) {
-            faults[tid] = (struct fault){ signo, address };
-        } else {
-            tr_ring_need(8);
-            tr_thread_is(tid);
-            put_signal(signo, address);
-            last_fault_signo = signo;
-        }
+    if (is_fault && tid != VG_INVALID_THREADID && kernel_tid != NULL) {
+        interrupt_client_code(tid);
+        tr_thread_is(tid);
+        put_signal(signo, (Addr)info->_sifields._sigfault._addr);
+        last_fault_signo = signo;
     }
     return __real_vgPlain_gdbserver_report_signal(info, tid);
 }
@@ -218,7 +214,6 @@ static void print_usage(void)
 static void post_clo_init(void)
 {
     kernel_tid = VG_(calloc)("fltrace.tids", VG_N_THREADS, sizeof *kernel_tid);
-    faults = VG_(calloc)("fltrace.faults", VG_N_THREADS, sizeof *faults);
     tr_syscall_init();
     tr_ring_attach(ring_path, &continues);
 }

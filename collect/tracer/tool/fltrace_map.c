@@ -5,8 +5,9 @@
 #include "faultline_map_flags.h"
 
 /* Valgrind's own, not in its public headers. */
-extern Addr VG_(brk_base), VG_(brk_limit), VG_(clstk_end);
-extern SizeT VG_(clstk_max_size);
+extern Addr VG_(brk_base), VG_(clstk_end);
+extern Int VG_(cl_exec_fd);
+extern const UChar VG_(trampoline_stuff_start), VG_(trampoline_stuff_end);
 
 #define PAGE_UP(a) (((a) + 4095) & ~(Addr)4095)
 #define MAX_SEGMENTS 65536
@@ -37,6 +38,9 @@ static void identify(Int fd, struct flr_map *m, HChar path[VKI_PATH_MAX])
         m->dev = st.dev;
         m->ino = st.ino;
         m->size_bytes = (ULong)st.size;
+        if ((st.mode & VKI_S_IFMT) == VKI_S_IFCHR && st.rdev == 0x105 && /* /dev/zero */
+            !(m->flags & MAP_FLAG_SHARED))
+            m->flags |= MAP_FLAG_ANON;
     }
 }
 
@@ -103,7 +107,7 @@ static void after_shmat(const UWord *args, Addr result)
                          .flags = MAP_FLAG_SHARED,
                          .ino = args[0],
                          .size_bytes = seg->end + 1 - result };
-    VG_(sprintf)(name, "/SYSV%08lx", args[0]);
+    VG_(sprintf)(name, "sysv-shm:%lu", args[0]);
     put_map(&m, name);
 }
 
@@ -183,6 +187,21 @@ void tr_map_after(ThreadId tid, UInt number, const UWord *args, SysRes result)
     }
 }
 
+/* One page of the tool lends itself to the program: signal return and the like. */
+Bool tr_is_trampoline(Addr a)
+{
+    return (a & ~(Addr)4095) >= ((Addr)&VG_(trampoline_stuff_start) & ~(Addr)4095) &&
+           a <= (Addr)&VG_(trampoline_stuff_end);
+}
+
+/* Valgrind maps .bss executable; the kernel gives it the protection of the data before it. */
+static UInt bss_protection(const NSegment *seg)
+{
+    const NSegment *data = VG_(am_find_nsegment)(seg->start - 1);
+    Bool is_bss = seg->kind == SkAnonC && data != NULL && data->kind == SkFileC;
+    return is_bss && !data->hasX ? 3 : 7;
+}
+
 static void put_segment(const NSegment *seg)
 {
     struct vg_stat st;
@@ -190,6 +209,7 @@ static void put_segment(const NSegment *seg)
     struct flr_map m = { .start = seg->start,
                          .length = seg->end + 1 - seg->start,
                          .prot = (seg->hasR ? 1u : 0) | (seg->hasW ? 2u : 0) | (seg->hasX ? 4u : 0) };
+    m.prot &= bss_protection(seg);
     if (seg->kind == SkFileC) {
         m.offset = (ULong)seg->offset;
         m.dev = seg->dev;
@@ -226,9 +246,17 @@ static void put_segments(Addr stack_pointer)
         Bool is_stack = stack_pointer >= seg->start && stack_pointer <= seg->end;
         if (is_stack)
             put_stack(stack_pointer);
-        else if (!(seg->kind == SkAnonC && seg->isCH))
+        else if (!(seg->kind == SkAnonC && seg->isCH) && !tr_is_trampoline(seg->start))
             put_segment(seg);
     }
+}
+
+static void image_path(HChar path[VKI_PATH_MAX])
+{
+    HChar link[64];
+    VG_(sprintf)(link, "/proc/self/fd/%d", VG_(cl_exec_fd));
+    SSizeT n = VG_(readlink)(link, path, VKI_PATH_MAX - 1);
+    path[n > 0 ? n : 0] = 0;
 }
 
 void tr_image_begin(ThreadId tid, Bool is_exec, const HChar *comm)
@@ -237,17 +265,16 @@ void tr_image_begin(ThreadId tid, Bool is_exec, const HChar *comm)
     Addr sp = VG_(get_SP)(tid);
     UInt pid = (UInt)VG_(getpid)();
     heap_start = heap_end = PAGE_UP(VG_(brk_base));
-    VG_(client_fname)(path, sizeof path, True);
+    image_path(path);
     struct flr_image image = { .is_exec = is_exec,
                                .pid = pid,
                                .ppid = (ULong)VG_(getppid)(),
                                .tid = (ULong)VG_(gettid)(),
                                .stack_pointer = sp,
                                .stack_end = VG_(clstk_end) + 1,
-                               .stack_limit_bytes = VG_(clstk_max_size) };
+                               .stack_limit_bytes = VG_(thread_get_stack_size)(tid) };
+    VG_(strncpy)(image.comm, comm, sizeof image.comm - 1);
     tr_put_record(FLR_REC_IMAGE, &image, sizeof image / 8, path);
-    ULong main_tid = image.tid;
-    tr_put_record(FLR_REC_COMM, &main_tid, 1, comm);
     put_segments(sp);
     tr_put_kernel(True, sp, VG_(clstk_end) + 1 - sp);
 }
