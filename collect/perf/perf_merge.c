@@ -185,8 +185,10 @@ bool fl_merge_peek(const struct fl_merge *m,
                    struct fl_perf_rec *out)
 {
     bool found = false;
+    /* What follows a record is mostly on the same CPU: found there, it ends the search on the
+       others early. */
     for (uint32_t i = 0; i < m->n_queues; i++) {
-        const struct queue *q = &m->queues[i];
+        const struct queue *q = &m->queues[(m->current + i) % m->n_queues];
         for (size_t k = 0; k < q->n && k < PEEK_RECORDS; k++) {
             const struct entry *e = &q->v[q->first + k];
             struct fl_perf_rec rec;

@@ -54,7 +54,7 @@ static struct fl_chunk *through_a_ring(const uint8_t *data, size_t size)
     uint64_t tail = (uint64_t)data[0] << 8, head = tail + size - 1;
     struct fl_ring ring = { &head, &tail, ring_bytes, sizeof ring_bytes };
     for (size_t i = 1; i < size; i++)
-        ring_bytes[((uint64_t)data[0] << 8) + i - 1 & (sizeof ring_bytes - 1)] = data[i];
+        ring_bytes[(tail + i - 1) & (sizeof ring_bytes - 1)] = data[i];
     uint64_t n = fl_ring_pending(&ring);
     struct fl_chunk *c = malloc(sizeof *c + n);
     if (!c)
