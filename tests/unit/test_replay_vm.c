@@ -270,6 +270,23 @@ static void page_tables_come_with_touches_and_go_with_mappings(void **state)
     scene_end(&s);
 }
 
+/* Pages 0x1fe-0x201, the first and the last touched: root, one table on levels 3 and 2, two on
+ * level 1: 5. One page moves to 0x40001: the rest is unmapped (4), the new place needs its own
+ * tables on levels 2 and 1 (6, the peak; 7 if the move came first), the old ones go (4).  */
+static void remap_unmaps_the_rest_before_it_moves(void **state)
+{
+    struct scene s = { 0 };
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(&s, 0, 0x1fe, 4);
+    writes(&s, 0, 0, 0x1fe);
+    writes(&s, 0, 0, 0x201);
+    remap(&s, 0, 0x1fe, 4, 0x40001, 1);
+    const struct fl_result *r = replay_with(&s, "lru", UNLIMITED);
+    assert_int_equal(r->page_tables_peak, 6);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +299,7 @@ int main(void)
         cmocka_unit_test(dontneed_drops_the_pages_and_keeps_the_mapping),
         cmocka_unit_test(segv_counts_once_a_run_and_only_for_the_threads_own),
         cmocka_unit_test(remap_moves_the_contents_and_grows_or_shrinks_the_mapping),
+        cmocka_unit_test(remap_unmaps_the_rest_before_it_moves),
         cmocka_unit_test(page_tables_come_with_touches_and_go_with_mappings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
