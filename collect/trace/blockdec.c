@@ -139,8 +139,8 @@ static int load_shapes(struct fl_blockdec *d, struct fl_cur *c, const struct wid
 }
 
 static int load_columns(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
-                        uint32_t sequence_bytes, uint32_t events_bytes,
-                        struct fl_pagetab *pages, struct fl_err *err)
+                        uint32_t sequence_bytes, uint32_t events_bytes, struct fl_pagetab *pages,
+                        struct fl_err *err)
 {
     const uint8_t *sequence = fl_cur_bytes(c, sequence_bytes);
     const uint8_t *events = fl_cur_bytes(c, events_bytes);
@@ -179,8 +179,8 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint
     d->fars = counts[3], d->escapes = counts[4];
     bool sane = d->depth <= FL_RECENCY_MAX && d->shapes_n <= FL_SHAPES_MAX && d->runs == runs &&
                 runs <= FL_BLOCK_RUNS_MAX && d->dict_n <= runs && d->fars <= runs &&
-                d->escapes <= runs && d->index_width <= 4 && w.id <= 5 && w.mm <= 5 &&
-                w.vpn <= 8 && (d->depth || !d->fars);
+                d->escapes <= runs && d->index_width <= 4 && w.id <= 5 && w.mm <= 5 && w.vpn <= 8 &&
+                (d->depth || !d->fars);
     for (unsigned k = 0; k < 3; k++)
         sane = sane && w.shape[k] <= 4 && d->escape_width[k] <= 4;
     if (!sane)
@@ -239,65 +239,6 @@ static uint32_t list_of(struct fl_blockdec *d, uint32_t thread)
     return d->lists_n++;
 }
 
-static uint32_t far_index(const struct fl_blockdec *d, uint32_t i)
-{
-    uint32_t v = 0;
-    for (unsigned k = 0; k < d->index_width; k++)
-        v |= (uint32_t)d->index_planes[(size_t)k * d->fars + i] << (8 * k);
-    return v;
-}
-
-static inline void to_front(uint32_t *list, uint32_t at, uint32_t id)
-{
-    if (at < 12)
-        for (uint32_t i = at; i > 0; i--)
-            list[i] = list[i - 1];
-    else
-        memmove(list + 1, list, at * sizeof *list);
-    list[0] = id;
-}
-
-/* A page that its thread's list does not name: new here, or known but far. */
-static bool outside(struct fl_blockdec *d, uint32_t code, uint32_t *id)
-{
-    uint32_t index;
-    if (code == d->depth) {
-        if (d->dict_next >= d->dict_n)
-            return false;
-        index = d->dict_next++;
-    } else {
-        if (code != d->depth + 1 || d->far_at >= d->fars)
-            return false;
-        index = far_index(d, d->far_at++);
-        if (index >= d->dict_next)
-            return false;
-    }
-    *id = d->dict[index];
-    return true;
-}
-
-static bool recency_pages(struct fl_blockdec *d, uint32_t which, uint32_t n)
-{
-    const uint8_t *codes = d->codes + d->run_at;
-    uint32_t *list = d->lists + (size_t)which * d->depth, len = d->list_len[which];
-    uint32_t *page = d->page;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t code = codes[i], id;
-        if (code < len) {
-            id = list[code];
-            to_front(list, code, id);
-        } else {
-            if (!outside(d, code, &id))
-                return false;
-            to_front(list, len < d->depth ? len : d->depth - 1, id);
-            len += len < d->depth;
-        }
-        page[i] = id;
-    }
-    d->list_len[which] = (uint16_t)len;
-    return true;
-}
-
 static bool plain_pages(struct fl_blockdec *d, uint32_t n)
 {
     uint32_t *page = d->page, max = 0;
@@ -326,8 +267,8 @@ static bool shapes(struct fl_blockdec *d, uint32_t n)
         size_t i = (size_t)(p - codes);
         uint32_t any = 0;
         for (unsigned k = 0; k < 3; k++) {
-            fl_planes_get_u32(&d->count[k][i], d->escape_planes[k], d->escapes,
-                              d->escape_width[k], d->escape_at, 1);
+            fl_planes_get_u32(&d->count[k][i], d->escape_planes[k], d->escapes, d->escape_width[k],
+                              d->escape_at, 1);
             any |= d->count[k][i];
         }
         d->escape_at++; /* as many as codes 255: counted when loading */
@@ -350,7 +291,7 @@ int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, struct 
                        ? fl_fail(err, FL_EFORMAT, "runs of more than %u threads in one block",
                                  FL_BLOCK_LISTS_MAX)
                        : fl_nomem(err, "recency lists");
-        ok = recency_pages(d, which, n);
+        ok = fl_recency_pages(d, which, n);
     } else {
         ok = plain_pages(d, n);
     }

@@ -31,13 +31,13 @@ struct fl_blockdec {
     uint32_t epoch;    /* of this block */
     uint64_t *list_at; /* thread -> epoch << 32 | list */
     uint32_t list_at_cap;
-    uint32_t *lists;   /* lists_n of depth entries */
+    uint32_t *lists; /* lists_n of depth entries */
     uint16_t *list_len;
     uint32_t lists_n;
-    size_t lists_cap;  /* entries */
+    size_t lists_cap; /* entries */
 
     uint32_t shapes_n;
-    bool one_shape;    /* and no escape: the columns are filled already */
+    bool one_shape; /* and no escape: the columns are filled already */
     uint32_t shape[3][256];
     uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
 };
@@ -51,6 +51,11 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint
                      struct fl_pagetab *pages, struct fl_err *err);
 /* fl_blockdec_runs - the next @n (1 to FL_BATCH_RUNS) runs, of @thread, into d->page, d->count. */
 int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, struct fl_err *err);
+/*
+ * fl_recency_pages - the next @n page codes, of list @which, into d->page. False: a code
+ * that names nothing. Pre: depth > 0, and there are @n codes.
+ */
+bool fl_recency_pages(struct fl_blockdec *d, uint32_t which, uint32_t n);
 /* fl_blockdec_end - has everything in the block been used, exactly? */
 int fl_blockdec_end(const struct fl_blockdec *d, struct fl_err *err);
 void fl_blockdec_free(struct fl_blockdec *d);

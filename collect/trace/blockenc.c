@@ -75,8 +75,8 @@ static void end_events(struct fl_blockenc *b)
 static void end_segment(struct fl_blockenc *b)
 {
     if (b->segment_open && b->segment_runs) {
-        fl_buf_put_varint(&b->sequence, (uint64_t)b->segment_runs << 2 | (unsigned)b->actor << 1 |
-                                            1);
+        fl_buf_put_varint(&b->sequence,
+                          (uint64_t)b->segment_runs << 2 | (unsigned)b->actor << 1 | 1);
         fl_buf_put_varint(&b->sequence, b->thread);
     }
     b->segment_open = false;
@@ -229,8 +229,7 @@ static uint32_t shape_hash(uint32_t r, uint32_t w, uint32_t f)
     return (uint32_t)(h * UINT64_C(0xd6e8feb86659fd93) >> 48);
 }
 
-int fl_blockenc_shape(struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f,
-                      struct fl_err *err)
+int fl_blockenc_shape(struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f, struct fl_err *err)
 {
     uint16_t *id = &b->shape_ids[b->runs - 1];
     for (uint32_t i = shape_hash(r, w, f);; i = (i + 1) & (SHAPE_SLOTS - 1)) {
@@ -429,9 +428,13 @@ int fl_blockenc_finish(struct fl_blockenc *b, struct fl_err *err)
         head = raw->data;
         if (ok) {
             head[0] = (uint8_t)b->depth;
-            const uint32_t counts[7] = { b->n_events, b->runs, b->dict_n,
-                                         b->depth ? b->fars : 0, escapes,
-                                         (uint32_t)b->sequence.len, (uint32_t)b->events.len };
+            const uint32_t counts[7] = { b->n_events,
+                                         b->runs,
+                                         b->dict_n,
+                                         b->depth ? b->fars : 0,
+                                         escapes,
+                                         (uint32_t)b->sequence.len,
+                                         (uint32_t)b->events.len };
             for (unsigned i = 0; i < 7; i++)
                 fl_put_le(head + 12 + 4 * i, counts[i], 4);
         }

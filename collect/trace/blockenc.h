@@ -9,8 +9,8 @@
 #include "pageids.h"
 #include "wire.h"
 
-#define FL_RECENCY_DEPTH 64u      /* what the writer uses when recency pays */
-#define FL_SHAPE_IDS_MAX 32768u   /* distinct shapes told apart while a block is open */
+#define FL_RECENCY_DEPTH 64u    /* what the writer uses when recency pays */
+#define FL_SHAPE_IDS_MAX 32768u /* distinct shapes told apart while a block is open */
 
 struct fl_shape {
     uint32_t reads, writes, fetches, uses;
@@ -39,22 +39,22 @@ struct fl_blockenc {
 
     uint32_t *dict_id, *dict_mm, dict_n;
     uint64_t *dict_vpn;
-    uint32_t epoch;       /* of this block; marks what belongs to it */
-    uint64_t *page_at;    /* page id -> epoch << 32 | dictionary index */
+    uint32_t epoch;    /* of this block; marks what belongs to it */
+    uint64_t *page_at; /* page id -> epoch << 32 | dictionary index */
     uint32_t page_at_cap;
     struct fl_enc_list *lists;
     uint32_t lists_n, lists_cap;
-    uint64_t *list_at;    /* thread -> epoch << 32 | list */
+    uint64_t *list_at; /* thread -> epoch << 32 | list */
     uint32_t list_at_cap;
 
-    uint16_t *shape_ids;  /* one a run; UINT16_MAX: in overflow */
+    uint16_t *shape_ids; /* one a run; UINT16_MAX: in overflow */
     struct fl_shape *shapes;
     uint32_t shapes_n, last_shape;
     uint16_t *shape_slots; /* hash of shape + 1 */
     struct fl_buf overflow;
 
     struct fl_pageids ids;
-    uint32_t pages;       /* ids given out over the whole trace */
+    uint32_t pages; /* ids given out over the whole trace */
     struct fl_buf raw;
 };
 

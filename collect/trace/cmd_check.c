@@ -56,8 +56,8 @@ static void print_text(const char *path, const struct fl_check_report *r, FILE *
     if (r->sound)
         fprintf(out, "%s: sound: %s accesses and %s events in %s blocks, %s\n", path,
                 fl_format_count(accesses, r->good_accesses),
-                fl_format_count(events, r->good_events),
-                fl_format_count(blocks, r->good_blocks), fl_format_bytes(bytes, r->file_bytes));
+                fl_format_count(events, r->good_events), fl_format_count(blocks, r->good_blocks),
+                fl_format_bytes(bytes, r->file_bytes));
     else
         fprintf(out, "%s: %s\n", path, r->problem);
 }
@@ -91,9 +91,14 @@ static int check_run(void *cfg, int n_operands, char **operands, struct fl_err *
 }
 
 static const struct fl_opt check_opts[] = {
-    { .name = "salvage", .kind = FL_OPT_STRING, .at = offsetof(struct check_cfg, salvage),
-      .arg = "OUT", .help = "Write what is good as a sound trace to OUT" },
-    { .name = "json", .kind = FL_OPT_FLAG, .at = offsetof(struct check_cfg, json),
+    { .name = "salvage",
+      .kind = FL_OPT_STRING,
+      .at = offsetof(struct check_cfg, salvage),
+      .arg = "OUT",
+      .help = "Write what is good as a sound trace to OUT" },
+    { .name = "json",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct check_cfg, json),
       .help = "Print the verdict as JSON" },
     FL_OPT_END,
 };

@@ -48,9 +48,13 @@ static int dump_run(void *cfg, int n_operands, char **operands, struct fl_err *e
 }
 
 static const struct fl_opt dump_opts[] = {
-    { .name = "partial", .kind = FL_OPT_FLAG, .at = offsetof(struct dump_cfg, partial),
+    { .name = "partial",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct dump_cfg, partial),
       .help = "Print the good blocks of a damaged or unfinished trace" },
-    { .name = "no-runs", .kind = FL_OPT_FLAG, .at = offsetof(struct dump_cfg, no_runs),
+    { .name = "no-runs",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct dump_cfg, no_runs),
       .help = "Print events only" },
     FL_OPT_END,
 };

@@ -134,9 +134,7 @@ void fl_planes_get_u32(uint32_t *restrict out, const uint8_t *restrict planes, s
 {
     const uint8_t *p0 = planes + from, *p1 = p0 + n, *p2 = p1 + n, *p3 = p2 + n;
     switch (width) { /* one pass for each width: this is the hot loop of random traces */
-    case 0:
-        memset(out, 0, count * sizeof *out);
-        break;
+    case 0: memset(out, 0, count * sizeof *out); break;
     case 1:
         for (size_t i = 0; i < count; i++)
             out[i] = p0[i];

@@ -34,23 +34,14 @@ static size_t event_slots(struct fl_event *ev, struct slot s[SLOTS_MAX], bool *k
         ADD(ID, ev->process.copied_mm), ADD(I32, ev->process.oom_score_adj);
         ADD(TEXT, ev->process.comm);
         break;
-    case FL_EV_THREAD:
-        ADD(U32, ev->thread_start.pid), ADD(U32, ev->thread_start.tid);
-        break;
-    case FL_EV_THREAD_EXIT:
-        break;
-    case FL_EV_EXEC:
-        ADD(U32, ev->exec.pid), ADD(U32, ev->exec.mm), ADD(TEXT, ev->exec.path);
-        break;
-    case FL_EV_EXIT:
-        ADD(U32, ev->exit.pid), ADD(I32, ev->exit.status);
-        break;
+    case FL_EV_THREAD: ADD(U32, ev->thread_start.pid), ADD(U32, ev->thread_start.tid); break;
+    case FL_EV_THREAD_EXIT: break;
+    case FL_EV_EXEC: ADD(U32, ev->exec.pid), ADD(U32, ev->exec.mm), ADD(TEXT, ev->exec.path); break;
+    case FL_EV_EXIT: ADD(U32, ev->exit.pid), ADD(I32, ev->exit.status); break;
     case FL_EV_COMM:
         ADD(U32, ev->comm.pid), ADD(U32, ev->comm.tid), ADD(TEXT, ev->comm.comm);
         break;
-    case FL_EV_OOM_ADJ:
-        ADD(U32, ev->oom_adj.pid), ADD(I32, ev->oom_adj.oom_score_adj);
-        break;
+    case FL_EV_OOM_ADJ: ADD(U32, ev->oom_adj.pid), ADD(I32, ev->oom_adj.oom_score_adj); break;
     case FL_EV_FILE:
         ADD(U32, ev->file.file), ADD(U64, ev->file.dev), ADD(U64, ev->file.ino);
         ADD(U64, ev->file.size_bytes), ADD(TEXT, ev->file.path);
@@ -75,17 +66,12 @@ static size_t event_slots(struct fl_event *ev, struct slot s[SLOTS_MAX], bool *k
         ADD(U32, ev->advise.mm), ADD(U32, ev->advise.advice), ADD(U64, ev->advise.start);
         ADD(U64, ev->advise.length);
         break;
-    case FL_EV_SIGNAL:
-        ADD(U32, ev->signal.signo), ADD(U64, ev->signal.address);
-        break;
+    case FL_EV_SIGNAL: ADD(U32, ev->signal.signo), ADD(U64, ev->signal.address); break;
     case FL_EV_FAULT:
         ADD(U64, ev->fault.address), ADD(U64, ev->fault.ip), ADD(U32, ev->fault.flags);
         break;
-    case FL_EV_LOST:
-        ADD(U64, ev->lost.count);
-        break;
-    default:
-        *known = false;
+    case FL_EV_LOST: ADD(U64, ev->lost.count); break;
+    default: *known = false;
     }
 #undef ADD
     return n;
@@ -94,12 +80,22 @@ static size_t event_slots(struct fl_event *ev, struct slot s[SLOTS_MAX], bool *k
 const char *fl_event_name(enum fl_event_kind kind)
 {
     static const char *const names[] = {
-        [FL_EV_PROCESS] = "process", [FL_EV_THREAD] = "thread",
-        [FL_EV_THREAD_EXIT] = "thread-exit", [FL_EV_EXEC] = "exec", [FL_EV_EXIT] = "exit",
-        [FL_EV_COMM] = "comm", [FL_EV_OOM_ADJ] = "oom-adj", [FL_EV_FILE] = "file",
-        [FL_EV_MAP] = "map", [FL_EV_UNMAP] = "unmap", [FL_EV_PROTECT] = "protect",
-        [FL_EV_REMAP] = "remap", [FL_EV_ADVISE] = "advise", [FL_EV_SIGNAL] = "signal",
-        [FL_EV_FAULT] = "fault", [FL_EV_LOST] = "lost",
+        [FL_EV_PROCESS] = "process",
+        [FL_EV_THREAD] = "thread",
+        [FL_EV_THREAD_EXIT] = "thread-exit",
+        [FL_EV_EXEC] = "exec",
+        [FL_EV_EXIT] = "exit",
+        [FL_EV_COMM] = "comm",
+        [FL_EV_OOM_ADJ] = "oom-adj",
+        [FL_EV_FILE] = "file",
+        [FL_EV_MAP] = "map",
+        [FL_EV_UNMAP] = "unmap",
+        [FL_EV_PROTECT] = "protect",
+        [FL_EV_REMAP] = "remap",
+        [FL_EV_ADVISE] = "advise",
+        [FL_EV_SIGNAL] = "signal",
+        [FL_EV_FAULT] = "fault",
+        [FL_EV_LOST] = "lost",
     };
     size_t i = (size_t)kind;
     return i < sizeof names / sizeof names[0] && names[i] ? names[i] : "unknown";
@@ -132,8 +128,7 @@ int fl_event_encode(struct fl_buf *out, const struct fl_event *event, uint64_t l
     bool known;
     size_t n = event_slots(&ev, slots, &known);
     if (!known)
-        return fl_fail(err, FL_EUSAGE, "event kind %u is not one of event.h",
-                       (unsigned)ev.kind);
+        return fl_fail(err, FL_EUSAGE, "event kind %u is not one of event.h", (unsigned)ev.kind);
     uint64_t delta = ev.time_ns - last_time_ns;
     uint32_t thread = ev.thread + 1; /* FL_NO_THREAD wraps to 0 */
     size_t size = varint_len(delta) + varint_len(thread), text_len = 0;
@@ -201,7 +196,7 @@ int fl_event_decode(struct fl_cur *c, struct fl_event *ev, uint64_t last_time_ns
     if (!kind || !body)
         return fl_fail(err, FL_EFORMAT, "an event record is cut off");
     struct fl_cur in = { .p = body, .end = body + size };
-    *ev = (struct fl_event){ .kind = (enum fl_event_kind)*kind };
+    *ev = (struct fl_event){ .kind = (enum fl_event_kind) * kind };
     uint64_t delta = fl_cur_varint(&in);
     ev->thread = fl_cur_varint32(&in) - 1;
     ev->time_ns = last_time_ns + delta;

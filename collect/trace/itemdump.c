@@ -68,10 +68,10 @@ static void put_flags(FILE *out, uint32_t flags, const char *const *names, size_
         fputc('-', out);
 }
 
-static const char *const map_flags[] = { "shared", "anon", "stack", "heap", "special", "grow",
-                                         "locked", "hugetlb" };
-static const char *const fault_flags[] = { "major", "minor", "write", "exec", "kernel",
-                                           "present", "has-access" };
+static const char *const map_flags[] = { "shared",  "anon", "stack",  "heap",
+                                         "special", "grow", "locked", "hugetlb" };
+static const char *const fault_flags[] = { "major",  "minor",   "write",     "exec",
+                                           "kernel", "present", "has-access" };
 
 static void put_range(FILE *out, uint32_t mm, uint64_t start, uint64_t length)
 {
@@ -110,8 +110,7 @@ static void put_process_event(FILE *out, const struct fl_event *ev)
         fprintf(out, " pid=%" PRIu32 " oom-score-adj=%" PRId32, ev->oom_adj.pid,
                 ev->oom_adj.oom_score_adj);
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
@@ -130,9 +129,7 @@ static void put_memory_event(FILE *out, const struct fl_event *ev)
         put_id(out, "file", ev->map.file);
         fprintf(out, " offset=0x%" PRIx64, ev->map.offset);
         break;
-    case FL_EV_UNMAP:
-        put_range(out, ev->unmap.mm, ev->unmap.start, ev->unmap.length);
-        break;
+    case FL_EV_UNMAP: put_range(out, ev->unmap.mm, ev->unmap.start, ev->unmap.length); break;
     case FL_EV_PROTECT:
         put_range(out, ev->protect.mm, ev->protect.start, ev->protect.length);
         put_prot(out, ev->protect.prot);
@@ -147,18 +144,14 @@ static void put_memory_event(FILE *out, const struct fl_event *ev)
         fprintf(out, " advice=%" PRIu32, ev->advise.advice);
         break;
     case FL_EV_SIGNAL:
-        fprintf(out, " signo=%" PRIu32 " address=0x%" PRIx64, ev->signal.signo,
-                ev->signal.address);
+        fprintf(out, " signo=%" PRIu32 " address=0x%" PRIx64, ev->signal.signo, ev->signal.address);
         break;
     case FL_EV_FAULT:
         fprintf(out, " address=0x%" PRIx64 " ip=0x%" PRIx64, ev->fault.address, ev->fault.ip);
         put_flags(out, ev->fault.flags, fault_flags, sizeof fault_flags / sizeof fault_flags[0]);
         break;
-    case FL_EV_LOST:
-        fprintf(out, " count=%" PRIu64, ev->lost.count);
-        break;
-    default:
-        break;
+    case FL_EV_LOST: fprintf(out, " count=%" PRIu64, ev->lost.count); break;
+    default: break;
     }
 }
 
@@ -184,8 +177,10 @@ void fl_dump_item(const struct fl_reader *r, const struct fl_item *item, FILE *o
     const char *actor = runs->actor == FL_ACTOR_KERNEL ? "kernel" : "user";
     for (size_t i = 0; i < runs->n; i++) {
         struct fl_page page = fl_reader_page(r, runs->page[i]);
-        fprintf(out, "t%" PRIu32 " %s mm=%" PRIu32 " page=0x%" PRIx64 " id=%" PRIu32
-                " r=%" PRIu32 " w=%" PRIu32 " f=%" PRIu32 "\n", runs->thread, actor, page.mm,
-                page.vpn, runs->page[i], runs->reads[i], runs->writes[i], runs->fetches[i]);
+        fprintf(out,
+                "t%" PRIu32 " %s mm=%" PRIu32 " page=0x%" PRIx64 " id=%" PRIu32 " r=%" PRIu32
+                " w=%" PRIu32 " f=%" PRIu32 "\n",
+                runs->thread, actor, page.mm, page.vpn, runs->page[i], runs->reads[i],
+                runs->writes[i], runs->fetches[i]);
     }
 }

@@ -73,8 +73,10 @@ static int append(struct fl_meta *meta, const char *key, char *value, struct fl_
 int fl_meta_set(struct fl_meta *meta, const char *key, const char *value, struct fl_err *err)
 {
     if (!key_legal(key, strlen(key)))
-        return fl_fail(err, FL_EUSAGE, "metadata key '%.64s': use 1 to %u printable ASCII "
-                       "characters without space and '='", key, FL_META_KEY_MAX);
+        return fl_fail(err, FL_EUSAGE,
+                       "metadata key '%.64s': use 1 to %u printable ASCII "
+                       "characters without space and '='",
+                       key, FL_META_KEY_MAX);
     if (strlen(value) > FL_META_VALUE_MAX)
         return fl_fail(err, FL_EUSAGE, "metadata %.64s: value over %u MiB", key,
                        FL_META_VALUE_MAX >> 20);

@@ -19,8 +19,10 @@ static int read_header(struct fl_reader *r, struct fl_err *err)
     if (rc != FL_OK)
         return rc;
     if (fixed.length > size)
-        return fl_fail(err, FL_EFORMAT, "%s: truncated in the header at byte %llu: nothing can "
-                       "be recovered", r->source.name, (unsigned long long)size);
+        return fl_fail(err, FL_EFORMAT,
+                       "%s: truncated in the header at byte %llu: nothing can "
+                       "be recovered",
+                       r->source.name, (unsigned long long)size);
     rc = fl_source_get(&r->source, 0, fixed.length, &r->stored, &p, err);
     if (rc == FL_OK)
         rc = fl_header_meta(r->source.name, p, &fixed, r->meta, err);
@@ -195,8 +197,13 @@ static int next_runs(struct fl_reader *r, struct fl_item *item, struct fl_err *e
     r->segment_left -= n;
     item->kind = FL_ITEM_RUNS;
     item->runs = (struct fl_runs){
-        .thread = r->segment_thread, .actor = r->segment_actor, .n = n, .page = d->page,
-        .reads = d->count[0], .writes = d->count[1], .fetches = d->count[2],
+        .thread = r->segment_thread,
+        .actor = r->segment_actor,
+        .n = n,
+        .page = d->page,
+        .reads = d->count[0],
+        .writes = d->count[1],
+        .fetches = d->count[2],
     };
     return FL_OK;
 }

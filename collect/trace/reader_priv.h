@@ -22,17 +22,17 @@ struct fl_reader {
     uint32_t good_blocks; /* before the END block or the damage */
     uint64_t good_bytes;  /* header and those blocks */
     uint64_t good_accesses;
-    bool has_end;         /* an END block that is whole */
+    bool has_end; /* an END block that is whole */
     bool complete;
-    uint64_t damage_at;   /* offset */
-    char damage[200];     /* what is wrong and where; "" when complete */
+    uint64_t damage_at;    /* offset */
+    char damage[200];      /* what is wrong and where; "" when complete */
     char damage_note[400]; /* damage, and how much before it is good */
     struct fl_totals totals;
 
     /* Where it stands. */
-    uint64_t offset;      /* of the next block */
-    uint32_t block;       /* its number */
-    uint64_t block_offset; /* of the open block */
+    uint64_t offset;         /* of the next block */
+    uint32_t block;          /* its number */
+    uint64_t block_offset;   /* of the open block */
     uint64_t block_accesses; /* as its envelope says */
     bool block_open;
     uint32_t segment_left, segment_thread, events_left;

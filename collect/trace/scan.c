@@ -33,9 +33,8 @@ void fl_reader_note(struct fl_reader *r)
         snprintf(r->damage_note, sizeof r->damage_note, "%s; block 0 is good (%s accesses)",
                  r->damage, accesses);
     else
-        snprintf(r->damage_note, sizeof r->damage_note,
-                 "%s; blocks 0-%u are good (%s accesses)", r->damage, r->good_blocks - 1,
-                 accesses);
+        snprintf(r->damage_note, sizeof r->damage_note, "%s; blocks 0-%u are good (%s accesses)",
+                 r->damage, r->good_blocks - 1, accesses);
 }
 
 int fl_reader_refuse(const struct fl_reader *r, struct fl_err *err)
@@ -80,14 +79,17 @@ static int judge_versions(struct fl_reader *r, const struct fl_envelope *e, stru
     if (e->kind == FL_BLOCK_STREAM || e->kind == FL_BLOCK_END) {
         if (e->codec <= FL_CODEC_ZSTD && !(e->flags & ~(unsigned)FL_BLOCKF_OPTIONAL))
             return FL_OK;
-        return fl_fail(err, FL_EVERSION, "%s: block %u is coded in a way this faultline does not "
-                       "know (codec %u, flags 0x%x); upgrade faultline", r->source.name, e->seq,
-                       e->codec, e->flags);
+        return fl_fail(err, FL_EVERSION,
+                       "%s: block %u is coded in a way this faultline does not "
+                       "know (codec %u, flags 0x%x); upgrade faultline",
+                       r->source.name, e->seq, e->codec, e->flags);
     }
     if (e->flags & FL_BLOCKF_OPTIONAL)
         return FL_OK;
-    return fl_fail(err, FL_EVERSION, "%s: block %u is of kind %u, which this faultline does not "
-                   "know; upgrade faultline", r->source.name, e->seq, e->kind);
+    return fl_fail(err, FL_EVERSION,
+                   "%s: block %u is of kind %u, which this faultline does not "
+                   "know; upgrade faultline",
+                   r->source.name, e->seq, e->kind);
 }
 
 static int take_end(struct fl_reader *r, const struct fl_envelope *e, const uint8_t *payload,
@@ -147,8 +149,7 @@ static int scan_block(struct fl_reader *r, uint64_t at, uint64_t *time_ns, bool 
         damaged(r, at + left, "truncated in block %u at byte %llu", r->good_blocks, place + left);
         return FL_OK;
     }
-    rc = fl_source_get(&r->source, at + FL_ENVELOPE_BYTES, e.stored_len, &r->stored, &payload,
-                       err);
+    rc = fl_source_get(&r->source, at + FL_ENVELOPE_BYTES, e.stored_len, &r->stored, &payload, err);
     if (rc != FL_OK)
         return rc;
     if (!fl_envelope_sound(head, &e, payload)) {

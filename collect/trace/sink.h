@@ -11,8 +11,8 @@
 #include <faultline/err.h>
 
 struct fl_sink {
-    int fd;              /* -1: memory */
-    char *path;          /* for messages */
+    int fd;     /* -1: memory */
+    char *path; /* for messages */
     struct fl_buf mem;
     uint64_t good_bytes; /* header and finished blocks */
 };

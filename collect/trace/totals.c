@@ -2,18 +2,20 @@
 #include "wire.h"
 
 static const char *const field_names[FL_TOTALS_FIELDS] = {
-    "reads", "writes", "fetches", "syscall_reads", "syscall_writes", "runs", "events",
-    "faults_minor", "faults_major", "faults_unknown", "lost_events", "distinct_pages",
-    "processes", "threads", "address_spaces", "files", "duration_ns",
+    "reads",       "writes",         "fetches",      "syscall_reads", "syscall_writes",
+    "runs",        "events",         "faults_minor", "faults_major",  "faults_unknown",
+    "lost_events", "distinct_pages", "processes",    "threads",       "address_spaces",
+    "files",       "duration_ns",
 };
 
 /* In the order of docs/trace-format.md, "END block". */
 static void to_fields(uint64_t f[FL_TOTALS_FIELDS], const struct fl_totals *t)
 {
     const uint64_t v[FL_TOTALS_FIELDS] = {
-        t->reads, t->writes, t->fetches, t->syscall_reads, t->syscall_writes, t->runs, t->events,
-        t->faults_minor, t->faults_major, t->faults_unknown, t->lost_events, t->distinct_pages,
-        t->processes, t->threads, t->address_spaces, t->files, t->duration_ns,
+        t->reads,       t->writes,         t->fetches,      t->syscall_reads, t->syscall_writes,
+        t->runs,        t->events,         t->faults_minor, t->faults_major,  t->faults_unknown,
+        t->lost_events, t->distinct_pages, t->processes,    t->threads,       t->address_spaces,
+        t->files,       t->duration_ns,
     };
     for (size_t i = 0; i < FL_TOTALS_FIELDS; i++)
         f[i] = v[i];
@@ -47,11 +49,23 @@ int fl_end_decode(const uint8_t *p, size_t len, uint32_t *blocks, struct fl_tota
         f[15] > UINT32_MAX)
         return fl_fail(err, FL_EFORMAT, "malformed END block");
     *t = (struct fl_totals){
-        .reads = f[0], .writes = f[1], .fetches = f[2], .syscall_reads = f[3],
-        .syscall_writes = f[4], .runs = f[5], .events = f[6], .faults_minor = f[7],
-        .faults_major = f[8], .faults_unknown = f[9], .lost_events = f[10],
-        .distinct_pages = f[11], .processes = (uint32_t)f[12], .threads = (uint32_t)f[13],
-        .address_spaces = (uint32_t)f[14], .files = (uint32_t)f[15], .duration_ns = f[16],
+        .reads = f[0],
+        .writes = f[1],
+        .fetches = f[2],
+        .syscall_reads = f[3],
+        .syscall_writes = f[4],
+        .runs = f[5],
+        .events = f[6],
+        .faults_minor = f[7],
+        .faults_major = f[8],
+        .faults_unknown = f[9],
+        .lost_events = f[10],
+        .distinct_pages = f[11],
+        .processes = (uint32_t)f[12],
+        .threads = (uint32_t)f[13],
+        .address_spaces = (uint32_t)f[14],
+        .files = (uint32_t)f[15],
+        .duration_ns = f[16],
     };
     return meta ? fl_meta_decode(&c, meta, err) : FL_OK;
 }

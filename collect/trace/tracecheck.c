@@ -77,9 +77,13 @@ static int put_new_end(struct fl_reader *r, struct fl_sink *to, struct fl_err *e
     if (rc == FL_OK) {
         fl_end_encode(&end, r->good_blocks, &r->totals, late);
         struct fl_envelope e = {
-            .kind = FL_BLOCK_END, .codec = FL_CODEC_RAW, .seq = r->good_blocks,
-            .raw_len = (uint32_t)end.len, .stored_len = (uint32_t)end.len,
-            .first_access = r->good_accesses, .first_time_ns = r->totals.duration_ns,
+            .kind = FL_BLOCK_END,
+            .codec = FL_CODEC_RAW,
+            .seq = r->good_blocks,
+            .raw_len = (uint32_t)end.len,
+            .stored_len = (uint32_t)end.len,
+            .first_access = r->good_accesses,
+            .first_time_ns = r->totals.duration_ns,
         };
         uint8_t envelope[FL_ENVELOPE_BYTES];
         rc = end.oom ? fl_nomem(err, "END block") : FL_OK;

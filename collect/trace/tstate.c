@@ -55,8 +55,7 @@ static bool grow(void *array, uint32_t *cap, uint32_t n, size_t size)
     return true;
 }
 
-static int add_process(struct fl_tstate *s, const struct fl_event *ev, int code,
-                       struct fl_err *err)
+static int add_process(struct fl_tstate *s, const struct fl_event *ev, int code, struct fl_err *err)
 {
     uint32_t mm = ev->process.mm, copied = ev->process.copied_mm;
     if (mm > s->spaces || mm == FL_NO_MM)
@@ -140,8 +139,7 @@ int fl_tstate_event(struct fl_tstate *s, const struct fl_event *ev, int code, st
         s->files++;
     }
     if (ev->kind == FL_EV_MAP && ev->map.file != FL_NO_FILE && ev->map.file >= s->files)
-        return fl_fail(err, code, "map event of file %u, but there are %u", ev->map.file,
-                       s->files);
+        return fl_fail(err, code, "map event of file %u, but there are %u", ev->map.file, s->files);
     return FL_OK;
 }
 

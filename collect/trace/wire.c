@@ -22,8 +22,7 @@ static uint64_t block_checksum(const uint8_t *envelope, const void *payload, siz
     return XXH3_64bits_withSeed(payload, len, XXH3_64bits(envelope, FL_ENVELOPE_HASHED));
 }
 
-void fl_envelope_encode(uint8_t out[FL_ENVELOPE_BYTES], struct fl_envelope *e,
-                        const void *payload)
+void fl_envelope_encode(uint8_t out[FL_ENVELOPE_BYTES], struct fl_envelope *e, const void *payload)
 {
     fl_put_le(out, FL_ENVELOPE_MAGIC, 4);
     out[4] = e->kind;
@@ -79,8 +78,7 @@ int fl_header_encode(struct fl_buf *out, enum fl_fidelity fidelity, const struct
     if (out->oom)
         return fl_nomem(err, "trace header");
     if (out->len + 8 > FL_HEADER_MAX)
-        return fl_fail(err, FL_EUSAGE, "the trace's metadata is over %u MiB",
-                       FL_HEADER_MAX >> 20);
+        return fl_fail(err, FL_EUSAGE, "the trace's metadata is over %u MiB", FL_HEADER_MAX >> 20);
     fl_put_le(out->data + length_at, out->len + 8, 4);
     fl_buf_put_le(out, XXH3_64bits(out->data, out->len), 8);
     return out->oom ? fl_nomem(err, "trace header") : FL_OK;
@@ -100,8 +98,10 @@ static int not_a_trace(const char *name, const uint8_t *p, size_t len, struct fl
     for (size_t i = 0; i < len && i < FL_HEADER_FIXED && text; i++)
         text = p[i] == '\n' || p[i] == '\r' || p[i] == '\t' || (p[i] >= 0x20 && p[i] != 0x7f);
     if (text)
-        return fl_fail(err, FL_EFORMAT, "%s: is a text file, not a faultline trace; "
-                       "'faultline import' reads other tools' traces", name);
+        return fl_fail(err, FL_EFORMAT,
+                       "%s: is a text file, not a faultline trace; "
+                       "'faultline import' reads other tools' traces",
+                       name);
     return fl_fail(err, FL_EFORMAT, "%s: not a faultline trace", name);
 }
 
@@ -111,13 +111,16 @@ int fl_header_peek(const char *name, const uint8_t *p, size_t len, struct fl_hea
     if (len < sizeof fl_trace_magic || memcmp(p, fl_trace_magic, sizeof fl_trace_magic))
         return not_a_trace(name, p, len, err);
     if (len < FL_HEADER_FIXED)
-        return fl_fail(err, FL_EFORMAT, "%s: truncated in the header at byte %zu: "
-                       "nothing can be recovered", name, len);
+        return fl_fail(err, FL_EFORMAT,
+                       "%s: truncated in the header at byte %zu: "
+                       "nothing can be recovered",
+                       name, len);
     unsigned version = (unsigned)fl_get_le(p + 8, 2), layout = (unsigned)fl_get_le(p + 10, 2);
     if (version != FL_TRACE_VERSION || layout != FL_HEADER_LAYOUT)
-        return fl_fail(err, FL_EVERSION, "%s: trace version %u.%u, this faultline reads %u.%u; "
-                       "upgrade faultline", name, version, layout, FL_TRACE_VERSION,
-                       FL_HEADER_LAYOUT);
+        return fl_fail(err, FL_EVERSION,
+                       "%s: trace version %u.%u, this faultline reads %u.%u; "
+                       "upgrade faultline",
+                       name, version, layout, FL_TRACE_VERSION, FL_HEADER_LAYOUT);
     *out = (struct fl_header_fixed){
         .length = (uint32_t)fl_get_le(p + 12, 4),
         .required = fl_get_le(p + 16, 8),
@@ -125,9 +128,10 @@ int fl_header_peek(const char *name, const uint8_t *p, size_t len, struct fl_hea
         .fidelity = (enum fl_fidelity)p[32],
     };
     if (out->required & ~FL_FEATURES_KNOWN)
-        return fl_fail(err, FL_EVERSION, "%s: needs trace features 0x%llx that this faultline "
-                       "does not know; upgrade faultline", name,
-                       (unsigned long long)(out->required & ~FL_FEATURES_KNOWN));
+        return fl_fail(err, FL_EVERSION,
+                       "%s: needs trace features 0x%llx that this faultline "
+                       "does not know; upgrade faultline",
+                       name, (unsigned long long)(out->required & ~FL_FEATURES_KNOWN));
     if (out->length < FL_HEADER_FIXED + 9 || out->length > FL_HEADER_MAX)
         return fl_fail(err, FL_EFORMAT, "%s: damaged header: a length of %u bytes", name,
                        out->length);

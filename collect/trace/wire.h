@@ -15,18 +15,18 @@
 #include "codec.h"
 
 #define FL_HEADER_LAYOUT 1u
-#define FL_HEADER_FIXED 33u             /* bytes before the metadata */
-#define FL_HEADER_MAX (16u << 20)       /* bytes of a whole header */
-#define FL_FEATURES_KNOWN UINT64_C(0)   /* required-feature bits this build reads */
+#define FL_HEADER_FIXED 33u           /* bytes before the metadata */
+#define FL_HEADER_MAX (16u << 20)     /* bytes of a whole header */
+#define FL_FEATURES_KNOWN UINT64_C(0) /* required-feature bits this build reads */
 
 #define FL_ENVELOPE_BYTES 56u
-#define FL_ENVELOPE_HASHED 48u          /* what the checksum's seed covers */
-#define FL_ENVELOPE_MAGIC 0x4b424c46u   /* "FLBK" */
+#define FL_ENVELOPE_HASHED 48u        /* what the checksum's seed covers */
+#define FL_ENVELOPE_MAGIC 0x4b424c46u /* "FLBK" */
 #define FL_BLOCK_RAW_MAX (64u << 20)
 #define FL_BLOCK_STORED_MAX (65u << 20)
 #define FL_BLOCK_RUNS_MAX (1u << 20)
 #define FL_BLOCK_EVENTS_BYTES (4u << 20) /* the writer ends a block beyond this */
-#define FL_BLOCK_LISTS_MAX 4096u        /* threads with runs in a recency-coded block */
+#define FL_BLOCK_LISTS_MAX 4096u         /* threads with runs in a recency-coded block */
 #define FL_RECENCY_MAX 240u
 #define FL_SHAPES_MAX 254u
 #define FL_SHAPE_ESCAPE 255u
@@ -35,7 +35,7 @@
 #define FL_META_KEY_MAX 255u
 #define FL_VPN_MAX (UINT64_MAX >> 1)
 #define FL_TOTALS_FIELDS 17u
-#define FL_STREAM_HEADER 40u              /* bytes before a STREAM block's columns */
+#define FL_STREAM_HEADER 40u /* bytes before a STREAM block's columns */
 
 enum { FL_BLOCK_STREAM = 1, FL_BLOCK_END = 2 };
 enum { FL_CODEC_RAW = 0, FL_CODEC_ZSTD = 1 };
@@ -51,8 +51,7 @@ struct fl_envelope {
 extern const uint8_t fl_trace_magic[8];
 
 /* The checksum is over envelope bytes 0-47 and @payload; it fills e->checksum. */
-void fl_envelope_encode(uint8_t out[FL_ENVELOPE_BYTES], struct fl_envelope *e,
-                        const void *payload);
+void fl_envelope_encode(uint8_t out[FL_ENVELOPE_BYTES], struct fl_envelope *e, const void *payload);
 /* False: the magic is wrong. Nothing else is judged. */
 bool fl_envelope_decode(struct fl_envelope *e, const uint8_t in[FL_ENVELOPE_BYTES]);
 bool fl_envelope_sound(const uint8_t in[FL_ENVELOPE_BYTES], const struct fl_envelope *e,

@@ -47,8 +47,7 @@ static int writer_new(enum fl_fidelity fidelity, const struct fl_meta *meta,
     w->zstd = ZSTD_createCCtx();
     int rc = w->late && w->zstd ? FL_OK : fl_nomem(err, "trace writer");
     if (rc == FL_OK)
-        rc = fl_blockenc_init(&w->block, runs < FL_BLOCK_RUNS_MAX ? runs : FL_BLOCK_RUNS_MAX,
-                              err);
+        rc = fl_blockenc_init(&w->block, runs < FL_BLOCK_RUNS_MAX ? runs : FL_BLOCK_RUNS_MAX, err);
     if (rc == FL_OK)
         rc = fl_header_encode(&head, fidelity, meta, err);
     if (rc == FL_OK && path)
@@ -92,9 +91,14 @@ static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const str
 {
     uint64_t accesses = fl_totals_accesses(&w->totals);
     struct fl_envelope e = {
-        .kind = kind, .codec = FL_CODEC_RAW, .seq = w->blocks, .runs = runs,
-        .raw_len = (uint32_t)raw->len, .stored_len = (uint32_t)raw->len,
-        .first_access = w->block_access, .first_time_ns = w->block_time_ns,
+        .kind = kind,
+        .codec = FL_CODEC_RAW,
+        .seq = w->blocks,
+        .runs = runs,
+        .raw_len = (uint32_t)raw->len,
+        .stored_len = (uint32_t)raw->len,
+        .first_access = w->block_access,
+        .first_time_ns = w->block_time_ns,
         .accesses = accesses - w->block_access,
     };
     const uint8_t *payload = raw->data;
@@ -242,8 +246,7 @@ static int begin_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, 
     struct fl_blockenc *b = &w->block;
     int rc = end_run(w, err);
     bool same = b->segment_open && b->thread == thread && b->actor == actor;
-    if (rc == FL_OK &&
-        (fl_blockenc_full(b) || (!same && !fl_blockenc_segment_fits(b, thread)))) {
+    if (rc == FL_OK && (fl_blockenc_full(b) || (!same && !fl_blockenc_segment_fits(b, thread)))) {
         rc = finish_block(w, err);
         same = false;
     }
@@ -296,8 +299,7 @@ int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uin
 
 int fl_writer_meta(struct fl_writer *w, const char *key, const char *value, struct fl_err *err)
 {
-    return w->failed.code != FL_OK ? repeat_failure(w, err)
-                                   : fl_meta_set(w->late, key, value, err);
+    return w->failed.code != FL_OK ? repeat_failure(w, err) : fl_meta_set(w->late, key, value, err);
 }
 
 int fl_writer_flush(struct fl_writer *w, struct fl_err *err)

@@ -58,8 +58,8 @@ static void write_runs(struct fl_writer *w, unsigned blocks)
     struct fl_err err;
     for (unsigned b = 0; b < blocks; b++) {
         for (unsigned i = 0; i < 10; i++)
-            assert_int_equal(fl_writer_run(w, 0, FL_ACTOR_USER, 0, 1000 + b * 3 + i % 4, 1, 0, 0,
-                                           &err), FL_OK);
+            assert_int_equal(
+                fl_writer_run(w, 0, FL_ACTOR_USER, 0, 1000 + b * 3 + i % 4, 1, 0, 0, &err), FL_OK);
         assert_int_equal(fl_writer_flush(w, &err), FL_OK);
     }
 }
@@ -172,9 +172,10 @@ static void the_message_says_where_and_how_to_recover(void **state)
     make_mem(3, &bytes, &len);
     save(path, bytes, len - 1);
     assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_EFORMAT);
-    snprintf(want, sizeof want, "%s: truncated in block 3 at byte %zu; blocks 0-2 are good (30 "
-             "accesses): recover them with 'faultline check --salvage OUT %s'", path, len - 1,
-             path);
+    snprintf(want, sizeof want,
+             "%s: truncated in block 3 at byte %zu; blocks 0-2 are good (30 "
+             "accesses): recover them with 'faultline check --salvage OUT %s'",
+             path, len - 1, path);
     assert_string_equal(err.msg, want);
     assert_int_equal(err.offset_bytes, len - 1);
     free(bytes);

@@ -105,8 +105,7 @@ static void insert_block(struct file *f, uint8_t kind, uint8_t flags)
     sign(f, f->end);
 }
 
-static int open_file(const struct file *f, unsigned flags, struct fl_reader **r,
-                     struct fl_err *err)
+static int open_file(const struct file *f, unsigned flags, struct fl_reader **r, struct fl_err *err)
 {
     memset(err, 0, sizeof *err);
     *r = NULL;
@@ -271,35 +270,35 @@ static void with_byte(size_t at, uint8_t value, const char *text)
 static void contents_that_cannot_be_are_refused(void **state)
 {
     (void)state;
-    with_byte(0x9e, 1, "thread 1");           /* segment of a thread that is not there */
-    with_byte(0x9c, 4, "sequence");           /* three events before the runs */
-    with_byte(0x9d, 0x01, "sequence");        /* a segment of no runs */
-    with_byte(0x9d, 0x11, "more runs");       /* four runs */
-    with_byte(0x9d, 0x09, "more than");       /* two of three runs named */
-    with_byte(0xbc, 0x04, "out of order");    /* first id 1 */
-    with_byte(0xbd, 0x01, "out of order");    /* second id -1 */
+    with_byte(0x9e, 1, "thread 1");            /* segment of a thread that is not there */
+    with_byte(0x9c, 4, "sequence");            /* three events before the runs */
+    with_byte(0x9d, 0x01, "sequence");         /* a segment of no runs */
+    with_byte(0x9d, 0x11, "more runs");        /* four runs */
+    with_byte(0x9d, 0x09, "more than");        /* two of three runs named */
+    with_byte(0xbc, 0x04, "out of order");     /* first id 1 */
+    with_byte(0xbd, 0x01, "out of order");     /* second id -1 */
     with_byte(0xbd, 0x00, "changes its mean"); /* second id 0 again, another page */
-    with_byte(0xc4, 0x00, "dictionary");      /* recency before anything was touched */
-    with_byte(0xc4, 0x41, "dictionary");      /* far reference without any */
-    with_byte(0xc4, 0x42, "dictionary");      /* no such code */
-    with_byte(0xc5, 0x00, "dictionary");      /* then position 1 of a list of 1 */
+    with_byte(0xc4, 0x00, "dictionary");       /* recency before anything was touched */
+    with_byte(0xc4, 0x41, "dictionary");       /* far reference without any */
+    with_byte(0xc4, 0x42, "dictionary");       /* no such code */
+    with_byte(0xc5, 0x00, "dictionary");       /* then position 1 of a list of 1 */
     with_byte(0xcd, 0x02, "unknown run shape");
-    with_byte(0xcd, 0xff, "escape");          /* an escape without one */
+    with_byte(0xcd, 0xff, "escape"); /* an escape without one */
     with_byte(0xcb, 0x00, "without accesses");
-    with_byte(0xa1, 0x0b, "malformed");       /* a record too short for its fields */
-    with_byte(0xa6, 0x01, "address space");   /* the first space must be 0 */
-    with_byte(0xa7, 0x01, "copy");            /* a copy of a space that is not there */
-    with_byte(0xaa, 0x00, "malformed");       /* NUL in a string... */
-    with_byte(0xb1, 0x02, "thread");          /* first thread must be 0 */
-    with_byte(0xb2, 0x63, "not announced");   /* of a process that exists */
-    with_byte(0xb9, 0x63, "not announced");   /* and the exit, too */
-    with_byte(0x74, 241, "malformed");        /* recency depth */
-    with_byte(0x76, 255, "malformed");        /* shapes */
-    with_byte(0x80, 2, "in the block");       /* one record fewer */
-    with_byte(0x84, 2, "malformed");          /* runs differ from the envelope's */
+    with_byte(0xa1, 0x0b, "malformed");     /* a record too short for its fields */
+    with_byte(0xa6, 0x01, "address space"); /* the first space must be 0 */
+    with_byte(0xa7, 0x01, "copy");          /* a copy of a space that is not there */
+    with_byte(0xaa, 0x00, "malformed");     /* NUL in a string... */
+    with_byte(0xb1, 0x02, "thread");        /* first thread must be 0 */
+    with_byte(0xb2, 0x63, "not announced"); /* of a process that exists */
+    with_byte(0xb9, 0x63, "not announced"); /* and the exit, too */
+    with_byte(0x74, 241, "malformed");      /* recency depth */
+    with_byte(0x76, 255, "malformed");      /* shapes */
+    with_byte(0x80, 2, "in the block");     /* one record fewer */
+    with_byte(0x84, 2, "malformed");        /* runs differ from the envelope's */
     with_byte(BLOCK0 + 20, 4, "malformed");
-    with_byte(BLOCK0 + 32, 1, "time");        /* not the last event's time */
-    with_byte(BLOCK0 + 24, 1, "continue");    /* accesses before the first block */
+    with_byte(BLOCK0 + 32, 1, "time");     /* not the last event's time */
+    with_byte(BLOCK0 + 24, 1, "continue"); /* accesses before the first block */
     with_byte(BLOCK0 + 8, 1, "number");
     with_byte(BLOCK0 + 12, 0x5d, "lengths");
     with_byte(END + 24, 9, "continue");
@@ -364,7 +363,10 @@ static void what_is_no_trace_is_named_as_such(void **state)
     assert_string_equal(err.msg, "trace: is empty, not a faultline trace");
     assert_int_equal(fl_reader_open_mem("hello, world\n", 13, 0, &r, &err), FL_EFORMAT);
     assert_non_null(strstr(err.msg, "is a text file"));
-    assert_int_equal(fl_reader_open_mem("\x7f" "ELF\2\1\1", 8, 0, &r, &err), FL_EFORMAT);
+    assert_int_equal(fl_reader_open_mem("\x7f"
+                                        "ELF\2\1\1",
+                                        8, 0, &r, &err),
+                     FL_EFORMAT);
     assert_string_equal(err.msg, "trace: not a faultline trace");
     assert_int_equal(fl_reader_open_path("/", 0, &r, &err), FL_EFORMAT);
     assert_string_equal(err.msg, "/: is a directory, not a faultline trace");

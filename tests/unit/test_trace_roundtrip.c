@@ -173,9 +173,7 @@ static void any_event(struct model *m, struct fl_writer *w)
     case FL_EV_COMM:
         ev.comm.pid = 100 + p, ev.comm.tid = (uint32_t)rnd(m), ev.comm.comm = any_name(m);
         break;
-    case FL_EV_OOM_ADJ:
-        ev.oom_adj.pid = 100 + p, ev.oom_adj.oom_score_adj = -1000;
-        break;
+    case FL_EV_OOM_ADJ: ev.oom_adj.pid = 100 + p, ev.oom_adj.oom_score_adj = -1000; break;
     case FL_EV_FILE:
         ev.file.file = m->files++, ev.file.dev = rnd(m), ev.file.ino = rnd(m);
         ev.file.size_bytes = UINT64_MAX, ev.file.path = any_name(m);
@@ -185,9 +183,7 @@ static void any_event(struct model *m, struct fl_writer *w)
         ev.map.file = m->files ? (uint32_t)(rnd(m) % m->files) : FL_NO_FILE;
         ev.map.start = start, ev.map.length = length, ev.map.offset = rnd(m) << 12;
         break;
-    case FL_EV_UNMAP:
-        ev.unmap.mm = mm, ev.unmap.start = start, ev.unmap.length = length;
-        break;
+    case FL_EV_UNMAP: ev.unmap.mm = mm, ev.unmap.start = start, ev.unmap.length = length; break;
     case FL_EV_PROTECT:
         ev.protect.mm = mm, ev.protect.prot = 1, ev.protect.start = start;
         ev.protect.length = length;
@@ -200,9 +196,7 @@ static void any_event(struct model *m, struct fl_writer *w)
         ev.advise.mm = mm, ev.advise.advice = 4, ev.advise.start = start;
         ev.advise.length = length;
         break;
-    case FL_EV_SIGNAL:
-        ev.signal.signo = 11, ev.signal.address = UINT64_MAX;
-        break;
+    case FL_EV_SIGNAL: ev.signal.signo = 11, ev.signal.address = UINT64_MAX; break;
     case FL_EV_FAULT:
         ev.fault.address = rnd(m), ev.fault.ip = rnd(m), ev.fault.flags = (uint32_t)(rnd(m) % 128);
         if (ev.fault.flags & FL_FAULT_MAJOR)
@@ -212,9 +206,7 @@ static void any_event(struct model *m, struct fl_writer *w)
         else
             m->totals.faults_unknown++;
         break;
-    default:
-        ev.lost.count = rnd(m) % 100;
-        m->totals.lost_events += ev.lost.count;
+    default: ev.lost.count = rnd(m) % 100; m->totals.lost_events += ev.lost.count;
     }
     put_event(m, w, &ev);
 }
@@ -224,7 +216,8 @@ static uint32_t any_count(struct model *m)
     switch (rnd(m) % 12) {
     case 0: return UINT32_MAX;
     case 1: return (uint32_t)rnd(m);
-    case 2: case 3: return (uint32_t)(rnd(m) % 1000);
+    case 2:
+    case 3: return (uint32_t)(rnd(m) % 1000);
     default: return (uint32_t)(rnd(m) % 4);
     }
 }
@@ -331,7 +324,7 @@ static void one_round(uint64_t seed, uint32_t block_runs, uint64_t spread, size_
         if (rnd(&m) % 8 == 0)
             any_event(&m, w);
         else
-            any_runs(&m, w, spread, rnd(&m) % 40 + 1);
+            any_runs(&m, w, spread, rnd(&m) % 100 ? rnd(&m) % 40 + 1 : 5000);
     }
     m.totals.address_spaces = m.mms;
     m.totals.files = m.files;

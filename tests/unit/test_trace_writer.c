@@ -82,7 +82,7 @@ static void runs_that_continue_the_last_one_are_merged(void **state)
     assert_int_equal(run(w, FL_ACTOR_USER, 5, 1, 0, 0), FL_OK);
     struct fl_event ev = { .kind = FL_EV_LOST, .thread = FL_NO_THREAD };
     assert_int_equal(fl_writer_event(w, &ev, &err), FL_OK);
-    assert_int_equal(run(w, FL_ACTOR_USER, 5, 1, 0, 0), FL_OK); /* an event between */
+    assert_int_equal(run(w, FL_ACTOR_USER, 5, 1, 0, 0), FL_OK);          /* an event between */
     assert_int_equal(run(w, FL_ACTOR_USER, 5, UINT32_MAX, 0, 0), FL_OK); /* no room */
     assert_int_equal(fl_writer_totals(w)->runs, 5);
     struct fl_reader *r = reread(w, &bytes);
@@ -290,7 +290,8 @@ static void metadata_keeps_order_and_replaces_values(void **state)
     assert_int_equal(fl_writer_meta(w, "host.cpus", "13", &err), FL_OK);
     struct fl_reader *r = reread(w, &bytes);
     const char *const want[3][2] = { { "host.kernel", "6.18\nwith a line" },
-                                     { "host.cpus", "13" }, { "quality.x", "late" } };
+                                     { "host.cpus", "13" },
+                                     { "quality.x", "late" } };
     for (size_t i = 0; i < 3; i++) {
         assert_true(fl_meta_at(fl_reader_meta(r), i, &key, &value));
         assert_string_equal(key, want[i][0]);
