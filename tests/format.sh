@@ -10,12 +10,10 @@ if ! command -v clang-format >/dev/null; then
 fi
 mapfile -t files < <(find include collect replay analyze plots tests -name '*.[ch]' 2>/dev/null | sort)
 [ ${#files[@]} -gt 0 ] || { echo "no C files under $root"; exit 1; }
-bad=0
-for file in "${files[@]}"; do
-    if ! clang-format --dry-run --Werror "$file" >/dev/null 2>&1; then
-        echo "$file: run clang-format -i on it"
-        bad=$((bad + 1))
-    fi
+mapfile -t bad < <(clang-format --dry-run "${files[@]}" 2>&1 |
+    sed -n 's/^\([^:]*\):[0-9]*:[0-9]*: .*/\1/p' | sort -u)
+for file in "${bad[@]}"; do
+    echo "$file: run clang-format -i on it"
 done
-echo "$bad of ${#files[@]} files need clang-format"
-[ $bad -eq 0 ]
+echo "${#bad[@]} of ${#files[@]} files need clang-format"
+[ ${#bad[@]} -eq 0 ]
