@@ -375,7 +375,6 @@ static int on_fault(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_
     ev.fault.flags = major ? FL_FAULT_MAJOR : FL_FAULT_MINOR;
     ev.fault.flags |= kernel ? (uint32_t)FL_FAULT_KERNEL : 0;
     ev.fault.flags |= access_flags(t, th, rec->fault.address);
-    t->counts.faults++;
     t->counts.minor += !major;
     t->counts.major += major;
     t->counts.kernel_mode += kernel;

@@ -48,7 +48,7 @@ struct fl_tree_opts {
 };
 
 struct fl_tree_counts {
-    uint64_t faults, minor, major;
+    uint64_t minor, major; /* faults */
     uint64_t kernel_mode;  /* of the faults */
     uint64_t access_known; /* faults whose access bits were found */
     uint64_t failed;       /* exceptions in user mode that no completed fault followed: signals */

@@ -322,6 +322,11 @@ static int put_totals(struct session *s, const struct fl_perf_sums *sums, struct
 {
     const struct fl_tree_counts *c = fl_tree_counts(s->tree);
     struct fl_merge_counts merge = fl_merge_counts(s->merge);
+    /* Tasks that still run go on counting; lost records are a difference already told. */
+    bool comparable = !c->lost && !c->live_threads;
+    uint64_t counted = sums->count[FL_SRC_MINOR] + sums->count[FL_SRC_MAJOR];
+    bool differs = comparable &&
+                   (sums->count[FL_SRC_MINOR] != c->minor || sums->count[FL_SRC_MAJOR] != c->major);
     const struct {
         const char *key;
         uint64_t value;
@@ -342,6 +347,8 @@ static int put_totals(struct session *s, const struct fl_perf_sums *sums, struct
         { "quality.unknown_records", c->unknown_records, "records of tasks not seen to start" },
         { "quality.forks_unsure", c->forks_unsure,
           "new processes may have been vfork's: taken for copies" },
+        { "quality.counts_differ", differs ? counted : 0,
+          "faults were counted by the kernel, but not as many or not the same kind reported" },
         { "quality.unfinished", c->live_threads, "threads still ran, or were lost from sight" },
     };
     int rc = FL_OK;
