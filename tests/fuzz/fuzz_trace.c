@@ -3,6 +3,7 @@
  * Any bytes as a trace. The fuzz build takes every checksum as right
  * (FAULTLINE_FUZZING), or nothing behind the header would ever be reached.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -10,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void must(int holds)
+static void must(bool holds)
 {
     if (!holds)
         abort();
@@ -32,7 +33,7 @@ static uint64_t walk(struct fl_reader *r, FILE *sink, int *rc)
         must(item.runs.n > 0);
         for (size_t i = 0; i < item.runs.n; i++) {
             must(item.runs.page[i] < fl_reader_pages(r));
-            must(item.runs.reads[i] | item.runs.writes[i] | item.runs.fetches[i]);
+            must((item.runs.reads[i] | item.runs.writes[i] | item.runs.fetches[i]) != 0);
             sum = sum * 31 + fl_reader_page(r, item.runs.page[i]).vpn + item.runs.reads[i];
         }
     }
