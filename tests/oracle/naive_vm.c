@@ -5,6 +5,17 @@
 
 #include "naive_world.h"
 
+static uint64_t page_of(uint64_t address)
+{
+    return address / 4096;
+}
+
+/* The first page after the range. */
+static uint64_t end_of(uint64_t address, uint64_t length)
+{
+    return (address + length + 4095) / 4096;
+}
+
 static struct mapping *mapping_at(struct world *w, uint32_t mm, uint64_t vpn)
 {
     for (size_t i = 0; i < w->mappings.n; i++) {
@@ -236,8 +247,8 @@ static void define_file(struct world *w, const struct fl_event *ev)
 static void map(struct world *w, const struct fl_event *ev)
 {
     struct mapping m = { .mm = ev->map.mm,
-                         .start = ev->map.start >> 12,
-                         .end = (ev->map.start + ev->map.length) >> 12,
+                         .start = page_of(ev->map.start),
+                         .end = end_of(ev->map.start, ev->map.length),
                          .prot = ev->map.prot,
                          .shared = ev->map.flags & FL_MAP_SHARED,
                          .special = ev->map.flags & FL_MAP_SPECIAL,
@@ -247,7 +258,7 @@ static void map(struct world *w, const struct fl_event *ev)
         if (m.shared && !m.special)
             m.object = new_object(w, (struct object){ .is_file = false });
     } else {
-        m.index = ev->map.offset >> 12;
+        m.index = page_of(ev->map.offset);
         for (size_t i = 0; i < w->files.n; i++)
             if (w->files.at[i].id == ev->map.file)
                 m.object = w->files.at[i].object;
@@ -304,8 +315,9 @@ static void move(struct world *w, uint32_t mm, uint64_t from, uint64_t from_end,
 static void remap(struct world *w, const struct fl_event *ev)
 {
     uint32_t mm = ev->remap.mm;
-    uint64_t old = ev->remap.old_start >> 12, old_pages = ev->remap.old_length >> 12;
-    uint64_t new = ev->remap.new_start >> 12, new_pages = ev->remap.new_length >> 12;
+    uint64_t old = page_of(ev->remap.old_start), new = page_of(ev->remap.new_start);
+    uint64_t old_pages = end_of(ev->remap.old_start, ev->remap.old_length) - old;
+    uint64_t new_pages = end_of(ev->remap.new_start, ev->remap.new_length) - new;
     uint64_t kept = old_pages < new_pages ? old_pages : new_pages;
     if (old == new)
         remove_range(w, mm, old + old_pages, old + new_pages);
@@ -336,16 +348,17 @@ void naive_vm_event(struct world *w, const struct fl_event *ev)
     switch (ev->kind) {
     case FL_EV_MAP: map(w, ev); break;
     case FL_EV_UNMAP:
-        remove_range(w, mm, ev->unmap.start >> 12, (ev->unmap.start + ev->unmap.length) >> 12);
+        remove_range(w, mm, page_of(ev->unmap.start), end_of(ev->unmap.start, ev->unmap.length));
         break;
     case FL_EV_PROTECT:
-        protect(w, mm, ev->protect.start >> 12, (ev->protect.start + ev->protect.length) >> 12,
+        protect(w, mm, page_of(ev->protect.start), end_of(ev->protect.start, ev->protect.length),
                 ev->protect.prot);
         break;
     case FL_EV_REMAP: remap(w, ev); break;
     case FL_EV_ADVISE:
         if (ev->advise.advice == 4 || ev->advise.advice == 9)
-            drop_pages(w, mm, ev->advise.start >> 12, (ev->advise.start + ev->advise.length) >> 12);
+            drop_pages(w, mm, page_of(ev->advise.start),
+                       end_of(ev->advise.start, ev->advise.length));
         break;
     default: break;
     }

@@ -57,6 +57,12 @@ static uint64_t address_of(size_t page)
     return vpn_of(page) << 12;
 }
 
+/* Lengths need not be whole pages: the last one counts. */
+static uint64_t bytes_of(struct gen *g, size_t pages)
+{
+    return (pages << 12) - (below(g, 4) ? 0 : below(g, 4096));
+}
+
 static struct range random_range(struct gen *g, size_t max_pages)
 {
     size_t window = below(g, WINDOWS), at = below(g, WINDOW_PAGES);
@@ -155,7 +161,7 @@ static void do_map(struct gen *g, struct proc *p)
     ev.map.mm = p->mm;
     ev.map.prot = prots[below(g, sizeof prots / sizeof *prots)];
     ev.map.start = address_of(r.first);
-    ev.map.length = r.pages << 12;
+    ev.map.length = bytes_of(g, r.pages);
     ev.map.file = FL_NO_FILE;
     uint64_t kind = below(g, 20);
     if (kind < 8)
@@ -182,7 +188,7 @@ static void do_unmap(struct gen *g, struct proc *p)
     struct fl_event ev = { .kind = FL_EV_UNMAP, .thread = p->threads[0] };
     ev.unmap.mm = p->mm;
     ev.unmap.start = address_of(r.first);
-    ev.unmap.length = r.pages << 12;
+    ev.unmap.length = bytes_of(g, r.pages);
     mark(g, p->mm, r, UNMAPPED);
     item_list_event(g->out, &ev);
 }
@@ -195,7 +201,7 @@ static void do_protect(struct gen *g, struct proc *p)
     ev.protect.mm = p->mm;
     ev.protect.prot = prots[below(g, sizeof prots / sizeof *prots)];
     ev.protect.start = address_of(r.first);
-    ev.protect.length = r.pages << 12;
+    ev.protect.length = bytes_of(g, r.pages);
     item_list_event(g->out, &ev);
 }
 
@@ -207,7 +213,7 @@ static void do_advise(struct gen *g, struct proc *p)
     ev.advise.mm = p->mm;
     ev.advise.advice = advice[below(g, sizeof advice / sizeof *advice)];
     ev.advise.start = address_of(r.first);
-    ev.advise.length = r.pages << 12;
+    ev.advise.length = bytes_of(g, r.pages);
     item_list_event(g->out, &ev);
 }
 
@@ -247,9 +253,9 @@ static void do_remap(struct gen *g, struct proc *p)
     struct fl_event ev = { .kind = FL_EV_REMAP, .thread = p->threads[0] };
     ev.remap.mm = p->mm;
     ev.remap.old_start = address_of(old.first);
-    ev.remap.old_length = old.pages << 12;
+    ev.remap.old_length = bytes_of(g, old.pages);
     ev.remap.new_start = address_of(new.first);
-    ev.remap.new_length = new.pages << 12;
+    ev.remap.new_length = bytes_of(g, new.pages);
     mark(g, p->mm, old, UNMAPPED);
     mark(g, p->mm, new, MAPPED);
     item_list_event(g->out, &ev);
