@@ -67,6 +67,22 @@ static void opt_touch_renews_the_next_use(void **state)
     policy_stop(&f);
 }
 
+/* After a kill a touch may also bring the next use nearer: 1@50 becomes 1@10.
+ *   [1: @50][2: @40][3: @30]  --1, now @10-->  [1: @10][2: @40][3: @30]  --4-->  2 goes  */
+static void opt_touch_may_bring_the_next_use_nearer(void **state)
+{
+    struct policy_fix f;
+    (void)state;
+    policy_start(&f, "opt", 3, 1);
+    touch_page(&f, 1, 50);
+    touch_page(&f, 2, 40);
+    touch_page(&f, 3, 30);
+    touch_page(&f, 1, 10);
+    touch_page(&f, 4, 60);
+    assert_frames(&f, PAGES(1, 4, 3));
+    policy_stop(&f);
+}
+
 /* A page that ceased to exist is no victim, however far its next use was. */
 static void opt_freed_page_is_forgotten(void **state)
 {
@@ -90,6 +106,7 @@ int main(void)
         cmocka_unit_test(opt_belady_string_four_frames_six_faults),
         cmocka_unit_test(opt_never_used_again_lowest_frame_goes_first),
         cmocka_unit_test(opt_touch_renews_the_next_use),
+        cmocka_unit_test(opt_touch_may_bring_the_next_use_nearer),
         cmocka_unit_test(opt_freed_page_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
