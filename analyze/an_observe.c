@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an events trace says happened: the kernel's own faults by time, process and mapping. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <faultline/units.h>
+
+#include "an.h"
+#include "mapping.h"
+
+#define BINS 256u
+#define LISTED_MAX 1000u
+
+enum { MINOR, MAJOR, UNKNOWN, KINDS };
+
+static const char *const kind_names[KINDS] = { "minor", "major", "unknown" };
+
+struct tally {
+    uint64_t faults[KINDS];
+};
+
+struct process {
+    uint32_t pid, mm;
+    char *comm;
+    struct tally tally;
+};
+
+struct observer {
+    struct mappings *mappings;
+    struct tally total, bins[BINS], *by_label;
+    uint32_t cap_labels;
+    struct process *processes;
+    size_t n_processes, cap_processes;
+    void *pids; /* tree of struct pid_index */
+    uint32_t *threads; /* thread to process index */
+    size_t n_threads, cap_threads;
+    uint64_t duration_ns, lost;
+};
+
+struct pid_index {
+    uint32_t pid;
+    size_t index; /* of the latest process of that pid */
+};
+
+static int compare_pids(const void *a, const void *b)
+{
+    const struct pid_index *x = a, *y = b;
+    return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static struct process *process_of_pid(struct observer *o, uint32_t pid)
+{
+    const struct pid_index key = { .pid = pid };
+    struct pid_index **found = tfind(&key, &o->pids, compare_pids);
+    return found ? &o->processes[(*found)->index] : NULL;
+}
+
+static int index_pid(struct observer *o, uint32_t pid, size_t index, struct fl_err *err)
+{
+    const struct pid_index key = { .pid = pid };
+    struct pid_index **found = tfind(&key, &o->pids, compare_pids);
+    if (found) {
+        (*found)->index = index;
+        return FL_OK;
+    }
+    struct pid_index *entry = malloc(sizeof *entry);
+    if (entry)
+        *entry = (struct pid_index){ pid, index };
+    if (!entry || !tsearch(entry, &o->pids, compare_pids)) {
+        free(entry);
+        return fl_nomem(err, "reading processes");
+    }
+    return FL_OK;
+}
+
+static int set_comm(struct process *p, const char *comm, struct fl_err *err)
+{
+    char *clean = fl_text_clean(comm, 64);
+    if (!clean)
+        return fl_nomem(err, "reading processes");
+    free(p->comm);
+    p->comm = clean;
+    return FL_OK;
+}
+
+static int on_process(struct observer *o, const struct fl_event *ev, struct fl_err *err)
+{
+    if (o->n_processes == o->cap_processes) {
+        size_t cap = o->cap_processes ? o->cap_processes * 2 : 64;
+        struct process *grown = reallocarray(o->processes, cap, sizeof *grown);
+        if (!grown)
+            return fl_nomem(err, "reading processes");
+        o->processes = grown;
+        o->cap_processes = cap;
+    }
+    struct process *p = &o->processes[o->n_processes++];
+    *p = (struct process){ .pid = ev->process.pid, .mm = ev->process.mm };
+    int rc = index_pid(o, ev->process.pid, o->n_processes - 1, err);
+    return rc == FL_OK ? set_comm(p, ev->process.comm, err) : rc;
+}
+
+static int on_thread(struct observer *o, const struct fl_event *ev, struct fl_err *err)
+{
+    const struct process *p = process_of_pid(o, ev->thread_start.pid);
+    if (ev->thread != o->n_threads)
+        return fl_fail(err, FL_EFORMAT, "thread %u is defined out of order", ev->thread);
+    if (o->n_threads == o->cap_threads) {
+        size_t cap = o->cap_threads ? o->cap_threads * 2 : 64;
+        uint32_t *grown = reallocarray(o->threads, cap, sizeof *grown);
+        if (!grown)
+            return fl_nomem(err, "reading threads");
+        o->threads = grown;
+        o->cap_threads = cap;
+    }
+    o->threads[o->n_threads++] = p ? (uint32_t)(p - o->processes) : UINT32_MAX;
+    return FL_OK;
+}
+
+static int on_fault(struct observer *o, const struct fl_event *ev, struct fl_err *err)
+{
+    unsigned flags = ev->fault.flags;
+    int kind = flags & FL_FAULT_MAJOR ? MAJOR : flags & FL_FAULT_MINOR ? MINOR : UNKNOWN;
+    uint32_t index = ev->thread < o->n_threads ? o->threads[ev->thread] : UINT32_MAX;
+    uint32_t label = MAPPING_UNKNOWN, mm = FL_NO_MM;
+    o->total.faults[kind]++;
+    if (index < o->n_processes) {
+        o->processes[index].tally.faults[kind]++;
+        mm = o->processes[index].mm;
+    }
+    label = mappings_find(o->mappings, mm, ev->fault.address);
+    if (label >= o->cap_labels) {
+        uint32_t cap = mappings_labels(o->mappings) * 2;
+        struct tally *grown = reallocarray(o->by_label, cap, sizeof *grown);
+        if (!grown)
+            return fl_nomem(err, "counting faults");
+        memset(&grown[o->cap_labels], 0, (cap - o->cap_labels) * sizeof *grown);
+        o->by_label = grown;
+        o->cap_labels = cap;
+    }
+    o->by_label[label].faults[kind]++;
+    uint64_t width = o->duration_ns / BINS + 1, bin = ev->time_ns / width;
+    o->bins[bin < BINS ? bin : BINS - 1].faults[kind]++;
+    return FL_OK;
+}
+
+static int on_event(struct observer *o, const struct fl_event *ev, struct fl_err *err)
+{
+    struct process *p;
+    int rc = mappings_event(o->mappings, ev, err);
+    if (rc != FL_OK)
+        return rc;
+    switch (ev->kind) {
+    case FL_EV_PROCESS: return on_process(o, ev, err);
+    case FL_EV_THREAD: return on_thread(o, ev, err);
+    case FL_EV_FAULT: return on_fault(o, ev, err);
+    case FL_EV_LOST: o->lost += ev->lost.count; return FL_OK;
+    case FL_EV_EXEC:
+        if ((p = process_of_pid(o, ev->exec.pid)))
+            p->mm = ev->exec.mm;
+        return FL_OK;
+    case FL_EV_COMM: /* a process is called what its first thread is */
+        if (ev->comm.pid == ev->comm.tid && (p = process_of_pid(o, ev->comm.pid)))
+            return set_comm(p, ev->comm.comm, err);
+        return FL_OK;
+    default: return FL_OK;
+    }
+}
+
+/* ---- as JSON ------------------------------------------------------------------- */
+
+static uint64_t tally_sum(const struct tally *t)
+{
+    return t->faults[MINOR] + t->faults[MAJOR] + t->faults[UNKNOWN];
+}
+
+static void put_tally(json_t *into, const struct tally *t)
+{
+    for (int k = 0; k < KINDS; k++)
+        if (k != UNKNOWN || t->faults[k] > 0)
+            json_object_set_new(into, kind_names[k], json_integer((json_int_t)t->faults[k]));
+}
+
+struct ranked {
+    const struct tally *tally;
+    size_t index;
+};
+
+static int by_faults(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    uint64_t fx = tally_sum(x->tally), fy = tally_sum(y->tally);
+    if (fx != fy)
+        return fx < fy ? 1 : -1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* The entries with faults, most first. @tally_at gives the i-th. NULL: out of memory. */
+static struct ranked *rank(const struct observer *o, size_t n, size_t *kept,
+                           const struct tally *(*tally_at)(const struct observer *, size_t))
+{
+    struct ranked *all = calloc(n ? n : 1, sizeof *all);
+    *kept = 0;
+    for (size_t i = 0; all && i < n; i++)
+        if (tally_sum(tally_at(o, i)) > 0)
+            all[(*kept)++] = (struct ranked){ tally_at(o, i), i };
+    if (all)
+        qsort(all, *kept, sizeof *all, by_faults);
+    if (*kept > LISTED_MAX)
+        *kept = LISTED_MAX;
+    return all;
+}
+
+static const struct tally *tally_of_process(const struct observer *o, size_t i)
+{
+    return &o->processes[i].tally;
+}
+
+static const struct tally *tally_of_label(const struct observer *o, size_t i)
+{
+    return &o->by_label[i];
+}
+
+static json_t *processes_json(const struct observer *o)
+{
+    size_t n;
+    struct ranked *all = rank(o, o->n_processes, &n, tally_of_process);
+    json_t *list = json_array();
+    for (size_t i = 0; all && i < n; i++) {
+        const struct process *p = &o->processes[all[i].index];
+        json_t *entry = json_pack("{s:I, s:s}", "pid", (json_int_t)p->pid, "comm", p->comm);
+        put_tally(entry, &p->tally);
+        json_array_append_new(list, entry);
+    }
+    free(all);
+    return list;
+}
+
+static json_t *labels_json(const struct observer *o)
+{
+    uint32_t labels = mappings_labels(o->mappings);
+    size_t n;
+    struct ranked *all =
+        rank(o, labels < o->cap_labels ? labels : o->cap_labels, &n, tally_of_label);
+    json_t *list = json_array();
+    for (size_t i = 0; all && i < n; i++) {
+        json_t *entry =
+            json_pack("{s:s}", "mapping", mappings_label(o->mappings, (uint32_t)all[i].index));
+        put_tally(entry, all[i].tally);
+        json_array_append_new(list, entry);
+    }
+    free(all);
+    return list;
+}
+
+static json_t *timeline_json(const struct observer *o)
+{
+    json_t *rows = json_array();
+    uint64_t width = o->duration_ns / BINS + 1;
+    for (unsigned i = 0; i < BINS; i++) {
+        const uint64_t *f = o->bins[i].faults;
+        json_array_append_new(rows, json_pack("[I, I, I, I]", (json_int_t)((i + 1) * width),
+                                              (json_int_t)f[MINOR], (json_int_t)f[MAJOR],
+                                              (json_int_t)f[UNKNOWN]));
+    }
+    return json_pack("{s:[s, s, s, s], s:o}", "columns", "time_ns", "minor", "major", "unknown",
+                     "rows", rows);
+}
+
+static json_t *quality_json(const struct observer *o)
+{
+    json_t *list = json_array();
+    char detail[200];
+    if (o->lost > 0) {
+        snprintf(detail, sizeof detail, "%" PRIu64 " records were lost: counts are lower bounds",
+                 o->lost);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "flag", "lost_events", "detail",
+                                              detail, "remedy", "record fewer event kinds, or on a "
+                                              "less busy machine"));
+    }
+    if (o->total.faults[UNKNOWN] > 0) {
+        snprintf(detail, sizeof detail, "%" PRIu64 " faults are not known as minor or major",
+                 o->total.faults[UNKNOWN]);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "flag", "unknown_faults", "detail",
+                                              detail, "remedy",
+                                              "record as root, so that both counters are read"));
+    }
+    return list;
+}
+
+int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_err *err)
+{
+    struct observer *o = calloc(1, sizeof *o);
+    struct fl_item item = { .kind = FL_ITEM_EVENT };
+    int rc = FL_OK;
+    if (o)
+        o->mappings = mappings_new();
+    if (!o || !o->mappings)
+        rc = fl_nomem(err, "reading events");
+    if (rc == FL_OK) {
+        o->duration_ns = fl_reader_totals(r)->duration_ns;
+        rc = fl_reader_rewind(r, err);
+    }
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
+           item.kind != FL_ITEM_END)
+        if (item.kind == FL_ITEM_EVENT)
+            rc = on_event(o, &item.event, err);
+    if (rc == FL_OK) {
+        json_t *faults = json_object();
+        put_tally(faults, &o->total);
+        *result = json_pack("{s:s, s:s, s:O, s:o, s:o, s:o, s:o, s:o}", "schema",
+                            "faultline.replay/1", "source", "observed", "trace", trace, "faults",
+                            faults, "by_process", processes_json(o), "by_mapping", labels_json(o),
+                            "timeline", timeline_json(o), "quality", quality_json(o));
+        if (!*result)
+            rc = fl_nomem(err, "reading events");
+    }
+    json_decref(trace);
+    for (size_t i = 0; o && i < o->n_processes; i++)
+        free(o->processes[i].comm);
+    if (o) {
+        mappings_free(o->mappings);
+        tdestroy(o->pids, free);
+        free(o->processes);
+        free(o->threads);
+        free(o->by_label);
+    }
+    free(o);
+    return rc;
+}

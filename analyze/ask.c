@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ask.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <faultline/policy.h>
+#include <faultline/replay.h>
+
+#define CURVE_SIZES 24u
+#define META_VALUE_BYTES 4096u
+
+static uint32_t frames_of(uint64_t pages)
+{
+    if (pages == 0)
+        return 1;
+    return pages < FL_FRAMES_UNLIMITED ? (uint32_t)pages : FL_FRAMES_UNLIMITED;
+}
+
+static uint64_t pages_of_size(const struct fl_size *size, uint64_t peak_pages)
+{
+    if (size->bytes == FL_SIZE_MAX_BYTES && !size->percent_bp)
+        return UINT64_MAX;
+    return fl_size_bytes(size, peak_pages * FL_PAGE_BYTES) / FL_PAGE_BYTES;
+}
+
+/* ---- the curve ----------------------------------------------------------------- */
+
+/* Sizes from 5 % to 105 % of the peak, without repeats. Returns how many. */
+static size_t curve_sizes(uint64_t peak_pages, uint32_t sizes[CURVE_SIZES])
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < CURVE_SIZES; i++) {
+        uint64_t bp = 500 + (uint64_t)10000 * i / (CURVE_SIZES - 1);
+        uint32_t frames = frames_of((peak_pages * bp + 9999) / 10000);
+        if (n == 0 || frames != sizes[n - 1])
+            sizes[n++] = frames;
+    }
+    return n;
+}
+
+static int next_policy(const char **list, const struct fl_policy_ops **out, struct fl_err *err)
+{
+    char name[64];
+    size_t len = strcspn(*list, ",");
+    snprintf(name, sizeof name, "%.*s", (int)(len < 63 ? len : 63), *list);
+    *list += len + ((*list)[len] == ',');
+    *out = fl_policy_find(name);
+    return *out ? FL_OK : fl_fail(err, FL_EUSAGE, "no policy \"%s\"; see `faultline policies`", name);
+}
+
+static size_t count_policies(const char *list)
+{
+    size_t n = 1;
+    for (; *list; list++)
+        n += *list == ',';
+    return n;
+}
+
+/* Takes @trace over. */
+static int sweep(struct fl_reader *r, const struct ask *ask, uint64_t peak_pages, json_t *trace,
+                 json_t *report, struct fl_err *err)
+{
+    uint32_t sizes[CURVE_SIZES];
+    size_t n_sizes = curve_sizes(peak_pages, sizes), n = 0;
+    const char *list = ask->policies;
+    struct fl_sweep_point *points =
+        calloc(count_policies(list) * n_sizes, sizeof *points);
+    int rc = points ? FL_OK : fl_nomem(err, "the curve");
+    while (rc == FL_OK && *list) {
+        const struct fl_policy_ops *policy;
+        rc = next_policy(&list, &policy, err);
+        for (size_t i = 0; rc == FL_OK && i < n_sizes; i++)
+            points[n++] = (struct fl_sweep_point){
+                .policy = policy,
+                .frames = sizes[i],
+                .swap_pages = pages_of_size(&ask->swap, peak_pages),
+            };
+    }
+    if (rc == FL_OK)
+        rc = fl_sweep(r, points, n, ask->progress, ask->arg, err);
+    if (rc == FL_OK) {
+        json_t *doc = fl_sweep_json(points, n, r, trace);
+        trace = NULL;
+        rc = doc ? fl_report_add(report, doc, err) : fl_nomem(err, "the curve");
+        json_decref(doc);
+    }
+    json_decref(trace);
+    free(points);
+    return rc;
+}
+
+/* ---- a trace --------------------------------------------------------------------- */
+
+static json_t *recorded(const struct fl_reader *r)
+{
+    json_t *meta = json_object();
+    const char *key, *value;
+    for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++) {
+        char *clean_key = fl_text_clean(key, 255), *clean = fl_text_clean(value, META_VALUE_BYTES);
+        if (clean_key && clean)
+            json_object_set_new(meta, clean_key, json_string(clean));
+        free(clean_key);
+        free(clean);
+    }
+    return meta;
+}
+
+/* Takes @trace over. */
+static int replay(struct fl_reader *r, const struct ask *ask, uint64_t peak_pages, json_t *trace,
+                  json_t *report, struct fl_err *err)
+{
+    struct fl_result *result = NULL;
+    struct fl_replay_opts opts = {
+        .frames = frames_of(pages_of_size(&ask->ram, peak_pages)),
+        .swap_pages = pages_of_size(&ask->swap, peak_pages),
+        .policy = fl_policy_find(ask->policy),
+    };
+    int rc = opts.policy ? fl_replay(r, &opts, &result, err)
+                         : fl_fail(err, FL_EUSAGE, "no policy \"%s\"; see `faultline policies`",
+                                   ask->policy);
+    if (rc == FL_OK) {
+        json_t *doc = fl_result_json(result, r, trace);
+        trace = NULL;
+        if (!doc || json_object_set_new(doc, "recorded", recorded(r)))
+            rc = fl_nomem(err, "the replay's result");
+        else
+            rc = fl_report_add(report, doc, err);
+        json_decref(doc);
+    }
+    json_decref(trace);
+    fl_result_free(result);
+    return rc;
+}
+
+static int observe(struct fl_reader *r, json_t *trace, json_t *report, struct fl_err *err)
+{
+    json_t *doc = NULL;
+    json_object_del(trace, "peak_resident_pages"); /* faults do not tell how much stayed */
+    int rc = fl_observe(r, trace, &doc, err);
+    if (rc == FL_OK && json_object_set_new(doc, "recorded", recorded(r)))
+        rc = fl_nomem(err, "the observed result");
+    if (rc == FL_OK)
+        rc = fl_report_add(report, doc, err);
+    json_decref(doc);
+    return rc;
+}
+
+int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl_err *err)
+{
+    struct fl_reader *r = NULL;
+    json_t *trace = NULL;
+    uint64_t peak_pages = 0;
+    char sha256[65];
+    int rc = fl_reader_open_path(path, 0, &r, err);
+    if (rc != FL_OK)
+        return rc;
+    enum fl_fidelity fidelity = fl_reader_fidelity(r);
+    bool events = fidelity == FL_FIDELITY_EVENTS;
+    if (fidelity == FL_FIDELITY_SAMPLED)
+        rc = fl_fail(err, FL_EDATA, "%s: a sampled trace cannot be replayed; record it with "
+                     "`faultline record --mode exact`", path);
+    if (rc == FL_OK && !events)
+        rc = fl_footprint(r, &peak_pages, err);
+    if (rc == FL_OK)
+        rc = fl_sha256_file(path, sha256, err);
+    if (rc == FL_OK && !(trace = fl_trace_json(r, path, sha256, peak_pages)))
+        rc = fl_nomem(err, "describing the trace");
+    if (rc == FL_OK && events)
+        rc = observe(r, json_incref(trace), report, err);
+    else if (rc == FL_OK)
+        rc = replay(r, ask, peak_pages, json_incref(trace), report, err);
+    if (rc == FL_OK && !events && peak_pages > 0)
+        rc = sweep(r, ask, peak_pages, json_incref(trace), report, err);
+    json_decref(trace);
+    fl_reader_free(r);
+    return rc;
+}
+
+int ask_curve(const json_t *result, const struct ask *ask, json_t *report, struct fl_err *err)
+{
+    const char *path = fl_document_text(result, "trace.path");
+    const char *want = fl_document_text(result, "trace.sha256");
+    struct fl_reader *r = NULL;
+    struct stat st;
+    uint64_t peak_pages = 0;
+    char have[65];
+    /* A result may name anything as its trace: only a plain file that hashes right is opened. */
+    if (!path || !want)
+        return fl_fail(err, FL_EDATA, "the result does not name its trace");
+    char *shown = fl_text_clean(path, 120);
+    int rc = shown ? FL_OK : fl_nomem(err, "the curve");
+    if (rc == FL_OK && (stat(path, &st) != 0 || !S_ISREG(st.st_mode)))
+        rc = fl_fail(err, FL_EDATA, "its trace %s is not here any more; add a result of "
+                     "`faultline sweep`", shown);
+    if (rc == FL_OK && fl_sha256_file(path, have, NULL) != FL_OK)
+        rc = fl_fail(err, FL_EDATA, "its trace %s cannot be read", shown);
+    else if (rc == FL_OK && strcmp(have, want) != 0)
+        rc = fl_fail(err, FL_EDATA, "its trace %s has changed since the replay", shown);
+    if (rc == FL_OK)
+        rc = fl_reader_open_path(path, 0, &r, err);
+    if (rc == FL_OK)
+        rc = fl_footprint(r, &peak_pages, err);
+    if (rc == FL_OK && peak_pages == 0)
+        rc = fl_fail(err, FL_EDATA, "its trace %s touches no page", shown);
+    if (rc == FL_OK) {
+        json_t *trace = fl_trace_json(r, path, have, peak_pages);
+        rc = trace ? sweep(r, ask, peak_pages, trace, report, err) : fl_nomem(err, "the curve");
+    }
+    fl_reader_free(r);
+    free(shown);
+    return rc;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The list of charts. One is a row here, an an_NAME.c, and a plots/NAME.gp. */
+#include <jansson.h>
+#include <string.h>
+
+#include <faultline/units.h>
+
+#include "an.h"
+
+static const struct fl_chart charts[] = {
+    { "curve", "Faults against RAM", "major faults against RAM, one line a policy", true,
+      an_curve_build },
+    { "faults", "Faults over time", "faults over time, stacked by cause", false, an_faults_build },
+    { "resident", "Memory over time", "resident set, swap and page tables over time", false,
+      an_resident_build },
+};
+
+const struct fl_chart *fl_chart_at(size_t i)
+{
+    return i < FL_COUNT(charts) ? &charts[i] : NULL;
+}
+
+const char *fl_chart_name_at(size_t i)
+{
+    return i < FL_COUNT(charts) ? charts[i].name : NULL;
+}
+
+const struct fl_chart *fl_chart_find(const char *name)
+{
+    for (size_t i = 0; i < FL_COUNT(charts); i++)
+        if (strcmp(charts[i].name, name) == 0)
+            return &charts[i];
+    return NULL;
+}
+
+/* ---- what they share ---------------------------------------------------------- */
+
+static const struct an_cause causes[] = {
+    { "anon_zero", "anonymous, first read", 5, false },
+    { "anon_write", "anonymous, first write", 1, false },
+    { "cow", "copy on write", 4, false },
+    { "file_map", "file, first touch", 3, false },
+    { "file_around", "file, mapped around", 7, false },
+    { "shmem", "shared memory", 7, false },
+    { "swap_cache", "swap cache hit", 4, false },
+    { "huge", "huge page", 8, false },
+    { "file_read", "file, read again", 2, true },
+    { "swap_in", "swap in", 6, true },
+};
+
+const struct an_cause *an_cause_at(size_t i)
+{
+    return i < FL_COUNT(causes) ? &causes[i] : NULL;
+}
+
+size_t an_timeline_column(const struct an_timeline *t, const char *name)
+{
+    const json_t *v;
+    size_t i;
+    json_array_foreach(t->columns, i, v)
+        if (json_is_string(v) && strcmp(json_string_value(v), name) == 0)
+            return i;
+    return AN_NO_COLUMN;
+}
+
+bool an_timeline_open(const json_t *result, struct an_timeline *t)
+{
+    t->columns = fl_document_at(result, "timeline.columns");
+    t->rows = fl_document_at(result, "timeline.rows");
+    t->n_rows = json_array_size(t->rows);
+    t->is_time = false;
+    if (t->n_rows == 0)
+        return false;
+    t->x = an_timeline_column(t, "access");
+    if (t->x == AN_NO_COLUMN) {
+        t->x = an_timeline_column(t, "time_ns");
+        t->is_time = true;
+    }
+    return t->x != AN_NO_COLUMN;
+}
+
+uint64_t an_timeline_get(const struct an_timeline *t, size_t row, size_t column)
+{
+    json_int_t v = json_integer_value(json_array_get(json_array_get(t->rows, row), column));
+    return v > 0 ? (uint64_t)v : 0;
+}
+
+uint64_t an_timeline_sum(const struct an_timeline *t, size_t column)
+{
+    uint64_t sum = 0;
+    for (size_t r = 0; column != AN_NO_COLUMN && r < t->n_rows; r++)
+        if (__builtin_add_overflow(sum, an_timeline_get(t, r, column), &sum))
+            return UINT64_MAX;
+    return sum;
+}
+
+uint64_t an_timeline_max(const struct an_timeline *t, size_t column)
+{
+    uint64_t max = 0;
+    for (size_t r = 0; column != AN_NO_COLUMN && r < t->n_rows; r++)
+        if (an_timeline_get(t, r, column) > max)
+            max = an_timeline_get(t, r, column);
+    return max;
+}
+
+uint64_t an_page_bytes(const json_t *result)
+{
+    uint64_t bytes;
+    return fl_document_count(result, "machine.page_bytes", &bytes) && bytes > 0 ? bytes
+                                                                                : FL_PAGE_BYTES;
+}
+
+bool an_ram_limit(const json_t *result, uint64_t *bytes)
+{
+    /* A limit beyond any machine is how an unlimited one can be written as a number. */
+    return fl_document_count(result, "machine.ram_bytes", bytes) && *bytes > 0 &&
+           *bytes < UINT64_C(1) << 43;
+}
+
+const char *an_recorded(const json_t *result, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(result, "recorded"), key));
+}
+
+uint64_t an_mul(uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+void an_footer(struct fl_table *t, const json_t *result, const char *extra)
+{
+    const char *fidelity = fl_document_text(result, "trace.fidelity");
+    const char *source = fl_document_text(result, "source");
+    const json_t *quality = json_object_get(result, "quality"), *v;
+    bool observed = source && strcmp(source, "observed") == 0;
+    char flags[300] = "";
+    size_t i, at = 0, shown = 0;
+    json_array_foreach(quality, i, v) {
+        const char *flag = fl_document_text(v, "flag");
+        int n = flag ? snprintf(flags + at, sizeof flags - at, "%s%s", shown ? ", " : "", flag) : 0;
+        if (n < 0 || (size_t)n >= sizeof flags - at)
+            break;
+        at += (size_t)n;
+        shown += flag != NULL;
+    }
+    fl_table_label(t, &t->footer, "faultline: %s from %s trace; quality: %s%s%s",
+                   observed ? "observed" : "modelled", fidelity ? fidelity : "unknown",
+                   shown ? flags : "no flags", extra ? "; " : "", extra ? extra : "");
+}

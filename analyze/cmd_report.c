@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* faultline report: traces and results in, a folder for people and CI out. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <faultline/cmd.h>
+#include <faultline/plot.h>
+#include <faultline/policy.h>
+#include <faultline/report.h>
+#include <faultline/units.h>
+
+#include "ask.h"
+
+struct report_cfg {
+    const char *out_dir;
+    struct fl_size ram, swap;
+    const char *policy, *policies;
+    bool json;
+};
+
+static const struct fl_opt report_opts[] = {
+    { .name = "output", .letter = 'o', .kind = FL_OPT_STRING,
+      .at = offsetof(struct report_cfg, out_dir), .arg = "DIR",
+      .help = "folder to write; created if it is not there" },
+    { .name = "ram", .kind = FL_OPT_SIZE, .at = offsetof(struct report_cfg, ram), .arg = "SIZE",
+      .def = "50%", .help = "RAM to replay a trace with; N% is of its peak resident set" },
+    { .name = "swap", .kind = FL_OPT_SIZE, .at = offsetof(struct report_cfg, swap), .arg = "SIZE",
+      .def = "max", .help = "swap to replay a trace with" },
+    { .name = "policy", .kind = FL_OPT_CHOICE, .at = offsetof(struct report_cfg, policy),
+      .arg = "NAME", .def = "lru", .names = fl_policy_name_at,
+      .help = "replacement policy of the replay" },
+    { .name = "policies", .kind = FL_OPT_CHOICES, .at = offsetof(struct report_cfg, policies),
+      .arg = "LIST", .def = "lru,clock,opt", .names = fl_policy_name_at,
+      .help = "policies of the curve of faults against RAM" },
+    { .name = "json", .kind = FL_OPT_FLAG, .at = offsetof(struct report_cfg, json),
+      .help = "print report.json instead of a summary; -o may then be left out" },
+    FL_OPT_END
+};
+
+/* ---- inputs -------------------------------------------------------------------- */
+
+static void show_progress(void *arg, unsigned done_bp)
+{
+    unsigned *shown = arg, percent = done_bp / 100;
+    if (percent == *shown)
+        return;
+    *shown = percent;
+    fprintf(stderr, "\rfaultline: curve %u %%%s", percent, percent >= 100 ? "\r\033[K" : "");
+}
+
+/* JSON begins with a brace; a trace with its magic number. */
+static int looks_like_json(const char *path, bool *json, struct fl_err *err)
+{
+    struct stat st;
+    char buf[64];
+    *json = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return fl_fail_errno(err, "%s", path);
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        close(fd);
+        return fl_fail(err, FL_EUSAGE, "%s is a folder; give a trace or a result", path);
+    }
+    ssize_t n = read(fd, buf, sizeof buf);
+    close(fd);
+    for (ssize_t i = 0; i < n; i++) {
+        if (strchr(" \t\r\n", buf[i]) && buf[i])
+            continue;
+        *json = buf[i] == '{' || buf[i] == '[';
+        break;
+    }
+    return FL_OK;
+}
+
+static int add_input(const char *path, const struct ask *ask, json_t *report, struct fl_err *err)
+{
+    bool is_json;
+    json_t *doc = NULL;
+    int rc = looks_like_json(path, &is_json, err);
+    if (rc != FL_OK)
+        return rc;
+    if (!is_json)
+        return ask_trace(path, ask, report, err);
+    rc = fl_document_load(path, &doc, err);
+    if (rc == FL_OK)
+        rc = fl_report_add(report, doc, err);
+    json_decref(doc);
+    return rc;
+}
+
+#define CURVES_ASKED_MAX 4u
+
+/* Without a sweep among the inputs, the results' own traces can still give the curve. */
+static void add_curves(const struct ask *ask, json_t *report, struct fl_err *why)
+{
+    const json_t *result;
+    const char *done[CURVES_ASKED_MAX];
+    size_t n_done = 0, asked = 0;
+    why->msg[0] = '\0';
+    for (size_t i = 0; (result = fl_report_result(report, i)) && n_done < CURVES_ASKED_MAX; i++) {
+        const char *source = fl_document_text(result, "source");
+        const char *sha = fl_document_text(result, "trace.sha256");
+        bool again = false;
+        if (source && strcmp(source, "observed") == 0)
+            continue;
+        for (size_t k = 0; k < n_done; k++)
+            again |= sha && strcmp(done[k], sha) == 0;
+        if (again)
+            continue;
+        struct fl_err err = { .code = FL_OK };
+        if (ask_curve(result, ask, report, &err) == FL_OK)
+            asked++;
+        else if (!why->msg[0])
+            *why = err;
+        done[n_done++] = sha ? sha : "";
+    }
+    if (asked > 0)
+        why->msg[0] = '\0';
+}
+
+/* ---- the command that makes it again ------------------------------------------------ */
+
+static void quote_for_shell(FILE *out, const char *s)
+{
+    if (*s && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                          "@%+=:,./-_")] == '\0') {
+        fputs(s, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *s; s++)
+        if (*s == '\'')
+            fputs("'\\''", out);
+        else
+            fputc(*s, out);
+    fputc('\'', out);
+}
+
+static void put_size(FILE *out, const char *name, const struct fl_size *size)
+{
+    if (size->percent_bp)
+        fprintf(out, " --%s %u.%02u%%", name, size->percent_bp / 100, size->percent_bp % 100);
+    else if (size->bytes == FL_SIZE_MAX_BYTES)
+        fprintf(out, " --%s max", name);
+    else
+        fprintf(out, " --%s %llu", name, (unsigned long long)size->bytes);
+}
+
+static char *reproduce(const struct report_cfg *cfg, int n, char **operands)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    if (!out)
+        return NULL;
+    fputs("faultline report", out);
+    for (int i = 0; i < n; i++) {
+        fputc(' ', out);
+        quote_for_shell(out, operands[i]);
+    }
+    put_size(out, "ram", &cfg->ram);
+    put_size(out, "swap", &cfg->swap);
+    fprintf(out, " --policy %s --policies %s -o ", cfg->policy, cfg->policies);
+    quote_for_shell(out, cfg->out_dir ? cfg->out_dir : "report");
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* ---- output ------------------------------------------------------------------------- */
+
+static int make_folder(const char *path, struct fl_err *err)
+{
+    struct stat st;
+    char *copy = strdup(path);
+    if (!copy)
+        return fl_nomem(err, "the report's folder");
+    for (char *p = copy + 1; *copy; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        bool last = *p == '\0';
+        *p = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+            int rc = fl_fail_errno(err, "cannot create the folder %s", copy);
+            free(copy);
+            return rc;
+        }
+        if (last)
+            break;
+        *p = '/';
+    }
+    free(copy);
+    if (stat(path, &st) != 0)
+        return fl_fail_errno(err, "cannot create the folder %s", path);
+    return S_ISDIR(st.st_mode) ? FL_OK : fl_fail(err, FL_EUSAGE, "%s is not a folder", path);
+}
+
+/* One file of the report: @write fills it. */
+static int publish(const char *dir, const char *name,
+                   int (*write)(const void *what, FILE *out, struct fl_err *err),
+                   const void *what, struct fl_err *err)
+{
+    struct fl_outfile out;
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", dir, name) < 0)
+        return fl_nomem(err, "the report");
+    int rc = fl_outfile_open(&out, path, err);
+    free(path);
+    if (rc != FL_OK)
+        return rc;
+    rc = write(what, out.stream, err);
+    if (rc == FL_OK)
+        return fl_outfile_commit(&out, err);
+    fl_outfile_abort(&out);
+    return rc;
+}
+
+static int write_html(const void *what, FILE *out, struct fl_err *err)
+{
+    return fl_report_html(what, out, err);
+}
+
+static int write_md(const void *what, FILE *out, struct fl_err *err)
+{
+    return fl_report_md(what, out, err);
+}
+
+static int write_json(const void *what, FILE *out, struct fl_err *err)
+{
+    return fl_report_json(what, out, err);
+}
+
+static int write_svg(const void *what, FILE *out, struct fl_err *err)
+{
+    const struct fl_view_chart *c = what;
+    if (fwrite(c->svg, 1, c->svg_len, out) != c->svg_len)
+        return fl_fail_errno(err, "writing chart %s", c->id);
+    return FL_OK;
+}
+
+static int draw_chart(struct fl_view_chart *c, struct fl_err *err)
+{
+    struct fl_plot_opts wide = { .format = FL_PLOT_SVG, .id = c->id };
+    struct fl_plot_opts narrow = { .format = FL_PLOT_SVG, .width = 420, .height = 400, .id = c->id };
+    int rc = fl_plot_render(c->table, &wide, &c->svg, &c->svg_len, err);
+    if (rc == FL_OK)
+        rc = fl_plot_render(c->table, &narrow, &c->svg_narrow, &c->svg_narrow_len, err);
+    return rc;
+}
+
+static int draw_charts(struct fl_view *view, struct fl_err *err)
+{
+    if (!fl_plot_available()) {
+        fl_note("%s", FL_PLOT_REMEDY);
+        return FL_OK;
+    }
+    for (size_t i = 0; i < view->n_charts; i++)
+        if (view->charts[i].table) {
+            int rc = draw_chart(&view->charts[i], err);
+            if (rc != FL_OK)
+                return rc;
+        }
+    return FL_OK;
+}
+
+/* Charts an earlier report left and this one does not have would be taken for its own. */
+static void remove_stale(const char *dir, const struct fl_view *view)
+{
+    for (size_t c = 0; fl_chart_at(c); c++)
+        for (unsigned k = 0; k <= 8; k++) {
+            char id[64], *path = NULL;
+            bool current = false;
+            snprintf(id, sizeof id, k ? "%s-%u" : "%s", fl_chart_at(c)->name, k);
+            for (size_t i = 0; i < view->n_charts; i++)
+                current |= view->charts[i].svg && strcmp(view->charts[i].id, id) == 0;
+            if (!current && asprintf(&path, "%s/%s.svg", dir, id) >= 0) {
+                unlink(path);
+                free(path);
+            }
+        }
+}
+
+static int write_folder(const char *dir, struct fl_view *view, const json_t *report,
+                        struct fl_err *err)
+{
+    char *charts = NULL;
+    if (asprintf(&charts, "%s/charts", dir) < 0)
+        return fl_nomem(err, "the report");
+    int rc = draw_charts(view, err);
+    if (rc == FL_OK)
+        rc = make_folder(charts, err);
+    if (rc == FL_OK)
+        remove_stale(charts, view);
+    for (size_t i = 0; rc == FL_OK && i < view->n_charts; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "%s.svg", view->charts[i].id);
+        if (view->charts[i].svg)
+            rc = publish(charts, name, write_svg, &view->charts[i], err);
+    }
+    free(charts);
+    if (rc == FL_OK)
+        rc = publish(dir, "report.json", write_json, report, err);
+    if (rc == FL_OK)
+        rc = publish(dir, "report.md", write_md, view, err);
+    if (rc == FL_OK)
+        rc = publish(dir, "index.html", write_html, view, err);
+    return rc;
+}
+
+static void print_summary(const char *dir, const struct fl_view *view)
+{
+    printf("%s/index.html\n%s\n", dir, view->verdict);
+    for (size_t i = 0; i < view->n_lines; i++)
+        printf("  %s\n", view->lines[i]);
+}
+
+static int report_run(void *arg, int n, char **operands, struct fl_err *err)
+{
+    const struct report_cfg *cfg = arg;
+    unsigned shown = UINT32_MAX;
+    struct ask ask = { .ram = cfg->ram,
+                       .swap = cfg->swap,
+                       .policy = cfg->policy,
+                       .policies = cfg->policies,
+                       .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
+                       .arg = &shown };
+    struct fl_view *view = NULL;
+    struct fl_err why = { .msg = "" };
+    int rc = FL_OK;
+    if (!cfg->out_dir && !cfg->json)
+        return fl_fail(err, FL_EUSAGE, "where to? give -o DIR (or --json)");
+    if (cfg->out_dir && !*cfg->out_dir)
+        return fl_fail(err, FL_EUSAGE, "-o needs the name of a folder");
+    json_t *report = fl_report_new();
+    char *command = reproduce(cfg, n, operands);
+    if (!report || !command)
+        rc = fl_nomem(err, "the report");
+    for (int i = 0; i < n && rc == FL_OK; i++)
+        rc = add_input(operands[i], &ask, report, err);
+    if (rc == FL_OK && !fl_report_sweep(report, 0))
+        add_curves(&ask, report, &why);
+    if (rc == FL_OK)
+        rc = fl_view_new(report, command, why.msg[0] ? why.msg : NULL, &view, err);
+    if (rc == FL_OK && cfg->out_dir)
+        rc = write_folder(cfg->out_dir, view, report, err);
+    if (rc == FL_OK && cfg->json)
+        rc = fl_report_json(report, stdout, err);
+    else if (rc == FL_OK)
+        print_summary(cfg->out_dir, view);
+    fl_view_free(view);
+    free(command);
+    json_decref(report);
+    return rc;
+}
+
+const struct fl_cmd fl_cmd_report = {
+    .name = "report",
+    .summary = "Write a report of traces and results: HTML, Markdown, JSON and charts",
+    .synopsis = "FILE|R.json... -o DIR [--ram SIZE] [--swap SIZE] [--policy NAME] [--policies LIST]",
+    .description =
+        "An exact trace (.flt) is replayed once with --ram, --swap and --policy, and over 24 RAM\n"
+        "sizes from 5 % to 105 % of its peak resident set for the curve of faults against RAM.\n"
+        "An events trace is reported as the kernel saw it, by time, process and mapping.\n"
+        "Results of replay, sweep and report are taken as they are; several inputs stand side\n"
+        "by side. A replay's result without a sweep gets its curve from its trace, if that is\n"
+        "still there and unchanged.\n\n"
+        "DIR gets index.html (one file, loads nothing), report.md (fit for a pull request),\n"
+        "report.json (\"faultline.report/1\") and charts/*.svg. Charts need gnuplot; without it\n"
+        "all the rest is written.",
+    .examples = "  faultline report cc1.flt --ram 64M -o report      replay, curve, report\n"
+                "  faultline report before.json after.json -o cmp    two results side by side\n",
+    .opts = report_opts,
+    .cfg_size = sizeof(struct report_cfg),
+    .min_operands = 1,
+    .max_operands = -1,
+    .run = report_run,
+};

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* view.h - the parts a view is built from; a failed one is remembered until the end. */
+#ifndef FAULTLINE_VIEW_H
+#define FAULTLINE_VIEW_H
+
+#include <faultline/report.h>
+
+struct view_builder {
+    struct fl_view *view;
+    const struct json_t *report;
+    bool failed; /* out of memory */
+};
+
+/** view_text - a sentence, cleaned; "" when out of memory. Free it. */
+char *view_text(struct view_builder *b, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/** view_line - one more finding; ignored when there are enough. */
+void view_line(struct view_builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** view_section - a new section; takes @table. */
+void view_section(struct view_builder *b, const char *id, const char *heading, const char *text,
+                  struct fl_table *table);
+
+/** view_number - a count as people read it, in one of a few buffers used in turn. */
+const char *view_count(uint64_t n);
+const char *view_bytes(uint64_t bytes);
+
+/** view_figures - the table of key figures. */
+void view_figures(struct view_builder *b);
+/** view_tables - a section for everything a result lists. */
+void view_tables(struct view_builder *b);
+/** view_provenance - fidelity, quality, command, host. */
+void view_provenance(struct view_builder *b);
+/** view_findings - verdict and lines. @curve: the curve's table, or NULL. */
+void view_findings(struct view_builder *b, const struct fl_table *curve);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tables of a report: key figures side by side, and what each result lists. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <faultline/units.h>
+
+#include "an.h"
+#include "view.h"
+
+#define LIST_ROWS_MAX 20u
+#define COMPARED_MAX 16u
+
+struct figure {
+    const char *words, *path;
+    enum fl_unit unit;
+    bool pages; /* the value is pages: shown as bytes */
+};
+
+static const struct figure figures[] = {
+    { "Source", "source", FL_UNIT_TEXT, false },
+    { "Fidelity", "trace.fidelity", FL_UNIT_TEXT, false },
+    { "RAM given", "machine.ram_bytes", FL_UNIT_BYTES, false },
+    { "Swap given", "machine.swap_bytes", FL_UNIT_BYTES, false },
+    { "Policy", "machine.policy", FL_UNIT_TEXT, false },
+    { "Peak resident set, unlimited", "trace.peak_resident_pages", FL_UNIT_BYTES, true },
+    { "Minor faults", "faults.minor", FL_UNIT_COUNT, false },
+    { "Major faults", "faults.major", FL_UNIT_COUNT, false },
+    { "Faults of unknown kind", "faults.unknown", FL_UNIT_COUNT, false },
+    { "Segmentation faults", "faults.segv", FL_UNIT_COUNT, false },
+    { "Pages read from swap", "swap.pages_in", FL_UNIT_COUNT, false },
+    { "Pages written to swap", "swap.pages_out", FL_UNIT_COUNT, false },
+    { "Most in swap", "swap.peak_pages", FL_UNIT_BYTES, true },
+    { "TLB misses (page walks)", "tlb.walks", FL_UNIT_COUNT, false },
+    { "Page tables at most", "page_table.tables_peak", FL_UNIT_COUNT, false },
+    { "Saved against a flat page table", "page_table.flat_bytes_avoided", FL_UNIT_BYTES, false },
+    { "Saved by sharing", "sharing.saved_bytes", FL_UNIT_BYTES, false },
+    { "Memory accesses", "trace.accesses", FL_UNIT_COUNT, false },
+    { "Distinct pages", "trace.distinct_pages", FL_UNIT_COUNT, false },
+    { "Processes", "trace.processes", FL_UNIT_COUNT, false },
+};
+
+static bool has_figure(const json_t *result, const struct figure *f)
+{
+    const json_t *v = fl_document_at(result, f->path);
+    return f->unit == FL_UNIT_TEXT ? json_is_string(v)
+                                   : json_is_integer(v) || (v && !json_is_object(v));
+}
+
+static void put_figure(struct fl_table *t, size_t row, size_t col, const json_t *result,
+                       const struct figure *f)
+{
+    uint64_t value;
+    if (f->unit == FL_UNIT_TEXT) {
+        if (fl_document_text(result, f->path))
+            fl_table_text(t, row, col, fl_document_text(result, f->path));
+    } else if (fl_document_count(result, f->path, &value)) {
+        bool endless = f->unit == FL_UNIT_BYTES && value >= UINT64_C(1) << 43;
+        if (endless && !f->pages)
+            fl_table_text(t, row, col, "unlimited");
+        else
+            fl_table_put_as(t, row, col, f->unit,
+                            f->pages ? an_mul(value, an_page_bytes(result)) : value);
+    } else if (fl_document_at(result, f->path))
+        fl_table_text(t, row, col, "unlimited");
+}
+
+void view_figures(struct view_builder *b)
+{
+    struct fl_table *t = fl_table_new("figures");
+    size_t n = fl_report_results(b->report);
+    if (n > COMPARED_MAX)
+        n = COMPARED_MAX;
+    fl_table_column(t, "Figure", FL_UNIT_TEXT, 0);
+    for (size_t i = 0; i < n; i++) {
+        const char *label = fl_document_text(fl_report_result(b->report, i), "label");
+        fl_table_column(t, n == 1 ? "Value" : label ? label : "result", FL_UNIT_COUNT, 0);
+    }
+    for (size_t k = 0; k < FL_COUNT(figures); k++) {
+        bool any = false;
+        for (size_t i = 0; i < n; i++)
+            any |= has_figure(fl_report_result(b->report, i), &figures[k]);
+        if (!any)
+            continue;
+        size_t row = fl_table_row(t);
+        fl_table_text(t, row, 0, figures[k].words);
+        for (size_t i = 0; i < n; i++)
+            put_figure(t, row, i + 1, fl_report_result(b->report, i), &figures[k]);
+    }
+    b->view->figures = t;
+}
+
+/* ---- lists ------------------------------------------------------------------------- */
+
+static void put_count(struct fl_table *t, size_t row, size_t col, const json_t *doc,
+                      const char *path)
+{
+    uint64_t value;
+    if (fl_document_count(doc, path, &value))
+        fl_table_put(t, row, col, value);
+}
+
+static uint64_t share_bp(uint64_t part, uint64_t whole)
+{
+    return whole ? (uint64_t)((double)part * 10000.0 / (double)whole + 0.5) : 0;
+}
+
+static struct fl_table *causes_table(const json_t *result)
+{
+    const json_t *by_cause = fl_document_at(result, "faults.by_cause");
+    uint64_t total = 0, n;
+    if (json_object_size(by_cause) == 0)
+        return NULL;
+    struct fl_table *t = fl_table_new("causes");
+    fl_table_column(t, "Cause", FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Kind", FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Faults", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Share", FL_UNIT_BP, 0);
+    for (size_t i = 0; an_cause_at(i); i++)
+        if (fl_document_count(by_cause, an_cause_at(i)->key, &n))
+            total += n;
+    for (size_t i = 0; an_cause_at(i); i++) {
+        if (!fl_document_count(by_cause, an_cause_at(i)->key, &n) || n == 0)
+            continue;
+        size_t row = fl_table_row(t);
+        fl_table_text(t, row, 0, an_cause_at(i)->words);
+        fl_table_text(t, row, 1, an_cause_at(i)->major ? "major" : "minor");
+        fl_table_put(t, row, 2, n);
+        fl_table_put(t, row, 3, share_bp(n, total));
+    }
+    return t;
+}
+
+static struct fl_table *tlb_table(const json_t *result)
+{
+    const json_t *levels = fl_document_at(result, "tlb.levels"), *level;
+    size_t i;
+    if (json_array_size(levels) == 0)
+        return NULL;
+    struct fl_table *t = fl_table_new("tlb");
+    fl_table_column(t, "Level", FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Lookups", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Hits", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Misses", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Miss rate", FL_UNIT_BP, 0);
+    json_array_foreach(levels, i, level) {
+        uint64_t lookups = 0, misses = 0;
+        const char *name = fl_document_text(level, "name");
+        size_t row = fl_table_row(t);
+        fl_table_text(t, row, 0, name ? name : "");
+        put_count(t, row, 1, level, "lookups");
+        put_count(t, row, 2, level, "hits");
+        put_count(t, row, 3, level, "misses");
+        if (fl_document_count(level, "lookups", &lookups) &&
+            fl_document_count(level, "misses", &misses) && lookups > 0)
+            fl_table_put(t, row, 4, share_bp(misses, lookups));
+        if (i + 1 == LIST_ROWS_MAX)
+            break;
+    }
+    return t;
+}
+
+static struct fl_table *kills_table(const json_t *result)
+{
+    const json_t *kills = fl_document_at(result, "oom.kills"), *kill;
+    uint64_t page = an_page_bytes(result), n;
+    size_t i;
+    if (json_array_size(kills) == 0)
+        return NULL;
+    struct fl_table *t = fl_table_new("oom");
+    fl_table_column(t, "Killed", FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Process id", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Badness", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Resident", FL_UNIT_BYTES, 0);
+    fl_table_column(t, "In swap", FL_UNIT_BYTES, 0);
+    fl_table_column(t, "At access", FL_UNIT_COUNT, 0);
+    json_array_foreach(kills, i, kill) {
+        const char *comm = fl_document_text(kill, "comm");
+        size_t row = fl_table_row(t);
+        fl_table_text(t, row, 0, comm ? comm : "");
+        put_count(t, row, 1, kill, "pid");
+        put_count(t, row, 2, kill, "badness");
+        if (fl_document_count(kill, "rss_pages", &n))
+            fl_table_put(t, row, 3, an_mul(n, page));
+        if (fl_document_count(kill, "swap_pages", &n))
+            fl_table_put(t, row, 4, an_mul(n, page));
+        put_count(t, row, 5, kill, "at_access");
+        if (i + 1 == LIST_ROWS_MAX)
+            break;
+    }
+    return t;
+}
+
+/* by_process and by_mapping: the first of them, and how much the rest has. */
+static struct fl_table *ranking_table(const json_t *result, const char *key, const char *name_key,
+                                      const char *heading)
+{
+    const json_t *list = json_object_get(result, key), *v;
+    uint64_t n, rest[3] = { 0 };
+    static const char *const kinds[] = { "minor", "major", "unknown" };
+    size_t i, left_out = 0;
+    if (json_array_size(list) == 0)
+        return NULL;
+    struct fl_table *t = fl_table_new(key);
+    fl_table_column(t, heading, FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Minor faults", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Major faults", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Unknown", FL_UNIT_COUNT, 0);
+    json_array_foreach(list, i, v) {
+        if (i >= LIST_ROWS_MAX) {
+            for (size_t k = 0; k < 3; k++)
+                if (fl_document_count(v, kinds[k], &n) &&
+                    __builtin_add_overflow(rest[k], n, &rest[k]))
+                    rest[k] = UINT64_MAX;
+            left_out++;
+            continue;
+        }
+        const char *name = fl_document_text(v, name_key);
+        char *text = NULL;
+        size_t row = fl_table_row(t);
+        if (fl_document_count(v, "pid", &n) &&
+            asprintf(&text, "%s (%llu)", name ? name : "", (unsigned long long)n) < 0)
+            text = NULL;
+        fl_table_text(t, row, 0, text ? text : name ? name : "");
+        free(text);
+        for (size_t k = 0; k < 3; k++)
+            put_count(t, row, k + 1, v, kinds[k]);
+    }
+    if (left_out > 0) {
+        char text[64];
+        size_t row = fl_table_row(t);
+        snprintf(text, sizeof text, "%zu others", left_out);
+        fl_table_text(t, row, 0, text);
+        for (size_t k = 0; k < 3; k++)
+            fl_table_put(t, row, k + 1, rest[k]);
+    }
+    return t;
+}
+
+static void add_list(struct view_builder *b, size_t i, const char *id, const char *heading,
+                     struct fl_table *table)
+{
+    if (!table)
+        return;
+    bool many = fl_report_results(b->report) > 1;
+    const char *label = fl_document_text(fl_report_result(b->report, i), "label");
+    char unique[64];
+    snprintf(unique, sizeof unique, many ? "%s-%zu" : "%s", id, i + 1);
+    char *text = view_text(b, many ? "%s: %s" : "%s", heading, label ? label : "result");
+    if (text)
+        view_section(b, unique, text, NULL, table);
+    else
+        fl_table_free(table);
+    free(text);
+}
+
+void view_tables(struct view_builder *b)
+{
+    const json_t *r;
+    for (size_t i = 0; (r = fl_report_result(b->report, i)) && i < COMPARED_MAX; i++) {
+        add_list(b, i, "causes", "Faults by cause", causes_table(r));
+        add_list(b, i, "processes", "Faults by process",
+                 ranking_table(r, "by_process", "comm", "Process"));
+        add_list(b, i, "mappings", "Faults by mapping",
+                 ranking_table(r, "by_mapping", "mapping", "Mapping"));
+        add_list(b, i, "oom", "Killed for lack of memory", kills_table(r));
+        add_list(b, i, "tlb", "Translation lookaside buffers", tlb_table(r));
+    }
+}
+
+/* ---- where it comes from --------------------------------------------------------------- */
+
+static const struct {
+    const char *key, *words;
+} recorded_keys[] = {
+    { "command.argv", "Command" },      { "command.cwd", "Started in" },
+    { "record.mode", "Recorded as" },   { "record.time", "Recorded at" },
+    { "record.tool", "Recorded with" }, { "host.kernel", "Kernel" },
+    { "host.arch", "Machine" },         { "host.cpu", "CPU" },
+    { "host.cpus", "CPUs online" },     { "host.tlb", "Its TLBs" },
+    { "host.ram_bytes", "RAM" },        { "host.swap_bytes", "Swap" },
+    { "host.thp", "Huge pages" },       { "host.swappiness", "Swappiness" },
+    { "host.swaps", "Swap devices" },
+};
+
+static void add_row(struct fl_table *t, const char *words, const char *value)
+{
+    size_t row = fl_table_row(t);
+    fl_table_text(t, row, 0, words);
+    fl_table_text(t, row, 1, value);
+}
+
+static void add_provenance(struct view_builder *b, size_t i, const json_t *r)
+{
+    struct fl_table *t = fl_table_new("recorded");
+    const char *path = fl_document_text(r, "trace.path"), *sha = fl_document_text(r, "trace.sha256");
+    fl_table_column(t, "What", FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Value", FL_UNIT_TEXT, 0);
+    if (path)
+        add_row(t, "Trace", path);
+    if (sha)
+        add_row(t, "Its SHA-256", sha);
+    for (size_t k = 0; k < FL_COUNT(recorded_keys); k++) {
+        const char *value = an_recorded(r, recorded_keys[k].key);
+        uint64_t bytes;
+        if (!value)
+            continue;
+        bool is_bytes = strstr(recorded_keys[k].key, "_bytes") &&
+                        fl_parse_u64(value, &bytes, NULL) == FL_OK;
+        add_row(t, recorded_keys[k].words, is_bytes ? view_bytes(bytes) : value);
+    }
+    if (t && t->n_rows > 0)
+        add_list(b, i, "recorded", "What was recorded, and how", t);
+    else
+        fl_table_free(t);
+}
+
+static void add_quality(struct view_builder *b)
+{
+    struct fl_table *t = fl_table_new("quality");
+    const json_t *r, *v;
+    size_t k;
+    fl_table_column(t, "Result", FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Flag", FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Meaning", FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Remedy", FL_UNIT_TEXT, 0);
+    for (size_t i = 0; (r = fl_report_result(b->report, i)) && i < COMPARED_MAX; i++)
+        json_array_foreach(json_object_get(r, "quality"), k, v) {
+            const char *cells[] = { fl_document_text(r, "label"), fl_document_text(v, "flag"),
+                                    fl_document_text(v, "detail"), fl_document_text(v, "remedy") };
+            size_t row = fl_table_row(t);
+            for (size_t c = 0; c < FL_COUNT(cells); c++)
+                fl_table_text(t, row, c, cells[c] ? cells[c] : "");
+            if (k + 1 == LIST_ROWS_MAX)
+                break;
+        }
+    if (t && t->n_rows > 0)
+        view_section(b, "quality", "Quality of the data", NULL, t);
+    else {
+        fl_table_free(t);
+        view_section(b, "quality", "Quality of the data", "No flag was raised.", NULL);
+    }
+}
+
+void view_provenance(struct view_builder *b)
+{
+    const json_t *r;
+    add_quality(b);
+    for (size_t i = 0; (r = fl_report_result(b->report, i)) && i < COMPARED_MAX; i++)
+        add_provenance(b, i, r);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * plot.h - a table as a chart, drawn by gnuplot.
+ *
+ * Nothing here computes a statistic: numbers, title, marks and footer come with
+ * the table, and plots/NAME.gp says how the table called NAME is drawn.
+ */
+#ifndef FAULTLINE_PLOT_H
+#define FAULTLINE_PLOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <faultline/err.h>
+#include <faultline/table.h>
+
+enum fl_plot_format { FL_PLOT_SVG, FL_PLOT_PNG, FL_PLOT_PDF, FL_PLOT_TERM };
+
+struct fl_plot_opts {
+    enum fl_plot_format format;
+    unsigned width, height; /* pixels, characters for FL_PLOT_TERM; 0: the default */
+    const char *id;         /* prefix of the ids in an SVG: letters, digits, '-'; NULL: the table's name */
+};
+
+/** fl_plot_available - is there a gnuplot in PATH? */
+bool fl_plot_available(void);
+
+/** What to say when it is not. */
+#define FL_PLOT_REMEDY "gnuplot is not in PATH: no charts; apt-get install gnuplot-nox"
+
+/**
+ * fl_plot_render - draw @t.
+ * Scripts come from $FAULTLINE_SHARE/plots, or ../share/faultline/plots beside
+ * the executable. gnuplot runs without a shell, in a temporary folder, for 60 s
+ * at most. Same table, same options, same gnuplot: same bytes for SVG and TERM.
+ * @bytes: malloc'ed, with a zero byte after the end that @len does not count.
+ * Errors: FL_EMACHINE without gnuplot or scripts; FL_EIO; FL_ENOMEM; FL_EDATA for
+ * a table without rows or series.
+ */
+int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, char **bytes,
+                   size_t *len, struct fl_err *err);
+
+#endif

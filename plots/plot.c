@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A chart is a few files in a temporary folder: main.gp sets variables and
+ * loads style.gp and NAME.gp; data.tsv has the table, a row a line; steps.tsv the
+ * same with each row drawn out to where the next begins; series.tsv has each
+ * column after the first as an index of its own, without its gaps.
+ */
+#include <faultline/plot.h>
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <faultline/units.h>
+
+#include "gnuplot.h"
+
+struct scale {
+    uint64_t divisor;
+    const char *unit; /* "" for plain numbers */
+};
+
+static struct scale scale_for(enum fl_unit unit, uint64_t max)
+{
+    static const char *const names[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB" };
+    if (unit == FL_UNIT_BP)
+        return (struct scale){ 100, "%" };
+    if (unit == FL_UNIT_NS)
+        return (struct scale){ 1000000000u, "s" };
+    if (unit != FL_UNIT_BYTES)
+        return (struct scale){ 1, "" };
+    size_t step = 0;
+    uint64_t divisor = 1;
+    while (step + 1 < FL_COUNT(names) && max / divisor >= 2048) {
+        divisor *= 1024;
+        step++;
+    }
+    return (struct scale){ divisor, names[step] };
+}
+
+static bool numeric(const struct fl_cell *cell)
+{
+    return cell->unit != FL_UNIT_NONE && cell->unit != FL_UNIT_TEXT;
+}
+
+static void write_row(FILE *f, const struct fl_table *t, size_t x_row, size_t row)
+{
+    for (size_t c = 0; c < t->n_columns; c++) {
+        const struct fl_cell *cell = fl_table_at(t, c == 0 ? x_row : row, c);
+        if (numeric(cell))
+            fprintf(f, "%" PRIu64, cell->value);
+        else
+            fputs("NaN", f);
+        fputc(c + 1 < t->n_columns ? '\t' : '\n', f);
+    }
+}
+
+static int write_rows(const struct fl_table *t, const struct gp_workdir *dir, const char *name,
+                      bool steps, struct fl_err *err)
+{
+    FILE *f = gp_workdir_create(dir, name, err);
+    if (!f)
+        return FL_EIO;
+    for (size_t r = 0; r < t->n_rows; r++) {
+        if (steps && r > 0)
+            write_row(f, t, r, r - 1);
+        write_row(f, t, r, r);
+    }
+    return gp_workdir_finish(f, name, err);
+}
+
+static int write_data(const struct fl_table *t, const struct gp_workdir *dir, struct fl_err *err)
+{
+    int rc = write_rows(t, dir, "data.tsv", false, err);
+    if (rc == FL_OK)
+        rc = write_rows(t, dir, "steps.tsv", true, err);
+    if (rc != FL_OK)
+        return rc;
+    FILE *f;
+    f = gp_workdir_create(dir, "series.tsv", err);
+    if (!f)
+        return FL_EIO;
+    for (size_t c = 1; c < t->n_columns; c++) {
+        size_t written = 0;
+        for (size_t r = 0; r < t->n_rows; r++) {
+            const struct fl_cell *x = fl_table_at(t, r, 0), *y = fl_table_at(t, r, c);
+            if (numeric(x) && numeric(y)) {
+                fprintf(f, "%" PRIu64 "\t%" PRIu64 "\n", x->value, y->value);
+                written++;
+            }
+        }
+        fputs(written ? "\n\n" : "NaN\tNaN\n\n\n", f);
+    }
+    return gp_workdir_finish(f, "series.tsv", err);
+}
+
+/* A title longer than the picture is wide goes on in the next line. Returns the lines. */
+static unsigned write_wrapped(FILE *f, const char *text, size_t columns)
+{
+    size_t at = 0, len = strlen(text);
+    unsigned lines = 0;
+    while (at < len || lines == 0) {
+        size_t end = at, seen = 0, space = 0;
+        while (end < len && seen < columns) {
+            if (text[end] == ' ')
+                space = end;
+            end++;
+            while (end < len && ((unsigned char)text[end] & 0xC0u) == 0x80u)
+                end++;
+            seen++;
+        }
+        if (end < len && space > at)
+            end = space;
+        char *line = strndup(text + at, end - at);
+        fputs(lines ? ".\"\\n\"." : "", f);
+        gp_quote(f, line ? line : "");
+        free(line);
+        at = end;
+        while (at < len && text[at] == ' ')
+            at++;
+        lines++;
+    }
+    fputc('\n', f);
+    return lines;
+}
+
+static void write_axis(FILE *f, char axis, const char *name, struct scale scale)
+{
+    fprintf(f, "FL_%c_DIV = %" PRIu64 ".0\nFL_%c_LABEL = ", axis, scale.divisor, axis);
+    gp_quote(f, name ? name : "");
+    if (scale.unit[0]) {
+        fputs(".' ('.", f);
+        gp_quote(f, scale.unit);
+        fputs(".')'", f);
+    }
+    fputc('\n', f);
+}
+
+static void write_arrays(FILE *f, const struct fl_table *t)
+{
+    size_t n = t->n_columns - 1;
+    fprintf(f, "FL_N = %zu\narray FL_NAME[%zu]\narray FL_STYLE[%zu]\n", n, n, n);
+    for (size_t c = 1; c <= n; c++) {
+        fprintf(f, "FL_NAME[%zu] = ", c);
+        gp_quote(f, t->columns[c].name);
+        unsigned style = t->columns[c].style;
+        fprintf(f, "\nFL_STYLE[%zu] = %u\n", c, style ? style : (unsigned)((c - 1) % 8 + 1));
+    }
+    size_t marks = t->n_marks;
+    fprintf(f, "FL_MARKS = %zu\narray FL_MARK_X[%zu]\narray FL_MARK_AT[%zu]\n", marks, marks + 1,
+            marks + 1);
+    fprintf(f, "array FL_MARK[%zu]\n", marks + 1);
+    for (size_t i = 0; i < marks; i++) {
+        fprintf(f, "FL_MARK_X[%zu] = %d\nFL_MARK_AT[%zu] = %" PRIu64 ".0\nFL_MARK[%zu] = ", i + 1,
+                t->marks[i].axis == 'x', i + 1, t->marks[i].value, i + 1);
+        gp_quote(f, t->marks[i].label);
+        fputc('\n', f);
+    }
+}
+
+static void write_terminal(FILE *f, const struct fl_table *t, const struct fl_plot_opts *o,
+                           unsigned width, unsigned height)
+{
+    char id[64] = "";
+    const char *want = o->id ? o->id : t->name;
+    for (size_t i = 0; want[i] && i + 1 < sizeof id; i++)
+        id[i] = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-", want[i])
+                    ? want[i]
+                    : '-';
+    switch (o->format) {
+    case FL_PLOT_SVG:
+        fprintf(f,
+                "set terminal svg noenhanced size %u,%u fixed name '%s' "
+                "font 'sans-serif,13' rounded background '#ffffff'\n",
+                width, height, id);
+        break;
+    case FL_PLOT_PNG:
+        fprintf(f,
+                "set terminal pngcairo noenhanced size %u,%u font 'sans-serif,11' "
+                "rounded background '#ffffff'\n",
+                width, height);
+        break;
+    case FL_PLOT_PDF: /* 96 pixels an inch */
+        fprintf(f,
+                "set terminal pdfcairo noenhanced size %u.%02uin,%u.%02uin "
+                "font 'sans-serif,10' rounded background '#ffffff'\n",
+                width / 96, width % 96 * 100 / 96, height / 96, height % 96 * 100 / 96);
+        break;
+    case FL_PLOT_TERM:
+        fprintf(f, "set terminal dumb noenhanced size %u,%u\n", width, height);
+        break;
+    }
+    fputs("set output 'out'\n", f);
+}
+
+static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
+                        const struct gp_workdir *dir, struct fl_err *err)
+{
+    bool term = o->format == FL_PLOT_TERM;
+    unsigned width = o->width ? o->width : term ? 78 : 960;
+    unsigned height = o->height ? o->height : term ? 24 : 420;
+    uint64_t y_max = 0;
+    char share[PATH_MAX], script[PATH_MAX + 128];
+    int rc = gp_share(share, sizeof share, err);
+    if (rc != FL_OK)
+        return rc;
+    snprintf(script, sizeof script, "%s/plots/%s.gp", share, t->name);
+    if (strchr(t->name, '/') || access(script, R_OK) != 0)
+        return fl_fail(err, FL_EMACHINE,
+                       "%s is missing: install faultline whole, or set FAULTLINE_SHARE", script);
+    for (size_t c = 1; c < t->n_columns; c++)
+        if (fl_table_max(t, c) > y_max)
+            y_max = fl_table_max(t, c);
+    FILE *f = gp_workdir_create(dir, "main.gp", err);
+    if (!f)
+        return FL_EIO;
+    fputs("set encoding utf8\n", f);
+    write_terminal(f, t, o, width, height);
+    /* A character is about 8 pixels wide in the title's size. */
+    fputs("FL_TITLE = ", f);
+    unsigned lines = write_wrapped(f, t->title ? t->title : t->name,
+                                   term ? width - 4 : width / 8 - 4);
+    fprintf(f, "FL_TITLE_LINES = %u\n", lines);
+    fputs("FL_FOOTER = ", f);
+    write_wrapped(f, t->footer ? t->footer : "", term ? width - 4 : width * 2 / 13 - 2);
+    write_axis(f, 'X', t->x_name, scale_for(t->columns[0].unit, fl_table_max(t, 0)));
+    write_axis(f, 'Y', t->y_name, scale_for(t->columns[1].unit, y_max));
+    fprintf(f, "FL_LOG_Y = %d\nFL_COMPACT = %d\nFL_TERM = %d\n", t->log_y, !term && width < 640,
+            term);
+    write_arrays(f, t);
+    fputs("FL_DATA = 'data.tsv'\nFL_STEPS = 'steps.tsv'\nFL_SERIES = 'series.tsv'\nload ", f);
+    snprintf(script, sizeof script, "%s/plots/style.gp", share);
+    gp_quote(f, script);
+    fputs("\nload ", f);
+    snprintf(script, sizeof script, "%s/plots/%s.gp", share, t->name);
+    gp_quote(f, script);
+    fputs("\nunset output\n", f);
+    return gp_workdir_finish(f, "main.gp", err);
+}
+
+int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, char **bytes,
+                   size_t *len, struct fl_err *err)
+{
+    struct gp_workdir dir = { "" };
+    int rc = fl_table_ok(t, err);
+    if (rc != FL_OK)
+        return rc;
+    if (t->n_columns < 2 || t->n_rows == 0)
+        return fl_fail(err, FL_EDATA, "chart %s: nothing to draw", t->name);
+    rc = gp_workdir_make(&dir, err);
+    if (rc == FL_OK)
+        rc = write_data(t, &dir, err);
+    if (rc == FL_OK)
+        rc = write_script(t, opts, &dir, err);
+    if (rc == FL_OK)
+        rc = gp_run(&dir, err);
+    if (rc == FL_OK)
+        rc = gp_workdir_slurp(&dir, "out", bytes, len, err);
+    gp_workdir_remove(&dir);
+    return rc;
+}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What all charts share: colours, frame, title, footer. Loaded before NAME.gp.
+#
+# Variables set by the caller:
+#   FL_TITLE FL_FOOTER FL_X_LABEL FL_Y_LABEL   texts; FL_TITLE_LINES: how many the title has
+#   FL_X_DIV FL_Y_DIV      divide data by these to get the labels' units
+#   FL_LOG_Y FL_COMPACT FL_TERM                0 or 1
+#   FL_N FL_NAME[] FL_STYLE[]                  series: columns 2 .. FL_N+1 of FL_DATA
+#   FL_MARKS FL_MARK_X[] FL_MARK_AT[] FL_MARK[]  lines across: vertical when FL_MARK_X
+#   FL_DATA FL_STEPS FL_SERIES  rows; each drawn out to the next; one index a series, no gaps
+
+# Okabe and Ito's palette, told apart with any colour vision.
+array FL_HUE[8]
+FL_HUE[1] = 0x0072B2 # blue
+FL_HUE[2] = 0xE69F00 # orange
+FL_HUE[3] = 0x009E73 # green
+FL_HUE[4] = 0xCC79A7 # purple
+FL_HUE[5] = 0x56B4E9 # sky
+FL_HUE[6] = 0xD55E00 # vermillion
+FL_HUE[7] = 0xF0E442 # yellow
+FL_HUE[8] = 0x555555 # grey
+fl_hue(i) = FL_HUE[FL_STYLE[i]]
+
+set datafile separator "\t"
+set xlabel FL_X_LABEL noenhanced
+set ylabel FL_Y_LABEL noenhanced
+set border 3 linewidth 1 linecolor rgb 0x777777
+set tics nomirror out scale 0.6
+set key noenhanced samplen 1.6
+
+# Title and footer hang on the picture's edge; each line of title takes its room.
+if (FL_TERM) {
+    set title FL_TITLE noenhanced
+    set key below
+} else {
+    set grid ytics linetype 1 linewidth 0.6 linecolor rgb 0xDDDDDD
+    set tics textcolor rgb 0x333333
+    set key textcolor rgb 0x222222
+    set label 1001 FL_TITLE at character 1.5, screen 0.94 left noenhanced font ",16" \
+        textcolor rgb 0x111111
+    set label 1002 FL_FOOTER at character 1.5, character 0.8 left noenhanced font ",11" \
+        textcolor rgb 0x666666
+    set tmargin 1.7 + 1.4 * FL_TITLE_LINES
+    set bmargin (FL_COMPACT ? 8.5 : 5)
+    set rmargin (FL_COMPACT ? 2 : 24)
+    if (FL_COMPACT) {
+        set key at screen 0.5, character 2.2 center bottom horizontal maxcols 3
+        set xtics autofreq
+    } else {
+        set key at screen 0.985, graph 1 right top vertical Left reverse
+    }
+}
+
+# A limit or a peak: a dashed line and its name. Called by a chart once its ranges are set.
+fl_mark_x(i) = FL_MARK_AT[i] / FL_X_DIV
+fl_mark_y(i) = FL_MARK_AT[i] / FL_Y_DIV
+do for [i = 1:FL_MARKS] {
+    if (FL_MARK_X[i]) {
+        set arrow 2000 + i from first fl_mark_x(i), graph 0 to first fl_mark_x(i), graph 1 \
+            nohead dashtype (6, 4) linewidth 1.4 linecolor rgb 0x444444 front
+        set label 2000 + i FL_MARK[i] at first fl_mark_x(i), graph 0.98 right rotate by 90 \
+            offset character -0.7, 0 noenhanced font ",11" textcolor rgb 0x444444 front
+    } else {
+        set arrow 2000 + i from graph 0, first fl_mark_y(i) to graph 1, first fl_mark_y(i) \
+            nohead dashtype (6, 4) linewidth 1.4 linecolor rgb 0x444444 front
+        set label 2000 + i FL_MARK[i] at graph 0.99, first fl_mark_y(i) right \
+            offset character 0, 0.7 noenhanced font ",11" textcolor rgb 0x444444 front
+    }
+}
