@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The list of commands, and all that the process itself owns: exit status and standard streams. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,12 +39,14 @@ static void print_overview(FILE *out)
 {
     fputs("Usage: faultline COMMAND [options]\n\n"
           "Records what a process does to memory, replays it under any RAM and swap,\n"
-          "and reports faults, thrashing and who would be killed.\n\nCommands:\n", out);
+          "and reports faults, thrashing and who would be killed.\n\nCommands:\n",
+          out);
     for (size_t i = 0; i < FL_COUNT(commands); i++)
         fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n'faultline help COMMAND' or 'faultline COMMAND --help' says more.\n"
           "Exit status: 0 done, 1 failed, 2 usage, 3 over budget, 4 data not good enough,\n"
-          "5 not possible on this machine.\n", out);
+          "5 not possible on this machine.\n",
+          out);
 }
 
 static void print_synopsis(const struct fl_cmd *cmd, FILE *out)
@@ -132,8 +133,10 @@ static void print_man(const struct fl_cmd *cmd, FILE *out)
         roff_text(cmd->examples, out);
         fputs(".fi\n", out);
     }
-    fputs(".SH EXIT STATUS\n0 done; 1 failed; 2 usage; 3 a budget is exceeded; 4 the data is not good\n"
-          "enough for the question; 5 not possible on this machine.\n.SH SEE ALSO\n", out);
+    fputs(
+        ".SH EXIT STATUS\n0 done; 1 failed; 2 usage; 3 a budget is exceeded; 4 the data is not good\n"
+        "enough for the question; 5 not possible on this machine.\n.SH SEE ALSO\n",
+        out);
     fputs(".BR faultline (1)", out);
     for (size_t i = 0; i < FL_COUNT(commands); i++)
         if (commands[i] != cmd)
@@ -143,17 +146,21 @@ static void print_man(const struct fl_cmd *cmd, FILE *out)
 
 static void print_man_overview(FILE *out)
 {
-    fputs(".TH FAULTLINE 1 \"\" \"faultline " FAULTLINE_VERSION "\"\n"
-          ".SH NAME\nfaultline \\- trace-driven performance toolkit for Linux virtual memory\n"
-          ".SH SYNOPSIS\n.B faultline\n.I COMMAND\n[\\fIoptions\\fR]\n"
-          ".SH DESCRIPTION\nRecords what a process does to memory, replays it under any RAM and swap,\n"
-          "and reports faults, thrashing and who would be killed.\n.SH COMMANDS\n", out);
+    fputs(
+        ".TH FAULTLINE 1 \"\" \"faultline " FAULTLINE_VERSION "\"\n"
+        ".SH NAME\nfaultline \\- trace-driven performance toolkit for Linux virtual memory\n"
+        ".SH SYNOPSIS\n.B faultline\n.I COMMAND\n[\\fIoptions\\fR]\n"
+        ".SH DESCRIPTION\nRecords what a process does to memory, replays it under any RAM and swap,\n"
+        "and reports faults, thrashing and who would be killed.\n.SH COMMANDS\n",
+        out);
     for (size_t i = 0; i < FL_COUNT(commands); i++) {
         fprintf(out, ".TP\n.BR faultline\\-%s (1)\n", commands[i]->name);
         roff_text(commands[i]->summary, out);
     }
-    fputs(".SH EXIT STATUS\n0 done; 1 failed; 2 usage; 3 a budget is exceeded; 4 the data is not good\n"
-          "enough for the question; 5 not possible on this machine.\n", out);
+    fputs(
+        ".SH EXIT STATUS\n0 done; 1 failed; 2 usage; 3 a budget is exceeded; 4 the data is not good\n"
+        "enough for the question; 5 not possible on this machine.\n",
+        out);
 }
 
 /* ---- the process ---------------------------------------------------------------- */
@@ -224,7 +231,6 @@ static int run_help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, and says so */
     if (argc < 2) {
         print_overview(stderr);
         return 2;

@@ -8,11 +8,10 @@ struct list_cfg {
     bool json;
 };
 
-static const struct fl_opt list_opts[] = {
-    { "json", 0, FL_OPT_FLAG, offsetof(struct list_cfg, json), NULL, NULL,
-      "print JSON instead of a table", NULL },
-    FL_OPT_END
-};
+static const struct fl_opt list_opts[] = { { "json", 0, FL_OPT_FLAG,
+                                             offsetof(struct list_cfg, json), NULL, NULL,
+                                             "print JSON instead of a table", NULL },
+                                           FL_OPT_END };
 
 static int run_policies(void *arg, int n_operands, char **operands, struct fl_err *err)
 {

@@ -113,9 +113,11 @@ static int output(struct fl_reader *r, const char *path, const struct replay_cfg
 static int run_replay(void *arg, int n_operands, char **operands, struct fl_err *err)
 {
     const struct replay_cfg *cfg = arg;
-    struct fl_replay_opts opts = { .policy = fl_policy_find(cfg->policy), .seed = cfg->seed,
+    struct fl_replay_opts opts = { .policy = fl_policy_find(cfg->policy),
+                                   .seed = cfg->seed,
                                    .machine = fl_machine_find(cfg->machine),
-                                   .scope = cfg->scope, .no_tlb = cfg->no_tlb };
+                                   .scope = cfg->scope,
+                                   .no_tlb = cfg->no_tlb };
     uint64_t peak = UINT64_MAX;
     struct fl_result *res = NULL;
     struct fl_reader *r;
@@ -123,8 +125,9 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
     (void)n_operands;
 
     if (has_ram == (cfg->frames != 0))
-        return fl_fail(err, FL_EUSAGE, has_ram ? "give --ram or --frames, not both"
-                                               : "how much memory? give --ram SIZE or --frames N");
+        return fl_fail(err, FL_EUSAGE,
+                       has_ram ? "give --ram or --frames, not both"
+                               : "how much memory? give --ram SIZE or --frames N");
     if (cfg->frames >= FL_FRAMES_UNLIMITED)
         return fl_fail(err, FL_EUSAGE, "--frames: at most %u", FL_FRAMES_UNLIMITED - 1);
     int rc = cmd_open_trace(operands[0], cfg->partial, &r, err);

@@ -84,11 +84,10 @@ static void print_points(FILE *out, const struct fl_sweep_point *points, size_t 
             fl_format_bytes(ram, p->frames * FL_PAGE_BYTES);
         if (p->swap_pages != UINT64_MAX)
             fl_format_bytes(swap, p->swap_pages * FL_PAGE_BYTES);
-        fprintf(out,
-                "%-8s %12s %12s %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %4" PRIu64
-                "\n",
-                p->policy->name, ram, swap, p->minor, p->major, p->swap_in, p->swap_out,
-                p->oom_kills);
+        fprintf(
+            out,
+            "%-8s %12s %12s %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %4" PRIu64 "\n",
+            p->policy->name, ram, swap, p->minor, p->major, p->swap_in, p->swap_out, p->oom_kills);
     }
 }
 
@@ -163,10 +162,9 @@ const struct fl_cmd fl_cmd_sweep = {
     .name = "sweep",
     .summary = "Run a trace through the model at many memory sizes",
     .synopsis = "FILE --ram LIST [--swap LIST] [--policy LIST] [-j N] [-o R.json]",
-    .description =
-        "Every combination of RAM, swap and policy, in as few passes over the trace as\n"
-        "possible: lru with unlimited swap is answered for all sizes in one pass, the\n"
-        "others run side by side. Each answer equals that of 'faultline replay'.",
+    .description = "Every combination of RAM, swap and policy, in as few passes over the trace as\n"
+                   "possible: lru with unlimited swap is answered for all sizes in one pass, the\n"
+                   "others run side by side. Each answer equals that of 'faultline replay'.",
     .examples = "  faultline sweep trace.flt --ram 10%..100%/10 --policy lru,clock,opt",
     .opts = sweep_opts,
     .cfg_size = sizeof(struct sweep_cfg),

@@ -30,16 +30,16 @@ struct object {
     struct object_page {
         uint64_t offset;
         uint32_t contents;
-    } *pages;
+    } * pages;
     uint32_t n_pages, cap;
 };
 
 struct contents {
     /* by contents id */
-    uint8_t *kind;         /* enum contents_kind */
-    uint32_t *mappers;     /* virtual pages that map it */
-    uint32_t *first_page;  /* head of the list of mapping dense page ids, NO_PAGE at its end */
-    uint32_t n, room;      /* ids handed out so far; all are < n */
+    uint8_t *kind;        /* enum contents_kind */
+    uint32_t *mappers;    /* virtual pages that map it */
+    uint32_t *first_page; /* head of the list of mapping dense page ids, NO_PAGE at its end */
+    uint32_t n, room;     /* ids handed out so far; all are < n */
     uint32_t *free_ids;
     uint32_t n_free, free_room;
     uint32_t live, live_peak;

@@ -29,9 +29,9 @@ struct histogram {
 
 struct lru_curve {
     /* by contents */
-    uint32_t *time;  /* slot of the last use, or NO_TIME */
+    uint32_t *time;    /* slot of the last use, or NO_TIME */
     uint32_t *deepest; /* since the last write */
-    uint8_t *flags;  /* SEEN_* */
+    uint8_t *flags;    /* SEEN_* */
     uint32_t room;
     /* by time slot */
     uint64_t *bits;
@@ -205,8 +205,7 @@ static bool depth_reserve(struct lru_curve *k, uint32_t depth)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         if (!grow(&all[i]->count, room))
             return false;
-        memset(all[i]->count + k->depth_room, 0,
-               (room - k->depth_room) * sizeof *all[i]->count);
+        memset(all[i]->count + k->depth_room, 0, (room - k->depth_room) * sizeof *all[i]->count);
     }
     k->depth_room = room;
     return true;

@@ -5,9 +5,18 @@
 #include <faultline/machine.h>
 #include <faultline/units.h>
 
-#define L1I(n, w) { "L1I", FL_TLB_FETCH, n, w }
-#define L1D(n, w) { "L1D", FL_TLB_DATA, n, w }
-#define L2(n, w) { "L2", FL_TLB_UNIFIED, n, w }
+#define L1I(n, w)                 \
+    {                             \
+        "L1I", FL_TLB_FETCH, n, w \
+    }
+#define L1D(n, w)                \
+    {                            \
+        "L1D", FL_TLB_DATA, n, w \
+    }
+#define L2(n, w)                   \
+    {                              \
+        "L2", FL_TLB_UNIFIED, n, w \
+    }
 
 /* Linux keeps 6 dynamic ASIDs a processor (arch/x86/mm/tlb.c, TLB_NR_DYN_ASIDS). */
 #define LINUX_ASIDS 6
@@ -35,7 +44,8 @@ static const struct fl_machine machines[] = {
     },
     {
         .name = "teaching",
-        .summary = "16 + 16 entries fully associative, then 64 in 4 ways: misses one can follow by hand",
+        .summary =
+            "16 + 16 entries fully associative, then 64 in 4 ways: misses one can follow by hand",
         .source = "no real processor",
         .levels = 4,
         .asids = 2,

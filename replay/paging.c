@@ -133,8 +133,8 @@ static int take_frame(struct paging *p, const struct vm *vm, uint32_t *frame, bo
     return FL_OK;
 }
 
-int paging_fault(struct paging *p, const struct vm *vm, uint32_t c, uint8_t info,
-                 uint64_t next_use, bool *swap_full, struct fl_err *err)
+int paging_fault(struct paging *p, const struct vm *vm, uint32_t c, uint8_t info, uint64_t next_use,
+                 bool *swap_full, struct fl_err *err)
 {
     enum fl_cause cause = ref_cause(info);
     uint32_t frame = p->where[c];

@@ -57,16 +57,15 @@ int paging_room(struct paging *p, uint32_t n_contents, struct fl_err *err);
  * paging_fault - a reference to contents without a frame, or with a cause.
  * @swap_full: set, and nothing changed, when the victim needs a slot and none is free.
  */
-int paging_fault(struct paging *p, const struct vm *vm, uint32_t c, uint8_t info,
-                 uint64_t next_use, bool *swap_full, struct fl_err *err);
+int paging_fault(struct paging *p, const struct vm *vm, uint32_t c, uint8_t info, uint64_t next_use,
+                 bool *swap_full, struct fl_err *err);
 
 /** paging_ref - one reference. */
 static inline int paging_ref(struct paging *p, const struct vm *vm, uint32_t c, uint8_t info,
                              uint64_t next_use, bool *swap_full, struct fl_err *err)
 {
     uint32_t frame = p->where[c];
-    if (__builtin_expect(frame >= WHERE_FRAMES_END, 0) ||
-        __builtin_expect(info > REF_WRITE, 0) ||
+    if (__builtin_expect(frame >= WHERE_FRAMES_END, 0) || __builtin_expect(info > REF_WRITE, 0) ||
         __builtin_expect((info & REF_WRITE) && p->state[c] != PAGE_DIRTY, 0))
         return paging_fault(p, vm, c, info, next_use, swap_full, err);
     if (p->ops->touched && p->policy)

@@ -13,8 +13,7 @@ struct pgtable_node {
 
 static struct pgtable_node *node_new(struct pgtable *pt, bool leaf)
 {
-    struct pgtable_node *node =
-        calloc(1, leaf ? sizeof node->entry : sizeof node->child);
+    struct pgtable_node *node = calloc(1, leaf ? sizeof node->entry : sizeof node->child);
     if (node)
         ++*pt->n_tables;
     return node;

@@ -70,8 +70,7 @@ static void on_mm_gone(void *arg, uint32_t mm)
 static void on_evicted(void *arg, uint32_t c)
 {
     struct replay *rp = arg;
-    for (uint32_t page = rp->vm.cs.first_page[c]; page != NO_PAGE;
-         page = rp->vm.next_mapper[page])
+    for (uint32_t page = rp->vm.cs.first_page[c]; page != NO_PAGE; page = rp->vm.next_mapper[page])
         tlb_drop(&rp->tlb, page);
 }
 
@@ -195,8 +194,10 @@ static int check_fidelity(const struct fl_reader *r, bool tlb, struct fl_err *er
 static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
 {
     const struct fl_machine *machine = rp->opts.machine;
-    struct vm_hooks hooks = { .arg = rp, .page_dropped = on_page_dropped,
-                              .contents_gone = on_contents_gone, .mm_gone = on_mm_gone };
+    struct vm_hooks hooks = { .arg = rp,
+                              .page_dropped = on_page_dropped,
+                              .contents_gone = on_contents_gone,
+                              .mm_gone = on_mm_gone };
     int rc = FL_OK;
 
     if (rp->opts.policy->needs & FL_NEEDS_FUTURE)
@@ -275,8 +276,7 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
         return rc;
     rp.result = calloc(1, sizeof *rp.result);
     rc = rp.result ? begin(&rp, r, err) : fl_nomem(err, "result");
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
-           item.kind != FL_ITEM_END)
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK && item.kind != FL_ITEM_END)
         rc = item.kind == FL_ITEM_EVENT ? vm_event(&rp.vm, &item.event, err)
                                         : do_runs(&rp, &item.runs, err);
     if (rc == FL_OK) {

@@ -49,10 +49,10 @@ json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *s
         json_object_set_new(o, "peak_resident_pages", u64(peak_pages));
     json_object_set_new(o, "lost_events", u64(t->lost_events));
     if (fl_reader_fidelity(r) == FL_FIDELITY_EVENTS)
-        json_object_set_new(o, "faults", json_pack("{s:I,s:I,s:I}", "minor",
-                                                   (json_int_t)t->faults_minor, "major",
-                                                   (json_int_t)t->faults_major, "unknown",
-                                                   (json_int_t)t->faults_unknown));
+        json_object_set_new(o, "faults",
+                            json_pack("{s:I,s:I,s:I}", "minor", (json_int_t)t->faults_minor,
+                                      "major", (json_int_t)t->faults_major, "unknown",
+                                      (json_int_t)t->faults_unknown));
     json_t *recorded = json_object();
     const char *key, *value;
     for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++)
@@ -81,7 +81,8 @@ static json_t *quality(const struct fl_reader *r, const struct fl_result *res)
         char detail[96];
         snprintf(detail, sizeof detail, "%" PRIu64 " records were lost while recording",
                  fl_reader_totals(r)->lost_events);
-        add_flag(list, "lost", detail, "record again on a quieter machine; counts are lower bounds");
+        add_flag(list, "lost", detail,
+                 "record again on a quieter machine; counts are lower bounds");
     }
     for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++)
         if (!strncmp(key, "quality.", 8))
@@ -101,9 +102,9 @@ static json_t *machine_json(const struct fl_result *res)
     json_object_set_new(m, "ram_bytes",
                         unlimited ? json_null() : u64((uint64_t)o->frames * FL_PAGE_BYTES));
     json_object_set_new(m, "frames", unlimited ? json_null() : u64(o->frames));
-    json_object_set_new(m, "swap_bytes", o->swap_pages == UINT64_MAX
-                                             ? json_null()
-                                             : u64(o->swap_pages * FL_PAGE_BYTES));
+    json_object_set_new(m, "swap_bytes",
+                        o->swap_pages == UINT64_MAX ? json_null()
+                                                    : u64(o->swap_pages * FL_PAGE_BYTES));
     json_object_set_new(m, "page_bytes", u64(FL_PAGE_BYTES));
     json_object_set_new(m, "policy", text(o->policy->name));
     if (!strcmp(o->policy->name, "random"))
@@ -208,22 +209,22 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
                         json_pack("{s:I,s:I,s:I}", "pages_in", (json_int_t)res->pages_in,
                                   "pages_out", (json_int_t)res->pages_out, "peak_pages",
                                   (json_int_t)res->swap_peak_pages));
-    json_object_set_new(o, "files", json_pack("{s:I,s:I}", "pages_read",
-                                              (json_int_t)res->file_pages_read, "pages_written",
-                                              (json_int_t)res->file_pages_written));
-    json_object_set_new(o, "reclaim", json_pack("{s:I,s:I}", "reclaimed",
-                                                (json_int_t)res->evictions, "refaults",
-                                                (json_int_t)res->major));
-    json_object_set_new(o, "resident", json_pack("{s:I}", "peak_pages",
-                                                 (json_int_t)res->resident_peak_pages));
+    json_object_set_new(o, "files",
+                        json_pack("{s:I,s:I}", "pages_read", (json_int_t)res->file_pages_read,
+                                  "pages_written", (json_int_t)res->file_pages_written));
+    json_object_set_new(o, "reclaim",
+                        json_pack("{s:I,s:I}", "reclaimed", (json_int_t)res->evictions, "refaults",
+                                  (json_int_t)res->major));
+    json_object_set_new(o, "resident",
+                        json_pack("{s:I}", "peak_pages", (json_int_t)res->resident_peak_pages));
     if (res->n_tlb)
         json_object_set_new(o, "tlb", tlb_json(res));
     json_object_set_new(o, "page_table",
                         json_pack("{s:I,s:I}", "tables_peak", (json_int_t)res->page_tables_peak,
                                   "flat_bytes_avoided", (json_int_t)res->flat_bytes_avoided));
-    json_object_set_new(o, "sharing", json_pack("{s:I,s:I}", "shared_pages",
-                                                (json_int_t)res->shared_pages, "saved_bytes",
-                                                (json_int_t)(res->saved_pages * FL_PAGE_BYTES)));
+    json_object_set_new(o, "sharing",
+                        json_pack("{s:I,s:I}", "shared_pages", (json_int_t)res->shared_pages,
+                                  "saved_bytes", (json_int_t)(res->saved_pages * FL_PAGE_BYTES)));
     json_object_set_new(o, "oom", oom_json(res));
     json_object_set_new(o, "timeline", timeline_json(res));
     json_object_set_new(o, "quality", quality(r, res));
@@ -241,9 +242,9 @@ json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n, const struc
         json_object_set_new(e, "ram_bytes",
                             unlimited ? json_null() : u64((uint64_t)p->frames * FL_PAGE_BYTES));
         json_object_set_new(e, "frames", unlimited ? json_null() : u64(p->frames));
-        json_object_set_new(e, "swap_bytes", p->swap_pages == UINT64_MAX
-                                                 ? json_null()
-                                                 : u64(p->swap_pages * FL_PAGE_BYTES));
+        json_object_set_new(e, "swap_bytes",
+                            p->swap_pages == UINT64_MAX ? json_null()
+                                                        : u64(p->swap_pages * FL_PAGE_BYTES));
         json_object_set_new(e, "policy", text(p->policy->name));
         json_object_set_new(e, "minor", u64(p->minor));
         json_object_set_new(e, "major", u64(p->major));

@@ -179,8 +179,11 @@ static int sweep_together(struct fl_reader *r, struct fl_sweep_point **points, s
 /* With a full swap area processes die, and each point has a world of its own. */
 static int sweep_alone(struct fl_reader *r, struct fl_sweep_point *p, struct fl_err *err)
 {
-    struct fl_replay_opts opts = { .frames = p->frames, .swap_pages = p->swap_pages,
-                                   .policy = p->policy, .no_tlb = true, .seed = p->seed };
+    struct fl_replay_opts opts = { .frames = p->frames,
+                                   .swap_pages = p->swap_pages,
+                                   .policy = p->policy,
+                                   .no_tlb = true,
+                                   .seed = p->seed };
     struct fl_result *result;
     int rc = fl_replay(r, &opts, &result, err);
     if (rc != FL_OK)

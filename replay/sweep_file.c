@@ -114,8 +114,12 @@ int fl_sweep_file(const char *path, unsigned read_flags, struct fl_sweep_point *
                   unsigned jobs, void (*progress)(void *arg, unsigned done_bp), void *arg,
                   struct fl_err *err)
 {
-    struct pool pool = { .path = path, .read_flags = read_flags, .lock = PTHREAD_MUTEX_INITIALIZER,
-                         .err = err, .progress = progress, .arg = arg };
+    struct pool pool = { .path = path,
+                         .read_flags = read_flags,
+                         .lock = PTHREAD_MUTEX_INITIALIZER,
+                         .err = err,
+                         .progress = progress,
+                         .arg = arg };
     struct keyed *order = calloc(n + 1, sizeof *order);
 
     if (jobs == 0)

@@ -14,9 +14,9 @@ struct timeline_now {
 struct timeline {
     struct fl_timeline_row *rows;
     size_t n;
-    uint64_t row_accesses; /* length of a row */
-    uint64_t in_row;       /* accesses since the last row ended */
-    bool open;             /* something has run since then, if only system calls */
+    uint64_t row_accesses;       /* length of a row */
+    uint64_t in_row;             /* accesses since the last row ended */
+    bool open;                   /* something has run since then, if only system calls */
     struct fl_timeline_row base; /* totals when it ended */
 };
 

@@ -23,8 +23,10 @@ static bool level_init(struct tlb_level *level, const struct fl_tlb_level *geome
 int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_reader *reader,
              struct fl_err *err)
 {
-    *tlb = (struct tlb){ .reader = reader, .n_levels = machine->n_tlb,
-                         .radix_levels = machine->levels, .n_asids = machine->asids,
+    *tlb = (struct tlb){ .reader = reader,
+                         .n_levels = machine->n_tlb,
+                         .radix_levels = machine->levels,
+                         .n_asids = machine->asids,
                          .current_mm = NO_MM };
     tlb->asid_holder = calloc(machine->asids, sizeof *tlb->asid_holder);
     bool ok = tlb->asid_holder != NULL;

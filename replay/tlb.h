@@ -15,9 +15,9 @@
 struct tlb_level {
     struct fl_tlb_level geometry;
     uint32_t sets;
-    uint32_t *page_in;   /* by entry: dense page id, or UINT32_MAX */
-    uint64_t *last_use;  /* by entry */
-    uint32_t *entry_of;  /* by dense page id: entry + 1, or 0 */
+    uint32_t *page_in;  /* by entry: dense page id, or UINT32_MAX */
+    uint64_t *last_use; /* by entry */
+    uint32_t *entry_of; /* by dense page id: entry + 1, or 0 */
     uint64_t lookups, hits;
 };
 

@@ -176,8 +176,7 @@ int vm_slow_run(struct vm *vm, uint32_t page, uint8_t need, enum fl_actor actor,
         vm->segv += actor == FL_ACTOR_USER;
         return FL_OK;
     }
-    if (vm->contents[page] == NO_CONTENTS &&
-        attach(vm, mm, vma, page, vpn, write, &cause) != FL_OK)
+    if (vm->contents[page] == NO_CONTENTS && attach(vm, mm, vma, page, vpn, write, &cause) != FL_OK)
         return fl_nomem(err, "page tables");
     uint8_t rights = page_rights(vm, vma, vm->contents[page]);
     if (write && !(rights & FL_PROT_WRITE)) {

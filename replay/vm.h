@@ -56,8 +56,8 @@ struct process {
 /* What the other stages want to hear. */
 struct vm_hooks {
     void *arg;
-    void (*page_dropped)(void *arg, uint32_t page);         /* its translation is no longer valid */
-    void (*contents_gone)(void *arg, uint32_t contents);    /* the id is about to be reused */
+    void (*page_dropped)(void *arg, uint32_t page);      /* its translation is no longer valid */
+    void (*contents_gone)(void *arg, uint32_t contents); /* the id is about to be reused */
     void (*mm_gone)(void *arg, uint32_t mm);
 };
 

@@ -288,14 +288,12 @@ static int do_remap(struct vm *vm, struct mm *mm, const struct fl_event *ev, str
     if (rc != FL_OK || from == from_end || to == to_end)
         return rc;
     uint64_t old_n = from_end - from, new_n = to_end - to, kept = old_n < new_n ? old_n : new_n;
-    bool ok = true;
-    if (to != from) {
+    bool ok = new_n >= old_n || unmap_range(vm, mm, from + kept, from_end);
+    if (ok && to != from) {
         if (to < from_end && from < to_end)
             return fl_fail(err, FL_EFORMAT, "the trace remaps a range onto itself");
         ok = unmap_range(vm, mm, to, to_end) && move_range(vm, mm, from, kept, to);
     }
-    if (ok && new_n < old_n)
-        ok = unmap_range(vm, mm, from + kept, from_end);
     if (ok && new_n > old_n) {
         struct vma *last = mm_find(mm, to + kept - 1);
         if (last && last->end == to + kept) {
@@ -360,10 +358,11 @@ int mm_copy(struct vm *vm, struct mm *child, uint32_t parent, struct fl_err *err
 
 int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
 {
-    uint32_t id = ev->kind == FL_EV_MAP ? ev->map.mm
-                  : ev->kind == FL_EV_UNMAP ? ev->unmap.mm
+    uint32_t id = ev->kind == FL_EV_MAP       ? ev->map.mm
+                  : ev->kind == FL_EV_UNMAP   ? ev->unmap.mm
                   : ev->kind == FL_EV_PROTECT ? ev->protect.mm
-                  : ev->kind == FL_EV_REMAP ? ev->remap.mm : ev->advise.mm;
+                  : ev->kind == FL_EV_REMAP   ? ev->remap.mm
+                                              : ev->advise.mm;
     if (id >= vm->n_mms)
         return fl_fail(err, FL_EFORMAT, "the trace names address space %u before defining it", id);
     struct mm *mm = &vm->mms[id];
@@ -372,10 +371,8 @@ int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     if (!mm->users)
         return FL_OK; /* killed, or exiting */
     switch (ev->kind) {
-    case FL_EV_MAP:
-        return do_map(vm, mm, ev, err);
-    case FL_EV_REMAP:
-        return do_remap(vm, mm, ev, err);
+    case FL_EV_MAP: return do_map(vm, mm, ev, err);
+    case FL_EV_REMAP: return do_remap(vm, mm, ev, err);
     case FL_EV_UNMAP:
         rc = page_range(vm, ev->unmap.start, ev->unmap.length, &from, &to, err);
         if (rc == FL_OK && from < to && !unmap_range(vm, mm, from, to))
@@ -388,8 +385,8 @@ int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
         return rc;
     default:
         rc = page_range(vm, ev->advise.start, ev->advise.length, &from, &to, err);
-        if (rc == FL_OK && (ev->advise.advice == ADVICE_DONTNEED ||
-                            ev->advise.advice == ADVICE_REMOVE))
+        if (rc == FL_OK &&
+            (ev->advise.advice == ADVICE_DONTNEED || ev->advise.advice == ADVICE_REMOVE))
             pgtable_walk(&mm->tables, from, to, drop_page, vm);
         return rc;
     }
@@ -414,8 +411,8 @@ int vm_file(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
         if (vm->cs.objects[i].ino == ev->file.ino && vm->cs.objects[i].dev == ev->file.dev)
             object = i;
     if (object == NO_OBJECT) {
-        enum contents_kind kind =
-            ev->file.path && memory_backed(ev->file.path) ? CONTENTS_MEMORY : CONTENTS_FILE;
+        enum contents_kind kind = ev->file.path && memory_backed(ev->file.path) ? CONTENTS_MEMORY
+                                                                                : CONTENTS_FILE;
         object = contents_object_new(&vm->cs, kind, true, ev->file.dev, ev->file.ino);
     }
     if (vm->n_files == vm->files_room) {

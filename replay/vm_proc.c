@@ -77,7 +77,9 @@ static int process_begin(struct vm *vm, const struct fl_event *ev, struct fl_err
     uint32_t mm = ev->process.mm, from = ev->process.copied_mm;
     uint32_t parent = find_pid(vm, ev->process.ppid);
     bool stillborn = parent != UINT32_MAX && vm->processes[parent].killed;
-    struct process p = { .pid = ev->process.pid, .mm = mm, .killed = stillborn,
+    struct process p = { .pid = ev->process.pid,
+                         .mm = mm,
+                         .killed = stillborn,
                          .oom_score_adj = ev->process.oom_score_adj };
     int rc = FL_OK;
 
@@ -168,15 +170,10 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
 {
     uint32_t i;
     switch (ev->kind) {
-    case FL_EV_PROCESS:
-        return process_begin(vm, ev, err);
-    case FL_EV_THREAD:
-        return thread_begin(vm, ev, err);
-    case FL_EV_EXEC:
-        return process_exec(vm, ev, err);
-    case FL_EV_EXIT:
-        process_exit(vm, ev->exit.pid);
-        return FL_OK;
+    case FL_EV_PROCESS: return process_begin(vm, ev, err);
+    case FL_EV_THREAD: return thread_begin(vm, ev, err);
+    case FL_EV_EXEC: return process_exec(vm, ev, err);
+    case FL_EV_EXIT: process_exit(vm, ev->exit.pid); return FL_OK;
     case FL_EV_COMM:
         i = find_pid(vm, ev->comm.pid);
         if (i != UINT32_MAX && ev->comm.tid == ev->comm.pid)
@@ -187,19 +184,16 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
         if (i != UINT32_MAX)
             vm->processes[i].oom_score_adj = ev->oom_adj.oom_score_adj;
         return FL_OK;
-    case FL_EV_FILE:
-        return vm_file(vm, ev, err);
+    case FL_EV_FILE: return vm_file(vm, ev, err);
     case FL_EV_MAP:
     case FL_EV_UNMAP:
     case FL_EV_PROTECT:
     case FL_EV_REMAP:
-    case FL_EV_ADVISE:
-        return mm_event(vm, ev, err);
+    case FL_EV_ADVISE: return mm_event(vm, ev, err);
     case FL_EV_THREAD_EXIT:
     case FL_EV_SIGNAL:
     case FL_EV_FAULT:
-    case FL_EV_LOST:
-        break;
+    case FL_EV_LOST: break;
     }
     return FL_OK;
 }

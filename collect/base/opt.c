@@ -34,21 +34,11 @@ static int store(const struct fl_opt *opt, void *cfg, const char *text, struct f
     int rc = FL_OK;
 
     switch (opt->kind) {
-    case FL_OPT_FLAG:
-        *(bool *)at = true;
-        break;
-    case FL_OPT_STRING:
-        *(const char **)at = text;
-        break;
-    case FL_OPT_UINT:
-        rc = fl_parse_u64(text, at, &why);
-        break;
-    case FL_OPT_SIZE:
-        rc = fl_parse_size(text, at, &why);
-        break;
-    case FL_OPT_DURATION:
-        rc = fl_parse_duration_ns(text, at, &why);
-        break;
+    case FL_OPT_FLAG: *(bool *)at = true; break;
+    case FL_OPT_STRING: *(const char **)at = text; break;
+    case FL_OPT_UINT: rc = fl_parse_u64(text, at, &why); break;
+    case FL_OPT_SIZE: rc = fl_parse_size(text, at, &why); break;
+    case FL_OPT_DURATION: rc = fl_parse_duration_ns(text, at, &why); break;
     case FL_OPT_SIZES: {
         struct fl_size *sizes;
         size_t n;
@@ -99,7 +89,8 @@ static void build_tables(const struct fl_opt *opts, bool stop_at_operand, struct
     *shorts++ = ':';
     for (; opts[n].name && n + 2 < OPTS_MAX; n++) {
         bool takes = opts[n].kind != FL_OPT_FLAG;
-        longs[n] = (struct option){ .name = opts[n].name, .has_arg = takes ? 1 : 0,
+        longs[n] = (struct option){ .name = opts[n].name,
+                                    .has_arg = takes ? 1 : 0,
                                     .val = VALUE_BASE + (int)n };
         if (opts[n].letter) {
             *shorts++ = opts[n].letter;
@@ -123,8 +114,8 @@ static const struct fl_opt *row_of(const struct fl_opt *opts, int value)
     return NULL;
 }
 
-int fl_opts_parse(const struct fl_opt *opts, void *cfg, int argc, char **argv,
-                  bool stop_at_operand, int *first_operand, struct fl_err *err)
+int fl_opts_parse(const struct fl_opt *opts, void *cfg, int argc, char **argv, bool stop_at_operand,
+                  int *first_operand, struct fl_err *err)
 {
     struct option longs[OPTS_MAX];
     char shorts[3 * OPTS_MAX];

@@ -40,7 +40,7 @@ static bool is_stdout(const char *path)
     return !path || !strcmp(path, "-");
 }
 
-/* A device, pipe or the like is written as it is: a rename would replace it. */
+/* A device, pipe, link or the like is written as it is: a rename would replace it. */
 static bool replaceable(const char *path)
 {
     struct stat st;
@@ -70,7 +70,7 @@ int fl_outfile_open(struct fl_outfile *out, const char *path, struct fl_err *err
             fchmod(fd, 0666 & ~mask);
         }
     } else {
-        fd = open(path, O_WRONLY | O_CLOEXEC);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     }
     if (fd < 0 || !(out->stream = fdopen(fd, "w"))) {
         int rc = fl_fail_errno(err, "cannot create %s", path);

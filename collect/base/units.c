@@ -137,7 +137,8 @@ static int push_range(struct size_vec *v, char *item, char *dots, struct fl_err 
     char *slash = strchr(dots + 2, '/');
 
     if (!slash)
-        return fl_fail(err, FL_EUSAGE, "range '%s': write FIRST..LAST/STEPS, like 64M..1G/16", item);
+        return fl_fail(err, FL_EUSAGE, "range '%s': write FIRST..LAST/STEPS, like 64M..1G/16",
+                       item);
     *dots = *slash = '\0';
     int rc = fl_parse_size(item, &first, err);
     if (rc == FL_OK)
@@ -151,8 +152,9 @@ static int push_range(struct size_vec *v, char *item, char *dots, struct fl_err 
     uint64_t hi = percent ? last.percent_bp : last.bytes;
     if (percent != (last.percent_bp != 0) || hi < lo || first.bytes == FL_SIZE_MAX_BYTES ||
         last.bytes == FL_SIZE_MAX_BYTES)
-        return fl_fail(err, FL_EUSAGE, "range %s..%s: both ends must be sizes of one kind, in order",
-                       item, dots + 2);
+        return fl_fail(err, FL_EUSAGE,
+                       "range %s..%s: both ends must be sizes of one kind, in order", item,
+                       dots + 2);
     if (steps < 2 || steps > SIZES_MAX)
         return fl_fail(err, FL_EUSAGE, "range %s..%s/%s: between 2 and %u steps", item, dots + 2,
                        slash + 1, SIZES_MAX);
@@ -172,8 +174,8 @@ int fl_parse_size_list(const char *text, struct fl_size **out, size_t *n, struct
 
     *out = NULL;
     *n = 0;
-    if (rc == FL_OK && (!*text || text[strlen(text) - 1] == ',' || *text == ',' ||
-                        strstr(text, ",,")))
+    if (rc == FL_OK &&
+        (!*text || text[strlen(text) - 1] == ',' || *text == ',' || strstr(text, ",,")))
         rc = fl_fail(err, FL_EUSAGE, "'%s' is not a list of sizes, like 64M,128M or 64M..1G/16",
                      text);
     for (char *item = copy; rc == FL_OK && (item = strtok_r(item, ",", &save)); item = NULL) {
@@ -202,7 +204,7 @@ int fl_parse_duration_ns(const char *text, uint64_t *out, struct fl_err *err)
     static const struct {
         const char *suffix;
         uint64_t ns;
-    } units[] = { { "", 1000000000 }, { "s", 1000000000 }, { "ms", 1000000 },
+    } units[] = { { "", 1000000000 }, { "s", 1000000000 },  { "ms", 1000000 },
                   { "us", 1000 },     { "m", 60000000000 }, { "h", 3600000000000 } };
     uint64_t value;
     unsigned decimals;

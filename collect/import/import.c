@@ -33,13 +33,18 @@ const struct fl_importer *fl_importer_find(const char *name)
 static int begin(struct fl_writer *w, const char *comm, struct fl_err *err)
 {
     const struct fl_event events[] = {
-        { .kind = FL_EV_PROCESS, .thread = FL_NO_THREAD,
+        { .kind = FL_EV_PROCESS,
+          .thread = FL_NO_THREAD,
           .process = { .pid = IMPORT_PID, .mm = 0, .copied_mm = FL_NO_MM, .comm = comm } },
-        { .kind = FL_EV_THREAD, .thread = 0,
+        { .kind = FL_EV_THREAD,
+          .thread = 0,
           .thread_start = { .pid = IMPORT_PID, .tid = IMPORT_PID } },
-        { .kind = FL_EV_MAP, .thread = 0,
-          .map = { .mm = 0, .prot = FL_PROT_READ | FL_PROT_WRITE | FL_PROT_EXEC,
-                   .flags = FL_MAP_ANON, .file = FL_NO_FILE,
+        { .kind = FL_EV_MAP,
+          .thread = 0,
+          .map = { .mm = 0,
+                   .prot = FL_PROT_READ | FL_PROT_WRITE | FL_PROT_EXEC,
+                   .flags = FL_MAP_ANON,
+                   .file = FL_NO_FILE,
                    .length = IMPORT_PAGES_END << FL_PAGE_SHIFT } },
     };
     int rc = FL_OK;
@@ -55,7 +60,7 @@ int fl_import_to(const struct fl_importer *importer, FILE *in, struct fl_writer 
     return rc == FL_OK ? importer->run(in, w, err) : rc;
 }
 
-static int open_writer(const struct fl_importer *importer, const char *tmp, struct fl_writer **w,
+static int open_writer(const struct fl_importer *importer, const char *path, struct fl_writer **w,
                        struct fl_err *err)
 {
     struct fl_meta *meta = fl_meta_new();
@@ -63,37 +68,67 @@ static int open_writer(const struct fl_importer *importer, const char *tmp, stru
     if (rc == FL_OK)
         rc = fl_meta_set(meta, "import.format", importer->name, err);
     if (rc == FL_OK)
-        rc = fl_writer_open(tmp, FL_FIDELITY_EXACT, meta, NULL, w, err);
+        rc = fl_writer_open(path, FL_FIDELITY_EXACT, meta, NULL, w, err);
     fl_meta_free(meta);
+    return rc;
+}
+
+/* A name of our own beside @out_path; NULL in @tmp when that is a device, a pipe or the like,
+   which is written as it is: a rename would replace it. */
+static int make_temporary(const char *out_path, char **tmp, struct fl_err *err)
+{
+    struct stat st;
+    *tmp = NULL;
+    if (lstat(out_path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return FL_OK;
+    if (asprintf(tmp, "%s.XXXXXX", out_path) < 0) {
+        *tmp = NULL;
+        return fl_nomem(err, "output path");
+    }
+    int fd = mkostemp(*tmp, O_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+        return FL_OK;
+    }
+    int rc = fl_fail_errno(err, "cannot create %s", out_path);
+    free(*tmp);
+    *tmp = NULL;
+    return rc;
+}
+
+static int write_trace(const struct fl_importer *importer, FILE *in, const char *in_name,
+                       const char *path, struct fl_totals *totals, struct fl_err *err)
+{
+    struct fl_writer *w = NULL;
+    int rc = open_writer(importer, path, &w, err);
+    if (rc != FL_OK)
+        return rc;
+    rc = fl_import_to(importer, in, w, err);
+    *totals = *fl_writer_totals(w);
+    if (rc == FL_OK && fl_totals_accesses(totals) == 0)
+        rc = fl_fail(err, FL_EFORMAT, "no accesses in it");
+    if (rc == FL_EFORMAT) {
+        struct fl_err why = *err;
+        fl_fail(err, FL_EFORMAT, "%s: not %s input: %s", in_name, importer->name, why.msg);
+        err->offset_bytes = why.offset_bytes;
+    }
+    if (rc == FL_OK)
+        return fl_writer_close(w, NULL, NULL, err);
+    fl_writer_abandon(w);
     return rc;
 }
 
 int fl_import(const struct fl_importer *importer, FILE *in, const char *in_name,
               const char *out_path, struct fl_totals *totals, struct fl_err *err)
 {
-    struct fl_writer *w = NULL;
     char *tmp;
-    if (asprintf(&tmp, "%s.part", out_path) < 0)
-        return fl_nomem(err, "output path");
-    int rc = open_writer(importer, tmp, &w, err);
-    if (rc == FL_OK) {
-        rc = fl_import_to(importer, in, w, err);
-        *totals = *fl_writer_totals(w);
-        if (rc == FL_OK && fl_totals_accesses(totals) == 0)
-            rc = fl_fail(err, FL_EFORMAT, "no accesses in it");
-        if (rc == FL_EFORMAT) {
-            struct fl_err why = *err;
-            fl_fail(err, FL_EFORMAT, "%s: not %s input: %s", in_name, importer->name, why.msg);
-            err->offset_bytes = why.offset_bytes;
-        }
-        if (rc == FL_OK)
-            rc = fl_writer_close(w, NULL, NULL, err);
-        else
-            fl_writer_abandon(w);
-    }
-    if (rc == FL_OK && rename(tmp, out_path) != 0)
-        rc = fl_fail_errno(err, "cannot create %s", out_path);
+    int rc = make_temporary(out_path, &tmp, err);
     if (rc != FL_OK)
+        return rc;
+    rc = write_trace(importer, in, in_name, tmp ? tmp : out_path, totals, err);
+    if (rc == FL_OK && tmp && rename(tmp, out_path) != 0)
+        rc = fl_fail_errno(err, "cannot create %s", out_path);
+    if (rc != FL_OK && tmp)
         unlink(tmp);
     free(tmp);
     return rc;

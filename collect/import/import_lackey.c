@@ -91,7 +91,8 @@ static int run_lackey(FILE *in, struct fl_writer *w, struct fl_err *err)
     if (rc == FL_OK && ferror(in))
         rc = fl_fail_errno(err, "cannot read the input");
     if (rc == FL_OK && outside) {
-        snprintf(text, sizeof text, "%" PRIu64 " accesses above 48-bit addresses left out", outside);
+        snprintf(text, sizeof text, "%" PRIu64 " accesses above 48-bit addresses left out",
+                 outside);
         rc = fl_writer_meta(w, "quality.outside", text, err);
     }
     return rc;

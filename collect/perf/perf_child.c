@@ -56,7 +56,6 @@ static void run_child(const int go[2], const int error[2], struct rusage *before
     memset(before, 0, sizeof *before);
     if (read(go[0], &byte, 1) != 1)
         _exit(127);
-    signal(SIGPIPE, SIG_DFL); /* ignored by the executable for itself alone */
     sigprocmask(SIG_SETMASK, mask, NULL);
     /* Bare system calls, the first of which has touched what the second will: a C library
        function called for the first time takes faults of its own. */

@@ -358,6 +358,34 @@ static int put_totals(struct session *s, const struct fl_perf_sums *sums, struct
     return rc;
 }
 
+static int put_unreported(struct session *s, uint64_t n, uint32_t kind, struct fl_err *err)
+{
+    struct fl_event ev = { .kind = FL_EV_FAULT, .thread = FL_NO_THREAD, .time_ns = now_ns() };
+    int rc = FL_OK;
+    ev.fault.flags = kind | FL_FAULT_KERNEL | FL_FAULT_UNREPORTED;
+    for (uint64_t i = 0; i < n && rc == FL_OK; i++)
+        rc = fl_writer_event(s->writer, &ev, err);
+    return rc;
+}
+
+/*
+ * Faults that the kernel counted for the command and its children without an event
+ * (docs/events-mode.md): with nothing lost, what getrusage has more than was reported.
+ */
+static int add_unreported(struct session *s, const struct fl_perf_sums *sums, struct fl_err *err)
+{
+    const struct fl_tree_counts *c = fl_tree_counts(s->tree);
+    uint64_t min = (uint64_t)s->child.usage.ru_minflt, maj = (uint64_t)s->child.usage.ru_majflt;
+    uint64_t min_seen = sums->count[FL_SRC_MINOR], maj_seen = sums->count[FL_SRC_MAJOR];
+
+    if (c->lost || c->live_threads)
+        return FL_OK;
+    int rc = min > min_seen ? put_unreported(s, min - min_seen, FL_FAULT_MINOR, err) : FL_OK;
+    if (rc == FL_OK && maj > maj_seen)
+        rc = put_unreported(s, maj - maj_seen, FL_FAULT_MAJOR, err);
+    return rc;
+}
+
 static int finish(struct session *s, struct fl_err *err)
 {
     struct fl_perf_sums sums;
@@ -365,6 +393,8 @@ static int finish(struct session *s, struct fl_err *err)
     /* The kernel announces lost records with the next one that fits; the last may find none. */
     if (rc == FL_OK && sums.lost > fl_tree_counts(s->tree)->lost)
         rc = fl_tree_lost(s->tree, now_ns(), sums.lost - fl_tree_counts(s->tree)->lost, err);
+    if (rc == FL_OK)
+        rc = add_unreported(s, &sums, err);
     if (rc == FL_OK)
         rc = put_totals(s, &sums, err);
     if (rc != FL_OK)

@@ -70,8 +70,8 @@ static void put_flags(FILE *out, uint32_t flags, const char *const *names, size_
 
 static const char *const map_flags[] = { "shared",  "anon", "stack",  "heap",
                                          "special", "grow", "locked", "hugetlb" };
-static const char *const fault_flags[] = { "major",  "minor",   "write",     "exec",
-                                           "kernel", "present", "has-access" };
+static const char *const fault_flags[] = { "major",  "minor",   "write",      "exec",
+                                           "kernel", "present", "has-access", "unreported" };
 
 static void put_range(FILE *out, uint32_t mm, uint64_t start, uint64_t length)
 {

@@ -22,10 +22,10 @@ struct fl_cmd {
     const char *description; /* paragraphs separated by an empty line */
     const char *examples;    /* lines "command   what it does", or NULL */
     const struct fl_opt *opts;
-    size_t cfg_size;         /* bytes of the option struct */
-    bool takes_command;      /* operands are a command line: stop at the first */
+    size_t cfg_size;                /* bytes of the option struct */
+    bool takes_command;             /* operands are a command line: stop at the first */
     int min_operands, max_operands; /* checked before run(); max < 0: any number */
-    int fail_status;         /* exit status of any failure; 0: by error code (record has 125) */
+    int fail_status; /* exit status of any failure; 0: by error code (record has 125) */
     /**
      * run - do it. @cfg: zeroed, defaults set, options parsed.
      * Returns: FL_OK, a negative fl_code with @err filled, or a positive exit

@@ -71,6 +71,7 @@ enum {
     FL_FAULT_KERNEL = 1u << 4,     /* taken in kernel mode on a user address */
     FL_FAULT_PRESENT = 1u << 5,    /* a protection fault: the page was there (COW) */
     FL_FAULT_HAS_ACCESS = 1u << 6, /* WRITE, EXEC and PRESENT are known */
+    FL_FAULT_UNREPORTED = 1u << 7, /* the kernel counted it and sent no event: no place, no time */
 };
 
 struct fl_event {

@@ -27,18 +27,21 @@ enum fl_opt_kind {
 };
 
 struct fl_opt {
-    const char *name;      /* long name without dashes */
-    char letter;           /* short name, or 0 */
-    enum fl_opt_kind kind; /* decides the type at @at */
-    size_t at;             /* offsetof the member in the command's struct */
-    const char *arg;       /* what --help calls the value, e.g. "SIZE" */
-    const char *def;       /* default as text, parsed like a user's; NULL: zeroed */
-    const char *help;      /* one sentence, no full stop */
+    const char *name;               /* long name without dashes */
+    char letter;                    /* short name, or 0 */
+    enum fl_opt_kind kind;          /* decides the type at @at */
+    size_t at;                      /* offsetof the member in the command's struct */
+    const char *arg;                /* what --help calls the value, e.g. "SIZE" */
+    const char *def;                /* default as text, parsed like a user's; NULL: zeroed */
+    const char *help;               /* one sentence, no full stop */
     const char *(*names)(size_t i); /* CHOICE, CHOICES: i-th legal name; NULL past the end */
 };
 
 /** Ends every option table. */
-#define FL_OPT_END { .name = NULL }
+#define FL_OPT_END   \
+    {                \
+        .name = NULL \
+    }
 
 /**
  * fl_opts_parse - defaults, then argv, into @cfg.
@@ -48,8 +51,8 @@ struct fl_opt {
  * @first_operand: index into @argv of the first operand.
  * Returns: FL_OK; 1 when --help was asked for; FL_EUSAGE with the option named.
  */
-int fl_opts_parse(const struct fl_opt *opts, void *cfg, int argc, char **argv,
-                  bool stop_at_operand, int *first_operand, struct fl_err *err);
+int fl_opts_parse(const struct fl_opt *opts, void *cfg, int argc, char **argv, bool stop_at_operand,
+                  int *first_operand, struct fl_err *err);
 
 /** fl_opts_help - the option list of `--help`, aligned, under 80 columns where it can. */
 void fl_opts_help(const struct fl_opt *opts, FILE *out);

@@ -56,7 +56,7 @@ struct fl_replay_opts {
 
 /** One stretch of the timeline; counts are of this stretch, sizes are at its end. */
 struct fl_timeline_row {
-    uint64_t accesses;                /* user accesses in it */
+    uint64_t accesses; /* user accesses in it */
     uint64_t faults[FL_CAUSE_COUNT];
     uint64_t evictions, pages_out;
     uint64_t resident_pages, swapped_pages, page_tables;

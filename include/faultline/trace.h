@@ -43,9 +43,9 @@ bool fl_meta_at(const struct fl_meta *meta, size_t i, const char **key, const ch
 /* ---- totals --------------------------------------------------------------- */
 
 struct fl_totals {
-    uint64_t reads, writes, fetches;         /* accesses of user instructions */
-    uint64_t syscall_reads, syscall_writes;  /* pages touched by system calls, each time */
-    uint64_t runs;                           /* runs of both kinds */
+    uint64_t reads, writes, fetches;        /* accesses of user instructions */
+    uint64_t syscall_reads, syscall_writes; /* pages touched by system calls, each time */
+    uint64_t runs;                          /* runs of both kinds */
     uint64_t events;
     uint64_t faults_minor, faults_major, faults_unknown; /* FL_EV_FAULT events */
     uint64_t lost_events;

@@ -114,9 +114,10 @@ static void lackey_access_across_pages_counts_on_each(void **state)
 
 static void lackey_other_lines_are_passed_over(void **state)
 {
-    struct imported im = import_text("I am output\n L nothex,4\n L 1000,0\n L 1000,99999\nL 1000,4\n"
-                                     " X 1000,4\n S 1000,4 tail\n L 10000000000000000,4\n"
-                                     " S 5000,1\n S 6000,1");
+    struct imported im =
+        import_text("I am output\n L nothex,4\n L 1000,0\n L 1000,99999\nL 1000,4\n"
+                    " X 1000,4\n S 1000,4 tail\n L 10000000000000000,4\n"
+                    " S 5000,1\n S 6000,1");
     (void)state;
     assert_int_equal(im.rc, FL_OK);
     assert_runs(&im, "5:0/1/0 6:0/1/0 ");

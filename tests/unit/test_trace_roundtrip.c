@@ -198,7 +198,7 @@ static void any_event(struct model *m, struct fl_writer *w)
         break;
     case FL_EV_SIGNAL: ev.signal.signo = 11, ev.signal.address = UINT64_MAX; break;
     case FL_EV_FAULT:
-        ev.fault.address = rnd(m), ev.fault.ip = rnd(m), ev.fault.flags = (uint32_t)(rnd(m) % 128);
+        ev.fault.address = rnd(m), ev.fault.ip = rnd(m), ev.fault.flags = (uint32_t)(rnd(m) % 256);
         if (ev.fault.flags & FL_FAULT_MAJOR)
             m->totals.faults_major++;
         else if (ev.fault.flags & FL_FAULT_MINOR)
