@@ -3,8 +3,8 @@
  * exact.h - the recorder's half of the exact mode: what its files share.
  *
  * exact_launch.c starts the program, exact_consumer.c merges the processes' rings,
- * exact_decode.c turns words into runs, exact_process.c keeps the process tree and
- * writes events, record_exact.c holds them together.
+ * exact_decode.c turns words into runs, exact_process.c keeps the process tree,
+ * exact_mapping.c files and mappings, record_exact.c holds them together.
  */
 #ifndef FAULTLINE_EXACT_H
 #define FAULTLINE_EXACT_H
@@ -91,8 +91,8 @@ struct exact_recorder {
 /* ---- exact_decode.c --------------------------------------------------------- */
 
 /* One segment's words of @p. Damage is counted and ends the segment. */
-void fl_exact_decode(struct exact_recorder *x, struct exact_process **p,
-                     const uint64_t *words, size_t n_words);
+void fl_exact_decode(struct exact_recorder *x, struct exact_process **p, const uint64_t *words,
+                     size_t n_words);
 /* Write the run under construction. */
 void fl_exact_flush(struct exact_recorder *x);
 
@@ -110,7 +110,20 @@ void fl_exact_ended(struct exact_recorder *x, struct exact_process *p, int statu
 void fl_exact_grow_stack(struct exact_recorder *x, struct exact_process *p, uint64_t vpn);
 void fl_exact_process_free(struct exact_process *p); /* NULL is fine */
 void fl_exact_recorder_free(struct exact_recorder *x);
+/* Write @ev, now. */
+void fl_exact_put(struct exact_recorder *x, struct fl_event *ev);
+/* Keep the first failure; nothing is written after it. */
 void fl_exact_fail(struct exact_recorder *x, int rc, const struct fl_err *err);
+void fl_exact_nomem(struct exact_recorder *x);
+
+/* ---- exact_mapping.c -------------------------------------------------------- */
+
+/* FLR_REC_MAP: @words is a struct flr_map. */
+void fl_exact_map(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
+                  const char *path);
+/* FLR_REC_UNMAP, _PROTECT, _REMAP, _ADVISE; false for any other. */
+bool fl_exact_range(struct exact_recorder *x, struct exact_process *p, enum flr_record kind,
+                    const uint64_t *w);
 
 /* ---- exact_consumer.c ------------------------------------------------------- */
 

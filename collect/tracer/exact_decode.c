@@ -184,8 +184,8 @@ static const uint64_t *control_word(struct exact_recorder *x, struct exact_proce
     }
 }
 
-void fl_exact_decode(struct exact_recorder *x, struct exact_process **p,
-                     const uint64_t *words, size_t n_words)
+void fl_exact_decode(struct exact_recorder *x, struct exact_process **p, const uint64_t *words,
+                     size_t n_words)
 {
     const uint64_t *w = words, *end = words + n_words;
     while (w != NULL && w < end) {

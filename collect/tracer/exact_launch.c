@@ -128,11 +128,22 @@ static void restore_in_child(void);
 static char **tracer_argv(char **argv, const char *ring_option, const char *log_option)
 {
     const char *const options[] = {
-        "fltrace-launch", "-q", "--tool=fltrace", "--vgdb=no", "--trace-children=yes",
-        "--child-silent-after-fork=yes", "--smc-check=all-non-file", "--run-libc-freeres=no",
-        "--run-cxx-freeres=no", "--read-inline-info=no", "--fair-sched=try",
-        "--vex-iropt-register-updates=allregs-at-mem-access", "--command-line-only=yes",
-        ring_option, log_option, "--",
+        "fltrace-launch",
+        "-q",
+        "--tool=fltrace",
+        "--vgdb=no",
+        "--trace-children=yes",
+        "--child-silent-after-fork=yes",
+        "--smc-check=all-non-file",
+        "--run-libc-freeres=no",
+        "--run-cxx-freeres=no",
+        "--read-inline-info=no",
+        "--fair-sched=try",
+        "--vex-iropt-register-updates=allregs-at-mem-access",
+        "--command-line-only=yes",
+        ring_option,
+        log_option,
+        "--",
     };
     size_t n_options = sizeof options / sizeof options[0], n = 0;
     while (argv[n] != NULL)

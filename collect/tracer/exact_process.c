@@ -15,7 +15,7 @@ void fl_exact_fail(struct exact_recorder *x, int rc, const struct fl_err *err)
     x->err = *err;
 }
 
-static void nomem(struct exact_recorder *x)
+void fl_exact_nomem(struct exact_recorder *x)
 {
     struct fl_err err;
     int rc = fl_nomem(&err, "the process tree of the recording");
@@ -29,7 +29,7 @@ static uint64_t now_ns(const struct exact_recorder *x)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - x->start_ns;
 }
 
-static void put(struct exact_recorder *x, struct fl_event *ev)
+void fl_exact_put(struct exact_recorder *x, struct fl_event *ev)
 {
     struct fl_err err;
     fl_exact_flush(x);
@@ -142,7 +142,7 @@ static void add_thread(struct exact_recorder *x, struct exact_process *p, uint32
         size_t cap = p->cap_threads ? 2 * p->cap_threads : 4;
         struct exact_thread *grown = realloc(p->threads, cap * sizeof *grown);
         if (grown == NULL) {
-            nomem(x);
+            fl_exact_nomem(x);
             return;
         }
         p->threads = grown;
@@ -151,14 +151,14 @@ static void add_thread(struct exact_recorder *x, struct exact_process *p, uint32
     if (p->n_threads > 0)
         x->n_threads_started++;
     p->threads[p->n_threads++] = (struct exact_thread){ tid, x->next_thread };
-    put(x, &(struct fl_event){ .kind = FL_EV_THREAD,
-                               .thread = x->next_thread++,
-                               .thread_start = { p->pid, tid } });
+    fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_THREAD,
+                                        .thread = x->next_thread++,
+                                        .thread_start = { p->pid, tid } });
 }
 
 static void end_thread(struct exact_recorder *x, struct exact_process *p, size_t i)
 {
-    put(x, &(struct fl_event){ .kind = FL_EV_THREAD_EXIT, .thread = p->threads[i].index });
+    fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_THREAD_EXIT, .thread = p->threads[i].index });
     p->threads[i] = p->threads[--p->n_threads];
 }
 
@@ -205,14 +205,14 @@ static void begin_process(struct exact_recorder *x, struct exact_process *p, uin
     x->n_processes++;
     p->mm = x->next_mm++;
     p->oom_score_adj = read_oom_score_adj(p->pid, p->oom_score_adj);
-    put(x, &(struct fl_event){ .kind = FL_EV_PROCESS,
-                               .thread = FL_NO_THREAD,
-                               .process = { .pid = p->pid,
-                                            .ppid = p->ppid,
-                                            .mm = p->mm,
-                                            .copied_mm = copied_mm,
-                                            .oom_score_adj = p->oom_score_adj,
-                                            .comm = shown(x, p->comm, buf) } });
+    fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_PROCESS,
+                                        .thread = FL_NO_THREAD,
+                                        .process = { .pid = p->pid,
+                                                     .ppid = p->ppid,
+                                                     .mm = p->mm,
+                                                     .copied_mm = copied_mm,
+                                                     .oom_score_adj = p->oom_score_adj,
+                                                     .comm = shown(x, p->comm, buf) } });
     fl_exact_switch(x, p, tid);
 }
 
@@ -222,9 +222,8 @@ static bool on_forking(struct exact_recorder *x, struct exact_process *p, uint64
     if (f == NULL)
         return false;
     f->token = token;
-    f->inherited = (struct exact_process){ .mm = p->mm,
-                                           .stack = p->stack,
-                                           .oom_score_adj = p->oom_score_adj };
+    f->inherited =
+        (struct exact_process){ .mm = p->mm, .stack = p->stack, .oom_score_adj = p->oom_score_adj };
     memcpy(f->inherited.comm, p->comm, sizeof p->comm);
     if (!blocks_copy(&f->inherited.blocks, &p->blocks)) {
         free(f);
@@ -268,9 +267,9 @@ static void on_comm(struct exact_recorder *x, struct exact_process *p, uint32_t 
     char buf[32];
     if (tid == p->pid)
         snprintf(p->comm, sizeof p->comm, "%s", name);
-    put(x, &(struct fl_event){ .kind = FL_EV_COMM,
-                               .thread = p->thread,
-                               .comm = { p->pid, tid, shown(x, name, buf) } });
+    fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_COMM,
+                                        .thread = p->thread,
+                                        .comm = { p->pid, tid, shown(x, name, buf) } });
 }
 
 static void on_exec(struct exact_recorder *x, struct exact_process *p, const char *path)
@@ -282,14 +281,14 @@ static void on_exec(struct exact_recorder *x, struct exact_process *p, const cha
     fl_exact_switch(x, p, p->pid);
     blocks_drop(&p->blocks);
     p->mm = x->next_mm++;
-    put(x, &(struct fl_event){ .kind = FL_EV_EXEC,
-                               .thread = p->thread,
-                               .exec = { p->pid, p->mm, x->redact ? "" : path } });
+    fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_EXEC,
+                                        .thread = p->thread,
+                                        .exec = { p->pid, p->mm, x->redact ? "" : path } });
     int32_t adj = read_oom_score_adj(p->pid, p->oom_score_adj);
     if (adj != p->oom_score_adj)
-        put(x, &(struct fl_event){ .kind = FL_EV_OOM_ADJ,
-                                   .thread = p->thread,
-                                   .oom_adj = { p->pid, adj } });
+        fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_OOM_ADJ,
+                                            .thread = p->thread,
+                                            .oom_adj = { p->pid, adj } });
     p->oom_score_adj = adj;
 }
 
@@ -330,7 +329,7 @@ void fl_exact_grow_stack(struct exact_recorder *x, struct exact_process *p, uint
                                     .start = vpn << 12,
                                     .length = (p->stack.low - vpn) << 12 } };
     p->stack.low = vpn;
-    put(x, &ev);
+    fl_exact_put(x, &ev);
 }
 
 void fl_exact_ended(struct exact_recorder *x, struct exact_process *p, int status)
@@ -340,9 +339,8 @@ void fl_exact_ended(struct exact_recorder *x, struct exact_process *p, int statu
     p->ended = true;
     while (p->n_threads > 0)
         end_thread(x, p, p->n_threads - 1);
-    put(x, &(struct fl_event){ .kind = FL_EV_EXIT,
-                               .thread = FL_NO_THREAD,
-                               .exit = { p->pid, status } });
+    fl_exact_put(x, &(struct fl_event){
+                        .kind = FL_EV_EXIT, .thread = FL_NO_THREAD, .exit = { p->pid, status } });
     blocks_drop(&p->blocks);
 }
 
@@ -367,122 +365,6 @@ void fl_exact_recorder_free(struct exact_recorder *x)
         free(x->redacted[i]);
     free(x->redacted);
     free(x->files);
-}
-
-/* ---- mappings --------------------------------------------------------------------- */
-
-static struct exact_file *file_slot(struct exact_file *files, size_t cap, uint64_t dev,
-                                    uint64_t ino)
-{
-    size_t i = (size_t)((dev * 0x9e3779b97f4a7c15u ^ ino) * 0x9e3779b97f4a7c15u >> 20) & (cap - 1);
-    while (files[i].id != FL_NO_FILE && (files[i].dev != dev || files[i].ino != ino))
-        i = (i + 1) & (cap - 1);
-    return &files[i];
-}
-
-static bool grow_files(struct exact_recorder *x)
-{
-    size_t cap = x->cap_files ? 2 * x->cap_files : 64;
-    struct exact_file *grown = malloc(cap * sizeof *grown);
-    if (grown == NULL)
-        return false;
-    for (size_t i = 0; i < cap; i++)
-        grown[i].id = FL_NO_FILE;
-    for (size_t i = 0; i < x->cap_files; i++)
-        if (x->files[i].id != FL_NO_FILE)
-            *file_slot(grown, cap, x->files[i].dev, x->files[i].ino) = x->files[i];
-    free(x->files);
-    x->files = grown;
-    x->cap_files = cap;
-    return true;
-}
-
-/* "/memfd:NAME (deleted)" is shown as "memfd:NAME". */
-static void plain_path(const char *path, char *out, size_t cap)
-{
-    size_t n;
-    snprintf(out, cap, "%s", strncmp(path, "/memfd:", 7) == 0 ? path + 1 : path);
-    n = strlen(out);
-    if (n > 10 && strncmp(out, "memfd:", 6) == 0 && strcmp(out + n - 10, " (deleted)") == 0)
-        out[n - 10] = 0;
-}
-
-static uint32_t file_id(struct exact_recorder *x, const struct flr_map *m, const char *path)
-{
-    char name[4200];
-    if (2 * x->n_files >= x->cap_files && !grow_files(x)) {
-        nomem(x);
-        return FL_NO_FILE;
-    }
-    struct exact_file *f = file_slot(x->files, x->cap_files, m->dev, m->ino);
-    if (f->id != FL_NO_FILE)
-        return f->id;
-    *f = (struct exact_file){ m->dev, m->ino, (uint32_t)x->n_files++ };
-    plain_path(path, name, sizeof name);
-    put(x, &(struct fl_event){ .kind = FL_EV_FILE,
-                               .thread = FL_NO_THREAD,
-                               .file = { .file = f->id,
-                                         .dev = m->dev,
-                                         .ino = m->ino,
-                                         .size_bytes = m->size_bytes,
-                                         .path = x->redact ? "" : name } });
-    return f->id;
-}
-
-static void on_map(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
-                   const char *path)
-{
-    struct flr_map m;
-    memcpy(&m, words, sizeof m);
-    uint32_t file = m.flags & FL_MAP_ANON ? FL_NO_FILE : file_id(x, &m, path);
-    put(x, &(struct fl_event){ .kind = FL_EV_MAP,
-                               .thread = p->thread,
-                               .map = { .mm = p->mm,
-                                        .prot = (uint32_t)m.prot,
-                                        .flags = (uint32_t)m.flags,
-                                        .file = file,
-                                        .start = m.start,
-                                        .length = m.length,
-                                        .offset = m.offset } });
-}
-
-static bool on_range(struct exact_recorder *x, struct exact_process *p, enum flr_record kind,
-                     const uint64_t *w)
-{
-    struct fl_event ev = { .thread = p->thread };
-    switch (kind) {
-    case FLR_REC_UNMAP:
-        ev.kind = FL_EV_UNMAP;
-        ev.unmap.mm = p->mm;
-        ev.unmap.start = w[0];
-        ev.unmap.length = w[1];
-        break;
-    case FLR_REC_PROTECT:
-        ev.kind = FL_EV_PROTECT;
-        ev.protect.mm = p->mm;
-        ev.protect.start = w[0];
-        ev.protect.length = w[1];
-        ev.protect.prot = (uint32_t)w[2];
-        break;
-    case FLR_REC_ADVISE:
-        ev.kind = FL_EV_ADVISE;
-        ev.advise.mm = p->mm;
-        ev.advise.start = w[0];
-        ev.advise.length = w[1];
-        ev.advise.advice = (uint32_t)w[2];
-        break;
-    case FLR_REC_REMAP:
-        ev.kind = FL_EV_REMAP;
-        ev.remap.mm = p->mm;
-        ev.remap.old_start = w[0];
-        ev.remap.old_length = w[1];
-        ev.remap.new_start = w[2];
-        ev.remap.new_length = w[3];
-        break;
-    default: return false;
-    }
-    put(x, &ev);
-    return true;
 }
 
 /* ---- records ------------------------------------------------------------------------ */
@@ -514,7 +396,6 @@ static const struct {
     [FLR_REC_ADVISE] = { 3, false },
     [FLR_REC_SIGNAL] = { 2, false },
     [FLR_REC_COMM] = { 1, true },
-    [FLR_REC_OOM_ADJ] = { 1, false },
     [FLR_REC_ENDED] = { 1, false },
     [FLR_REC_LIMIT] = { 1, true },
 };
@@ -559,15 +440,15 @@ bool fl_exact_record(struct exact_recorder *x, struct exact_process **pp, enum f
             end_thread(x, p, i);
         return true;
     }
-    case FLR_REC_MAP: on_map(x, p, w, text); return true;
+    case FLR_REC_MAP: fl_exact_map(x, p, w, text); return true;
     case FLR_REC_SIGNAL:
-        put(x, &(struct fl_event){ .kind = FL_EV_SIGNAL,
-                                   .thread = p->thread,
-                                   .signal = { (uint32_t)w[0], w[1] } });
+        fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_SIGNAL,
+                                            .thread = p->thread,
+                                            .signal = { (uint32_t)w[0], w[1] } });
         return true;
     case FLR_REC_COMM: on_comm(x, p, (uint32_t)w[0], text); return true;
     case FLR_REC_ENDED: fl_exact_ended(x, p, (int)w[0]); return true;
     case FLR_REC_LIMIT: on_limit(x, (enum flr_limit)w[0]); return true;
-    default: return on_range(x, p, kind, w);
+    default: return fl_exact_range(x, p, kind, w);
     }
 }

@@ -44,8 +44,7 @@ static char *quote_command(char **argv)
     return fclose(f) == 0 ? text : NULL;
 }
 
-static int command_meta(struct fl_meta *meta, const struct fl_record_opts *opts,
-                        struct fl_err *err)
+static int command_meta(struct fl_meta *meta, const struct fl_record_opts *opts, struct fl_err *err)
 {
     if (opts->redact)
         return fl_meta_set(meta, "record.redacted", "1", err);
@@ -95,13 +94,10 @@ static int quality_meta(struct exact_recorder *x, uint64_t unrecorded, struct fl
           "the tracer let brk grow to 8 MiB only: malloc used mmap beyond that" },
         { "quality.vfork", x->n_vfork,
           "children of vfork or posix_spawn got a copy of the address space, not the same one" },
-        { "quality.native", x->n_native,
-          "programs ran untraced: set-user-id or not 64-bit x86" },
-        { "quality.unrecorded", unrecorded,
-          "processes ran unrecorded: more than 1024 at a time" },
+        { "quality.native", x->n_native, "programs ran untraced: set-user-id or not 64-bit x86" },
+        { "quality.unrecorded", unrecorded, "processes ran unrecorded: more than 1024 at a time" },
         { "quality.mlock", x->n_mlock, "calls of mlock on existing mappings are not in the trace" },
-        { "quality.killed", x->n_killed,
-          "processes were killed: their last accesses are missing" },
+        { "quality.killed", x->n_killed, "processes were killed: their last accesses are missing" },
         { "quality.damaged", x->n_damaged,
           "stretches of the tracer's output made no sense and were left out" },
     };
@@ -164,8 +160,8 @@ static int record(struct exact_recorder *x, const struct fl_record_opts *opts,
         return fl_fail_errno(err, "cannot create a memory file");
     int rc = fl_exact_consumer_open(x, &c, err);
     if (rc == FL_OK)
-        rc = fl_writer_open(opts->out_path, FL_FIDELITY_EXACT, meta, &opts->writer, &x->writer,
-                            err);
+        rc =
+            fl_writer_open(opts->out_path, FL_FIDELITY_EXACT, meta, &opts->writer, &x->writer, err);
     if (rc == FL_OK)
         rc = run(x, c, log_fd, opts, status, err);
     if (rc == FL_OK)

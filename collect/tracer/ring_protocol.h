@@ -29,8 +29,8 @@ typedef unsigned long long flr_u64;
 #define FLR_SLACK_BYTES (24u << 10)    /* of those, kept for the superblock being run */
 #define FLR_SUPERBLOCK_WORDS 2048u     /* most words one superblock records */
 
-#define FLR_SLOT_OFFSET(i) (FLR_PAGE + (flr_u64)(i) * FLR_PAGE)
-#define FLR_RING_OFFSET(i) (FLR_SLOT_OFFSET(FLR_SLOTS) + (flr_u64)(i) * FLR_RING_BYTES)
+#define FLR_SLOT_OFFSET(i) (FLR_PAGE + (flr_u64)(i)*FLR_PAGE)
+#define FLR_RING_OFFSET(i) (FLR_SLOT_OFFSET(FLR_SLOTS) + (flr_u64)(i)*FLR_RING_BYTES)
 #define FLR_CONTROL_BYTES FLR_SLOT_OFFSET(FLR_SLOTS)
 #define FLR_FILE_BYTES FLR_RING_OFFSET(FLR_SLOTS)
 
@@ -55,9 +55,9 @@ enum flr_slot_state {
     FLR_CLAIMED = 4, /* taken, not filled in yet */
 };
 
-#define FLR_OPENING 0ULL   /* open_ticket: a ticket is being taken */
-#define FLR_IDLE (~0ULL)   /* open_ticket: no segment open */
-#define FLR_SKIP (~0ULL)   /* flr_segment.ticket: unused room at the ring's end */
+#define FLR_OPENING 0ULL /* open_ticket: a ticket is being taken */
+#define FLR_IDLE (~0ULL) /* open_ticket: no segment open */
+#define FLR_SKIP (~0ULL) /* flr_segment.ticket: unused room at the ring's end */
 #define FLR_EXEC_NAME 3000u
 
 struct flr_slot {
@@ -67,9 +67,9 @@ struct flr_slot {
     flr_u64 head;        /* bytes published; written by the producer */
     flr_u64 open_ticket; /* of the segment being written */
     flr_u8 pad1[48];
-    flr_u64 tail;      /* bytes consumed; written by the consumer */
-    flr_u32 space;     /* futex: raised when room was made */
-    flr_u32 waiting;   /* the producer waits on it */
+    flr_u64 tail;    /* bytes consumed; written by the consumer */
+    flr_u32 space;   /* futex: raised when room was made */
+    flr_u32 waiting; /* the producer waits on it */
     flr_u8 pad2[48];
     char exec_argv0[FLR_EXEC_NAME]; /* execve's argv[0], left for the new image */
 };
@@ -86,20 +86,20 @@ struct flr_segment {
  */
 #define FLR_CONTROL_BIT (1ULL << 63)
 #define FLR_WORD(type, payload) \
-    (FLR_CONTROL_BIT | ((flr_u64)(type) << 56) | ((flr_u64)(payload) & 0xffffffffffffffULL))
+    (FLR_CONTROL_BIT | ((flr_u64)(type) << 56) | ((flr_u64)(payload)&0xffffffffffffffULL))
 #define FLR_WORD_TYPE(word) (((word) >> 56) & 0x7f)
-#define FLR_WORD_PAYLOAD(word) ((word) & 0xffffffffffffffULL)
+#define FLR_WORD_PAYLOAD(word) ((word)&0xffffffffffffffULL)
 
 enum flr_type {
-    FLR_END = 0,       /* end of the segment */
-    FLR_SUPERBLOCK,    /* payload: id; its addresses follow */
-    FLR_EXIT,          /* after a superblock's addresses: index of the exit taken */
-    FLR_PARTIAL,       /* a superblock cut by a fault: id | ops << 32 | fetches << 48 */
-    FLR_THREAD,        /* payload: kernel tid that runs from here on */
-    FLR_KERNEL_READ,   /* payload: bytes; one word: address */
-    FLR_KERNEL_WRITE,  /* as above */
-    FLR_DESCRIBE,      /* payload: words that follow; see struct flr_description */
-    FLR_RECORD,        /* payload: words that follow | enum flr_record << 32 */
+    FLR_END = 0,      /* end of the segment */
+    FLR_SUPERBLOCK,   /* payload: id; its addresses follow */
+    FLR_EXIT,         /* after a superblock's addresses: index of the exit taken */
+    FLR_PARTIAL,      /* a superblock cut by a fault: id | ops << 32 | fetches << 48 */
+    FLR_THREAD,       /* payload: kernel tid that runs from here on */
+    FLR_KERNEL_READ,  /* payload: bytes; one word: address */
+    FLR_KERNEL_WRITE, /* as above */
+    FLR_DESCRIBE,     /* payload: words that follow; see struct flr_description */
+    FLR_RECORD,       /* payload: words that follow | enum flr_record << 32 */
 };
 
 /*
@@ -122,25 +122,24 @@ enum flr_op {
 #define FLR_OP(kind, low) (((flr_u64)(kind) << 60) | (flr_u64)(low))
 #define FLR_OP_KIND(op) ((op) >> 60)
 #define FLR_OP_COUNT(op) (((op) >> 52) & 0xff)
-#define FLR_OP_PAGE(op) ((op) & 0xfffffffffffffULL)
-#define FLR_OP_BYTES(op) ((op) & 0xffffffffULL)
+#define FLR_OP_PAGE(op) ((op)&0xfffffffffffffULL)
+#define FLR_OP_BYTES(op) ((op)&0xffffffffULL)
 
 enum flr_record {
-    FLR_REC_IMAGE = 1, /* a new program begins: struct flr_image, path */
-    FLR_REC_FORKED,    /* first of a child: struct flr_forked */
-    FLR_REC_FORKING,   /* token of the fork about to happen: one word */
+    FLR_REC_IMAGE = 1,    /* a new program begins: struct flr_image, path */
+    FLR_REC_FORKED,       /* first of a child: struct flr_forked */
+    FLR_REC_FORKING,      /* token of the fork about to happen: one word */
     FLR_REC_THREAD_START, /* tid */
     FLR_REC_THREAD_END,   /* tid */
-    FLR_REC_MAP,       /* struct flr_map, path */
-    FLR_REC_UNMAP,     /* start, length */
-    FLR_REC_PROTECT,   /* start, length, prot */
-    FLR_REC_REMAP,     /* old start, old length, new start, new length */
-    FLR_REC_ADVISE,    /* start, length, advice */
-    FLR_REC_SIGNAL,    /* number, address */
-    FLR_REC_COMM,      /* tid, name */
-    FLR_REC_OOM_ADJ,   /* value */
-    FLR_REC_ENDED,     /* wait status */
-    FLR_REC_LIMIT,     /* enum flr_limit: something the tracer does otherwise than the kernel */
+    FLR_REC_MAP,          /* struct flr_map, path */
+    FLR_REC_UNMAP,        /* start, length */
+    FLR_REC_PROTECT,      /* start, length, prot */
+    FLR_REC_REMAP,        /* old start, old length, new start, new length */
+    FLR_REC_ADVISE,       /* start, length, advice */
+    FLR_REC_SIGNAL,       /* number, address */
+    FLR_REC_COMM,         /* tid, name */
+    FLR_REC_ENDED,        /* wait status */
+    FLR_REC_LIMIT,        /* enum flr_limit: something the tracer does otherwise than the kernel */
 };
 
 enum flr_limit {

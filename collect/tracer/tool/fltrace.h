@@ -40,8 +40,8 @@ enum { SHADOW_NEXT = 0, SHADOW_LIMIT = 8, SHADOW_BLOCK = 16, SHADOW_BYTES = 24 }
 
 extern struct flr_control *tr_control; /* NULL: not recording */
 extern struct flr_slot *tr_slot;
-extern ULong *tr_next;        /* next word to write; stale while client code runs */
-extern ULong *tr_limit;       /* no superblock may begin at or after this word */
+extern ULong *tr_next;  /* next word to write; stale while client code runs */
+extern ULong *tr_limit; /* no superblock may begin at or after this word */
 
 /* Attach to the recorder's file; the slot of the image before when it exec'ed. */
 void tr_ring_attach(const HChar *path, Bool *continues);

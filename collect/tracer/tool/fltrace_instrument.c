@@ -60,8 +60,9 @@ static IRExpr *word_address(struct build *b, UInt index)
 {
     if (index == 0)
         return IRExpr_RdTmp(b->base);
-    return assign(b, Ity_I64,
-                  IRExpr_Binop(Iop_Add64, IRExpr_RdTmp(b->base), IRExpr_Const(IRConst_U64(8ULL * index))));
+    return assign(
+        b, Ity_I64,
+        IRExpr_Binop(Iop_Add64, IRExpr_RdTmp(b->base), IRExpr_Const(IRConst_U64(8ULL * index))));
 }
 
 static void put_word(struct build *b, UInt index, IRExpr *value)
@@ -143,10 +144,9 @@ static void add_instruction(struct build *b, Addr ip, UInt bytes)
             fetch_page(b, (ip + bytes - 1) >> 12);
     }
     tl_assert(b->n_points < MAX_INSTRUCTIONS);
-    b->points[b->n_points++] = (struct point){ .ip = ip,
-                                               .words = (UShort)b->n_words,
-                                               .ops = (UShort)b->n_ops,
-                                               .fetches = fetches_so_far(b) };
+    b->points[b->n_points++] = (struct point){
+        .ip = ip, .words = (UShort)b->n_words, .ops = (UShort)b->n_ops, .fetches = fetches_so_far(b)
+    };
 }
 
 static void add_access(struct build *b, enum flr_op kind, IRExpr *address, Int bytes, IRExpr *guard)
@@ -282,8 +282,8 @@ static UInt new_block_id(void)
 
 static void keep_points(const struct build *b, UInt id)
 {
-    struct block *kept = VG_(malloc)("fltrace.block",
-                                     sizeof *kept + b->n_points * sizeof kept->points[0]);
+    struct block *kept =
+        VG_(malloc)("fltrace.block", sizeof *kept + b->n_points * sizeof kept->points[0]);
     kept->n_points = b->n_points;
     VG_(memcpy)(kept->points, b->points, b->n_points * sizeof kept->points[0]);
     *(struct block **)VG_(indexXA)(blocks, id) = kept;

@@ -9,8 +9,8 @@ static const HChar *ring_path;
 static Bool continues; /* this image replaces one that was already recorded */
 static ULong fork_token;
 
-static UInt *kernel_tid;  /* by ThreadId */
-static UInt current_tid;  /* kernel tid the last words belong to */
+static UInt *kernel_tid; /* by ThreadId */
+static UInt current_tid; /* kernel tid the last words belong to */
 
 static Bool client_runs; /* the next word is in the running thread's shadow state */
 static UInt last_fault_signo;
@@ -200,7 +200,7 @@ Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **
 
 static Bool process_option(const HChar *option)
 {
-    if VG_STR_CLO(option, "--fl-ring", ring_path) {
+    if VG_STR_CLO (option, "--fl-ring", ring_path) {
         return True;
     }
     return False;

@@ -166,9 +166,7 @@ void tr_map_after(ThreadId tid, UInt number, const UWord *args, SysRes result)
     case __NR_mmap: after_mmap(args, sr_Res(result)); break;
     case __NR_munmap: put_range(FLR_REC_UNMAP, args[0], args[1], 0, False); break;
     case __NR_mprotect:
-    case __NR_pkey_mprotect:
-        put_range(FLR_REC_PROTECT, args[0], args[1], args[2] & 7, True);
-        break;
+    case __NR_pkey_mprotect: put_range(FLR_REC_PROTECT, args[0], args[1], args[2] & 7, True); break;
     case __NR_mremap: after_mremap(args, sr_Res(result)); break;
     case __NR_brk: after_brk(args[0], sr_Res(result)); break;
     case __NR_madvise: put_range(FLR_REC_ADVISE, args[0], args[1], args[2], True); break;
@@ -208,7 +206,8 @@ static void put_segment(const NSegment *seg)
     const HChar *path = VG_(am_get_filename)(seg);
     struct flr_map m = { .start = seg->start,
                          .length = seg->end + 1 - seg->start,
-                         .prot = (seg->hasR ? 1u : 0) | (seg->hasW ? 2u : 0) | (seg->hasX ? 4u : 0) };
+                         .prot = (seg->hasR ? 1u : 0) | (seg->hasW ? 2u : 0) |
+                                 (seg->hasX ? 4u : 0) };
     m.prot &= bss_protection(seg);
     if (seg->kind == SkFileC) {
         m.offset = (ULong)seg->offset;

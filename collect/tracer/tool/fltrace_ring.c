@@ -18,9 +18,9 @@ struct flr_slot *tr_slot;
 ULong *tr_next, *tr_limit;
 
 static Int ring_fd = -1;
-static UChar *ring;                  /* this slot's */
-static struct flr_segment *segment;  /* the open one, or NULL */
-static ULong *scratch;               /* written and forgotten once the recorder is gone */
+static UChar *ring;                 /* this slot's */
+static struct flr_segment *segment; /* the open one, or NULL */
+static ULong *scratch;              /* written and forgotten once the recorder is gone */
 
 static long sys_futex(UInt *word, Int op, UInt value, const struct vki_timespec *timeout)
 {
@@ -128,15 +128,14 @@ void tr_ring_attach(const HChar *path, Bool *continues)
         return;
     }
     ring_fd = VG_(safe_fd)(fd);
-    SysRes r = VG_(am_shared_mmap_file_float_valgrind)(
-        FLR_CONTROL_BYTES, VKI_PROT_READ | VKI_PROT_WRITE, ring_fd, 0);
+    SysRes r = VG_(am_shared_mmap_file_float_valgrind)(FLR_CONTROL_BYTES,
+                                                       VKI_PROT_READ | VKI_PROT_WRITE, ring_fd, 0);
     if (sr_isError(r)) {
         detach();
         return;
     }
     tr_control = (struct flr_control *)sr_Res(r);
-    if (tr_control->magic != FLR_MAGIC || tr_control->version != FLR_VERSION ||
-        !recorder_lives()) {
+    if (tr_control->magic != FLR_MAGIC || tr_control->version != FLR_VERSION || !recorder_lives()) {
         detach();
         return;
     }
@@ -168,13 +167,11 @@ static void wake_recorder(void)
 static Bool wait_for_room(ULong bytes)
 {
     struct flr_slot *slot = tr_slot;
-    while (FLR_RING_BYTES - (slot->head - __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE)) <
-           bytes) {
+    while (FLR_RING_BYTES - (slot->head - __atomic_load_n(&slot->tail, __ATOMIC_ACQUIRE)) < bytes) {
         struct vki_timespec patience = { 0, 20 * 1000 * 1000 };
         UInt seen = __atomic_load_n(&slot->space, __ATOMIC_SEQ_CST);
         __atomic_store_n(&slot->waiting, 1, __ATOMIC_SEQ_CST);
-        if (FLR_RING_BYTES - (slot->head - __atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST)) >=
-            bytes)
+        if (FLR_RING_BYTES - (slot->head - __atomic_load_n(&slot->tail, __ATOMIC_SEQ_CST)) >= bytes)
             break;
         wake_recorder();
         if (sys_futex(&slot->space, VKI_FUTEX_WAIT, seen, &patience) == -TIMED_OUT &&
@@ -194,8 +191,7 @@ static Bool reserve(void)
     if (!wait_for_room(skip + FLR_SEGMENT_BYTES))
         return False;
     if (skip) {
-        struct flr_segment *hole =
-            (struct flr_segment *)(ring + slot->head % FLR_RING_BYTES);
+        struct flr_segment *hole = (struct flr_segment *)(ring + slot->head % FLR_RING_BYTES);
         hole->ticket = FLR_SKIP;
         hole->bytes = skip;
         __atomic_store_n(&slot->head, slot->head + skip, __ATOMIC_RELEASE);

@@ -5,7 +5,6 @@
  */
 #include "fltrace.h"
 
-
 #define MAX_PENDING 4096u
 
 struct pending {
@@ -17,7 +16,7 @@ struct pending {
 
 static struct pending pending[MAX_PENDING];
 static UInt n_pending;
-static UChar *in_syscall;       /* by ThreadId */
+static UChar *in_syscall; /* by ThreadId */
 static UChar *in_exec;
 static UChar *in_write;
 
@@ -108,8 +107,8 @@ static void note_exec(UInt number, const UWord *args)
 {
     const UWord *argv = (const UWord *)(number == __NR_execve ? args[1] : args[2]);
     tr_slot->exec_argv0[0] = 0;
-    if (argv != NULL && VG_(am_is_valid_for_client)((Addr)argv, 8, VKI_PROT_READ) &&
-        argv[0] != 0 && VG_(am_is_valid_for_client)(argv[0], 1, VKI_PROT_READ)) {
+    if (argv != NULL && VG_(am_is_valid_for_client)((Addr)argv, 8, VKI_PROT_READ) && argv[0] != 0 &&
+        VG_(am_is_valid_for_client)(argv[0], 1, VKI_PROT_READ)) {
         VG_(strncpy)(tr_slot->exec_argv0, (const HChar *)argv[0], FLR_EXEC_NAME - 1);
         tr_slot->exec_argv0[FLR_EXEC_NAME - 1] = 0;
     }
@@ -119,9 +118,9 @@ static void note_exec(UInt number, const UWord *args)
 static void note_clone(UInt number, const UWord *args)
 {
     ULong limit = FLR_LIMIT_VFORK;
-    Bool is_vfork = number == __NR_vfork ||
-                    (number == __NR_clone && (args[0] & (VKI_CLONE_VM | VKI_CLONE_THREAD)) ==
-                                                 VKI_CLONE_VM);
+    Bool is_vfork =
+        number == __NR_vfork ||
+        (number == __NR_clone && (args[0] & (VKI_CLONE_VM | VKI_CLONE_THREAD)) == VKI_CLONE_VM);
     if (is_vfork)
         tr_put_record(FLR_REC_LIMIT, &limit, 1, NULL);
 }
@@ -159,9 +158,7 @@ void tr_syscall_after(ThreadId tid, UInt number, UWord *args, UInt n_args, SysRe
     in_exec[tid] = 0;
     tr_ring_need(0);
     tr_thread_is(tid);
-    flush_pending(tid, !in_write[tid]          ? ~(SizeT)0
-                       : sr_isError(result) ? 0
-                                            : sr_Res(result));
+    flush_pending(tid, !in_write[tid] ? ~(SizeT)0 : sr_isError(result) ? 0 : sr_Res(result));
     if (tr_map_concerns(number))
         tr_map_after(tid, number, args, result);
     else if (number == __NR_prctl && !sr_isError(result))

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files and mappings of the recorded processes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exact.h"
+
+static struct exact_file *file_slot(struct exact_file *files, size_t cap, uint64_t dev,
+                                    uint64_t ino)
+{
+    size_t i = (size_t)((dev * 0x9e3779b97f4a7c15u ^ ino) * 0x9e3779b97f4a7c15u >> 20) & (cap - 1);
+    while (files[i].id != FL_NO_FILE && (files[i].dev != dev || files[i].ino != ino))
+        i = (i + 1) & (cap - 1);
+    return &files[i];
+}
+
+static bool grow_files(struct exact_recorder *x)
+{
+    size_t cap = x->cap_files ? 2 * x->cap_files : 64;
+    struct exact_file *grown = malloc(cap * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    for (size_t i = 0; i < cap; i++)
+        grown[i].id = FL_NO_FILE;
+    for (size_t i = 0; i < x->cap_files; i++)
+        if (x->files[i].id != FL_NO_FILE)
+            *file_slot(grown, cap, x->files[i].dev, x->files[i].ino) = x->files[i];
+    free(x->files);
+    x->files = grown;
+    x->cap_files = cap;
+    return true;
+}
+
+/* "/memfd:NAME (deleted)" is shown as "memfd:NAME". */
+static void plain_path(const char *path, char *out, size_t cap)
+{
+    size_t n;
+    snprintf(out, cap, "%s", strncmp(path, "/memfd:", 7) == 0 ? path + 1 : path);
+    n = strlen(out);
+    if (n > 10 && strncmp(out, "memfd:", 6) == 0 && strcmp(out + n - 10, " (deleted)") == 0)
+        out[n - 10] = 0;
+}
+
+static uint32_t file_id(struct exact_recorder *x, const struct flr_map *m, const char *path)
+{
+    char name[4200];
+    if (2 * x->n_files >= x->cap_files && !grow_files(x)) {
+        fl_exact_nomem(x);
+        return FL_NO_FILE;
+    }
+    struct exact_file *f = file_slot(x->files, x->cap_files, m->dev, m->ino);
+    if (f->id != FL_NO_FILE)
+        return f->id;
+    *f = (struct exact_file){ m->dev, m->ino, (uint32_t)x->n_files++ };
+    plain_path(path, name, sizeof name);
+    fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_FILE,
+                                        .thread = FL_NO_THREAD,
+                                        .file = { .file = f->id,
+                                                  .dev = m->dev,
+                                                  .ino = m->ino,
+                                                  .size_bytes = m->size_bytes,
+                                                  .path = x->redact ? "" : name } });
+    return f->id;
+}
+
+void fl_exact_map(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
+                  const char *path)
+{
+    struct flr_map m;
+    memcpy(&m, words, sizeof m);
+    uint32_t file = m.flags & FL_MAP_ANON ? FL_NO_FILE : file_id(x, &m, path);
+    fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_MAP,
+                                        .thread = p->thread,
+                                        .map = { .mm = p->mm,
+                                                 .prot = (uint32_t)m.prot,
+                                                 .flags = (uint32_t)m.flags,
+                                                 .file = file,
+                                                 .start = m.start,
+                                                 .length = m.length,
+                                                 .offset = m.offset } });
+}
+
+bool fl_exact_range(struct exact_recorder *x, struct exact_process *p, enum flr_record kind,
+                    const uint64_t *w)
+{
+    struct fl_event ev = { .thread = p->thread };
+    switch (kind) {
+    case FLR_REC_UNMAP:
+        ev.kind = FL_EV_UNMAP;
+        ev.unmap.mm = p->mm;
+        ev.unmap.start = w[0];
+        ev.unmap.length = w[1];
+        break;
+    case FLR_REC_PROTECT:
+        ev.kind = FL_EV_PROTECT;
+        ev.protect.mm = p->mm;
+        ev.protect.start = w[0];
+        ev.protect.length = w[1];
+        ev.protect.prot = (uint32_t)w[2];
+        break;
+    case FLR_REC_ADVISE:
+        ev.kind = FL_EV_ADVISE;
+        ev.advise.mm = p->mm;
+        ev.advise.start = w[0];
+        ev.advise.length = w[1];
+        ev.advise.advice = (uint32_t)w[2];
+        break;
+    case FLR_REC_REMAP:
+        ev.kind = FL_EV_REMAP;
+        ev.remap.mm = p->mm;
+        ev.remap.old_start = w[0];
+        ev.remap.old_length = w[1];
+        ev.remap.new_start = w[2];
+        ev.remap.new_length = w[3];
+        break;
+    default: return false;
+    }
+    fl_exact_put(x, &ev);
+    return true;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Words as the tracer writes them, into runs and events; no tracer needed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "exact.h"
+
+#define CODE 0x108u /* a code page */
+
+struct fixture {
+    struct exact_recorder x;
+    struct exact_process *p;
+    uint64_t words[4096];
+    size_t n;
+};
+
+static void word(struct fixture *f, uint64_t w)
+{
+    f->words[f->n++] = w;
+}
+
+static void header(struct fixture *f, uint32_t id)
+{
+    word(f, FLR_WORD(FLR_SUPERBLOCK, id));
+}
+
+static void record(struct fixture *f, enum flr_record kind, const void *words, size_t n_words)
+{
+    word(f, FLR_WORD(FLR_RECORD, (uint64_t)kind << 32 | n_words));
+    memcpy(&f->words[f->n], words, n_words * 8);
+    f->n += n_words;
+}
+
+static void describe(struct fixture *f, uint32_t id, size_t n_ops, size_t n_exits,
+                     const uint64_t *words)
+{
+    word(f, FLR_WORD(FLR_DESCRIBE, 1 + n_ops + n_exits));
+    word(f, id | (uint64_t)n_ops << 32 | (uint64_t)n_exits << 48);
+    for (size_t i = 0; i < n_ops + n_exits; i++)
+        word(f, words[i]);
+}
+
+static uint64_t fetch_op(unsigned count)
+{
+    return FLR_OP(FLR_OP_FETCH, (uint64_t)count << 52 | CODE);
+}
+
+static uint64_t exit_at(unsigned n_words, unsigned n_ops, unsigned fetches, bool marked)
+{
+    return n_words | (uint64_t)n_ops << 16 | (uint64_t)fetches << 32 | (uint64_t)marked << 40;
+}
+
+/* Decode what was put; the words are gone then. */
+static void decode(struct fixture *f)
+{
+    word(f, FLR_WORD(FLR_END, 0));
+    fl_exact_decode(&f->x, &f->p, f->words, f->n);
+    f->n = 0;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct fl_err err;
+    struct fl_meta *meta = fl_meta_new();
+    struct flr_image image = { .pid = 4000000,
+                               .ppid = 1,
+                               .tid = 4000000,
+                               .stack_pointer = 0x1ffefff000,
+                               .stack_end = 0x1fff001000,
+                               .stack_limit_bytes = 8u << 20,
+                               .comm = "prog" };
+    assert_int_equal(fl_writer_open_mem(FL_FIDELITY_EXACT, meta, NULL, &f->x.writer, &err), FL_OK);
+    fl_meta_free(meta);
+    record(f, FLR_REC_IMAGE, &image, sizeof image / 8);
+    decode(f);
+    assert_non_null(f->p);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    fl_writer_abandon(f->x.writer);
+    fl_exact_process_free(f->p);
+    fl_exact_recorder_free(&f->x);
+    free(f);
+    return 0;
+}
+
+static void totals_are(struct fixture *f, uint64_t reads, uint64_t writes, uint64_t fetches)
+{
+    fl_exact_flush(&f->x);
+    const struct fl_totals *t = fl_writer_totals(f->x.writer);
+    assert_int_equal(f->x.first_rc, FL_OK);
+    assert_int_equal(t->reads, reads);
+    assert_int_equal(t->writes, writes);
+    assert_int_equal(t->fetches, fetches);
+}
+
+/* 3 instructions: read 0x5000; write 0x5008; modify 0x6000. */
+static const uint64_t straight[] = {
+    FLR_OP(FLR_OP_FETCH, 3ULL << 52 | CODE),
+    FLR_OP(FLR_OP_READ, 8),
+    FLR_OP(FLR_OP_WRITE, 4),
+    FLR_OP(FLR_OP_MODIFY, 8),
+};
+
+static void block_without_exits_counts_every_access(void **state)
+{
+    struct fixture *f = *state;
+    describe(f, 0, 4, 0, straight);
+    for (int i = 0; i < 5; i++) {
+        header(f, 0);
+        word(f, 0x5000);
+        word(f, 0x5008);
+        word(f, 0x6000);
+    }
+    decode(f);
+    totals_are(f, 10, 10, 15);
+    /* code, 5, 6 each time round: nothing of it is consecutive across blocks */
+    assert_int_equal(fl_writer_totals(f->x.writer)->runs, 15);
+}
+
+static void consecutive_blocks_on_one_page_are_one_run(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t ops[] = { fetch_op(4) };
+    describe(f, 0, 1, 0, ops);
+    for (int i = 0; i < 1000; i++)
+        header(f, 0);
+    decode(f);
+    totals_are(f, 0, 0, 4000);
+    assert_int_equal(fl_writer_totals(f->x.writer)->runs, 1);
+}
+
+static void access_across_a_page_boundary_counts_on_both_pages(void **state)
+{
+    struct fixture *f = *state;
+    describe(f, 0, 4, 0, straight);
+    header(f, 0);
+    word(f, 0x5ffc); /* 8 bytes: 4 on each page */
+    word(f, 0x5ffc); /* 4 bytes: just fit */
+    word(f, 0x6fff); /* read and write on each page */
+    decode(f);
+    totals_are(f, 2 + 2, 1 + 2, 3);
+}
+
+static void guarded_access_that_did_not_happen_counts_nothing(void **state)
+{
+    struct fixture *f = *state;
+    describe(f, 0, 4, 0, straight);
+    header(f, 0);
+    word(f, 0x5000);
+    word(f, 0);
+    word(f, 0x6000);
+    decode(f);
+    totals_are(f, 2, 1, 3);
+}
+
+/*
+ * 5 instructions; exit 0 after 1 instruction, no address (unmarked: an access
+ * follows); exit 1 after 3 instructions, 1 address, marked because exit 2 after 4
+ * instructions has 1 address too; the end has 2 addresses.
+ */
+static void side_exit_cuts_addresses_and_instructions(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t words[] = { fetch_op(5),
+                         FLR_OP(FLR_OP_READ, 8),
+                         FLR_OP(FLR_OP_WRITE, 8),
+                         exit_at(0, 1, 1, false),
+                         exit_at(1, 2, 3, true),
+                         exit_at(1, 2, 4, false) };
+    describe(f, 7, 3, 3, words);
+    header(f, 7); /* leaves at exit 0: 1 fetch */
+    header(f, 7); /* exit 1: 3 fetches, 1 read */
+    word(f, 0x5000);
+    word(f, FLR_WORD(FLR_EXIT, 1));
+    header(f, 7); /* exit 2: 4 fetches, 1 read */
+    word(f, 0x5000);
+    header(f, 7); /* the end: 5 fetches, 1 read, 1 write */
+    word(f, 0x5000);
+    word(f, 0x6000);
+    decode(f);
+    totals_are(f, 3, 1, 1 + 3 + 4 + 5);
+    assert_int_equal(f->x.n_damaged, 0);
+}
+
+static void block_cut_by_a_fault_counts_what_came_before(void **state)
+{
+    struct fixture *f = *state;
+    describe(f, 0, 4, 0, straight);
+    /* the second instruction faulted: two fetches, the first one's read */
+    word(f, FLR_WORD(FLR_PARTIAL, 0 | 2ULL << 32 | 2ULL << 48));
+    word(f, 0x5000);
+    decode(f);
+    totals_are(f, 1, 0, 2);
+}
+
+static void system_call_touches_each_page_once(void **state)
+{
+    struct fixture *f = *state;
+    word(f, FLR_WORD(FLR_KERNEL_WRITE, 2 * 4096));
+    word(f, 0x5001); /* 3 pages */
+    word(f, FLR_WORD(FLR_KERNEL_READ, 1));
+    word(f, 0x5fff);
+    decode(f);
+    totals_are(f, 0, 0, 0);
+    assert_int_equal(fl_writer_totals(f->x.writer)->syscall_writes, 3);
+    assert_int_equal(fl_writer_totals(f->x.writer)->syscall_reads, 1);
+}
+
+static void access_below_the_stack_grows_it_first(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t ops[] = { FLR_OP(FLR_OP_WRITE, 8) };
+    uint64_t before = fl_writer_totals(f->x.writer)->events;
+    describe(f, 0, 1, 0, ops);
+    for (uint64_t page = 0x1ffefde; page > 0x1ffefde - 3; page--) { /* 0x1ffefdf is mapped */
+        header(f, 0);
+        word(f, page << 12);
+    }
+    header(f, 0);
+    word(f, 0x1ffe700000); /* below the limit: not the stack */
+    decode(f);
+    totals_are(f, 0, 4, 0);
+    assert_int_equal(fl_writer_totals(f->x.writer)->events, before + 3);
+    assert_int_equal(f->p->stack.low, 0x1ffefde - 2);
+}
+
+static void child_of_a_fork_knows_its_parents_blocks(void **state)
+{
+    struct fixture *f = *state;
+    struct exact_process *child = NULL;
+    struct flr_forked forked = { .token = 99, .pid = 4000001, .ppid = 4000000, .tid = 4000001 };
+    uint64_t token = 99, later[] = { fetch_op(9) };
+    uint64_t words[64] = { FLR_WORD(FLR_RECORD,
+                                    (uint64_t)FLR_REC_FORKED << 32 | sizeof forked / 8) };
+    size_t n = 1 + sizeof forked / 8;
+    describe(f, 0, 4, 0, straight);
+    record(f, FLR_REC_FORKING, &token, 1);
+    describe(f, 1, 1, 0, later); /* translated after the fork: the parent's alone */
+    decode(f);
+    memcpy(words + 1, &forked, sizeof forked);
+    words[n++] = FLR_WORD(FLR_SUPERBLOCK, 0);
+    words[n++] = 0x5000;
+    words[n++] = 0x5008;
+    words[n++] = 0x6000;
+    words[n++] = FLR_WORD(FLR_END, 0);
+    fl_exact_decode(&f->x, &child, words, n);
+    assert_non_null(child);
+    assert_int_not_equal(child->mm, f->p->mm);
+    assert_int_equal(child->blocks.n, 1);
+    totals_are(f, 2, 2, 3);
+    assert_int_equal(f->x.n_damaged, 0);
+    fl_exact_ended(&f->x, child, 0);
+    fl_exact_process_free(child);
+}
+
+static void exec_forgets_the_old_blocks(void **state)
+{
+    struct fixture *f = *state;
+    struct flr_image image = { .is_exec = 1, .pid = 4000000, .tid = 4000000, .comm = "next" };
+    uint32_t mm = f->p->mm;
+    describe(f, 0, 4, 0, straight);
+    record(f, FLR_REC_IMAGE, &image, sizeof image / 8);
+    decode(f);
+    assert_int_equal(f->p->mm, mm + 1);
+    assert_string_equal(f->p->comm, "next");
+    header(f, 0);
+    decode(f);
+    assert_int_equal(f->x.n_damaged, 1);
+}
+
+static void unknown_words_are_counted_as_damage(void **state)
+{
+    struct fixture *f = *state;
+    word(f, 0x1234); /* an address that belongs to no block */
+    decode(f);
+    header(f, 12345);
+    decode(f);
+    word(f, FLR_WORD(100, 0));
+    decode(f);
+    assert_int_equal(f->x.n_damaged, 3);
+    totals_are(f, 0, 0, 0);
+}
+
+static uint64_t next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+/* A program may overwrite the ring: any words must leave us standing. */
+static void random_words_do_no_harm(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t seed = 20260101;
+    for (int round = 0; round < 3000; round++) {
+        describe(f, (uint32_t)(round % 5), 4, 0, straight);
+        while (f->n < 60) {
+            uint64_t r = next_random(&seed);
+            switch (r % 6) {
+            case 0: header(f, (uint32_t)(r >> 8) % 7); break;
+            case 1: word(f, FLR_WORD((r >> 8) % 12, (r >> 16) % 70)); break;
+            case 2:
+                word(f, FLR_WORD(FLR_RECORD, (uint64_t)((r >> 8) % 20) << 32 | (r >> 16) % 16));
+                break;
+            case 3: word(f, r); break;
+            default: word(f, (r >> 8) % 0x100000); break;
+            }
+        }
+        decode(f);
+        if (f->p == NULL || f->p->ended)
+            break;
+    }
+    assert_true(f->x.n_damaged > 0);
+    fl_exact_flush(&f->x);
+    assert_int_equal(f->x.first_rc, FL_OK);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(block_without_exits_counts_every_access),
+        TEST(consecutive_blocks_on_one_page_are_one_run),
+        TEST(access_across_a_page_boundary_counts_on_both_pages),
+        TEST(guarded_access_that_did_not_happen_counts_nothing),
+        TEST(side_exit_cuts_addresses_and_instructions),
+        TEST(block_cut_by_a_fault_counts_what_came_before),
+        TEST(system_call_touches_each_page_once),
+        TEST(access_below_the_stack_grows_it_first),
+        TEST(child_of_a_fork_knows_its_parents_blocks),
+        TEST(exec_forgets_the_old_blocks),
+        TEST(unknown_words_are_counted_as_damage),
+        TEST(random_words_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
