@@ -288,12 +288,15 @@ static int do_remap(struct vm *vm, struct mm *mm, const struct fl_event *ev, str
     if (rc != FL_OK || from == from_end || to == to_end)
         return rc;
     uint64_t old_n = from_end - from, new_n = to_end - to, kept = old_n < new_n ? old_n : new_n;
-    bool ok = new_n >= old_n || unmap_range(vm, mm, from + kept, from_end);
-    if (ok && to != from) {
-        if (to < from_end && from < to_end)
-            return fl_fail(err, FL_EFORMAT, "the trace remaps a range onto itself");
-        ok = unmap_range(vm, mm, to, to_end) && move_range(vm, mm, from, kept, to);
-    }
+    bool moves = to != from, ok = true;
+    if (moves && to < from_end && from < to_end)
+        return fl_fail(err, FL_EFORMAT, "the trace remaps a range onto itself");
+    if (moves)
+        ok = unmap_range(vm, mm, to, to_end);
+    if (ok && new_n < old_n)
+        ok = unmap_range(vm, mm, from + kept, from_end);
+    if (ok && moves)
+        ok = move_range(vm, mm, from, kept, to);
     if (ok && new_n > old_n) {
         struct vma *last = mm_find(mm, to + kept - 1);
         if (last && last->end == to + kept) {
