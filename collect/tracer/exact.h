@@ -76,11 +76,10 @@ struct exact_recorder {
     size_t n_files, cap_files;
     char **redacted; /* names seen, by number */
     size_t n_redacted, cap_redacted;
-    /* The run under construction. */
+    /* The run under construction, of run_process' own instructions; none when the
+       counts are 0. Three counts of 21 bits: reads, writes, fetches. */
     struct exact_process *run_process;
-    uint64_t run_vpn;
-    uint32_t run_reads, run_writes, run_fetches;
-    enum fl_actor run_actor;
+    uint64_t run_vpn, run_counts;
     /* Found out on the way; become quality.* keys. */
     uint64_t n_processes, n_killed, n_native, n_vfork, n_brk, n_mlock, n_threads_started;
     uint64_t n_damaged; /* segments with words that mean nothing */
