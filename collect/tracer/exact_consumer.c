@@ -275,7 +275,9 @@ static void settle(struct exact_consumer *c)
         struct flr_slot *slot = slot_at(c, i);
         struct slot_state *state = &c->slots[i];
         uint32_t in = __atomic_load_n(&slot->state, __ATOMIC_SEQ_CST);
-        if (in == FLR_FREE || (in != FLR_ENDED && !is_gone(state, slot->pid)))
+        /* A slot being claimed has no pid yet: it matters only when nobody is left. */
+        if (in == FLR_FREE || (in == FLR_CLAIMED && !c->no_children) ||
+            (in != FLR_ENDED && in != FLR_CLAIMED && !is_gone(state, slot->pid)))
             continue;
         /* Nothing is published after its end was seen. */
         if (front(c, i) != NULL)
@@ -283,7 +285,9 @@ static void settle(struct exact_consumer *c)
         if (in != FLR_ENDED) {
             reap(c);
             int status = ended_how(c, slot->pid, in);
-            if (WIFSIGNALED(status))
+            if (in == FLR_EXECING)
+                c->x->n_native++;
+            else if (WIFSIGNALED(status))
                 c->x->n_killed++;
             if (state->process != NULL)
                 fl_exact_ended(c->x, state->process, status);

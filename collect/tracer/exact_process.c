@@ -374,7 +374,6 @@ static void on_limit(struct exact_recorder *x, enum flr_limit limit)
     switch (limit) {
     case FLR_LIMIT_VFORK: x->n_vfork++; break;
     case FLR_LIMIT_BRK: x->n_brk++; break;
-    case FLR_LIMIT_NATIVE: x->n_native++; break;
     case FLR_LIMIT_MLOCK: x->n_mlock++; break;
     }
 }

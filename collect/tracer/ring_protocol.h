@@ -143,10 +143,9 @@ enum flr_record {
 };
 
 enum flr_limit {
-    FLR_LIMIT_VFORK = 1,  /* CLONE_VM was dropped: the child got a copy */
-    FLR_LIMIT_BRK = 2,    /* brk refused what the kernel would have given */
-    FLR_LIMIT_NATIVE = 3, /* a program ran untraced (set-user-id, 32-bit) */
-    FLR_LIMIT_MLOCK = 4,  /* mlock of existing mappings is not in the trace */
+    FLR_LIMIT_VFORK = 1, /* CLONE_VM was dropped: the child got a copy */
+    FLR_LIMIT_BRK = 2,   /* brk refused what the kernel would have given */
+    FLR_LIMIT_MLOCK = 3, /* mlock of existing mappings is not in the trace */
 };
 
 struct flr_image {

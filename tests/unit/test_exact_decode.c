@@ -141,6 +141,20 @@ static void consecutive_blocks_on_one_page_are_one_run(void **state)
     assert_int_equal(fl_writer_totals(f->x.writer)->runs, 1);
 }
 
+static void long_runs_lose_no_counts(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t ops[] = { fetch_op(255) };
+    describe(f, 0, 1, 0, ops);
+    for (int segment = 0; segment < 3; segment++) {
+        for (int i = 0; i < 3000; i++)
+            header(f, 0);
+        decode(f);
+    }
+    totals_are(f, 0, 0, 9000 * 255); /* more than 2^21 */
+    assert_int_equal(fl_writer_totals(f->x.writer)->runs, 1);
+}
+
 static void access_across_a_page_boundary_counts_on_both_pages(void **state)
 {
     struct fixture *f = *state;
@@ -336,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(block_without_exits_counts_every_access),
         TEST(consecutive_blocks_on_one_page_are_one_run),
+        TEST(long_runs_lose_no_counts),
         TEST(access_across_a_page_boundary_counts_on_both_pages),
         TEST(guarded_access_that_did_not_happen_counts_nothing),
         TEST(side_exit_cuts_addresses_and_instructions),

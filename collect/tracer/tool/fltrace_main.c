@@ -167,8 +167,8 @@ static void in_fork_child(ThreadId tid)
 }
 
 /*
- * What Valgrind cannot run (set-user-id, file capabilities, 32-bit) runs
- * natively, and the trace says so.
+ * What Valgrind cannot run (set-user-id, 32-bit) runs natively. The recorder sees
+ * that its slot never wakes up from the exec, and the trace says so.
  */
 static Bool can_be_traced(const HChar *path)
 {
@@ -190,11 +190,8 @@ Bool __real_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **
 Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **argv);
 Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **argv)
 {
-    ULong limit = FLR_LIMIT_NATIVE;
     if (!VG_(am_is_valid_for_client)((Addr)path, 1, VKI_PROT_READ) || can_be_traced(path))
         return __real_vgPlain_should_we_trace_this_child(path, argv);
-    tr_put_record(FLR_REC_LIMIT, &limit, 1, path);
-    tr_ring_idle();
     return False;
 }
 

@@ -245,7 +245,8 @@ static void put_segments(Addr stack_pointer)
         Bool is_stack = stack_pointer >= seg->start && stack_pointer <= seg->end;
         if (is_stack)
             put_stack(stack_pointer);
-        else if (!(seg->kind == SkAnonC && seg->isCH) && !tr_is_trampoline(seg->start))
+        else if (!(seg->start <= VG_(brk_base) && VG_(brk_base) <= seg->end) &&
+                 !tr_is_trampoline(seg->start))
             put_segment(seg);
     }
 }
@@ -256,6 +257,22 @@ static void image_path(HChar path[VKI_PATH_MAX])
     VG_(sprintf)(link, "/proc/self/fd/%d", VG_(cl_exec_fd));
     SSizeT n = VG_(readlink)(link, path, VKI_PATH_MAX - 1);
     path[n > 0 ? n : 0] = 0;
+}
+
+/*
+ * Valgrind reserves 8 MiB for brk and then refuses; the kernel gives what is
+ * free. Only its reservation for brk may shrink from below.
+ */
+Bool __real_vgPlain_am_create_reservation(Addr start, SizeT length, ShrinkMode mode, SSizeT extra);
+Bool __wrap_vgPlain_am_create_reservation(Addr start, SizeT length, ShrinkMode mode, SSizeT extra);
+Bool __wrap_vgPlain_am_create_reservation(Addr start, SizeT length, ShrinkMode mode, SSizeT extra)
+{
+    SizeT valgrinds_most = (8u << 20) - 4096;
+    if (mode == SmLower && length == valgrinds_most)
+        for (SizeT larger = 1u << 30; larger > length; larger /= 2)
+            if (__real_vgPlain_am_create_reservation(start, larger, mode, extra))
+                return True;
+    return __real_vgPlain_am_create_reservation(start, length, mode, extra);
 }
 
 void tr_image_begin(ThreadId tid, Bool is_exec, const HChar *comm)
