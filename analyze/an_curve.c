@@ -193,6 +193,23 @@ static void find_knee(const struct point *p, size_t n, struct fl_curve_finding *
     }
 }
 
+static void find_cliff(const struct point *p, size_t n, struct fl_curve_finding *f)
+{
+    double best = 10.0;
+    for (size_t i = 1; i < n; i++) {
+        if (p[i].major == 0 || p[i - 1].major < p[0].major / 100)
+            continue;
+        double ratio = (double)p[i - 1].major / (double)p[i].major;
+        if (ratio < best)
+            continue;
+        best = ratio;
+        f->cliff = true;
+        f->cliff_ram_bytes = p[i].ram;
+        f->cliff_from = p[i - 1].major;
+        f->cliff_to = p[i].major;
+    }
+}
+
 void fl_curve_find(const struct fl_table *curve, size_t series, struct fl_curve_finding *out)
 {
     *out = (struct fl_curve_finding){ 0 };
@@ -210,6 +227,7 @@ void fl_curve_find(const struct fl_table *curve, size_t series, struct fl_curve_
         if (out->vanish)
             out->vanish_ram_bytes = p[first].ram;
         find_knee(p, n, out);
+        find_cliff(p, n, out);
     }
     free(p);
 }
@@ -218,6 +236,7 @@ static void write_title(struct fl_table *t)
 {
     struct fl_curve_finding f;
     char vanish[FL_FORMAT_BYTES], knee[FL_FORMAT_BYTES], last[FL_FORMAT_BYTES];
+    char cliff[FL_FORMAT_BYTES];
     size_t series = 1;
     fl_curve_find(t, series, &f);
     while (!f.any && ++series < t->n_columns)
@@ -226,11 +245,16 @@ static void write_title(struct fl_table *t)
     const char *with = *under ? " under " : "";
     fl_format_bytes(vanish, f.vanish_ram_bytes);
     fl_format_bytes(knee, f.knee_ram_bytes);
+    fl_format_bytes(cliff, f.cliff_ram_bytes);
     fl_format_bytes(last, fl_table_max(t, 0));
     if (!f.any)
         fl_table_label(t, &t->title, "At every size a process is killed");
     else if (f.vanish && f.worst_major == 0)
         fl_table_label(t, &t->title, "No major fault at any of these sizes%s%s", with, under);
+    else if (f.cliff)
+        fl_table_label(t, &t->title, "Major faults%s%s drop %u %% at %s%s%s", with, under,
+                       (unsigned)(100.0 - (double)f.cliff_to * 100.0 / (double)f.cliff_from),
+                       cliff, f.vanish ? " and vanish at " : "", f.vanish ? vanish : "");
     else if (f.vanish && f.knee && f.knee_ram_bytes < f.vanish_ram_bytes)
         fl_table_label(t, &t->title, "Major faults%s%s fall steeply up to %s and vanish at %s",
                        with, under, knee, vanish);

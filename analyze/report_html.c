@@ -125,7 +125,7 @@ static void cell_text(struct page *p, const struct fl_cell *cell)
 
 static void table(struct page *p, const struct fl_table *t)
 {
-    open_class(p, "div", "scroll");
+    open_class(p, "div", t->n_columns == 2 ? "scroll pairs" : "scroll");
     open_tag(p, "table");
     open_tag(p, "thead");
     open_tag(p, "tr");
@@ -149,8 +149,10 @@ static void table(struct page *p, const struct fl_table *t)
             open_tag(p, c == 0 ? "th" : "td");
             if (c == 0)
                 attribute(p, "scope", "row");
-            else if (numeric(cell) || t->columns[c].unit != FL_UNIT_TEXT)
+            else if (numeric(cell))
                 attribute(p, "class", "num");
+            else if (t->columns[c].unit != FL_UNIT_TEXT)
+                attribute(p, "class", "right");
             cell_text(p, cell);
             close_tag(p);
         }

@@ -168,6 +168,10 @@ static void line_curve(struct view_builder *b, const struct fl_table *curve,
         view_line(b, "Knee (%s): %s of RAM; below it faults climb from %s to %s.", name,
                   view_bytes(f->knee_ram_bytes), view_count(f->knee_major),
                   view_count(f->worst_major));
+    if (f->cliff)
+        view_line(b, "Cliff (%s): at %s of RAM they drop from %s to %s.", name,
+                  view_bytes(f->cliff_ram_bytes), view_count(f->cliff_from),
+                  view_count(f->cliff_to));
     if (f->vanish && f->worst_major > 0 && f->knee_ram_bytes != f->vanish_ram_bytes)
         view_line(b, "Major faults end (%s): from %s of RAM on.", name,
                   view_bytes(f->vanish_ram_bytes));

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A count against a size, one line a series. On a log axis zero has a rung of its own.
-set format y "%.0s%c"
 set xrange [0:*]
 if (FL_LOG_Y) {
+    set format y "%.0s%c"
     set logscale y
     set yrange [0.5:*]
     set ytics add ("0" 0.5)

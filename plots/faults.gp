@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Faults over time, stacked. Each row is a stretch that begins at column 1; the last row
 # repeats the one before it at the end of the run.
-set format x "%.0s%c"
-set format y "%.0s%c"
 set style fill solid 1 noborder
 set yrange [0:*]
 set xrange [0:*] noextend

@@ -237,12 +237,17 @@ int gp_share(char *out, size_t size, struct fl_err *err)
 void gp_quote(FILE *out, const char *text)
 {
     char *clean = fl_text_clean(text, 0);
-    /* Single quotes: no escape, no variable, no back-tick command. '' is one quote. */
+    /*
+     * Single quotes: no escape, no variable, no back-tick command. A quote itself
+     * stands alone between strings; the doubling that gnuplot's manual offers is
+     * misread at the beginning of a string.
+     */
     fputc('\'', out);
     for (const char *p = clean ? clean : ""; *p; p++) {
         if (*p == '\'')
-            fputc('\'', out);
-        fputc(*p, out);
+            fputs("'.\"\\047\".'", out);
+        else
+            fputc(*p, out);
     }
     fputc('\'', out);
     free(clean);

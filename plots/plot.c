@@ -29,8 +29,11 @@ static struct scale scale_for(enum fl_unit unit, uint64_t max)
         return (struct scale){ 100, "%" };
     if (unit == FL_UNIT_NS)
         return (struct scale){ 1000000000u, "s" };
-    if (unit != FL_UNIT_BYTES)
-        return (struct scale){ 1, "" };
+    if (unit != FL_UNIT_BYTES) /* a few digits on the axis, whatever the count */
+        return max < 10000                 ? (struct scale){ 1, "" }
+               : max < 10000000            ? (struct scale){ 1000, "thousand" }
+               : max < UINT64_C(10000000000) ? (struct scale){ 1000000, "million" }
+                                           : (struct scale){ 1000000000, "billion" };
     size_t step = 0;
     uint64_t divisor = 1;
     while (step + 1 < FL_COUNT(names) && max / divisor >= 2048) {
@@ -138,17 +141,34 @@ static void write_axis(FILE *f, char axis, const char *name, struct scale scale)
     fputc('\n', f);
 }
 
+static size_t characters(const char *s)
+{
+    size_t n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xC0u) != 0x80u;
+    return n;
+}
+
+#define NAME_BYTES_MAX 36u /* a legend is no place for a whole path */
+
 static void write_arrays(FILE *f, const struct fl_table *t)
 {
-    size_t n = t->n_columns - 1;
+    size_t n = t->n_columns - 1, longest = 0;
     fprintf(f, "FL_N = %zu\narray FL_NAME[%zu]\narray FL_STYLE[%zu]\n", n, n, n);
     for (size_t c = 1; c <= n; c++) {
+        char *name = fl_text_clean(t->columns[c].name, NAME_BYTES_MAX);
+        size_t chars = name ? characters(name) : 0;
+        longest = chars > longest ? chars : longest;
         fprintf(f, "FL_NAME[%zu] = ", c);
-        gp_quote(f, t->columns[c].name);
+        gp_quote(f, name ? name : "");
+        free(name);
         unsigned style = t->columns[c].style;
         fprintf(f, "\nFL_STYLE[%zu] = %u\n", c, style ? style : (unsigned)((c - 1) % 8 + 1));
     }
-    size_t marks = t->n_marks;
+    size_t marks = t->n_marks, across = 0;
+    for (size_t i = 0; i < marks; i++)
+        across += t->marks[i].axis == 'x';
+    fprintf(f, "FL_KEY_CHARS = %zu\nFL_MARKS_X = %zu\n", longest, across);
     fprintf(f, "FL_MARKS = %zu\narray FL_MARK_X[%zu]\narray FL_MARK_AT[%zu]\n", marks, marks + 1,
             marks + 1);
     fprintf(f, "array FL_MARK[%zu]\n", marks + 1);
@@ -166,9 +186,9 @@ static void write_terminal(FILE *f, const struct fl_table *t, const struct fl_pl
     char id[64] = "";
     const char *want = o->id ? o->id : t->name;
     for (size_t i = 0; want[i] && i + 1 < sizeof id; i++)
-        id[i] = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-", want[i])
+        id[i] = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", want[i])
                     ? want[i]
-                    : '-';
+                    : '_'; /* all that gnuplot takes */
     switch (o->format) {
     case FL_PLOT_SVG:
         fprintf(f,
@@ -225,8 +245,11 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
     fprintf(f, "FL_TITLE_LINES = %u\n", lines);
     fputs("FL_FOOTER = ", f);
     write_wrapped(f, t->footer ? t->footer : "", term ? width - 4 : width * 2 / 13 - 2);
+    fprintf(f, "FL_X_MAX = %" PRIu64 ".0\n", fl_table_max(t, 0));
     write_axis(f, 'X', t->x_name, scale_for(t->columns[0].unit, fl_table_max(t, 0)));
-    write_axis(f, 'Y', t->y_name, scale_for(t->columns[1].unit, y_max));
+    write_axis(f, 'Y', t->y_name,
+               t->log_y && t->columns[1].unit == FL_UNIT_COUNT ? (struct scale){ 1, "" }
+                                                               : scale_for(t->columns[1].unit, y_max));
     fprintf(f, "FL_LOG_Y = %d\nFL_COMPACT = %d\nFL_TERM = %d\n", t->log_y, !term && width < 640,
             term);
     write_arrays(f, t);

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Sizes over time: the first series filled, the rest as lines. Rows are ends of stretches.
-set format x "%.0s%c"
 set yrange [0:*]
 set xrange [0:*] noextend
 set autoscale xfix

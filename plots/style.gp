@@ -5,8 +5,9 @@
 #   FL_TITLE FL_FOOTER FL_X_LABEL FL_Y_LABEL   texts; FL_TITLE_LINES: how many the title has
 #   FL_X_DIV FL_Y_DIV      divide data by these to get the labels' units
 #   FL_LOG_Y FL_COMPACT FL_TERM                0 or 1
-#   FL_N FL_NAME[] FL_STYLE[]                  series: columns 2 .. FL_N+1 of FL_DATA
+#   FL_N FL_NAME[] FL_STYLE[] FL_KEY_CHARS     series: columns 2 .. FL_N+1 of FL_DATA; longest name
 #   FL_MARKS FL_MARK_X[] FL_MARK_AT[] FL_MARK[]  lines across: vertical when FL_MARK_X
+#   FL_MARKS_X FL_X_MAX    how many of those are vertical; the largest of column 1
 #   FL_DATA FL_STEPS FL_SERIES  rows; each drawn out to the next; one index a series, no gaps
 
 # Okabe and Ito's palette, told apart with any colour vision.
@@ -25,6 +26,7 @@ set datafile separator "\t"
 set xlabel FL_X_LABEL noenhanced
 set ylabel FL_Y_LABEL noenhanced
 set border 3 linewidth 1 linecolor rgb 0x777777
+set format "%g"
 set tics nomirror out scale 0.6
 set key noenhanced samplen 1.6
 
@@ -40,13 +42,17 @@ if (FL_TERM) {
         textcolor rgb 0x111111
     set label 1002 FL_FOOTER at character 1.5, character 0.8 left noenhanced font ",11" \
         textcolor rgb 0x666666
-    set tmargin 1.7 + 1.4 * FL_TITLE_LINES
-    set bmargin (FL_COMPACT ? 8.5 : 5)
-    set rmargin (FL_COMPACT ? 2 : 24)
+    set tmargin 1.7 + 1.4 * FL_TITLE_LINES + (FL_MARKS_X > 0 ? 0.8 : 0) \
+        + (FL_COMPACT && FL_MARKS_X > 1 ? 1 : 0)
     if (FL_COMPACT) {
-        set key at screen 0.5, character 2.2 center bottom horizontal maxcols 3
-        set xtics autofreq
+        fl_cols = FL_KEY_CHARS > 14 ? 1 : FL_KEY_CHARS > 10 ? 2 : 3
+        fl_rows = int((FL_N + fl_cols - 1) / fl_cols)
+        set bmargin 5.2 + 1.15 * fl_rows
+        set rmargin 2.5
+        set key at screen 0.5, character 1.8 center bottom horizontal maxcols fl_cols
     } else {
+        set bmargin 5
+        set rmargin 8 + 1.02 * FL_KEY_CHARS
         set key at screen 0.985, graph 1 right top vertical Left reverse
     }
 }
@@ -58,8 +64,15 @@ do for [i = 1:FL_MARKS] {
     if (FL_MARK_X[i]) {
         set arrow 2000 + i from first fl_mark_x(i), graph 0 to first fl_mark_x(i), graph 1 \
             nohead dashtype (6, 4) linewidth 1.4 linecolor rgb 0x444444 front
-        set label 2000 + i FL_MARK[i] at first fl_mark_x(i), graph 0.98 right rotate by 90 \
-            offset character -0.7, 0 noenhanced font ",11" textcolor rgb 0x444444 front
+        # Above the frame, on the side of its line where there is room; in turns when narrow.
+        fl_lift = 0.6 + (FL_COMPACT && FL_MARKS_X > 1 ? i % 2 : 0)
+        if (FL_MARK_AT[i] > 0.6 * FL_X_MAX) {
+            set label 2000 + i FL_MARK[i] at first fl_mark_x(i), graph 1 right \
+                offset character 0.6, fl_lift noenhanced font ",11" textcolor rgb 0x444444 front
+        } else {
+            set label 2000 + i FL_MARK[i] at first fl_mark_x(i), graph 1 left \
+                offset character -0.6, fl_lift noenhanced font ",11" textcolor rgb 0x444444 front
+        }
     } else {
         set arrow 2000 + i from graph 0, first fl_mark_y(i) to graph 1, first fl_mark_y(i) \
             nohead dashtype (6, 4) linewidth 1.4 linecolor rgb 0x444444 front

@@ -19,7 +19,7 @@ enum fl_plot_format { FL_PLOT_SVG, FL_PLOT_PNG, FL_PLOT_PDF, FL_PLOT_TERM };
 struct fl_plot_opts {
     enum fl_plot_format format;
     unsigned width, height; /* pixels, characters for FL_PLOT_TERM; 0: the default */
-    const char *id;         /* prefix of the ids in an SVG: letters, digits, '-'; NULL: the table's name */
+    const char *id; /* prefix of the ids in an SVG: letters, digits, '-'; NULL: the table's name */
 };
 
 /** fl_plot_available - is there a gnuplot in PATH? */

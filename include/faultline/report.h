@@ -72,8 +72,7 @@ struct fl_chart {
      * @i: which result; 0 when overall.
      * Errors: FL_EDATA when the report lacks what it shows, saying what; FL_ENOMEM.
      */
-    int (*build)(const struct json_t *report, size_t i, struct fl_table **out,
-                 struct fl_err *err);
+    int (*build)(const struct json_t *report, size_t i, struct fl_table **out, struct fl_err *err);
 };
 
 /** fl_chart_at - the i-th chart; NULL past the end. */
@@ -91,6 +90,9 @@ struct fl_curve_finding {
     bool knee;                 /* there is a clear knee */
     uint64_t knee_ram_bytes;
     uint64_t knee_major, worst_major; /* at the knee; at the smallest size */
+    bool cliff; /* one step of size takes nine tenths of them away, or more */
+    uint64_t cliff_ram_bytes;         /* the size above that step */
+    uint64_t cliff_from, cliff_to;    /* major faults below and at it */
     bool killed;                      /* some sizes end in an out-of-memory kill */
     uint64_t killed_ram_bytes;        /* the largest of them */
 };
@@ -99,7 +101,9 @@ struct fl_curve_finding {
  * fl_curve_find - of curve @series (column 1 ..) of a table built by chart "curve".
  * The knee is the point furthest below the straight line from the curve's first
  * to its last falling point, both axes scaled to 0..1 (Satopaa et al., "Finding a
- * Kneedle in a Haystack", ICDCSW 2011), and clear when that is at least 0.3.
+ * Kneedle in a Haystack", ICDCSW 2011), and clear when that is at least 0.3. The
+ * cliff is the step of the largest ratio, among those from at least a hundredth
+ * of the worst count and not to zero.
  */
 void fl_curve_find(const struct fl_table *curve, size_t series, struct fl_curve_finding *out);
 
