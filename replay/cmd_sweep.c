@@ -73,8 +73,10 @@ static int build_points(struct fl_reader *r, const struct axes *a, uint64_t seed
     return FL_OK;
 }
 
-static void print_points(FILE *out, const struct fl_sweep_point *points, size_t n)
+static void print_points(FILE *out, const struct fl_reader *r, const struct fl_sweep_point *points,
+                         size_t n)
 {
+    fprintf(out, "fidelity %s\n\n", fl_fidelity_name(fl_reader_fidelity(r)));
     fprintf(out, "%-8s %12s %12s %14s %14s %14s %14s %4s\n", "policy", "RAM", "swap", "minor",
             "major", "swapped in", "swapped out", "OOM");
     for (size_t i = 0; i < n; i++) {
@@ -105,7 +107,7 @@ static int output(const struct sweep_cfg *cfg, struct fl_reader *r, const char *
 {
     struct json_t *trace;
     if (!cfg->json && !cfg->out) {
-        print_points(stdout, points, n);
+        print_points(stdout, r, points, n);
         return FL_OK;
     }
     int rc = peak == UINT64_MAX ? fl_footprint(r, &peak, err) : FL_OK;

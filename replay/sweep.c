@@ -228,6 +228,11 @@ int fl_footprint(struct fl_reader *r, uint64_t *peak_pages, struct fl_err *err)
 {
     struct fl_item item;
     struct vm vm;
+    if (fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
+        return fl_fail(err, FL_EDATA,
+                       "a trace of fidelity '%s' does not tell its peak resident set; record it "
+                       "with --mode exact",
+                       fl_fidelity_name(fl_reader_fidelity(r)));
     int rc = fl_reader_rewind(r, err);
 
     vm_init(&vm, r, fl_machine_at(0)->levels, NULL);

@@ -147,6 +147,7 @@ int fl_sweep_file(const char *path, unsigned read_flags, struct fl_sweep_point *
 /**
  * fl_footprint - the peak number of pages resident at once if memory were
  * unlimited: what `--ram 50%` is relative to. One pass.
+ * Errors: as fl_replay(); FL_EDATA when the trace's fidelity does not tell.
  */
 int fl_footprint(struct fl_reader *r, uint64_t *peak_pages, struct fl_err *err);
 
