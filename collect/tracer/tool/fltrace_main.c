@@ -140,6 +140,8 @@ static void thread_ends(ThreadId tid)
     if (word != 0)
         tr_put_record(FLR_REC_THREAD_END, &word, 1, NULL);
     kernel_tid[tid] = 0;
+    if (tr_slot != NULL && tr_slot->state == FLR_EXECING)
+        tr_ring_idle(); /* ended by another thread's exec: nobody publishes later */
 }
 
 static void before_fork(ThreadId tid)

@@ -113,6 +113,7 @@ static Bool find_exec_slot(void)
         if (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != FLR_EXECING || slot->pid != pid)
             continue;
         tr_slot = slot;
+        __atomic_store_n(&slot->open_ticket, FLR_IDLE, __ATOMIC_SEQ_CST);
         __atomic_store_n(&slot->state, FLR_LIVE, __ATOMIC_RELEASE);
         return map_ring(i);
     }
