@@ -68,12 +68,15 @@ static void write_title(struct fl_table *out, const struct an_timeline *t,
     fl_format_count(count, total);
     unsigned percent = (unsigned)((double)best * 100.0 / (double)total + 0.5);
     unsigned where = (unsigned)((peak_row + 1) * 100 / t->n_rows);
+    char when[40] = "at the very start";
+    if (where > 1)
+        snprintf(when, sizeof when, "%u %% into the run", where);
     if (n == 1)
-        fl_table_label(out, &out->title, "All %s faults are %s; most come %u %% into the run",
-                       count, series[0].words, where);
+        fl_table_label(out, &out->title, "All %s faults are %s; most come %s", count,
+                       series[0].words, when);
     else
-        fl_table_label(out, &out->title, "%s faults, %u %% of them %s; most come %u %% into the run",
-                       count, percent, series[biggest].words, where);
+        fl_table_label(out, &out->title, "%s faults, %u %% of them %s; most come %s", count,
+                       percent, series[biggest].words, when);
 }
 
 int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out,

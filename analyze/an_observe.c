@@ -37,7 +37,7 @@ struct observer {
     void *pids; /* tree of struct pid_index */
     uint32_t *threads; /* thread to process index */
     size_t n_threads, cap_threads;
-    uint64_t duration_ns, lost;
+    uint64_t duration_ns, lost, unreported;
 };
 
 struct pid_index {
@@ -126,6 +126,10 @@ static int on_fault(struct observer *o, const struct fl_event *ev, struct fl_err
     uint32_t index = ev->thread < o->n_threads ? o->threads[ev->thread] : UINT32_MAX;
     uint32_t label = MAPPING_UNKNOWN, mm = FL_NO_MM;
     o->total.faults[kind]++;
+    if (flags & FL_FAULT_UNREPORTED) { /* counted by the kernel, without place or time */
+        o->unreported++;
+        return FL_OK;
+    }
     if (index < o->n_processes) {
         o->processes[index].tally.faults[kind]++;
         mm = o->processes[index].mm;
@@ -280,6 +284,14 @@ static json_t *quality_json(const struct observer *o)
                                               detail, "remedy", "record fewer event kinds, or on a "
                                               "less busy machine"));
     }
+    if (o->unreported > 0) {
+        snprintf(detail, sizeof detail,
+                 "%" PRIu64 " faults were counted without an event: in the totals, but in no "
+                 "process, mapping or time", o->unreported);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "flag", "unreported_faults",
+                                              "detail", detail, "remedy",
+                                              "none is needed for totals"));
+    }
     if (o->total.faults[UNKNOWN] > 0) {
         snprintf(detail, sizeof detail, "%" PRIu64 " faults are not known as minor or major",
                  o->total.faults[UNKNOWN]);
@@ -288,6 +300,21 @@ static json_t *quality_json(const struct observer *o)
                                               "record as root, so that both counters are read"));
     }
     return list;
+}
+
+/* When the last event of a known time was: what the timeline spans. */
+static int find_duration(struct observer *o, struct fl_reader *r, struct fl_err *err)
+{
+    struct fl_item item = { .kind = FL_ITEM_EVENT };
+    int rc = fl_reader_rewind(r, err);
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
+           item.kind != FL_ITEM_END) {
+        const struct fl_event *ev = &item.event;
+        if (item.kind == FL_ITEM_EVENT && ev->time_ns > o->duration_ns &&
+            !(ev->kind == FL_EV_FAULT && (ev->fault.flags & FL_FAULT_UNREPORTED)))
+            o->duration_ns = ev->time_ns;
+    }
+    return rc;
 }
 
 int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_err *err)
@@ -299,10 +326,10 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
         o->mappings = mappings_new();
     if (!o || !o->mappings)
         rc = fl_nomem(err, "reading events");
-    if (rc == FL_OK) {
-        o->duration_ns = fl_reader_totals(r)->duration_ns;
+    if (rc == FL_OK)
+        rc = find_duration(o, r, err);
+    if (rc == FL_OK)
         rc = fl_reader_rewind(r, err);
-    }
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END)
         if (item.kind == FL_ITEM_EVENT)

@@ -156,6 +156,21 @@ static void line_faults(struct view_builder *b, const json_t *result)
                   percent(best, minor + major));
 }
 
+/* Whoever leads a ranking of an observed result, and by how much. */
+static void line_leader(struct view_builder *b, const json_t *result, const char *list,
+                        const char *name_key, const char *what)
+{
+    const json_t *top = json_array_get(json_object_get(result, list), 0);
+    const char *name = fl_document_text(top, name_key);
+    uint64_t here = count_or_0(top, "minor") + count_or_0(top, "major") +
+                    count_or_0(top, "unknown");
+    uint64_t all = count_or_0(result, "faults.minor") + count_or_0(result, "faults.major") +
+                   count_or_0(result, "faults.unknown");
+    if (name)
+        view_line(b, "Most faults of one %s: %s, %s (%u %%).", what, name, view_count(here),
+                  percent(here, all));
+}
+
 static void line_curve(struct view_builder *b, const struct fl_table *curve,
                        const struct fl_curve_finding *f, size_t series)
 {
@@ -267,6 +282,8 @@ void view_findings(struct view_builder *b, const struct fl_table *curve)
     if (n == 1) {
         line_peak(b, first);
         line_faults(b, first);
+        line_leader(b, first, "by_process", "comm", "process");
+        line_leader(b, first, "by_mapping", "mapping", "mapping");
     }
     if (curve)
         line_curve(b, curve, &f, series);

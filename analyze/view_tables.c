@@ -41,9 +41,19 @@ static const struct figure figures[] = {
     { "Processes", "trace.processes", FL_UNIT_COUNT, false },
 };
 
+/* What an events trace does not tell is in its totals as zero: no figure. */
+static bool untold(const json_t *result, const struct figure *f)
+{
+    const char *fidelity = fl_document_text(result, "trace.fidelity");
+    return fidelity && strcmp(fidelity, "events") == 0 &&
+           (strcmp(f->path, "trace.accesses") == 0 || strcmp(f->path, "trace.distinct_pages") == 0);
+}
+
 static bool has_figure(const json_t *result, const struct figure *f)
 {
     const json_t *v = fl_document_at(result, f->path);
+    if (untold(result, f))
+        return false;
     return f->unit == FL_UNIT_TEXT ? json_is_string(v)
                                    : json_is_integer(v) || (v && !json_is_object(v));
 }
@@ -52,6 +62,8 @@ static void put_figure(struct fl_table *t, size_t row, size_t col, const json_t 
                        const struct figure *f)
 {
     uint64_t value;
+    if (untold(result, f))
+        return;
     if (f->unit == FL_UNIT_TEXT) {
         if (fl_document_text(result, f->path))
             fl_table_text(t, row, col, fl_document_text(result, f->path));
@@ -199,14 +211,18 @@ static struct fl_table *ranking_table(const json_t *result, const char *key, con
     const json_t *list = json_object_get(result, key), *v;
     uint64_t n, rest[3] = { 0 };
     static const char *const kinds[] = { "minor", "major", "unknown" };
-    size_t i, left_out = 0;
+    size_t i, left_out = 0, n_kinds = 2;
     if (json_array_size(list) == 0)
         return NULL;
+    json_array_foreach(list, i, v)
+        if (fl_document_count(v, "unknown", &n) && n > 0)
+            n_kinds = 3;
     struct fl_table *t = fl_table_new(key);
     fl_table_column(t, heading, FL_UNIT_TEXT, 0);
     fl_table_column(t, "Minor faults", FL_UNIT_COUNT, 0);
     fl_table_column(t, "Major faults", FL_UNIT_COUNT, 0);
-    fl_table_column(t, "Unknown", FL_UNIT_COUNT, 0);
+    if (n_kinds == 3)
+        fl_table_column(t, "Unknown", FL_UNIT_COUNT, 0);
     json_array_foreach(list, i, v) {
         if (i >= LIST_ROWS_MAX) {
             for (size_t k = 0; k < 3; k++)
