@@ -4,12 +4,20 @@
 
 #include "policies.h"
 
-/* A binary heap of frames, the best victim on top. */
+/*
+ * A binary heap of frames, the best victim on top. A touch only notes the new next
+ * use: the frame's old key was this very moment, so it was no candidate anyway, and
+ * however often it is touched it is put in its place once, before the next victim.
+ */
 struct opt {
-    uint64_t *next_use; /* by frame */
+    uint64_t *key;      /* by frame: next use, as the heap is ordered */
+    uint64_t *next_use; /* by frame: the same, noted since */
     uint32_t *heap;     /* frames */
     uint32_t *place;    /* by frame: index in heap */
     uint32_t n;
+    uint32_t *noted; /* frames whose key is old */
+    uint8_t *is_noted;
+    uint32_t n_noted;
 };
 
 static void opt_fini(void *self)
@@ -17,9 +25,12 @@ static void opt_fini(void *self)
     struct opt *o = self;
     if (!o)
         return;
+    free(o->key);
     free(o->next_use);
     free(o->heap);
     free(o->place);
+    free(o->noted);
+    free(o->is_noted);
     free(o);
 }
 
@@ -28,11 +39,14 @@ static int opt_init(void **self, uint32_t nframes, uint64_t seed, struct fl_err 
     struct opt *o = calloc(1, sizeof *o);
     (void)seed;
     if (o) {
+        o->key = calloc(nframes, sizeof *o->key);
         o->next_use = calloc(nframes, sizeof *o->next_use);
         o->heap = calloc(nframes, sizeof *o->heap);
         o->place = calloc(nframes, sizeof *o->place);
+        o->noted = calloc(nframes, sizeof *o->noted);
+        o->is_noted = calloc(nframes, sizeof *o->is_noted);
     }
-    if (!o || !o->next_use || !o->heap || !o->place) {
+    if (!o || !o->key || !o->next_use || !o->heap || !o->place || !o->noted || !o->is_noted) {
         opt_fini(o);
         return fl_nomem(err, "opt");
     }
@@ -43,8 +57,8 @@ static int opt_init(void **self, uint32_t nframes, uint64_t seed, struct fl_err 
 /* Is @a a better victim than @b? Ties happen only between pages never used again. */
 static bool goes_before(const struct opt *o, uint32_t a, uint32_t b)
 {
-    if (o->next_use[a] != o->next_use[b])
-        return o->next_use[a] > o->next_use[b];
+    if (o->key[a] != o->key[b])
+        return o->key[a] > o->key[b];
     return a < b;
 }
 
@@ -81,7 +95,7 @@ static void opt_inserted(void *self, uint32_t frame, uint32_t page, uint64_t nex
 {
     struct opt *o = self;
     (void)page;
-    o->next_use[frame] = next_use;
+    o->key[frame] = next_use;
     put(o, o->n++, frame);
     sift_up(o, o->place[frame]);
 }
@@ -90,19 +104,34 @@ static void opt_touched(void *self, uint32_t frame, uint64_t next_use)
 {
     struct opt *o = self;
     o->next_use[frame] = next_use;
-    sift_up(o, o->place[frame]);
-    sift_down(o, o->place[frame]); /* only after an OOM kill can it be sooner than before */
+    if (o->is_noted[frame])
+        return;
+    o->is_noted[frame] = 1;
+    o->noted[o->n_noted++] = frame;
+}
+
+static void settle(struct opt *o)
+{
+    while (o->n_noted) {
+        uint32_t frame = o->noted[--o->n_noted];
+        o->is_noted[frame] = 0;
+        o->key[frame] = o->next_use[frame];
+        sift_up(o, o->place[frame]);
+        sift_down(o, o->place[frame]); /* only after an OOM kill can it be sooner than before */
+    }
 }
 
 static uint32_t opt_victim(void *self)
 {
-    const struct opt *o = self;
+    struct opt *o = self;
+    settle(o);
     return o->heap[0];
 }
 
 static void opt_removed(void *self, uint32_t frame)
 {
     struct opt *o = self;
+    settle(o);
     uint32_t at = o->place[frame], last = o->heap[--o->n];
     if (last == frame)
         return;
@@ -114,6 +143,9 @@ static void opt_removed(void *self, uint32_t frame)
 static bool opt_check(const void *self)
 {
     const struct opt *o = self;
+    for (uint32_t i = 0; i < o->n_noted; i++)
+        if (!o->is_noted[o->noted[i]])
+            return false;
     for (uint32_t i = 0; i < o->n; i++)
         if (o->place[o->heap[i]] != i || (i && goes_before(o, o->heap[i], o->heap[(i - 1) / 2])))
             return false;
