@@ -44,7 +44,8 @@ static void collect(const json_t *report, struct curves *all)
     const json_t *sweep, *point;
     for (size_t s = 0; (sweep = fl_report_sweep(report, s)); s++) {
         size_t i;
-        json_array_foreach(json_object_get(sweep, "points"), i, point) {
+        json_array_foreach(json_object_get(sweep, "points"), i, point)
+        {
             struct curve c = curve_of(sweep, point);
             size_t k = 0;
             if (!c.policy)
@@ -99,9 +100,8 @@ static int add_rows(struct fl_table *t, const json_t *report, struct fl_err *err
     if (!sizes)
         return fl_nomem(err, "chart curve");
     for (size_t s = 0; (sweep = fl_report_sweep(report, s)); s++)
-        json_array_foreach(json_object_get(sweep, "points"), i, point)
-            if (fl_document_count(point, "ram_bytes", &sizes[n]))
-                n++;
+        json_array_foreach(json_object_get(sweep, "points"), i,
+                           point) if (fl_document_count(point, "ram_bytes", &sizes[n])) n++;
     qsort(sizes, n, sizeof *sizes, by_value);
     for (i = 0; i < n; i++)
         if (i == 0 || sizes[i] != sizes[i - 1])
@@ -128,7 +128,8 @@ static void fill(struct fl_table *t, struct curves *all)
     const json_t *point;
     size_t i;
     for (size_t k = 0; k < all->n; k++)
-        json_array_foreach(json_object_get(all->of[k].sweep, "points"), i, point) {
+        json_array_foreach(json_object_get(all->of[k].sweep, "points"), i, point)
+        {
             struct curve c = curve_of(all->of[k].sweep, point);
             uint64_t ram, major, kills = 0;
             if (!c.policy || !same_curve(&c, &all->of[k]) ||
@@ -253,8 +254,8 @@ static void write_title(struct fl_table *t)
         fl_table_label(t, &t->title, "No major fault at any of these sizes%s%s", with, under);
     else if (f.cliff)
         fl_table_label(t, &t->title, "Major faults%s%s drop %u %% at %s%s%s", with, under,
-                       (unsigned)(100.0 - (double)f.cliff_to * 100.0 / (double)f.cliff_from),
-                       cliff, f.vanish ? " and vanish at " : "", f.vanish ? vanish : "");
+                       (unsigned)(100.0 - (double)f.cliff_to * 100.0 / (double)f.cliff_from), cliff,
+                       f.vanish ? " and vanish at " : "", f.vanish ? vanish : "");
     else if (f.vanish && f.knee && f.knee_ram_bytes < f.vanish_ram_bytes)
         fl_table_label(t, &t->title, "Major faults%s%s fall steeply up to %s and vanish at %s",
                        with, under, knee, vanish);

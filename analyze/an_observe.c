@@ -34,7 +34,7 @@ struct observer {
     uint32_t cap_labels;
     struct process *processes;
     size_t n_processes, cap_processes;
-    void *pids; /* tree of struct pid_index */
+    void *pids;        /* tree of struct pid_index */
     uint32_t *threads; /* thread to process index */
     size_t n_threads, cap_threads;
     uint64_t duration_ns, lost, unreported;
@@ -281,16 +281,18 @@ static json_t *quality_json(const struct observer *o)
         snprintf(detail, sizeof detail, "%" PRIu64 " records were lost: counts are lower bounds",
                  o->lost);
         json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "flag", "lost_events", "detail",
-                                              detail, "remedy", "record fewer event kinds, or on a "
+                                              detail, "remedy",
+                                              "record fewer event kinds, or on a "
                                               "less busy machine"));
     }
     if (o->unreported > 0) {
         snprintf(detail, sizeof detail,
                  "%" PRIu64 " faults were counted without an event: in the totals, but in no "
-                 "process, mapping or time", o->unreported);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "flag", "unreported_faults",
-                                              "detail", detail, "remedy",
-                                              "none is needed for totals"));
+                 "process, mapping or time",
+                 o->unreported);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s}", "flag", "unreported_faults", "detail",
+                                        detail, "remedy", "none is needed for totals"));
     }
     if (o->total.faults[UNKNOWN] > 0) {
         snprintf(detail, sizeof detail, "%" PRIu64 " faults are not known as minor or major",
@@ -330,8 +332,7 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
         rc = find_duration(o, r, err);
     if (rc == FL_OK)
         rc = fl_reader_rewind(r, err);
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
-           item.kind != FL_ITEM_END)
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK && item.kind != FL_ITEM_END)
         if (item.kind == FL_ITEM_EVENT)
             rc = on_event(o, &item.event, err);
     if (rc == FL_OK) {

@@ -22,8 +22,8 @@ static void write_title(struct fl_table *out, const struct an_timeline *t, size_
     if (limited && full > 0)
         fl_table_label(out, &out->title,
                        "The resident set fills the %s of RAM for %zu %% of the run%s%s%s", ram,
-                       full * 100 / t->n_rows, swap_bytes ? "; up to " : "",
-                       swap_bytes ? swap : "", swap_bytes ? " in swap" : "");
+                       full * 100 / t->n_rows, swap_bytes ? "; up to " : "", swap_bytes ? swap : "",
+                       swap_bytes ? " in swap" : "");
     else if (limited)
         fl_table_label(out, &out->title, "The resident set peaks at %s, within the %s of RAM", peak,
                        ram);
@@ -44,8 +44,7 @@ int an_resident_build(const struct json_t *report, size_t i, struct fl_table **o
     struct an_timeline t;
     size_t columns[FL_COUNT(sizes)], n = 0;
     uint64_t page_bytes = an_page_bytes(result), limit = 0;
-    if (!an_timeline_open(result, &t) ||
-        an_timeline_column(&t, "resident_pages") == AN_NO_COLUMN)
+    if (!an_timeline_open(result, &t) || an_timeline_column(&t, "resident_pages") == AN_NO_COLUMN)
         return fl_fail(err, FL_EDATA, "chart resident: the result has no resident set over time");
     struct fl_table *table = fl_table_new("resident");
     if (!table)
@@ -65,8 +64,7 @@ int an_resident_build(const struct json_t *report, size_t i, struct fl_table **o
         row = fl_table_row(table);
         fl_table_put(table, row, 0, an_timeline_get(&t, r, t.x));
         for (size_t c = 0; c < n; c++)
-            fl_table_put(table, row, c + 1,
-                         an_mul(an_timeline_get(&t, r, columns[c]), page_bytes));
+            fl_table_put(table, row, c + 1, an_mul(an_timeline_get(&t, r, columns[c]), page_bytes));
     }
     uint64_t peak = fl_table_max(table, 1);
     bool limited = an_ram_limit(result, &limit);

@@ -48,7 +48,8 @@ static int next_policy(const char **list, const struct fl_policy_ops **out, stru
     snprintf(name, sizeof name, "%.*s", (int)(len < 63 ? len : 63), *list);
     *list += len + ((*list)[len] == ',');
     *out = fl_policy_find(name);
-    return *out ? FL_OK : fl_fail(err, FL_EUSAGE, "no policy \"%s\"; see `faultline policies`", name);
+    return *out ? FL_OK
+                : fl_fail(err, FL_EUSAGE, "no policy \"%s\"; see `faultline policies`", name);
 }
 
 static size_t count_policies(const char *list)
@@ -66,8 +67,7 @@ static int sweep(struct fl_reader *r, const struct ask *ask, uint64_t peak_pages
     uint32_t sizes[CURVE_SIZES];
     size_t n_sizes = curve_sizes(peak_pages, sizes), n = 0;
     const char *list = ask->policies;
-    struct fl_sweep_point *points =
-        calloc(count_policies(list) * n_sizes, sizeof *points);
+    struct fl_sweep_point *points = calloc(count_policies(list) * n_sizes, sizeof *points);
     int rc = points ? FL_OK : fl_nomem(err, "the curve");
     while (rc == FL_OK && *list) {
         const struct fl_policy_ops *policy;
@@ -160,8 +160,10 @@ int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl
     enum fl_fidelity fidelity = fl_reader_fidelity(r);
     bool events = fidelity == FL_FIDELITY_EVENTS;
     if (fidelity == FL_FIDELITY_SAMPLED)
-        rc = fl_fail(err, FL_EDATA, "%s: a sampled trace cannot be replayed; record it with "
-                     "`faultline record --mode exact`", path);
+        rc = fl_fail(err, FL_EDATA,
+                     "%s: a sampled trace cannot be replayed; record it with "
+                     "`faultline record --mode exact`",
+                     path);
     if (rc == FL_OK && !events)
         rc = fl_footprint(r, &peak_pages, err);
     if (rc == FL_OK)
@@ -193,8 +195,10 @@ int ask_curve(const json_t *result, const struct ask *ask, json_t *report, struc
     char *shown = fl_text_clean(path, 120);
     int rc = shown ? FL_OK : fl_nomem(err, "the curve");
     if (rc == FL_OK && (stat(path, &st) != 0 || !S_ISREG(st.st_mode)))
-        rc = fl_fail(err, FL_EDATA, "its trace %s is not here any more; add a result of "
-                     "`faultline sweep`", shown);
+        rc = fl_fail(err, FL_EDATA,
+                     "its trace %s is not here any more; add a result of "
+                     "`faultline sweep`",
+                     shown);
     if (rc == FL_OK && fl_sha256_file(path, have, NULL) != FL_OK)
         rc = fl_fail(err, FL_EDATA, "its trace %s cannot be read", shown);
     else if (rc == FL_OK && strcmp(have, want) != 0)

@@ -19,8 +19,7 @@ struct ask {
  * sweep for an exact trace, what the kernel reported for an events trace.
  * Errors: FL_EDATA for a sampled trace; FL_EFORMAT, FL_EIO, FL_ENOMEM.
  */
-int ask_trace(const char *path, const struct ask *ask, struct json_t *report,
-              struct fl_err *err);
+int ask_trace(const char *path, const struct ask *ask, struct json_t *report, struct fl_err *err);
 
 /**
  * ask_curve - add a sweep of the trace @result came from, if it is still there

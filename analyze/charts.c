@@ -57,9 +57,8 @@ size_t an_timeline_column(const struct an_timeline *t, const char *name)
 {
     const json_t *v;
     size_t i;
-    json_array_foreach(t->columns, i, v)
-        if (json_is_string(v) && strcmp(json_string_value(v), name) == 0)
-            return i;
+    json_array_foreach(t->columns, i, v) if (json_is_string(v) &&
+                                             strcmp(json_string_value(v), name) == 0) return i;
     return AN_NO_COLUMN;
 }
 
@@ -136,7 +135,8 @@ void an_footer(struct fl_table *t, const json_t *result, const char *extra)
     bool observed = source && strcmp(source, "observed") == 0;
     char flags[300] = "";
     size_t i, at = 0, shown = 0;
-    json_array_foreach(quality, i, v) {
+    json_array_foreach(quality, i, v)
+    {
         const char *flag = fl_document_text(v, "flag");
         int n = flag ? snprintf(flags + at, sizeof flags - at, "%s%s", shown ? ", " : "", flag) : 0;
         if (n < 0 || (size_t)n >= sizeof flags - at)

@@ -24,20 +24,41 @@ struct report_cfg {
 };
 
 static const struct fl_opt report_opts[] = {
-    { .name = "output", .letter = 'o', .kind = FL_OPT_STRING,
-      .at = offsetof(struct report_cfg, out_dir), .arg = "DIR",
+    { .name = "output",
+      .letter = 'o',
+      .kind = FL_OPT_STRING,
+      .at = offsetof(struct report_cfg, out_dir),
+      .arg = "DIR",
       .help = "folder to write; created if it is not there" },
-    { .name = "ram", .kind = FL_OPT_SIZE, .at = offsetof(struct report_cfg, ram), .arg = "SIZE",
-      .def = "50%", .help = "RAM to replay a trace with; N% is of its peak resident set" },
-    { .name = "swap", .kind = FL_OPT_SIZE, .at = offsetof(struct report_cfg, swap), .arg = "SIZE",
-      .def = "max", .help = "swap to replay a trace with" },
-    { .name = "policy", .kind = FL_OPT_CHOICE, .at = offsetof(struct report_cfg, policy),
-      .arg = "NAME", .def = "lru", .names = fl_policy_name_at,
+    { .name = "ram",
+      .kind = FL_OPT_SIZE,
+      .at = offsetof(struct report_cfg, ram),
+      .arg = "SIZE",
+      .def = "50%",
+      .help = "RAM to replay a trace with; N% is of its peak resident set" },
+    { .name = "swap",
+      .kind = FL_OPT_SIZE,
+      .at = offsetof(struct report_cfg, swap),
+      .arg = "SIZE",
+      .def = "max",
+      .help = "swap to replay a trace with" },
+    { .name = "policy",
+      .kind = FL_OPT_CHOICE,
+      .at = offsetof(struct report_cfg, policy),
+      .arg = "NAME",
+      .def = "lru",
+      .names = fl_policy_name_at,
       .help = "replacement policy of the replay" },
-    { .name = "policies", .kind = FL_OPT_CHOICES, .at = offsetof(struct report_cfg, policies),
-      .arg = "LIST", .def = "lru,clock,opt", .names = fl_policy_name_at,
+    { .name = "policies",
+      .kind = FL_OPT_CHOICES,
+      .at = offsetof(struct report_cfg, policies),
+      .arg = "LIST",
+      .def = "lru,clock,opt",
+      .names = fl_policy_name_at,
       .help = "policies of the curve of faults against RAM" },
-    { .name = "json", .kind = FL_OPT_FLAG, .at = offsetof(struct report_cfg, json),
+    { .name = "json",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct report_cfg, json),
       .help = "print report.json instead of a summary; -o may then be left out" },
     FL_OPT_END
 };
@@ -204,8 +225,8 @@ static int make_folder(const char *path, struct fl_err *err)
 
 /* One file of the report: @write fills it. */
 static int publish(const char *dir, const char *name,
-                   int (*write)(const void *what, FILE *out, struct fl_err *err),
-                   const void *what, struct fl_err *err)
+                   int (*write)(const void *what, FILE *out, struct fl_err *err), const void *what,
+                   struct fl_err *err)
 {
     struct fl_outfile out;
     char *path = NULL;
@@ -267,9 +288,21 @@ static int draw_charts(struct fl_view *view, struct fl_err *err)
     }
     for (size_t i = 0; i < view->n_charts; i++)
         if (view->charts[i].table) {
-            int rc = draw_chart(&view->charts[i], err);
-            if (rc != FL_OK)
+            struct fl_view_chart *c = &view->charts[i];
+            int rc = draw_chart(c, err);
+            if (rc == FL_OK)
+                continue;
+            if (rc == FL_ENOMEM)
                 return rc;
+            /* Numbers that gnuplot cannot draw are still worth a report. */
+            free(c->svg);
+            c->svg = NULL;
+            free(c->note);
+            if (asprintf(&c->note, "Left out: %s.", err->msg) < 0) {
+                c->note = NULL;
+                return fl_nomem(err, "the report");
+            }
+            fl_warn("chart %s left out: %s", c->id, err->msg);
         }
     return FL_OK;
 }
@@ -367,7 +400,8 @@ static int report_run(void *arg, int n, char **operands, struct fl_err *err)
 const struct fl_cmd fl_cmd_report = {
     .name = "report",
     .summary = "Write a report of traces and results: HTML, Markdown, JSON and charts",
-    .synopsis = "FILE|R.json... -o DIR [--ram SIZE] [--swap SIZE] [--policy NAME] [--policies LIST]",
+    .synopsis =
+        "FILE|R.json... -o DIR [--ram SIZE] [--swap SIZE] [--policy NAME] [--policies LIST]",
     .description =
         "An exact trace (.flt) is replayed once with --ram, --swap and --policy, and over 24 RAM\n"
         "sizes from 5 % to 105 % of its peak resident set for the curve of faults against RAM.\n"

@@ -95,9 +95,12 @@ static const struct rule replay_rules[] = {
 };
 
 static const struct rule point_rules[] = {
-    { "ram_bytes", COUNT_OR_MAX, true }, { "policy", TEXT, true },
-    { "minor", COUNT, true },            { "major", COUNT, true },
-    { "swap_bytes", COUNT_OR_MAX, false }, { "oom_kills", COUNT, false },
+    { "ram_bytes", COUNT_OR_MAX, true },
+    { "policy", TEXT, true },
+    { "minor", COUNT, true },
+    { "major", COUNT, true },
+    { "swap_bytes", COUNT_OR_MAX, false },
+    { "oom_kills", COUNT, false },
 };
 
 static bool fits(const json_t *v, enum kind kind)
@@ -153,19 +156,19 @@ static int check_timeline(const json_t *timeline, const char *name, struct fl_er
         return FL_OK;
     if (!json_is_array(columns) || !json_is_array(rows) || json_array_size(rows) > ROWS_MAX ||
         json_array_size(columns) > 256)
-        return fl_fail(err, FL_EFORMAT, "%s: \"timeline\" needs \"columns\" and at most %u \"rows\"",
-                       name, ROWS_MAX);
-    json_array_foreach(columns, i, v)
-        if (!json_is_string(v))
-            return fl_fail(err, FL_EFORMAT, "%s: timeline column %zu is not a string", name, i);
-    json_array_foreach(rows, i, v) {
+        return fl_fail(err, FL_EFORMAT,
+                       "%s: \"timeline\" needs \"columns\" and at most %u \"rows\"", name,
+                       ROWS_MAX);
+    json_array_foreach(columns, i, v) if (!json_is_string(v)) return fl_fail(
+        err, FL_EFORMAT, "%s: timeline column %zu is not a string", name, i);
+    json_array_foreach(rows, i, v)
+    {
         if (!json_is_array(v) || json_array_size(v) != json_array_size(columns))
             return fl_fail(err, FL_EFORMAT, "%s: timeline row %zu does not have %zu numbers", name,
                            i, json_array_size(columns));
-        json_array_foreach(v, j, cell)
-            if (!fits(cell, COUNT))
-                return fl_fail(err, FL_EFORMAT, "%s: timeline row %zu, column %zu must be %s", name,
-                               i, j, kind_name(COUNT));
+        json_array_foreach(v, j, cell) if (!fits(cell, COUNT)) return fl_fail(
+            err, FL_EFORMAT, "%s: timeline row %zu, column %zu must be %s", name, i, j,
+            kind_name(COUNT));
     }
     return FL_OK;
 }
@@ -180,15 +183,14 @@ static int check_members(const json_t *doc, const char *name, struct fl_err *err
     size_t i;
     for (size_t k = 0; k < FL_COUNT(lists); k++) {
         const json_t *list = fl_document_at(doc, lists[k]);
-        json_array_foreach(list, i, v)
-            if (!json_is_object(v))
-                return fl_fail(err, FL_EFORMAT, "%s: entry %zu of \"%s\" is not an object", name, i,
-                               lists[k]);
+        json_array_foreach(list, i, v) if (!json_is_object(v)) return fl_fail(
+            err, FL_EFORMAT, "%s: entry %zu of \"%s\" is not an object", name, i, lists[k]);
     }
-    json_object_foreach((json_t *)(uintptr_t)fl_document_at(doc, "faults.by_cause"), key, v)
-        if (!fits(v, COUNT))
-            return fl_fail(err, FL_EFORMAT, "%s: a value of \"faults.by_cause\" must be %s", name,
-                           kind_name(COUNT));
+    json_object_foreach(
+        (json_t *)(uintptr_t)fl_document_at(doc, "faults.by_cause"), key,
+        v) if (!fits(v, COUNT)) return fl_fail(err, FL_EFORMAT,
+                                               "%s: a value of \"faults.by_cause\" must be %s",
+                                               name, kind_name(COUNT));
     return FL_OK;
 }
 
@@ -212,7 +214,8 @@ static int check_sweep(const json_t *doc, const char *name, struct fl_err *err)
                        name, ROWS_MAX);
     if (trace && !json_is_object(trace))
         return fl_fail(err, FL_EFORMAT, "%s: \"trace\" of the sweep must be an object", name);
-    json_array_foreach(points, i, v) {
+    json_array_foreach(points, i, v)
+    {
         char where[32];
         snprintf(where, sizeof where, "point %zu", i);
         int rc = check_rules(v, point_rules, FL_COUNT(point_rules), name, where, err);
@@ -224,19 +227,17 @@ static int check_sweep(const json_t *doc, const char *name, struct fl_err *err)
 
 static int check_report(const json_t *doc, const char *name, struct fl_err *err)
 {
-    const json_t *results = json_object_get(doc, "results"), *sweeps = json_object_get(doc, "sweeps");
+    const json_t *results = json_object_get(doc, "results"),
+                 *sweeps = json_object_get(doc, "sweeps");
     const json_t *v;
     size_t i;
     int rc = FL_OK;
     if (!json_is_array(results) || (sweeps && !json_is_array(sweeps)))
         return fl_fail(err, FL_EFORMAT, "%s: the report needs \"results\", an array", name);
-    json_array_foreach(results, i, v)
-        if (rc == FL_OK)
-            rc = check_result(v, name, err);
-    json_array_foreach(sweeps, i, v)
-        if (rc == FL_OK)
-            rc = json_is_object(v) ? check_sweep(v, name, err)
-                                   : fl_fail(err, FL_EFORMAT, "%s: a sweep is no object", name);
+    json_array_foreach(results, i, v) if (rc == FL_OK) rc = check_result(v, name, err);
+    json_array_foreach(sweeps, i, v) if (rc == FL_OK)
+        rc = json_is_object(v) ? check_sweep(v, name, err)
+                               : fl_fail(err, FL_EFORMAT, "%s: a sweep is no object", name);
     return rc;
 }
 
@@ -246,7 +247,8 @@ int fl_document_check(const json_t *doc, const char *name, struct fl_err *err)
     if (!schema)
         return fl_fail(err, FL_EFORMAT,
                        "%s: not a faultline result: no \"schema\" (give a trace, or the output of "
-                       "replay, sweep or report)", name);
+                       "replay, sweep or report)",
+                       name);
     if (strcmp(schema, "faultline.replay/1") == 0)
         return check_result(doc, name, err);
     if (strcmp(schema, "faultline.sweep/1") == 0)
@@ -256,7 +258,8 @@ int fl_document_check(const json_t *doc, const char *name, struct fl_err *err)
     char *clean = fl_text_clean(schema, 64);
     int rc = fl_fail(err, strncmp(schema, "faultline.", 10) == 0 ? FL_EVERSION : FL_EFORMAT,
                      "%s: schema \"%s\" is not one of faultline.replay/1, faultline.sweep/1, "
-                     "faultline.report/1", name, clean ? clean : "");
+                     "faultline.report/1",
+                     name, clean ? clean : "");
     free(clean);
     return rc;
 }
@@ -277,8 +280,8 @@ int fl_document_load(const char *path, json_t **out, struct fl_err *err)
     close(fd);
     if (!doc) {
         char *clean = fl_text_clean(why.text, 160);
-        int rc = fl_fail(err, FL_EFORMAT, "%s:%d: damaged JSON: %s", path, why.line,
-                         clean ? clean : "");
+        int rc =
+            fl_fail(err, FL_EFORMAT, "%s:%d: damaged JSON: %s", path, why.line, clean ? clean : "");
         free(clean);
         return rc;
     }

@@ -321,8 +321,8 @@ static int on_remap(struct mappings *m, const struct fl_event *ev, struct fl_err
 {
     struct space *s = space_at(m, ev->remap.mm, err);
     uint64_t old_end = end_of(ev->remap.old_start, ev->remap.old_length);
-    struct interval what = { ev->remap.new_start,
-                             end_of(ev->remap.new_start, ev->remap.new_length), 0 };
+    struct interval what = { ev->remap.new_start, end_of(ev->remap.new_start, ev->remap.new_length),
+                             0 };
     if (!s)
         return FL_EFORMAT;
     what.label = mappings_find(m, ev->remap.mm, ev->remap.old_start);

@@ -32,7 +32,8 @@ static bool label_taken(const json_t *list, const char *label)
 {
     const json_t *v;
     size_t i;
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         const char *other = fl_document_text(v, "label");
         if (other && strcmp(other, label) == 0)
             return true;
@@ -98,12 +99,10 @@ int fl_report_add(json_t *report, const json_t *doc, struct fl_err *err)
         return append(sweeps, doc, false, err);
     if (!schema || strcmp(schema, "faultline.report/1") != 0)
         return append(results, doc, true, err);
-    json_array_foreach(json_object_get(doc, "results"), i, v)
-        if (rc == FL_OK)
-            rc = append(results, v, true, err);
-    json_array_foreach(json_object_get(doc, "sweeps"), i, v)
-        if (rc == FL_OK)
-            rc = append(sweeps, v, false, err);
+    json_array_foreach(json_object_get(doc, "results"), i, v) if (rc == FL_OK)
+        rc = append(results, v, true, err);
+    json_array_foreach(json_object_get(doc, "sweeps"), i, v) if (rc == FL_OK)
+        rc = append(sweeps, v, false, err);
     return rc;
 }
 

@@ -13,9 +13,7 @@
 /* @value with @prefix put in behind the '#' of "#id" or "url(#id)"; NULL: nothing to do. */
 static char *prefixed_reference(const char *value, const char *prefix)
 {
-    const char *hash = strncmp(value, "url(#", 5) == 0 ? value + 4
-                       : value[0] == '#'               ? value
-                                                       : NULL;
+    const char *hash = strncmp(value, "url(#", 5) == 0 ? value + 4 : value[0] == '#' ? value : NULL;
     char *out = NULL;
     if (!hash || strspn(hash + 1, "0123456789abcdefABCDEF") == strlen(hash + 1))
         return NULL; /* a colour is no reference */

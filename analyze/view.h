@@ -12,8 +12,7 @@ struct view_builder {
 };
 
 /** view_text - a sentence, cleaned; "" when out of memory. Free it. */
-char *view_text(struct view_builder *b, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+char *view_text(struct view_builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** view_line - one more finding; ignored when there are enough. */
 void view_line(struct view_builder *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** view_section - a new section; takes @table. */

@@ -63,16 +63,16 @@ static char *verdict_observed(struct view_builder *b, const json_t *result)
     uint64_t total = minor + major + count_or_0(result, "faults.unknown");
     const json_t *top = json_array_get(json_object_get(result, "by_mapping"), 0);
     const char *mapping = fl_document_text(top, "mapping");
-    uint64_t there = count_or_0(top, "minor") + count_or_0(top, "major") +
-                     count_or_0(top, "unknown");
+    uint64_t there =
+        count_or_0(top, "minor") + count_or_0(top, "major") + count_or_0(top, "unknown");
     if (total == 0)
         return view_text(b, "The kernel reported no page fault in %s.", name_of(result));
     if (!mapping)
         return view_text(b, "The kernel reported %s page faults in %s, %s of them major.",
                          view_count(total), name_of(result), view_count(major));
-    return view_text(b, "The kernel reported %s page faults in %s, %s of them major; %u %% were in %s.",
-                     view_count(total), name_of(result), view_count(major), percent(there, total),
-                     mapping);
+    return view_text(
+        b, "The kernel reported %s page faults in %s, %s of them major; %u %% were in %s.",
+        view_count(total), name_of(result), view_count(major), percent(there, total), mapping);
 }
 
 static char *verdict_model(struct view_builder *b, const json_t *result,
@@ -89,9 +89,10 @@ static char *verdict_model(struct view_builder *b, const json_t *result,
                          name_of(result), view_count(count_or_0(result, "faults.minor")),
                          view_count(major));
     if (json_array_size(kills) > 0)
-        return view_text(b, "In %s of RAM%s, %s does not survive: the kernel runs out of memory and "
-                         "kills %s.", view_bytes(ram), policy, name_of(result),
-                         victim ? victim : "a process");
+        return view_text(b,
+                         "In %s of RAM%s, %s does not survive: the kernel runs out of memory and "
+                         "kills %s.",
+                         view_bytes(ram), policy, name_of(result), victim ? victim : "a process");
     if (major == 0)
         return view_text(b, "%s of RAM is enough for %s: not one major fault%s.", view_bytes(ram),
                          name_of(result), policy);
@@ -119,8 +120,8 @@ static char *verdict_many(struct view_builder *b)
     size_t n = fl_report_results(b->report);
     if (low == high)
         return view_text(b, "All %zu results have %s major faults.", n, view_count(low));
-    return view_text(b, "Of %zu results, %s has the fewest major faults, %s, and %s the most, %s.", n,
-                     fl_document_text(least, "label"), view_count(low),
+    return view_text(b, "Of %zu results, %s has the fewest major faults, %s, and %s the most, %s.",
+                     n, fl_document_text(least, "label"), view_count(low),
                      fl_document_text(most, "label"), view_count(high));
 }
 
@@ -141,7 +142,8 @@ static void line_faults(struct view_builder *b, const json_t *result)
     else
         view_line(b, "Faults with unlimited RAM: %s minor, %s major.", view_count(minor),
                   view_count(major));
-    json_object_foreach((json_t *)(uintptr_t)fl_document_at(result, "faults.by_cause"), key, v) {
+    json_object_foreach((json_t *)(uintptr_t)fl_document_at(result, "faults.by_cause"), key, v)
+    {
         uint64_t n = json_integer_value(v) > 0 ? (uint64_t)json_integer_value(v) : 0;
         if (n <= best)
             continue;
@@ -162,8 +164,8 @@ static void line_leader(struct view_builder *b, const json_t *result, const char
 {
     const json_t *top = json_array_get(json_object_get(result, list), 0);
     const char *name = fl_document_text(top, name_key);
-    uint64_t here = count_or_0(top, "minor") + count_or_0(top, "major") +
-                    count_or_0(top, "unknown");
+    uint64_t here =
+        count_or_0(top, "minor") + count_or_0(top, "major") + count_or_0(top, "unknown");
     uint64_t all = count_or_0(result, "faults.minor") + count_or_0(result, "faults.major") +
                    count_or_0(result, "faults.unknown");
     if (name)
@@ -203,12 +205,13 @@ static void lines_model(struct view_builder *b, const json_t *result)
                   view_count(count_or_0(result, "swap.pages_in")),
                   view_bytes(an_mul(count_or_0(result, "swap.peak_pages"), page)));
     if (fl_document_count(result, "page_table.tables_peak", &n) && n > 0)
-        view_line(b, "Page tables: %s at most (%s); a flat table would cost %s more.", view_count(n),
-                  view_bytes(an_mul(n, page)),
+        view_line(b, "Page tables: %s at most (%s); a flat table would cost %s more.",
+                  view_count(n), view_bytes(an_mul(n, page)),
                   view_bytes(count_or_0(result, "page_table.flat_bytes_avoided")));
     const json_t *levels = fl_document_at(result, "tlb.levels"), *level;
     size_t i;
-    json_array_foreach(levels, i, level) {
+    json_array_foreach(levels, i, level)
+    {
         const char *name = fl_document_text(level, "name");
         if (name && strncmp(name, "L1", 2) == 0)
             lookups += count_or_0(level, "lookups");
@@ -252,7 +255,8 @@ static void line_quality(struct view_builder *b, const json_t *result)
 {
     const json_t *quality = json_object_get(result, "quality"), *v;
     size_t i;
-    json_array_foreach(quality, i, v) {
+    json_array_foreach(quality, i, v)
+    {
         const char *flag = fl_document_text(v, "flag"), *detail = fl_document_text(v, "detail");
         if (flag && i < 2)
             view_line(b, "Quality: %s%s%s.", flag, detail ? ": " : "", detail ? detail : "");

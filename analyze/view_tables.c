@@ -156,7 +156,8 @@ static struct fl_table *tlb_table(const json_t *result)
     fl_table_column(t, "Hits", FL_UNIT_COUNT, 0);
     fl_table_column(t, "Misses", FL_UNIT_COUNT, 0);
     fl_table_column(t, "Miss rate", FL_UNIT_BP, 0);
-    json_array_foreach(levels, i, level) {
+    json_array_foreach(levels, i, level)
+    {
         uint64_t lookups = 0, misses = 0;
         const char *name = fl_document_text(level, "name");
         size_t row = fl_table_row(t);
@@ -187,7 +188,8 @@ static struct fl_table *kills_table(const json_t *result)
     fl_table_column(t, "Resident", FL_UNIT_BYTES, 0);
     fl_table_column(t, "In swap", FL_UNIT_BYTES, 0);
     fl_table_column(t, "At access", FL_UNIT_COUNT, 0);
-    json_array_foreach(kills, i, kill) {
+    json_array_foreach(kills, i, kill)
+    {
         const char *comm = fl_document_text(kill, "comm");
         size_t row = fl_table_row(t);
         fl_table_text(t, row, 0, comm ? comm : "");
@@ -214,16 +216,15 @@ static struct fl_table *ranking_table(const json_t *result, const char *key, con
     size_t i, left_out = 0, n_kinds = 2;
     if (json_array_size(list) == 0)
         return NULL;
-    json_array_foreach(list, i, v)
-        if (fl_document_count(v, "unknown", &n) && n > 0)
-            n_kinds = 3;
+    json_array_foreach(list, i, v) if (fl_document_count(v, "unknown", &n) && n > 0) n_kinds = 3;
     struct fl_table *t = fl_table_new(key);
     fl_table_column(t, heading, FL_UNIT_TEXT, 0);
     fl_table_column(t, "Minor faults", FL_UNIT_COUNT, 0);
     fl_table_column(t, "Major faults", FL_UNIT_COUNT, 0);
     if (n_kinds == 3)
         fl_table_column(t, "Unknown", FL_UNIT_COUNT, 0);
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         if (i >= LIST_ROWS_MAX) {
             for (size_t k = 0; k < 3; k++)
                 if (fl_document_count(v, kinds[k], &n) &&
@@ -310,7 +311,8 @@ static void add_row(struct fl_table *t, const char *words, const char *value)
 static void add_provenance(struct view_builder *b, size_t i, const json_t *r)
 {
     struct fl_table *t = fl_table_new("recorded");
-    const char *path = fl_document_text(r, "trace.path"), *sha = fl_document_text(r, "trace.sha256");
+    const char *path = fl_document_text(r, "trace.path"),
+               *sha = fl_document_text(r, "trace.sha256");
     fl_table_column(t, "What", FL_UNIT_TEXT, 0);
     fl_table_column(t, "Value", FL_UNIT_TEXT, 0);
     if (path)
@@ -342,7 +344,8 @@ static void add_quality(struct view_builder *b)
     fl_table_column(t, "Meaning", FL_UNIT_TEXT, 0);
     fl_table_column(t, "Remedy", FL_UNIT_TEXT, 0);
     for (size_t i = 0; (r = fl_report_result(b->report, i)) && i < COMPARED_MAX; i++)
-        json_array_foreach(json_object_get(r, "quality"), k, v) {
+        json_array_foreach(json_object_get(r, "quality"), k, v)
+        {
             const char *cells[] = { fl_document_text(r, "label"), fl_document_text(v, "flag"),
                                     fl_document_text(v, "detail"), fl_document_text(v, "remedy") };
             size_t row = fl_table_row(t);

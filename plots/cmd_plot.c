@@ -16,10 +16,15 @@ struct plot_cfg {
 };
 
 static const struct fl_opt plot_opts[] = {
-    { .name = "output", .letter = 'o', .kind = FL_OPT_STRING,
-      .at = offsetof(struct plot_cfg, out_path), .arg = "FILE",
+    { .name = "output",
+      .letter = 'o',
+      .kind = FL_OPT_STRING,
+      .at = offsetof(struct plot_cfg, out_path),
+      .arg = "FILE",
       .help = "picture to write: .svg, .png or .pdf; without it SVG on standard output" },
-    { .name = "term", .kind = FL_OPT_FLAG, .at = offsetof(struct plot_cfg, term),
+    { .name = "term",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct plot_cfg, term),
       .help = "draw with characters, for a terminal" },
     FL_OPT_END
 };
@@ -60,8 +65,10 @@ static int build(const struct fl_chart *chart, const json_t *report, struct fl_t
     size_t n = chart->overall ? 1 : fl_report_results(report);
     int rc = FL_EDATA;
     if (n == 0)
-        return fl_fail(err, FL_EDATA, "chart %s needs a result of `faultline replay`; this is a "
-                       "sweep", chart->name);
+        return fl_fail(err, FL_EDATA,
+                       "chart %s needs a result of `faultline replay`; this is a "
+                       "sweep",
+                       chart->name);
     for (size_t i = 0; i < n && rc == FL_EDATA; i++) {
         struct fl_err one = { .code = FL_OK };
         rc = chart->build(report, i, table, &one);

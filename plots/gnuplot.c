@@ -121,8 +121,9 @@ bool fl_plot_available(void)
 /* In the child: everything that could make two runs differ, or ask a display, is set aside. */
 static void child_exec(const struct gp_workdir *dir)
 {
-    static const char *const unset[] = { "GNUPLOT_LIB", "GNUPLOT_DEFAULT_GDFONT", "GNUTERM",
-                                         "GNUPLOT_DRIVER_DIR", "DISPLAY", "GDFONTPATH" };
+    static const char *const unset[] = { "GNUPLOT_LIB", "GNUPLOT_DEFAULT_GDFONT",
+                                         "GNUTERM",     "GNUPLOT_DRIVER_DIR",
+                                         "DISPLAY",     "GDFONTPATH" };
     if (chdir(dir->path) != 0)
         _exit(126);
     int in = open("/dev/null", O_RDONLY);

@@ -30,10 +30,10 @@ static struct scale scale_for(enum fl_unit unit, uint64_t max)
     if (unit == FL_UNIT_NS)
         return (struct scale){ 1000000000u, "s" };
     if (unit != FL_UNIT_BYTES) /* a few digits on the axis, whatever the count */
-        return max < 10000                 ? (struct scale){ 1, "" }
-               : max < 10000000            ? (struct scale){ 1000, "thousand" }
+        return max < 10000                   ? (struct scale){ 1, "" }
+               : max < 10000000              ? (struct scale){ 1000, "thousand" }
                : max < UINT64_C(10000000000) ? (struct scale){ 1000000, "million" }
-                                           : (struct scale){ 1000000000, "billion" };
+                                             : (struct scale){ 1000000000, "billion" };
     size_t step = 0;
     uint64_t divisor = 1;
     while (step + 1 < FL_COUNT(names) && max / divisor >= 2048) {
@@ -240,16 +240,17 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
     write_terminal(f, t, o, width, height);
     /* A character is about 8 pixels wide in the title's size. */
     fputs("FL_TITLE = ", f);
-    unsigned lines = write_wrapped(f, t->title ? t->title : t->name,
-                                   term ? width - 4 : width / 8 - 4);
+    unsigned lines =
+        write_wrapped(f, t->title ? t->title : t->name, term ? width - 4 : width / 8 - 4);
     fprintf(f, "FL_TITLE_LINES = %u\n", lines);
     fputs("FL_FOOTER = ", f);
     write_wrapped(f, t->footer ? t->footer : "", term ? width - 4 : width * 2 / 13 - 2);
     fprintf(f, "FL_X_MAX = %" PRIu64 ".0\n", fl_table_max(t, 0));
     write_axis(f, 'X', t->x_name, scale_for(t->columns[0].unit, fl_table_max(t, 0)));
     write_axis(f, 'Y', t->y_name,
-               t->log_y && t->columns[1].unit == FL_UNIT_COUNT ? (struct scale){ 1, "" }
-                                                               : scale_for(t->columns[1].unit, y_max));
+               t->log_y && t->columns[1].unit == FL_UNIT_COUNT
+                   ? (struct scale){ 1, "" }
+                   : scale_for(t->columns[1].unit, y_max));
     fprintf(f, "FL_LOG_Y = %d\nFL_COMPACT = %d\nFL_TERM = %d\n", t->log_y, !term && width < 640,
             term);
     write_arrays(f, t);
@@ -263,6 +264,15 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
     return gp_workdir_finish(f, "main.gp", err);
 }
 
+static bool anything_to_draw(const struct fl_table *t)
+{
+    for (size_t r = 0; r < t->n_rows; r++)
+        for (size_t c = 1; c < t->n_columns; c++)
+            if (numeric(fl_table_at(t, r, 0)) && numeric(fl_table_at(t, r, c)))
+                return true;
+    return false;
+}
+
 int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, char **bytes,
                    size_t *len, struct fl_err *err)
 {
@@ -270,7 +280,7 @@ int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, ch
     int rc = fl_table_ok(t, err);
     if (rc != FL_OK)
         return rc;
-    if (t->n_columns < 2 || t->n_rows == 0)
+    if (t->n_columns < 2 || !anything_to_draw(t))
         return fl_fail(err, FL_EDATA, "chart %s: nothing to draw", t->name);
     rc = gp_workdir_make(&dir, err);
     if (rc == FL_OK)

@@ -89,8 +89,7 @@ static struct fl_cell *cell_at(struct fl_table *t, size_t row, size_t col)
     return &t->cells[row * t->n_columns + col];
 }
 
-void fl_table_put_as(struct fl_table *t, size_t row, size_t col, enum fl_unit unit,
-                     uint64_t value)
+void fl_table_put_as(struct fl_table *t, size_t row, size_t col, enum fl_unit unit, uint64_t value)
 {
     struct fl_cell *cell = cell_at(t, row, col);
     if (!cell || unit == FL_UNIT_TEXT)
@@ -198,13 +197,9 @@ char *fl_cell_format(const struct fl_cell *cell)
 {
     char buf[64] = "";
     switch (cell->unit) {
-    case FL_UNIT_NONE:
-        break;
-    case FL_UNIT_TEXT:
-        return strdup(cell->text ? cell->text : "");
-    case FL_UNIT_COUNT:
-        fl_format_count(buf, cell->value);
-        break;
+    case FL_UNIT_NONE: break;
+    case FL_UNIT_TEXT: return strdup(cell->text ? cell->text : "");
+    case FL_UNIT_COUNT: fl_format_count(buf, cell->value); break;
     case FL_UNIT_BYTES:
         if (cell->value == FL_SIZE_MAX_BYTES)
             snprintf(buf, sizeof buf, "unlimited");
@@ -215,9 +210,7 @@ char *fl_cell_format(const struct fl_cell *cell)
         snprintf(buf, sizeof buf, "%llu.%02llu %%", (unsigned long long)(cell->value / 100),
                  (unsigned long long)(cell->value % 100));
         break;
-    case FL_UNIT_NS:
-        format_ns(buf, sizeof buf, cell->value);
-        break;
+    case FL_UNIT_NS: format_ns(buf, sizeof buf, cell->value); break;
     }
     return strdup(buf);
 }

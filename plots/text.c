@@ -46,8 +46,7 @@ static bool forbidden(const unsigned char *s, size_t len)
     uint32_t c = ((uint32_t)(s[0] & 0x0Fu) << 12) | ((uint32_t)(s[1] & 0x3Fu) << 6) |
                  (uint32_t)(s[2] & 0x3Fu);
     return c == 0xFFFE || c == 0xFFFF || (c >= 0x202A && c <= 0x202E) ||
-           (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029 || c == 0x200E ||
-           c == 0x200F;
+           (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029 || c == 0x200E || c == 0x200F;
 }
 
 static char *put(char *out, const char *text, size_t len)

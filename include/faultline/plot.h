@@ -35,7 +35,7 @@ bool fl_plot_available(void);
  * at most. Same table, same options, same gnuplot: same bytes for SVG and TERM.
  * @bytes: malloc'ed, with a zero byte after the end that @len does not count.
  * Errors: FL_EMACHINE without gnuplot or scripts; FL_EIO; FL_ENOMEM; FL_EDATA for
- * a table without rows or series.
+ * a table without a number to draw.
  */
 int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, char **bytes,
                    size_t *len, struct fl_err *err);

@@ -90,7 +90,7 @@ struct fl_curve_finding {
     bool knee;                 /* there is a clear knee */
     uint64_t knee_ram_bytes;
     uint64_t knee_major, worst_major; /* at the knee; at the smallest size */
-    bool cliff; /* one step of size takes nine tenths of them away, or more */
+    bool cliff;                       /* one step of size takes nine tenths of them away, or more */
     uint64_t cliff_ram_bytes;         /* the size above that step */
     uint64_t cliff_from, cliff_to;    /* major faults below and at it */
     bool killed;                      /* some sizes end in an out-of-memory kill */

@@ -16,12 +16,12 @@
 #include <faultline/err.h>
 
 enum fl_unit {
-    FL_UNIT_NONE,  /* an empty cell */
+    FL_UNIT_NONE, /* an empty cell */
     FL_UNIT_TEXT,
     FL_UNIT_COUNT, /* a plain number */
     FL_UNIT_BYTES,
-    FL_UNIT_BP,    /* basis points, shown as percent */
-    FL_UNIT_NS,    /* nanoseconds */
+    FL_UNIT_BP, /* basis points, shown as percent */
+    FL_UNIT_NS, /* nanoseconds */
 };
 
 struct fl_column {
@@ -44,9 +44,9 @@ struct fl_mark {
 };
 
 struct fl_table {
-    char *name;   /* which chart draws it: plots/NAME.gp; or an anchor in a page */
-    char *title;  /* the finding, one sentence */
-    char *footer; /* fidelity, quality flags; may be NULL */
+    char *name;            /* which chart draws it: plots/NAME.gp; or an anchor in a page */
+    char *title;           /* the finding, one sentence */
+    char *footer;          /* fidelity, quality flags; may be NULL */
     char *x_name, *y_name; /* axis labels without units; NULL in tables no chart draws */
     bool log_y;
     struct fl_column *columns;
@@ -69,8 +69,7 @@ size_t fl_table_row(struct fl_table *t);
 /** fl_table_put - a number in the column's unit. Cells outside the table are ignored. */
 void fl_table_put(struct fl_table *t, size_t row, size_t col, uint64_t value);
 /** fl_table_put_as - a number in a unit of the cell's own. */
-void fl_table_put_as(struct fl_table *t, size_t row, size_t col, enum fl_unit unit,
-                     uint64_t value);
+void fl_table_put_as(struct fl_table *t, size_t row, size_t col, enum fl_unit unit, uint64_t value);
 /** fl_table_text - a text cell; @text is cleaned and copied. */
 void fl_table_text(struct fl_table *t, size_t row, size_t col, const char *text);
 /** fl_table_mark - a line across the chart. @axis: 'x' or 'y'. */

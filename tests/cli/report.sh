@@ -21,7 +21,7 @@ status() { # status WANT COMMAND...: the command must exit so, with one line on 
     [ "$want" -eq 0 ] || [ "$(wc -l <err.txt)" -eq 1 ] || { echo "$*: stderr:"; cat err.txt; bad=$((bad + 1)); }
 }
 has() { grep -qF -- "$1" "$2"; }
-lacks() { ! grep -qF -- "$1" "$2"; }
+lacks() { [ -s "$2" ] && ! grep -qF -- "$1" "$2"; }
 
 # 40 pages around and around, ten times: LRU with fewer frames misses every time.
 python3 - <<'P' || exit 77

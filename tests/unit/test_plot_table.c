@@ -27,16 +27,21 @@ static void text_is_cleaned_to_one_line_of_utf8(void **state)
     (void)state;
     cleans_to("plain <b>&'\"`\\", 0, "plain <b>&'\"`\\");
     cleans_to(NULL, 0, "");
-    cleans_to("a\nb\tc\x7f", 0, "a\xE2\x90\x8A" "b\xE2\x90\x89" "c\xE2\x90\xA1");
+    cleans_to("a\nb\tc\x7f", 0,
+              "a\xE2\x90\x8A"
+              "b\xE2\x90\x89"
+              "c\xE2\x90\xA1");
     cleans_to("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", 0, "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
-    cleans_to("x\xFFy", 0, "x\xEF\xBF\xBDy");                       /* no UTF-8 at all */
-    cleans_to("\xC0\xAF", 0, "\xEF\xBF\xBD\xEF\xBF\xBD");           /* overlong slash */
+    cleans_to("x\xFFy", 0, "x\xEF\xBF\xBDy");                             /* no UTF-8 at all */
+    cleans_to("\xC0\xAF", 0, "\xEF\xBF\xBD\xEF\xBF\xBD");                 /* overlong slash */
     cleans_to("\xED\xA0\x80", 0, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"); /* surrogate */
-    cleans_to("\xE2\x82", 0, "\xEF\xBF\xBD\xEF\xBF\xBD");           /* cut short */
-    cleans_to("\xE2\x80\xAE" "gpj", 0, "\xEF\xBF\xBDgpj");          /* right-to-left override */
-    cleans_to("\xEF\xBF\xBF", 0, "\xEF\xBF\xBD");                   /* U+FFFF: not XML */
+    cleans_to("\xE2\x82", 0, "\xEF\xBF\xBD\xEF\xBF\xBD");                 /* cut short */
+    cleans_to("\xE2\x80\xAE"
+              "gpj",
+              0, "\xEF\xBF\xBDgpj");              /* right-to-left override */
+    cleans_to("\xEF\xBF\xBF", 0, "\xEF\xBF\xBD"); /* U+FFFF: not XML */
     cleans_to("abcdef", 3, "abc\xE2\x80\xA6");
-    cleans_to("ab\xE2\x82\xAC", 3, "ab\xE2\x80\xA6");               /* cut within a character */
+    cleans_to("ab\xE2\x82\xAC", 3, "ab\xE2\x80\xA6"); /* cut within a character */
 }
 
 static void formats_to(enum fl_unit unit, uint64_t value, const char *want)
@@ -186,6 +191,10 @@ static void a_chart_without_script_or_rows_is_refused(void **state)
     fl_table_column(t, "y", FL_UNIT_COUNT, 0);
     assert_int_equal(fl_plot_render(t, &opts, &svg, &len, NULL), FL_EDATA);
     fl_table_row(t);
+    fl_table_put(t, 0, 0, 1);
+    fl_table_text(t, 0, 1, "killed");
+    assert_int_equal(fl_plot_render(t, &opts, &svg, &len, NULL), FL_EDATA);
+    fl_table_put(t, 0, 1, 1);
     assert_int_equal(fl_plot_render(t, &opts, &svg, &len, NULL), FL_EMACHINE);
     fl_table_free(t);
 }

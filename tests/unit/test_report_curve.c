@@ -19,11 +19,11 @@ static struct fl_table *curve(const uint64_t *major, size_t n)
     json_t *points = json_array(), *report = fl_report_new();
     struct fl_table *table = NULL;
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(
-            points, json_pack("{s:I, s:s, s:i, s:I, s:i}", "ram_bytes", (json_int_t)((i + 1) * MIB),
-                              "policy", "lru", "minor", 9, "major",
-                              (json_int_t)(major[i] == KILLED ? 1 : major[i]), "oom_kills",
-                              major[i] == KILLED));
+        json_array_append_new(points,
+                              json_pack("{s:I, s:s, s:i, s:I, s:i}", "ram_bytes",
+                                        (json_int_t)((i + 1) * MIB), "policy", "lru", "minor", 9,
+                                        "major", (json_int_t)(major[i] == KILLED ? 1 : major[i]),
+                                        "oom_kills", major[i] == KILLED));
     json_t *sweep = json_pack("{s:s, s:o}", "schema", "faultline.sweep/1", "points", points);
     assert_int_equal(fl_document_check(sweep, "x", NULL), FL_OK);
     assert_int_equal(fl_report_add(report, sweep, NULL), FL_OK);

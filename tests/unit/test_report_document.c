@@ -12,8 +12,8 @@
 
 #include <faultline/report.h>
 
-#define GOOD                                                                                       \
-    "{'schema':'faultline.replay/1','trace':{'path':'/t/a.flt','fidelity':'exact'},"               \
+#define GOOD                                                                         \
+    "{'schema':'faultline.replay/1','trace':{'path':'/t/a.flt','fidelity':'exact'}," \
     "'machine':{'ram_bytes':1048576,'policy':'lru'},'faults':{'minor':5,'major':2}"
 
 /* JSON with single quotes, to be readable here. */
@@ -65,7 +65,8 @@ static void wrong_types_are_refused_wherever_they_are(void **state)
 {
     (void)state;
     refused("{'schema':'faultline.replay/1','trace':{'fidelity':'exact'},"
-            "'faults':{'minor':-1,'major':0}}", FL_EFORMAT, "faults.minor");
+            "'faults':{'minor':-1,'major':0}}",
+            FL_EFORMAT, "faults.minor");
     refused(GOOD ",'swap':[]}", FL_EFORMAT, "swap");
     refused(GOOD ",'tlb':{'levels':[1]}}", FL_EFORMAT, "tlb.levels");
     refused(GOOD ",'quality':['bad']}", FL_EFORMAT, "quality");
@@ -73,7 +74,8 @@ static void wrong_types_are_refused_wherever_they_are(void **state)
     refused(GOOD ",'timeline':{'columns':['access'],'rows':[[1.5]]}}", FL_EFORMAT, "column 0");
     refused(GOOD ",'timeline':{'columns':'access','rows':[]}}", FL_EFORMAT, "timeline");
     refused("{'schema':'faultline.sweep/1','points':[{'ram_bytes':'lots','policy':'lru',"
-            "'minor':1,'major':1}]}", FL_EFORMAT, "ram_bytes");
+            "'minor':1,'major':1}]}",
+            FL_EFORMAT, "ram_bytes");
 }
 
 static void accessors_survive_any_type(void **state)

@@ -36,25 +36,30 @@ static struct tape start(void)
 
 static void process(struct tape *t, uint32_t pid, uint32_t mm, uint32_t copied, const char *comm)
 {
-    put(t, (struct fl_event){ .kind = FL_EV_PROCESS, .thread = FL_NO_THREAD,
+    put(t, (struct fl_event){ .kind = FL_EV_PROCESS,
+                              .thread = FL_NO_THREAD,
                               .process = { pid, 1, mm, copied, 0, comm } });
 }
 
 static void thread(struct tape *t, uint32_t index, uint32_t pid)
 {
-    put(t, (struct fl_event){ .kind = FL_EV_THREAD, .thread = index, .thread_start = { pid, pid } });
+    put(t,
+        (struct fl_event){ .kind = FL_EV_THREAD, .thread = index, .thread_start = { pid, pid } });
 }
 
 static void map(struct tape *t, uint32_t mm, unsigned flags, uint32_t file, uint64_t page,
                 uint64_t pages)
 {
-    put(t, (struct fl_event){ .kind = FL_EV_MAP, .thread = 0,
-                              .map = { mm, FL_PROT_READ, flags, file, page * PAGE, pages * PAGE, 0 } });
+    put(t, (struct fl_event){
+               .kind = FL_EV_MAP,
+               .thread = 0,
+               .map = { mm, FL_PROT_READ, flags, file, page * PAGE, pages * PAGE, 0 } });
 }
 
 static void fault(struct tape *t, uint32_t thread_index, uint64_t page, unsigned flags)
 {
-    put(t, (struct fl_event){ .kind = FL_EV_FAULT, .thread = thread_index,
+    put(t, (struct fl_event){ .kind = FL_EV_FAULT,
+                              .thread = thread_index,
                               .fault = { page * PAGE + 5, 0, flags } });
 }
 
@@ -81,12 +86,13 @@ static uint64_t tally(const json_t *result, const char *list, const char *key, c
 {
     const json_t *v;
     size_t i;
-    json_array_foreach(json_object_get(result, list), i, v)
-        if (strcmp(fl_document_text(v, key), name) == 0) {
-            uint64_t n = 0;
-            fl_document_count(v, kind, &n);
-            return n;
-        }
+    json_array_foreach(json_object_get(result, list), i,
+                       v) if (strcmp(fl_document_text(v, key), name) == 0)
+    {
+        uint64_t n = 0;
+        fl_document_count(v, kind, &n);
+        return n;
+    }
     return UINT64_MAX;
 }
 
@@ -104,10 +110,12 @@ static void mappings_are_cut_by_what_replaces_them(void **state)
     struct tape t = start();
     process(&t, 7, 0, FL_NO_MM, "a");
     thread(&t, 0, 7);
-    put(&t, (struct fl_event){ .kind = FL_EV_FILE, .thread = 0, .file = { 0, 1, 2, 99, "/l/lib.so" } });
+    put(&t,
+        (struct fl_event){ .kind = FL_EV_FILE, .thread = 0, .file = { 0, 1, 2, 99, "/l/lib.so" } });
     map(&t, 0, 0, 0, 10, 10);
     map(&t, 0, FL_MAP_ANON, FL_NO_FILE, 12, 3);
-    put(&t, (struct fl_event){ .kind = FL_EV_UNMAP, .thread = 0, .unmap = { 0, 18 * PAGE, 2 * PAGE } });
+    put(&t,
+        (struct fl_event){ .kind = FL_EV_UNMAP, .thread = 0, .unmap = { 0, 18 * PAGE, 2 * PAGE } });
     for (uint64_t page = 9; page <= 20; page++)
         fault(&t, 0, page, FL_FAULT_MINOR);
     json_t *result = finish(&t);
@@ -147,7 +155,8 @@ static void a_moved_mapping_keeps_its_name(void **state)
     process(&t, 7, 0, FL_NO_MM, "a");
     thread(&t, 0, 7);
     map(&t, 0, FL_MAP_ANON | FL_MAP_SHARED, FL_NO_FILE, 10, 4);
-    put(&t, (struct fl_event){ .kind = FL_EV_REMAP, .thread = 0,
+    put(&t, (struct fl_event){ .kind = FL_EV_REMAP,
+                               .thread = 0,
                                .remap = { 0, 10 * PAGE, 4 * PAGE, 50 * PAGE, 8 * PAGE } });
     fault(&t, 0, 10, FL_FAULT_MINOR);
     fault(&t, 0, 57, FL_FAULT_MINOR);
@@ -178,7 +187,8 @@ static void totals_time_and_quality_add_up(void **state)
     assert_int_equal(n, 1010);
     assert_true(fl_document_count(result, "faults.unknown", &n));
     assert_int_equal(n, 1);
-    json_array_foreach(json_object_get(json_object_get(result, "timeline"), "rows"), i, row) {
+    json_array_foreach(json_object_get(json_object_get(result, "timeline"), "rows"), i, row)
+    {
         minor += (uint64_t)json_integer_value(json_array_get(row, 1));
         assert_true(json_integer_value(json_array_get(row, 0)) < 1100000);
     }

@@ -26,8 +26,8 @@ static json_t *hostile_report(void)
         "{s:s, s:{s:s, s:s, s:I}, s:{s:I, s:s}, s:{s:I, s:I, s:{s:I}}, s:{s:[{s:s, s:I}]},"
         " s:[{s:s, s:s, s:s}], s:{s:s}, s:[{s:s, s:I}]}",
         "schema", "faultline.replay/1", "trace", "path", evil, "fidelity", evil,
-        "peak_resident_pages", (json_int_t)100, "machine", "ram_bytes", (json_int_t)409600, "policy",
-        evil, "faults", "minor", (json_int_t)5, "major", (json_int_t)7, "by_cause", evil,
+        "peak_resident_pages", (json_int_t)100, "machine", "ram_bytes", (json_int_t)409600,
+        "policy", evil, "faults", "minor", (json_int_t)5, "major", (json_int_t)7, "by_cause", evil,
         (json_int_t)12, "oom", "kills", "comm", evil, "pid", (json_int_t)3, "quality", "flag", evil,
         "detail", evil, "remedy", evil, "recorded", "command.argv", evil, "by_mapping", "mapping",
         evil, "minor", (json_int_t)4);
@@ -120,11 +120,12 @@ static void hostile_names_stay_text_in_markdown(void **state)
 static void the_verdict_says_the_worst_first(void **state)
 {
     (void)state;
-    json_t *report = fl_report_new(), *doc = json_pack(
-        "{s:s, s:{s:s, s:s, s:I}, s:{s:I, s:s}, s:{s:I, s:I}}", "schema", "faultline.replay/1",
-        "trace", "path", "/t/cc1.flt", "fidelity", "exact", "accesses", (json_int_t)4000000,
-        "machine", "ram_bytes", (json_int_t)2097152, "policy", "lru", "faults", "minor",
-        (json_int_t)5, "major", (json_int_t)2000);
+    json_t *report = fl_report_new(),
+           *doc = json_pack("{s:s, s:{s:s, s:s, s:I}, s:{s:I, s:s}, s:{s:I, s:I}}", "schema",
+                            "faultline.replay/1", "trace", "path", "/t/cc1.flt", "fidelity",
+                            "exact", "accesses", (json_int_t)4000000, "machine", "ram_bytes",
+                            (json_int_t)2097152, "policy", "lru", "faults", "minor", (json_int_t)5,
+                            "major", (json_int_t)2000);
     assert_int_equal(fl_report_add(report, doc, NULL), FL_OK);
     struct fl_view *view = view_of(report);
     assert_string_equal(view->verdict, "In 2.0 MiB of RAM, cc1.flt takes 2,000 major faults under "
@@ -159,7 +160,8 @@ static void inlined_pictures_have_ids_of_their_own_and_no_scripts(void **state)
         "<script>alert(1)</script><g id='dot' onclick='x()' fill='#00ff00'/>"
         "<use xlink:href='#dot' clip-path='url(#clip)'/></svg>";
     char *out = NULL;
-    assert_int_equal(svg_inline(svg, sizeof svg - 1, "p", "wide", "a \"label\"", &out, NULL), FL_OK);
+    assert_int_equal(svg_inline(svg, sizeof svg - 1, "p", "wide", "a \"label\"", &out, NULL),
+                     FL_OK);
     assert_non_null(strstr(out, "id=\"p-dot\""));
     assert_non_null(strstr(out, "xlink:href=\"#p-dot\""));
     assert_non_null(strstr(out, "url(#p-clip)"));
