@@ -6,13 +6,18 @@
 
 #include "an.h"
 
-static void write_title(struct fl_table *out, const struct an_timeline *t, size_t resident,
-                        size_t swapped, uint64_t page_bytes, bool limited, uint64_t limit)
+static void write_title(struct fl_table *out, const struct json_t *result,
+                        const struct an_timeline *t, size_t resident, size_t swapped,
+                        uint64_t page_bytes, bool limited, uint64_t limit)
 {
     char peak[FL_FORMAT_BYTES], ram[FL_FORMAT_BYTES], swap[FL_FORMAT_BYTES];
     uint64_t peak_bytes = an_mul(an_timeline_max(t, resident), page_bytes);
     uint64_t swap_bytes = an_mul(an_timeline_max(t, swapped), page_bytes);
+    uint64_t swap_pages;
     size_t full = 0;
+    /* Rows tell of their ends only; the result knows the peak between them. */
+    if (fl_document_count(result, "swap.peak_pages", &swap_pages))
+        swap_bytes = an_mul(swap_pages, page_bytes);
     fl_format_bytes(peak, peak_bytes);
     fl_format_bytes(ram, limit);
     fl_format_bytes(swap, swap_bytes);
@@ -68,8 +73,8 @@ int an_resident_build(const struct json_t *report, size_t i, struct fl_table **o
     }
     uint64_t peak = fl_table_max(table, 1);
     bool limited = an_ram_limit(result, &limit);
-    write_title(table, &t, columns[0], an_timeline_column(&t, "swapped_pages"), page_bytes, limited,
-                limit);
+    write_title(table, result, &t, columns[0], an_timeline_column(&t, "swapped_pages"), page_bytes,
+                limited, limit);
     /* A limit far above everything would flatten what there is to see. */
     if (limited && limit / 2 <= peak) {
         char text[FL_FORMAT_BYTES], label[FL_FORMAT_BYTES + 16];

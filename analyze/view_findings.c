@@ -120,9 +120,10 @@ static char *verdict_many(struct view_builder *b)
     size_t n = fl_report_results(b->report);
     if (low == high)
         return view_text(b, "All %zu results have %s major faults.", n, view_count(low));
-    return view_text(b, "Of %zu results, %s has the fewest major faults, %s, and %s the most, %s.",
-                     n, fl_document_text(least, "label"), view_count(low),
-                     fl_document_text(most, "label"), view_count(high));
+    return view_text(
+        b, "Of %zu results, \"%s\" has the fewest major faults, %s, and \"%s\" the most, %s.", n,
+        fl_document_text(least, "label"), view_count(low), fl_document_text(most, "label"),
+        view_count(high));
 }
 
 /* ---- lines ------------------------------------------------------------------------- */
