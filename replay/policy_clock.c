@@ -74,6 +74,7 @@ const struct fl_policy_ops fl_policy_clock = {
     .name = "clock",
     .summary = "a hand goes round; a page used since its last visit gets a second chance",
     .source = "Corbato: A paging experiment with the Multics system, MIT Project MAC, 1968",
+    .last_touch_counts = true,
     .init = clock_init,
     .inserted = clock_inserted,
     .touched = clock_touched,

@@ -18,6 +18,7 @@ const struct fl_policy_ops fl_policy_lru = {
     .summary = "the page used longest ago goes",
     .source = "Mattson, Gecsei, Slutz, Traiger: Evaluation techniques for storage hierarchies, "
               "IBM Systems Journal 9(2), 1970",
+    .last_touch_counts = true,
     .init = frame_list_policy_init,
     .inserted = frame_list_policy_inserted,
     .touched = lru_touched,

@@ -158,6 +158,7 @@ const struct fl_policy_ops fl_policy_opt = {
     .source = "Belady: A study of replacement algorithms for a virtual-storage computer, "
               "IBM Systems Journal 5(2), 1966",
     .needs = FL_NEEDS_FUTURE,
+    .last_touch_counts = true,
     .init = opt_init,
     .inserted = opt_inserted,
     .touched = opt_touched,

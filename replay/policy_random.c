@@ -58,6 +58,7 @@ const struct fl_policy_ops fl_policy_random = {
     .name = "random",
     .summary = "any page goes, all equally likely",
     .source = "SplitMix64 draws the frame",
+    .last_touch_counts = true,
     .init = random_init,
     .inserted = random_inserted,
     .victim = random_victim,

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Many memory sizes and policies over one decoding of the trace. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <faultline/units.h>
 
 #include "future.h"
+#include "grow.h"
 #include "lru_curve.h"
 #include "paging.h"
 #include "vm.h"
 
-#define BATCH 4096u /* references resolved before each paging stage gets its turn */
+#define BATCH 512u /* references resolved before each paging stage gets its turn */
+
+struct refs {
+    uint32_t n;
+    uint32_t contents[BATCH];
+    uint8_t info[BATCH];
+    uint64_t next_use[BATCH];
+};
 
 struct sweep {
     struct vm vm;
@@ -20,10 +29,11 @@ struct sweep {
     struct future *future;   /* NULL: no point needs it */
     int hook_rc;             /* a hook cannot fail; its error waits here */
     struct fl_err *err;
-    uint32_t n_refs;
-    uint32_t contents[BATCH];
-    uint8_t info[BATCH];
-    uint64_t next_use[BATCH];
+    struct refs refs;
+    struct refs last; /* of @refs, the last to each contents; a write if any was */
+    bool plain;       /* no reference of @refs has a cause */
+    uint32_t batch, *batch_of, *place_of; /* by contents: when and where in @last */
+    uint32_t contents_room;
 };
 
 static bool on_curve(const struct fl_sweep_point *p)
@@ -40,46 +50,116 @@ static void on_contents_gone(void *arg, uint32_t c)
         s->hook_rc = lru_curve_gone(s->curve, c, s->err);
 }
 
-static int page_batch(struct sweep *s, struct paging *p)
+static int page_refs(struct sweep *s, struct paging *p, const struct refs *refs)
 {
-    int rc = paging_room(p, s->vm.cs.n, s->err);
-    for (uint32_t i = 0; i < s->n_refs && rc == FL_OK; i++) {
+    int rc = FL_OK;
+    for (uint32_t i = 0; i < refs->n && rc == FL_OK; i++) {
         bool swap_full = false;
-        rc = paging_ref(p, &s->vm, s->contents[i], s->info[i], s->next_use[i], &swap_full, s->err);
+        rc = paging_ref(p, &s->vm, refs->contents[i], refs->info[i], refs->next_use[i], &swap_full,
+                        s->err);
     }
     return rc;
+}
+
+/* When everything the batch refers to is resident, nothing comes or goes in it. */
+static bool nothing_moves(const struct sweep *s, const struct paging *p)
+{
+    if (!s->plain || !p->ops->last_touch_counts)
+        return false;
+    for (uint32_t i = 0; i < s->last.n; i++)
+        if (p->where[s->last.contents[i]] >= WHERE_FRAMES_END)
+            return false;
+    return true;
 }
 
 static int curve_batch(struct sweep *s)
 {
     int rc = FL_OK;
-    for (uint32_t i = 0; i < s->n_refs && rc == FL_OK; i++)
-        rc = lru_curve_ref(s->curve, s->contents[i], s->info[i] & REF_WRITE,
-                           ref_cause(s->info[i]) != FL_CAUSE_NONE,
-                           s->vm.cs.kind[s->contents[i]] != CONTENTS_FILE, s->err);
+    for (uint32_t i = 0; i < s->refs.n && rc == FL_OK; i++)
+        rc = lru_curve_ref(s->curve, s->refs.contents[i], s->refs.info[i] & REF_WRITE,
+                           ref_cause(s->refs.info[i]) != FL_CAUSE_NONE,
+                           s->vm.cs.kind[s->refs.contents[i]] != CONTENTS_FILE, s->err);
+    return rc;
+}
+
+static int contents_room(struct sweep *s)
+{
+    uint32_t room = s->contents_room;
+    if (s->vm.cs.n <= room)
+        return FL_OK;
+    while (room < s->vm.cs.n)
+        if (!(room = grow_room(room)))
+            return fl_nomem(s->err, "sweep");
+    if (!grow(&s->batch_of, room) || !grow(&s->place_of, room))
+        return fl_nomem(s->err, "sweep");
+    memset(s->batch_of + s->contents_room, 0,
+           (room - s->contents_room) * sizeof *s->batch_of); /* batches count from 1 */
+    s->contents_room = room;
+    return FL_OK;
+}
+
+/* The last reference to each contents, in order of these: found from the end, then turned round. */
+static void find_last(struct sweep *s)
+{
+    struct refs found;
+    uint32_t n = 0;
+    s->batch++;
+    s->plain = true;
+    for (uint32_t i = s->refs.n; i-- > 0;) {
+        uint32_t c = s->refs.contents[i];
+        uint8_t info = s->refs.info[i];
+        s->plain &= info <= REF_WRITE;
+        if (s->batch_of[c] == s->batch) {
+            found.info[s->place_of[c]] |= info & REF_WRITE;
+            continue;
+        }
+        s->batch_of[c] = s->batch;
+        s->place_of[c] = n;
+        found.contents[n] = c;
+        found.info[n] = info & REF_WRITE;
+        found.next_use[n++] = s->refs.next_use[i];
+    }
+    s->last.n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        s->last.contents[i] = found.contents[n - 1 - i];
+        s->last.info[i] = found.info[n - 1 - i];
+        s->last.next_use[i] = found.next_use[n - 1 - i];
+    }
+}
+
+static int do_batch(struct sweep *s)
+{
+    int rc = s->n_paging ? contents_room(s) : FL_OK;
+    if (rc == FL_OK && s->n_paging)
+        find_last(s);
+    for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++) {
+        struct paging *p = &s->paging[i];
+        rc = paging_room(p, s->vm.cs.n, s->err);
+        if (rc == FL_OK)
+            rc = page_refs(s, p, nothing_moves(s, p) ? &s->last : &s->refs);
+    }
+    if (rc == FL_OK && s->curve)
+        rc = curve_batch(s);
+    s->refs.n = 0;
     return rc;
 }
 
 static int do_runs(struct sweep *s, const struct fl_runs *runs)
 {
+    struct refs *refs = &s->refs;
     int rc = vm_new_pages(&s->vm, s->err);
-    s->n_refs = 0;
     for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
-        uint64_t next_use = 0;
-        uint32_t at = s->n_refs;
         uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
+        refs->next_use[refs->n] = 0;
         if (s->future)
-            rc = future_next(s->future, &next_use, s->err);
+            rc = future_next(s->future, &refs->next_use[refs->n], s->err);
         if (rc == FL_OK)
-            rc = vm_run(&s->vm, runs->page[i], need, runs->actor, &s->contents[at], &s->info[at],
-                        s->err);
-        s->next_use[at] = next_use;
-        s->n_refs += rc == FL_OK && s->contents[at] != NO_CONTENTS;
+            rc = vm_run(&s->vm, runs->page[i], need, runs->actor, &refs->contents[refs->n],
+                        &refs->info[refs->n], s->err);
+        refs->n += rc == FL_OK && refs->contents[refs->n] != NO_CONTENTS;
+        if (rc == FL_OK && (refs->n == BATCH || i + 1 == runs->n))
+            rc = do_batch(s);
     }
-    for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++)
-        rc = page_batch(s, &s->paging[i]);
-    if (rc == FL_OK && s->curve)
-        rc = curve_batch(s);
     return rc;
 }
 
@@ -170,6 +250,8 @@ static int sweep_together(struct fl_reader *r, struct fl_sweep_point **points, s
         paging_fini(&s->paging[i]);
     free(s->paging);
     free(s->replayed);
+    free(s->batch_of);
+    free(s->place_of);
     lru_curve_free(s->curve);
     future_free(s->future);
     free(s);

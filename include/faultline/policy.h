@@ -26,6 +26,9 @@ struct fl_policy_ops {
     const char *summary; /* one line */
     const char *source;  /* where the rule is defined */
     unsigned needs;
+    /* Between two changes of what is resident, only each frame's last touch matters, in the
+       order of these: the engine may leave out the others. */
+    bool last_touch_counts;
 
     /** init - @nframes > 0; frames all free. @seed: for policies that draw lots. */
     int (*init)(void **self, uint32_t nframes, uint64_t seed, struct fl_err *err);
