@@ -360,8 +360,8 @@ static int put_totals(struct session *s, const struct fl_perf_sums *sums, struct
 
 static int put_unreported(struct session *s, uint64_t n, uint32_t kind, struct fl_err *err)
 {
-    struct fl_event ev = { .kind = FL_EV_FAULT, .thread = FL_NO_THREAD, .time_ns = now_ns() };
-    int rc = FL_OK;
+    struct fl_event ev = { .kind = FL_EV_FAULT, .thread = FL_NO_THREAD };
+    int rc = FL_OK; /* without a time of its own, the writer gives it the last event's */
     ev.fault.flags = kind | FL_FAULT_KERNEL | FL_FAULT_UNREPORTED;
     for (uint64_t i = 0; i < n && rc == FL_OK; i++)
         rc = fl_writer_event(s->writer, &ev, err);
