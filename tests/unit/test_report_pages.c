@@ -41,7 +41,7 @@ static json_t *hostile_report(void)
 static char *written(const struct fl_view *view,
                      int (*write)(const struct fl_view *, FILE *, struct fl_err *), size_t *len)
 {
-    char *text = NULL;
+    static char *text; /* static: gcc 12 takes a local for dangling */
     FILE *out = open_memstream(&text, len);
     assert_int_equal(write(view, out, NULL), FL_OK);
     fclose(out);
