@@ -57,9 +57,11 @@ row() {
 }
 
 speed() {
-    local frames policy sizes extra peer
+    # Its command line takes its faster hash setting for traces of this name only.
+    local frames policy sizes extra peer peer_trace=$dir/data/trace.oracleGeneral
+    mkdir "$dir/data"
     "$dir/pages" mix "$refs" 262144 1 >"$dir/refs"
-    [ -z "$cachesim" ] || PAGES_PEER=1 "$dir/pages" mix "$refs" 262144 1 >"$dir/refs.oracle"
+    [ -z "$cachesim" ] || PAGES_PEER=1 "$dir/pages" mix "$refs" 262144 1 >"$peer_trace"
     "$faultline" import --from pages "$dir/refs" -o "$dir/t.flt" 2>/dev/null
     echo "## Speed: $refs references over 262,144 pages, $(stat -c %s "$dir/t.flt") bytes of trace"
     echo
@@ -75,7 +77,7 @@ speed() {
             random) extra= ;;
             *) extra=$policy ;;
             esac
-            [ -z "$cachesim" ] || [ -z "$extra" ] || peer=(-- "$cachesim" "$dir/refs.oracle" oracleGeneral \
+            [ -z "$cachesim" ] || [ -z "$extra" ] || peer=(-- "$cachesim" "$peer_trace" oracleGeneral \
                 $extra $frames --ignore-obj-size 1 --num-thread 1)
             row "replay $policy, $frames frames, no TLB" "$refs" "$faultline" replay "$dir/t.flt" \
                 --frames $frames --policy $policy --no-tlb "${peer[@]}"
