@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <faultline/policy.h>
 #include <faultline/replay.h>
 
 #define CURVE_SIZES 24u
-#define META_VALUE_BYTES 4096u
 
 static uint32_t frames_of(uint64_t pages)
 {
@@ -61,9 +61,10 @@ static size_t count_policies(const char *list)
 }
 
 /* Takes @trace over. */
-static int sweep(struct fl_reader *r, const struct ask *ask, uint64_t peak_pages, json_t *trace,
-                 json_t *report, struct fl_err *err)
+static int sweep(struct fl_reader *r, const char *path, const struct ask *ask, uint64_t peak_pages,
+                 json_t *trace, json_t *report, struct fl_err *err)
 {
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t sizes[CURVE_SIZES];
     size_t n_sizes = curve_sizes(peak_pages, sizes), n = 0;
     const char *list = ask->policies;
@@ -80,7 +81,8 @@ static int sweep(struct fl_reader *r, const struct ask *ask, uint64_t peak_pages
             };
     }
     if (rc == FL_OK)
-        rc = fl_sweep(r, points, n, ask->progress, ask->arg, err);
+        rc = fl_sweep_file(path, 0, points, n, cpus > 0 ? (unsigned)cpus : 1, ask->progress,
+                           ask->arg, err);
     if (rc == FL_OK) {
         json_t *doc = fl_sweep_json(points, n, r, trace);
         trace = NULL;
@@ -94,40 +96,29 @@ static int sweep(struct fl_reader *r, const struct ask *ask, uint64_t peak_pages
 
 /* ---- a trace --------------------------------------------------------------------- */
 
-static json_t *recorded(const struct fl_reader *r)
-{
-    json_t *meta = json_object();
-    const char *key, *value;
-    for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++) {
-        char *clean_key = fl_text_clean(key, 255), *clean = fl_text_clean(value, META_VALUE_BYTES);
-        if (clean_key && clean)
-            json_object_set_new(meta, clean_key, json_string(clean));
-        free(clean_key);
-        free(clean);
-    }
-    return meta;
-}
-
 /* Takes @trace over. */
 static int replay(struct fl_reader *r, const struct ask *ask, uint64_t peak_pages, json_t *trace,
                   json_t *report, struct fl_err *err)
 {
     struct fl_result *result = NULL;
+    uint64_t ram_pages = pages_of_size(&ask->ram, peak_pages);
     struct fl_replay_opts opts = {
-        .frames = frames_of(pages_of_size(&ask->ram, peak_pages)),
+        .frames = frames_of(ram_pages),
         .swap_pages = pages_of_size(&ask->swap, peak_pages),
         .policy = fl_policy_find(ask->policy),
     };
-    int rc = opts.policy ? fl_replay(r, &opts, &result, err)
-                         : fl_fail(err, FL_EUSAGE, "no policy \"%s\"; see `faultline policies`",
-                                   ask->policy);
+    int rc = FL_OK;
+    if (!opts.policy)
+        rc = fl_fail(err, FL_EUSAGE, "no policy \"%s\"; see `faultline policies`", ask->policy);
+    else if (ram_pages == 0 && !ask->ram.percent_bp)
+        rc = fl_fail(err, FL_EUSAGE, "--ram: less than one page of %u bytes",
+                     (unsigned)FL_PAGE_BYTES);
+    if (rc == FL_OK)
+        rc = fl_replay(r, &opts, &result, err);
     if (rc == FL_OK) {
         json_t *doc = fl_result_json(result, r, trace);
         trace = NULL;
-        if (!doc || json_object_set_new(doc, "recorded", recorded(r)))
-            rc = fl_nomem(err, "the replay's result");
-        else
-            rc = fl_report_add(report, doc, err);
+        rc = doc ? fl_report_add(report, doc, err) : fl_nomem(err, "the replay's result");
         json_decref(doc);
     }
     json_decref(trace);
@@ -140,8 +131,6 @@ static int observe(struct fl_reader *r, json_t *trace, json_t *report, struct fl
     json_t *doc = NULL;
     json_object_del(trace, "peak_resident_pages"); /* faults do not tell how much stayed */
     int rc = fl_observe(r, trace, &doc, err);
-    if (rc == FL_OK && json_object_set_new(doc, "recorded", recorded(r)))
-        rc = fl_nomem(err, "the observed result");
     if (rc == FL_OK)
         rc = fl_report_add(report, doc, err);
     json_decref(doc);
@@ -175,7 +164,7 @@ int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl
     else if (rc == FL_OK)
         rc = replay(r, ask, peak_pages, json_incref(trace), report, err);
     if (rc == FL_OK && !events && peak_pages > 0)
-        rc = sweep(r, ask, peak_pages, json_incref(trace), report, err);
+        rc = sweep(r, path, ask, peak_pages, json_incref(trace), report, err);
     json_decref(trace);
     fl_reader_free(r);
     return rc;
@@ -211,7 +200,8 @@ int ask_curve(const json_t *result, const struct ask *ask, json_t *report, struc
         rc = fl_fail(err, FL_EDATA, "its trace %s touches no page", shown);
     if (rc == FL_OK) {
         json_t *trace = fl_trace_json(r, path, have, peak_pages);
-        rc = trace ? sweep(r, ask, peak_pages, trace, report, err) : fl_nomem(err, "the curve");
+        rc = trace ? sweep(r, path, ask, peak_pages, trace, report, err)
+                   : fl_nomem(err, "the curve");
     }
     fl_reader_free(r);
     free(shown);

@@ -118,7 +118,8 @@ bool an_ram_limit(const json_t *result, uint64_t *bytes)
 
 const char *an_recorded(const json_t *result, const char *key)
 {
-    return json_string_value(json_object_get(json_object_get(result, "recorded"), key));
+    const json_t *trace = json_object_get(result, "trace"); /* keys have dots: no path */
+    return json_string_value(json_object_get(json_object_get(trace, "recorded"), key));
 }
 
 uint64_t an_mul(uint64_t a, uint64_t b)

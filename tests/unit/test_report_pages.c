@@ -22,15 +22,15 @@ static const char evil[] = "<script>alert(1)</script>'\"`|\\\n*_[x](http://e)&#6
 static json_t *hostile_report(void)
 {
     json_t *report = fl_report_new();
-    json_t *doc = json_pack(
-        "{s:s, s:{s:s, s:s, s:I}, s:{s:I, s:s}, s:{s:I, s:I, s:{s:I}}, s:{s:[{s:s, s:I}]},"
-        " s:[{s:s, s:s, s:s}], s:{s:s}, s:[{s:s, s:I}]}",
-        "schema", "faultline.replay/1", "trace", "path", evil, "fidelity", evil,
-        "peak_resident_pages", (json_int_t)100, "machine", "ram_bytes", (json_int_t)409600,
-        "policy", evil, "faults", "minor", (json_int_t)5, "major", (json_int_t)7, "by_cause", evil,
-        (json_int_t)12, "oom", "kills", "comm", evil, "pid", (json_int_t)3, "quality", "flag", evil,
-        "detail", evil, "remedy", evil, "recorded", "command.argv", evil, "by_mapping", "mapping",
-        evil, "minor", (json_int_t)4);
+    json_t *doc = json_pack("{s:s, s:{s:s, s:s, s:I, s:{s:s}}, s:{s:I, s:s}, s:{s:I, s:I, s:{s:I}},"
+                            " s:{s:[{s:s, s:I}]}, s:[{s:s, s:s, s:s}], s:[{s:s, s:I}]}",
+                            "schema", "faultline.replay/1", "trace", "path", evil, "fidelity", evil,
+                            "peak_resident_pages", (json_int_t)100, "recorded", "command.argv",
+                            evil, "machine", "ram_bytes", (json_int_t)409600, "policy", evil,
+                            "faults", "minor", (json_int_t)5, "major", (json_int_t)7, "by_cause",
+                            evil, (json_int_t)12, "oom", "kills", "comm", evil, "pid",
+                            (json_int_t)3, "quality", "flag", evil, "detail", evil, "remedy", evil,
+                            "by_mapping", "mapping", evil, "minor", (json_int_t)4);
     assert_non_null(doc);
     assert_int_equal(fl_document_check(doc, "x", NULL), FL_OK);
     assert_int_equal(fl_report_add(report, doc, NULL), FL_OK);
