@@ -130,7 +130,9 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
                                : "how much memory? give --ram SIZE or --frames N");
     if (cfg->frames >= FL_FRAMES_UNLIMITED)
         return fl_fail(err, FL_EUSAGE, "--frames: at most %u", FL_FRAMES_UNLIMITED - 1);
-    int rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
+    int rc = fl_outfile_apart(cfg->out, operands[0], err);
+    if (rc == FL_OK)
+        rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
     if (rc != FL_OK)
         return rc;
     opts.frames = (uint32_t)cfg->frames;

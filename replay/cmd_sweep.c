@@ -141,6 +141,8 @@ static int run_sweep(void *arg, int n_operands, char **operands, struct fl_err *
         return fl_fail(err, FL_EUSAGE, "which memory sizes? give --ram LIST");
     int rc = parse_axes(cfg, &axes, err);
     if (rc == FL_OK)
+        rc = fl_outfile_apart(cfg->out, operands[0], err);
+    if (rc == FL_OK)
         rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
     if (rc == FL_OK) {
         n = axes.n_ram * axes.n_swap * axes.n_policy;

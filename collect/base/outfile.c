@@ -47,6 +47,15 @@ static bool replaceable(const char *path)
     return lstat(path, &st) != 0 || S_ISREG(st.st_mode);
 }
 
+int fl_outfile_apart(const char *path, const char *input, struct fl_err *err)
+{
+    struct stat a, b;
+    if (is_stdout(path) || stat(path, &a) != 0 || stat(input, &b) != 0 || !S_ISREG(a.st_mode) ||
+        a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+        return FL_OK;
+    return fl_fail(err, FL_EUSAGE, "%s is the input itself: name another file to write", path);
+}
+
 int fl_outfile_open(struct fl_outfile *out, const char *path, struct fl_err *err)
 {
     *out = (struct fl_outfile){ 0 };

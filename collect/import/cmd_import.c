@@ -45,6 +45,9 @@ static int run_import(void *arg, int n_operands, char **operands, struct fl_err 
 
     if (!cfg->from || !cfg->out)
         return fl_fail(err, FL_EUSAGE, "give --from FORMAT and -o FILE");
+    int apart = fl_outfile_apart(cfg->out, operands[0], err);
+    if (apart != FL_OK)
+        return apart;
     FILE *in = open_input(operands[0], err);
     if (!in)
         return FL_EIO;

@@ -53,4 +53,7 @@ int fl_outfile_open(struct fl_outfile *out, const char *path, struct fl_err *err
 int fl_outfile_commit(struct fl_outfile *out, struct fl_err *err);
 void fl_outfile_abort(struct fl_outfile *out);
 
+/** fl_outfile_apart - FL_EUSAGE when writing @path (NULL is fine) would destroy the input @input. */
+int fl_outfile_apart(const char *path, const char *input, struct fl_err *err);
+
 #endif
