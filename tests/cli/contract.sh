@@ -225,6 +225,13 @@ status 2 plot faults r.json -o x.bmp
 status 2 import belady.u64 -o x.flt
 status 2 import --from frob belady.u64 -o x.flt
 status 2 import --from pages belady.u64
+# an output that is the input is a slip, and would lose the trace
+cp belady.flt same.flt
+ln -sf same.flt link.flt
+status 2 replay same.flt --frames 3 -o same.flt
+status 2 sweep same.flt --ram 8K -o link.flt
+status 2 import --from pages same.flt -o ./same.flt
+ok "and the input is as it was" cmp -s same.flt belady.flt
 for c in info dump replay sweep report; do
     case $c in
     replay | sweep) status 1 $c nowhere.flt --ram 8K ;;
@@ -285,11 +292,17 @@ records() { # records MODE: what any recording does
     ok "$mode: the command's status" test $? = 37
     run sh -c 'kill -TERM $$' 2>err
     ok "$mode: 128 + the signal" test $? = 143
+    "$faultline" record --mode "$mode" -o t.flt sh -c 'exit 3' -o x 2>err
+    ok "$mode: without -- the options after the command are the command's" test $? = 3 -a ! -e x
     rm -f t.flt
     run ./no-such-command 2>err
     ok "$mode: not found is 127" test $? = 127
     ok "$mode: not found is said in one line" test "$(wc -l <err)" = 1
     ok "$mode: not found leaves no trace" test ! -e t.flt
+    cp belady.flt t.flt
+    run ./no-such-command 2>err
+    ok "$mode: not found leaves an older trace alone" cmp -s t.flt belady.flt
+    rm -f t.flt
     : >plain
     run ./plain 2>err
     ok "$mode: not executable is 126" test $? = 126
