@@ -14,10 +14,12 @@ runs=${RUNS:-5}
 refs=${REFS:-20000000}
 cachesim=${CACHESIM:-$(command -v cachesim || true)}
 [ -x /usr/bin/time ] || { echo "run.sh needs GNU time: apt-get install time" >&2; exit 77; }
+[ -z "$cachesim" ] || cachesim=$(realpath "$cachesim")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cc -std=gnu17 -O2 -D_GNU_SOURCE -I "$here/../oracle" "$here/pages.c" "$here/../oracle/page_stream.c" \
     -o "$dir/pages"
+cd "$dir" # the peer writes a file where it stands
 
 machine() {
     echo "$("$faultline" --version); $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)," \
