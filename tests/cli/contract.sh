@@ -30,10 +30,11 @@ status() {
     ok "exit $want, one line: ${*:-no command} ($got, ${#lines[@]}: ${lines[0]-})" \
         test $got = "$want" -a ${#lines[@]} = 1 -a ! -s out
 }
+holds() { jq -e "$2" "$1" >/dev/null; }
 json() { # json FILE FILTER...: every filter is true of FILE
     local file=$1 filter
     shift
-    for filter; do ok "${file##*/}: $filter" jq -e "$filter" "$file" >/dev/null; done
+    for filter; do ok "${file##*/}: $filter" holds "$file" "$filter"; done
 }
 quiet() { # quiet ARG...: succeeds, and stderr (no terminal) stays empty
     fl "$@" >out 2>err
@@ -131,7 +132,7 @@ for case in fifo,3,9 fifo,4,10 lru,3,10 lru,4,8 opt,3,7 opt,4,6 clock,3,9; do
 done
 same_frames() { # same_frames RAM FRAMES
     fl replay belady.flt --ram "$1" --json >x.json
-    ok "--ram $1 is $2 frames" jq -e ".machine.frames == $2" x.json >/dev/null
+    ok "--ram $1 is $2 frames" holds x.json ".machine.frames == $2"
 }
 same_frames 4096 1
 same_frames 12K 3
@@ -314,8 +315,8 @@ records() { # records MODE: what any recording does
     cp "$workloads/exact_pages" $'odd\nname\xff'
     run ./$'odd\nname\xff' >out 2>err
     fl info --json t.flt >odd.json
-    ok "$mode: odd names: info --json is JSON" jq -e '.processes == 1' odd.json >/dev/null
-    ok "$mode: odd names: JSON is UTF-8" iconv -f utf-8 -t utf-8 odd.json >/dev/null
+    ok "$mode: odd names: info --json is JSON" holds odd.json ".processes == 1"
+    ok "$mode: odd names: JSON is UTF-8" iconv -f utf-8 -t utf-8 -o /dev/null odd.json
     fl dump t.flt >odd.dump
     ok "$mode: odd names: dump has a line for each event and run" \
         test "$(wc -l <odd.dump)" = "$(jq '.events + .runs' odd.json)"
@@ -323,7 +324,7 @@ records() { # records MODE: what any recording does
 if [ $tracer = 1 ]; then
     records exact
     json t.json '.fidelity == "exact"' '.accesses > 1000' '.fetches > .reads' '.distinct_pages > 10' \
-        '.accesses == .reads + .writes + .fetches' '.peak_resident_pages <= .distinct_pages + 0'
+        '.accesses == .reads + .writes + .fetches' '.peak_resident_pages > 10'
     ok "exact is the mode unless said" test "$("$faultline" record -o t.flt -- true 2>err; fl info --json t.flt | jq -r .fidelity)" = exact
     fl replay t.flt --ram 50% --json >x.json
     json x.json '.faults.major > 0' '.faults.segv == 0'
