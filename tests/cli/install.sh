@@ -20,7 +20,7 @@ failed=0
 ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
     local what=$1
     shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
+    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; return 1; fi
 }
 
 cmake --install "$build" --prefix "$dir/first" >"$dir/log" 2>&1
@@ -66,9 +66,14 @@ if grep -q '^  report ' overview; then
 fi
 if [ "$(cached FAULTLINE_TRACER)" = ON ]; then
     fl record -o t.flt -- workloads/exact_pages >out 2>err
-    ok "record --mode exact: $(tail -1 err)" test $? = 0
+    status=$?
+    ok "record --mode exact: $(tail -1 err)" test $status = 0
     ok "what it recorded is sound" sound t.flt
     fl replay t.flt --ram 50% -o t.json
+    ln -s "$prefix/bin/faultline" linked
+    hidden ./linked record -o t2.flt -- workloads/exact_pages >out 2>err
+    status=$?
+    ok "record through a link to the program: $(tail -1 err)" test $status = 0
     ok "and replays" test "$(jq .faults.major t.json)" -gt 0
 else
     echo "skipped: record (built without the tracer)"
