@@ -132,6 +132,18 @@ ok "check knows that all 40 accesses before a cut end are good" \
     test "$(jq -c '[.sound, .good_accesses]' "$dir/verdict")" = '[false,40]'
 "$faultline" check --salvage "$dir/saved.flt" "$dir/cut/$(printf %06d $((bytes - 1)))" >"$dir/out" 2>&1
 ok "what salvage saves is sound" reads check "$dir/saved.flt"
+cut=$dir/cut/$(printf %06d $((bytes - 1)))
+"$faultline" replay "$cut" --partial --frames 3 --json >"$dir/partial.json" 2>"$dir/err"
+ok "replay --partial replays the good part" test \
+    "$(jq -c .faults "$dir/partial.json")" = "$(jq -c .faults "$dir/replay.json")"
+ok "replay --partial says so in one warning" test "$(grep -c warning "$dir/err") $(wc -l <"$dir/err")" = "1 1"
+ok "replay --partial says so in the result" test "$(jq '.quality | length' "$dir/partial.json")" -gt 0
+"$faultline" replay "$dir/saved.flt" --frames 3 --json >"$dir/salvaged.json"
+ok "a salvaged trace says so in the result" test "$(jq '.quality | length' "$dir/salvaged.json")" -gt 0
+for c in "info --partial" "dump --partial" "sweep --partial --ram 8K"; do
+    # shellcheck disable=SC2086
+    ok "$c reads the good part" reads $c "$cut" 2>"$dir/err"
+done
 "$faultline" check --salvage "$dir/o/saved.flt" "$dir/bad/text" >"$dir/out" 2>&1
 ok "salvage of a text file fails" test $? = 1
 ok "salvage of a text file leaves nothing" test -z "$(echo "$dir"/o/*)"
