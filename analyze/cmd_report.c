@@ -85,7 +85,7 @@ static int looks_like_json(const char *path, bool *json, struct fl_err *err)
         return fl_fail_errno(err, "%s", path);
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
         close(fd);
-        return fl_fail(err, FL_EUSAGE, "%s is a folder; give a trace or a result", path);
+        return fl_fail(err, FL_EFORMAT, "%s is a folder, not a trace or a result", path);
     }
     ssize_t n = read(fd, buf, sizeof buf);
     close(fd);
