@@ -5,7 +5,8 @@
 #include "blockenc.h"
 
 #define SHAPE_SLOTS 65536u
-#define PROBE_RUNS 8192u /* of a plain block, to see whether recency would pay */
+#define SMALL_SHAPES 4096u /* of the slots: reads and writes below 8, fetches below 64 */
+#define PROBE_RUNS 8192u   /* of a plain block, to see whether recency would pay */
 
 int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *err)
 {
@@ -223,36 +224,51 @@ int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, struct fl_err *err)
     return FL_OK;
 }
 
-static uint32_t shape_hash(uint32_t r, uint32_t w, uint32_t f)
+/* Nearly all shapes are small: they have slots of their own, and need no comparison. */
+static bool small_shape(uint32_t r, uint32_t w, uint32_t f, uint32_t *slot)
 {
+    *slot = r | w << 3 | f << 6;
+    return (r | w) < 8 && f < SMALL_SHAPES / 64;
+}
+
+/* The slot of a shape, or the empty one where it would go. */
+static uint32_t shape_slot(const struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f)
+{
+    uint32_t i;
+    if (small_shape(r, w, f, &i))
+        return i;
     uint64_t h = (r + w * UINT64_C(0x100000001b3)) * UINT64_C(0x9e3779b97f4a7c15) + f;
-    return (uint32_t)(h * UINT64_C(0xd6e8feb86659fd93) >> 48);
+    i = (uint32_t)(h * UINT64_C(0xd6e8feb86659fd93) >> 48);
+    for (;; i++) {
+        if (i < SMALL_SHAPES || i == SHAPE_SLOTS)
+            i = SMALL_SHAPES;
+        uint32_t at = b->shape_slots[i];
+        if (!at)
+            return i;
+        const struct fl_shape *s = &b->shapes[at - 1];
+        if (s->reads == r && s->writes == w && s->fetches == f)
+            return i;
+    }
 }
 
 int fl_blockenc_shape(struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f, struct fl_err *err)
 {
     uint16_t *id = &b->shape_ids[b->runs - 1];
-    for (uint32_t i = shape_hash(r, w, f);; i = (i + 1) & (SHAPE_SLOTS - 1)) {
-        uint32_t at = b->shape_slots[i];
-        if (at) {
-            struct fl_shape *s = &b->shapes[at - 1];
-            if (s->reads != r || s->writes != w || s->fetches != f)
-                continue;
-            s->uses++;
-            *id = (uint16_t)(at - 1);
-            return FL_OK;
-        }
-        if (b->shapes_n < FL_SHAPE_IDS_MAX) {
-            b->shapes[b->shapes_n] = (struct fl_shape){ r, w, f, 1 };
-            *id = (uint16_t)b->shapes_n;
-            b->shape_slots[i] = (uint16_t)++b->shapes_n;
-            return FL_OK;
-        }
+    uint32_t slot = shape_slot(b, r, w, f), at = b->shape_slots[slot];
+    if (at) {
+        b->shapes[at - 1].uses++;
+        *id = (uint16_t)(at - 1);
+    } else if (b->shapes_n < FL_SHAPE_IDS_MAX) {
+        b->shapes[b->shapes_n] = (struct fl_shape){ r, w, f, 1 };
+        *id = (uint16_t)b->shapes_n;
+        b->shape_slots[slot] = (uint16_t)++b->shapes_n;
+    } else {
         *id = UINT16_MAX;
         const uint32_t v[3] = { r, w, f };
         fl_buf_put(&b->overflow, v, sizeof v);
         return b->overflow.oom ? fl_nomem(err, "trace block") : FL_OK;
     }
+    return FL_OK;
 }
 
 void fl_blockenc_next(struct fl_blockenc *b)
