@@ -53,10 +53,42 @@ static void print_synopsis(const struct fl_cmd *cmd, FILE *out)
 {
     const char *prefix = "Usage:";
     for (const char *line = cmd->synopsis; line && *line; prefix = "      ") {
-        int len = (int)strcspn(line, "\n");
-        fprintf(out, "%s faultline %s %.*s\n", prefix, cmd->name, len, line);
+        size_t len = strcspn(line, "\n");
+        int column = fprintf(out, "%s faultline %s ", prefix, cmd->name);
+        fl_wrap(line, len, (size_t)column, (size_t)column, out);
         line += len + (line[len] == '\n');
     }
+}
+
+static void print_description(const char *text, FILE *out)
+{
+    while (*text) {
+        const char *end = strstr(text, "\n\n");
+        size_t len = end ? (size_t)(end - text) : strlen(text);
+        fputc('\n', out);
+        fl_wrap(text, len, 0, 0, out);
+        text += len + strspn(text + len, "\n");
+    }
+}
+
+/* A line each, however far in the command's source has it. */
+static void print_examples(const char *text, const char *indent,
+                           void (*print)(const char *line, FILE *out), FILE *out)
+{
+    while (*text) {
+        char line[256];
+        text += strspn(text, " \n");
+        size_t len = strcspn(text, "\n");
+        snprintf(line, sizeof line, "%s%.*s", indent, (int)len, text);
+        if (len)
+            print(line, out);
+        text += len;
+    }
+}
+
+static void plain_line(const char *line, FILE *out)
+{
+    fprintf(out, "%s\n", line);
 }
 
 static void print_help(const struct fl_cmd *cmd, FILE *out)
@@ -64,12 +96,14 @@ static void print_help(const struct fl_cmd *cmd, FILE *out)
     print_synopsis(cmd, out);
     fprintf(out, "\n%s.\n", cmd->summary);
     if (cmd->description)
-        fprintf(out, "\n%s\n", cmd->description);
+        print_description(cmd->description, out);
     fputs("\nOptions:\n", out);
     fl_opts_help(cmd->opts, out);
     fputs("  -h, --help                this text\n", out);
-    if (cmd->examples)
-        fprintf(out, "\nExamples:\n%s\n", cmd->examples);
+    if (cmd->examples) {
+        fputs("\nExamples:\n", out);
+        print_examples(cmd->examples, "  ", plain_line, out);
+    }
 }
 
 /* ---- man pages, from the same rows -------------------------------------------- */
@@ -130,7 +164,7 @@ static void print_man(const struct fl_cmd *cmd, FILE *out)
     fputs(".TP\n.B \\-h, \\-\\-help\nprint a summary of this page\n", out);
     if (cmd->examples) {
         fputs(".SH EXAMPLES\n.nf\n", out);
-        roff_text(cmd->examples, out);
+        print_examples(cmd->examples, "", roff_text, out);
         fputs(".fi\n", out);
     }
     fputs(

@@ -8,6 +8,7 @@
 #include <faultline/units.h>
 
 enum { OPTS_MAX = 64, VALUE_BASE = 1000, HELP_VALUE = 999 };
+enum { HELP_COLUMNS = 79, HELP_INDENT = 28 };
 
 static bool is_name(const struct fl_opt *opt, const char *text, size_t len)
 {
@@ -147,6 +148,50 @@ int fl_opts_parse(const struct fl_opt *opts, void *cfg, int argc, char **argv, b
     return FL_OK;
 }
 
+/* A word, or words in brackets: "[--ram SIZE]" is not torn apart. */
+static size_t word_length(const char *text, size_t len)
+{
+    size_t n = 0;
+    for (int depth = 0; n < len && (depth > 0 || !strchr(" \n", text[n])); n++)
+        depth += text[n] == '[' ? 1 : text[n] == ']' ? -1 : 0;
+    return n;
+}
+
+void fl_wrap(const char *text, size_t len, size_t column, size_t indent, FILE *out)
+{
+    bool first = true, line_start = true;
+    while (len > 0) {
+        size_t n;
+        if (line_start && *text == ' ') { /* set by hand */
+            n = strcspn(text, "\n");
+            n = n < len ? n : len;
+            fprintf(out, "%s%.*s", first ? "" : "\n", (int)n, text);
+            column = HELP_COLUMNS; /* whatever follows has a line of its own */
+        } else if (*text == ' ' || *text == '\n') {
+            line_start = *text == '\n';
+            text++;
+            len--;
+            continue;
+        } else {
+            n = word_length(text, len);
+            bool fits = column + !first + n <= HELP_COLUMNS;
+            if (!first && !fits) {
+                fprintf(out, "\n%*s", (int)indent, "");
+                column = indent;
+            } else if (!first) {
+                fputc(' ', out);
+                column++;
+            }
+            fprintf(out, "%.*s", (int)n, text);
+            column += n;
+        }
+        first = line_start = false;
+        text += n;
+        len -= n;
+    }
+    fputc('\n', out);
+}
+
 void fl_opts_help(const struct fl_opt *opts, FILE *out)
 {
     for (const struct fl_opt *o = opts; o->name; o++) {
@@ -155,9 +200,9 @@ void fl_opts_help(const struct fl_opt *opts, FILE *out)
                           : snprintf(left, sizeof left, "      --%s", o->name);
         if (o->arg && n > 0 && (size_t)n < sizeof left)
             snprintf(left + n, sizeof left - (size_t)n, " %s", o->arg);
-        if (strlen(left) > 27)
-            fprintf(out, "%s\n%28s%s\n", left, "", o->help);
-        else
-            fprintf(out, "%-28s%s\n", left, o->help);
+        fprintf(out, "%-*s", HELP_INDENT, left);
+        if (strlen(left) >= HELP_INDENT)
+            fprintf(out, "\n%*s", HELP_INDENT, "");
+        fl_wrap(o->help, strlen(o->help), HELP_INDENT, HELP_INDENT, out);
     }
 }

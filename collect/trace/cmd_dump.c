@@ -51,11 +51,11 @@ static const struct fl_opt dump_opts[] = {
     { .name = "partial",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct dump_cfg, partial),
-      .help = "Print the good blocks of a damaged or unfinished trace" },
+      .help = "print the good blocks of a damaged or unfinished trace" },
     { .name = "no-runs",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct dump_cfg, no_runs),
-      .help = "Print events only" },
+      .help = "print events only" },
     FL_OPT_END,
 };
 

@@ -19,8 +19,8 @@ struct fl_cmd {
     const char *name;
     const char *summary;     /* one line, starts with a verb, no full stop */
     const char *synopsis;    /* without "faultline NAME"; one form a line */
-    const char *description; /* paragraphs separated by an empty line */
-    const char *examples;    /* lines "command   what it does", or NULL */
+    const char *description; /* paragraphs separated by an empty line, filled as fl_wrap() does */
+    const char *examples;    /* lines "command   what it does", or NULL; not indented */
     const struct fl_opt *opts;
     size_t cfg_size;                /* bytes of the option struct */
     bool takes_command;             /* operands are a command line: stop at the first */
@@ -39,6 +39,9 @@ void fl_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** fl_note - one line to stderr, "faultline: ...". For cmd_*.c only. */
 void fl_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** fl_put_clean - @text to @out with control characters as '?': a name can hold anything. */
+void fl_put_clean(FILE *out, const char *text);
 
 /**
  * Output to a file that appears only when it is whole: written to a temporary

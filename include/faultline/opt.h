@@ -33,7 +33,7 @@ struct fl_opt {
     size_t at;                      /* offsetof the member in the command's struct */
     const char *arg;                /* what --help calls the value, e.g. "SIZE" */
     const char *def;                /* default as text, parsed like a user's; NULL: zeroed */
-    const char *help;               /* one sentence, no full stop */
+    const char *help;               /* starts in lower case, no full stop */
     const char *(*names)(size_t i); /* CHOICE, CHOICES: i-th legal name; NULL past the end */
 };
 
@@ -54,7 +54,15 @@ struct fl_opt {
 int fl_opts_parse(const struct fl_opt *opts, void *cfg, int argc, char **argv, bool stop_at_operand,
                   int *first_operand, struct fl_err *err);
 
-/** fl_opts_help - the option list of `--help`, aligned, under 80 columns where it can. */
+/** fl_opts_help - the option list of `--help`, aligned and wrapped at 79 columns. */
 void fl_opts_help(const struct fl_opt *opts, FILE *out);
+
+/**
+ * fl_wrap - one paragraph, filled to 79 columns, and a line break.
+ * @text, @len: its line breaks count as spaces; a line of it that begins with a
+ * blank stays as it is. What is in brackets stays on one line.
+ * @column: where the first line starts. @indent: blanks before each further one.
+ */
+void fl_wrap(const char *text, size_t len, size_t column, size_t indent, FILE *out);
 
 #endif

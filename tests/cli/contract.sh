@@ -55,6 +55,9 @@ for c in "${commands[@]}"; do
     fl "$c" --help >h2 2>e2
     ok "help $c and $c --help are the same, on stdout" cmp -s h1 h2
     ok "help $c says nothing on stderr" test ! -s e1 -a ! -s e2 -a -s h1
+    ok "help $c fits into 79 columns" test "$(awk 'length > 79' h1 | wc -l)" = 0
+    ok "help $c: examples are indented alike" \
+        test "$(sed '1,/^Examples:/d' h1 | grep -cvE '^  [^ ]')" = 0
     fl help --man "$c" >"$c.1"
     missing=$(grep -oE '^ +(-[a-z], )?--[a-z-]+' h1 | grep -oE -- '--[a-z-]+' | while read -r o; do
         sed 's/\\-/-/g' "$c.1" | grep -q -- "$o" || echo "$o"

@@ -243,6 +243,42 @@ static void help_has_one_entry_for_each_option(void **state)
     free(text);
 }
 
+/* 79 columns: 7 words of 10 and their blanks are 76, an eighth does not fit. */
+#define WORD "0123456789"
+#define SEVEN WORD " " WORD " " WORD " " WORD " " WORD " " WORD " " WORD
+
+static void wrap_is(const char *text, size_t column, size_t indent, const char *want)
+{
+    char *got = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&got, &len);
+    assert_non_null(f);
+    fl_wrap(text, strlen(text), column, indent, f);
+    fclose(f);
+    assert_string_equal(got, want);
+    free(got);
+}
+
+static void a_paragraph_is_filled_to_79_columns(void **state)
+{
+    (void)state;
+    wrap_is("", 0, 0, "\n");
+    wrap_is(SEVEN " " WORD, 0, 0, SEVEN "\n" WORD "\n");
+    wrap_is(SEVEN " 12", 0, 0, SEVEN " 12\n");
+    wrap_is(SEVEN " 123", 0, 0, SEVEN "\n123\n");
+    wrap_is(WORD "\n" WORD, 0, 0, WORD " " WORD "\n");
+    wrap_is("1234567 " WORD, 68, 3, "1234567\n   " WORD "\n");
+    wrap_is("123 5678901", 68, 3, "123 5678901\n");
+}
+
+static void lines_that_begin_with_a_blank_and_brackets_stay_whole(void **state)
+{
+    (void)state;
+    wrap_is("Names:\n  a   one\n  b   two\nand so on", 0, 0,
+            "Names:\n  a   one\n  b   two\nand so on\n");
+    wrap_is("FILE [-a [-b X]] [-c Y]", 62, 1, "FILE [-a [-b X]]\n [-c Y]\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +291,8 @@ int main(void)
         cmocka_unit_test(mistakes_are_usage_and_name_the_option),
         cmocka_unit_test(parsing_twice_starts_anew),
         cmocka_unit_test(help_has_one_entry_for_each_option),
+        cmocka_unit_test(a_paragraph_is_filled_to_79_columns),
+        cmocka_unit_test(lines_that_begin_with_a_blank_and_brackets_stay_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
