@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <faultline/replay.h>
 #include <faultline/units.h>
 
 #include "an.h"
@@ -273,33 +274,21 @@ static json_t *timeline_json(const struct observer *o)
                      "rows", rows);
 }
 
-static json_t *quality_json(const struct observer *o)
+static json_t *quality_json(const struct observer *o, const struct fl_reader *r)
 {
-    json_t *list = json_array();
+    json_t *list = fl_quality_json(r);
     char detail[200];
-    if (o->lost > 0) {
-        snprintf(detail, sizeof detail, "%" PRIu64 " records were lost: counts are lower bounds",
-                 o->lost);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "flag", "lost_events", "detail",
-                                              detail, "remedy",
-                                              "record fewer event kinds, or on a "
-                                              "less busy machine"));
-    }
     if (o->unreported > 0) {
         snprintf(detail, sizeof detail,
                  "%" PRIu64 " faults were counted without an event: in the totals, but in no "
                  "process, mapping or time",
                  o->unreported);
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s}", "flag", "unreported_faults", "detail",
-                                        detail, "remedy", "none is needed for totals"));
+        fl_quality_add(list, "unreported", detail);
     }
     if (o->total.faults[UNKNOWN] > 0) {
         snprintf(detail, sizeof detail, "%" PRIu64 " faults are not known as minor or major",
                  o->total.faults[UNKNOWN]);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "flag", "unknown_faults", "detail",
-                                              detail, "remedy",
-                                              "record as root, so that both counters are read"));
+        fl_quality_add(list, "unknown_faults", detail);
     }
     return list;
 }
@@ -341,7 +330,7 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
         *result = json_pack("{s:s, s:s, s:O, s:o, s:o, s:o, s:o, s:o}", "schema",
                             "faultline.replay/1", "source", "observed", "trace", trace, "faults",
                             faults, "by_process", processes_json(o), "by_mapping", labels_json(o),
-                            "timeline", timeline_json(o), "quality", quality_json(o));
+                            "timeline", timeline_json(o), "quality", quality_json(o, r));
         if (!*result)
             rc = fl_nomem(err, "reading events");
     }

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include <faultline/quality.h>
 #include <faultline/replay.h>
 #include <faultline/units.h>
 
@@ -61,35 +62,31 @@ json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *s
     return o;
 }
 
-static void add_flag(json_t *list, const char *flag, const char *detail, const char *remedy)
+void fl_quality_add(json_t *quality, const char *flag, const char *detail)
 {
+    const char *remedy = fl_quality_remedy(flag);
     json_t *o = json_object();
     json_object_set_new(o, "flag", text(flag));
     json_object_set_new(o, "detail", text(detail));
     json_object_set_new(o, "remedy", text(remedy));
-    json_array_append_new(list, o);
+    json_array_append_new(quality, o);
 }
 
-/* Every doubt the trace carries, and what the model itself adds. */
-static json_t *quality(const struct fl_reader *r, const struct fl_result *res)
+json_t *fl_quality_json(const struct fl_reader *r)
 {
     json_t *list = json_array();
     const char *key, *value;
     if (!fl_reader_complete(r))
-        add_flag(list, "partial", fl_reader_damage(r), "record again; counts are lower bounds");
-    if (fl_reader_totals(r)->lost_events) {
+        fl_quality_add(list, "partial", fl_reader_damage(r));
+    if (fl_reader_totals(r)->lost_events && !fl_meta_get(fl_reader_meta(r), "quality.lost")) {
         char detail[96];
         snprintf(detail, sizeof detail, "%" PRIu64 " records were lost while recording",
                  fl_reader_totals(r)->lost_events);
-        add_flag(list, "lost", detail,
-                 "record again on a quieter machine; counts are lower bounds");
+        fl_quality_add(list, "lost", detail);
     }
     for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++)
-        if (!strncmp(key, "quality.", 8))
-            add_flag(list, key + 8, value, "");
-    if (res && res->n_oom_kills)
-        add_flag(list, "oom", "processes were killed: their later accesses were not replayed",
-                 "give more --ram or --swap");
+        if (!strncmp(key, FL_QUALITY_PREFIX, strlen(FL_QUALITY_PREFIX)))
+            fl_quality_add(list, key + strlen(FL_QUALITY_PREFIX), value);
     return list;
 }
 
@@ -227,7 +224,11 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
                                   "saved_bytes", (json_int_t)(res->saved_pages * FL_PAGE_BYTES)));
     json_object_set_new(o, "oom", oom_json(res));
     json_object_set_new(o, "timeline", timeline_json(res));
-    json_object_set_new(o, "quality", quality(r, res));
+    json_t *quality = fl_quality_json(r);
+    if (res->n_oom_kills)
+        fl_quality_add(quality, "oom",
+                       "processes were killed: their later accesses were not replayed");
+    json_object_set_new(o, "quality", quality);
     return o;
 }
 
@@ -246,6 +247,8 @@ json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n, const struc
                             p->swap_pages == UINT64_MAX ? json_null()
                                                         : u64(p->swap_pages * FL_PAGE_BYTES));
         json_object_set_new(e, "policy", text(p->policy->name));
+        if (!strcmp(p->policy->name, "random"))
+            json_object_set_new(e, "seed", u64(p->seed));
         json_object_set_new(e, "minor", u64(p->minor));
         json_object_set_new(e, "major", u64(p->major));
         json_object_set_new(e, "swap_in", u64(p->swap_in));
@@ -256,6 +259,6 @@ json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n, const struc
     json_object_set_new(o, "schema", text("faultline.sweep/1"));
     json_object_set_new(o, "trace", trace);
     json_object_set_new(o, "points", list);
-    json_object_set_new(o, "quality", quality(r, NULL));
+    json_object_set_new(o, "quality", fl_quality_json(r));
     return o;
 }

@@ -161,6 +161,14 @@ struct json_t;
  */
 struct json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *sha256,
                              uint64_t peak_pages);
+/**
+ * fl_quality_json - every doubt that @r carries, as the contract's `quality` array of
+ * {flag, detail, remedy}. A new reference, to which the caller may add.
+ */
+struct json_t *fl_quality_json(const struct fl_reader *r);
+/** fl_quality_add - one more doubt; @flag is on the list of quality.h. */
+void fl_quality_add(struct json_t *quality, const char *flag, const char *detail);
+
 /** fl_result_json - "faultline.replay/1". @trace is stolen. NULL when out of memory. */
 struct json_t *fl_result_json(const struct fl_result *result, const struct fl_reader *r,
                               struct json_t *trace);

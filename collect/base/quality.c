@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* THE list of quality flags, each with its remedy. */
+#include <stddef.h>
+#include <string.h>
+
+#include <faultline/quality.h>
+#include <faultline/units.h>
+
+static const struct {
+    const char *flag, *remedy;
+} flags[] = {
+    /* any trace */
+    { "partial", "record again; counts are lower bounds" },
+    { "incomplete", "record again with more disk space; counts are lower bounds" },
+    { "lost", "record again on a quieter machine; counts are lower bounds" },
+    { "outside", "none is needed: kernel addresses are not the program's memory" },
+    /* exact recordings */
+    { "cpuid", "compare with a native run on a machine without AVX-512, if it matters" },
+    { "threads", "record several times to see other interleavings" },
+    { "brk", "none is needed: the memory is the same, at other addresses" },
+    { "vfork", "none is needed; page tables and sharing count a copy more than natively" },
+    { "native", "record those programs by themselves, without set-user-id" },
+    { "unrecorded", "record with fewer processes at a time" },
+    { "mlock", "none is needed: the model locks no pages yet" },
+    { "killed", "let the program end by itself" },
+    { "damaged", "record again; this is a bug worth reporting" },
+    /* recordings of events */
+    { "throttled", "raise kernel.perf_event_max_sample_rate" },
+    { "out_of_order", "record again on a quieter machine" },
+    { "damaged_records", "record again; this is a bug worth reporting" },
+    { "unknown_records", "record from the program's start" },
+    { "forks_unsure", "make /sys/kernel/tracing readable, or record as root" },
+    { "counts_differ", "record again; compare record.perf_minflt and record.rusage_minflt" },
+    { "unfinished", "wait for background processes before the command ends" },
+    { "kernel_faults", "sysctl kernel.perf_event_paranoid=1, CAP_PERFMON, or record as root" },
+    { "fault_access", "make /sys/kernel/tracing readable, or record as root" },
+    { "unreported", "none is needed for totals" },
+    { "unknown_faults", "record as root, so that both counters are read" },
+    /* replays */
+    { "oom", "give more --ram or --swap" },
+};
+
+const char *fl_quality_remedy(const char *flag)
+{
+    for (size_t i = 0; i < FL_COUNT(flags); i++)
+        if (!strcmp(flags[i].flag, flag))
+            return flags[i].remedy;
+    return NULL;
+}
