@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sink.h"
@@ -13,8 +14,13 @@ int fl_sink_open_file(struct fl_sink *s, const char *path, struct fl_err *err)
     if (!s->path)
         return fl_nomem(err, "trace file");
     s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (s->fd >= 0)
+    struct stat st;
+    if (s->fd >= 0) {
+        /* An older file's mode goes with its contents: traces are private. */
+        if (fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode))
+            (void)fchmod(s->fd, 0600);
         return FL_OK;
+    }
     int rc = fl_fail_errno(err, "%s: cannot create the trace", path);
     free(s->path);
     s->path = NULL;

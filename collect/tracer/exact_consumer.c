@@ -21,6 +21,7 @@
 /* How often ends of processes are looked for, while there is work and while there is none. */
 #define CHECK_BUSY_NS 20000000
 #define CHECK_IDLE_NS 2000000
+#define FLUSH_NS 1000000000 /* what a killed recorder loses at most */
 #define SLEEP_NS 4000000
 
 struct slot_state {
@@ -45,7 +46,7 @@ struct exact_consumer {
     bool no_children;
     pid_t main;
     int main_status;
-    uint64_t checked_ns;
+    uint64_t checked_ns, flushed_ns;
 };
 
 static uint64_t now_ns(void)
@@ -239,6 +240,21 @@ static bool is_gone(struct slot_state *state, uint32_t pid)
     return poll(&p, 1, 0) > 0;
 }
 
+/* Once in a while, put what there is on disk, so that it survives a kill. */
+static void flush_now_and_then(struct exact_consumer *c)
+{
+    if (now_ns() - c->flushed_ns < FLUSH_NS)
+        return;
+    c->flushed_ns = now_ns();
+    fl_exact_flush(c->x);
+    if (c->x->first_rc != FL_OK)
+        return;
+    struct fl_err err;
+    int rc = fl_writer_flush(c->x->writer, &err);
+    if (rc != FL_OK)
+        fl_exact_fail(c->x, rc, &err);
+}
+
 /* How @pid ended, when it was our child; otherwise what its slot lets us conclude. */
 static int ended_how(const struct exact_consumer *c, uint32_t pid, uint32_t state)
 {
@@ -330,6 +346,7 @@ int fl_exact_consume(struct exact_consumer *c, pid_t main, int *wait_status, str
         uint32_t i = oldest(c, &ticket);
         if (now_ns() - c->checked_ns > (i == FLR_SLOTS ? CHECK_IDLE_NS : CHECK_BUSY_NS))
             settle(c);
+        flush_now_and_then(c);
         if (i == FLR_SLOTS) {
             if (c->no_children && !any_slot(c))
                 break;
