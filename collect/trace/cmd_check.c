@@ -49,45 +49,51 @@ static int print_json(const char *path, const struct fl_check_report *r, FILE *o
     return FL_OK; /* a failed write is the commit's to report */
 }
 
-static void print_text(const char *path, const struct fl_check_report *r, FILE *out)
+static void print_sound(const char *path, const struct fl_check_report *r, FILE *out)
 {
     char accesses[FL_FORMAT_BYTES], events[FL_FORMAT_BYTES], blocks[FL_FORMAT_BYTES];
     char bytes[FL_FORMAT_BYTES];
-    if (r->sound)
-        fprintf(out, "%s: sound: %s accesses and %s events in %s blocks, %s\n", path,
-                fl_format_count(accesses, r->good_accesses),
-                fl_format_count(events, r->good_events), fl_format_count(blocks, r->good_blocks),
-                fl_format_bytes(bytes, r->file_bytes));
+    fl_put_clean(out, path);
+    fprintf(out, ": sound: %s accesses and %s events in %s blocks, %s\n",
+            fl_format_count(accesses, r->good_accesses), fl_format_count(events, r->good_events),
+            fl_format_count(blocks, r->good_blocks), fl_format_bytes(bytes, r->file_bytes));
+}
+
+static int print_verdict(const struct check_cfg *c, const char *path,
+                         const struct fl_check_report *r, struct fl_err *err)
+{
+    struct fl_outfile out;
+    if (!c->json && !r->sound)
+        return FL_OK; /* it is the error that the command ends with */
+    int rc = fl_outfile_open(&out, NULL, err);
+    if (rc != FL_OK)
+        return rc;
+    if (c->json)
+        rc = print_json(path, r, out.stream, err);
     else
-        fprintf(out, "%s: %s\n", path, r->problem);
+        print_sound(path, r, out.stream);
+    if (rc == FL_OK)
+        return fl_outfile_commit(&out, err);
+    fl_outfile_abort(&out);
+    return rc;
 }
 
 static int check_run(void *cfg, int n_operands, char **operands, struct fl_err *err)
 {
     const struct check_cfg *c = cfg;
     struct fl_check_report report;
-    struct fl_outfile out;
     (void)n_operands;
     int rc = fl_trace_check(operands[0], &report, err);
     if (rc == FL_OK)
-        rc = fl_outfile_open(&out, NULL, err);
-    if (rc != FL_OK)
-        return rc;
-    if (c->json)
-        rc = print_json(operands[0], &report, out.stream, err);
-    else
-        print_text(operands[0], &report, out.stream);
-    if (rc != FL_OK) {
-        fl_outfile_abort(&out);
-        return rc;
-    }
-    rc = fl_outfile_commit(&out, err);
+        rc = print_verdict(c, operands[0], &report, err);
     if (rc == FL_OK && c->salvage) {
         rc = fl_trace_salvage(operands[0], c->salvage, err);
         if (rc == FL_OK)
             fl_note("wrote the good blocks to %s", c->salvage);
     }
-    return rc == FL_OK && !report.sound ? EXIT_DAMAGED : rc;
+    if (rc != FL_OK || report.sound)
+        return rc;
+    return c->json ? EXIT_DAMAGED : fl_fail(err, FL_EFORMAT, "%s: %s", operands[0], report.problem);
 }
 
 static const struct fl_opt check_opts[] = {

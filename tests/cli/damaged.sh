@@ -32,22 +32,9 @@ try() {
     [[ ! -s $dir/out ]] || why+=" something on stdout"
     [[ ${#left[@]} = 0 ]] || { why+=" left ${left[*]}"; rm -rf "$dir"/o/*; }
 }
-# A verdict is what `check` is asked for: of a damaged trace it goes to stdout, one line.
-try_check() {
-    "$faultline" check "$1" >"$dir/out" 2>"$dir/err" </dev/null
-    status=$?
-    local lines
-    mapfile -t lines <"$dir/out"
-    why=
-    [[ $status = 1 ]] || why="exit status $status"
-    [[ ! -s $dir/out ]] || [[ ${#lines[@]} = 1 && ${lines[0]} = "$1: "* ]] || why+=" not one line on stdout"
-    mapfile -t -O ${#lines[@]} lines <"$dir/err"
-    [[ ${#lines[@]} = 1 ]] || why+=" ${#lines[@]} lines in all"
-}
 try_command() { # try_command NAME FILE
     case $1 in
-    info | dump) try "$1" "$2" ;;
-    check) try_check "$2" ;;
+    info | dump | check) try "$1" "$2" ;;
     replay) try replay "$2" --frames 2 -o "$dir/o/r.json" ;;
     sweep) try sweep "$2" --ram 8K,50% --policy lru,clock -o "$dir/o/s.json" ;;
     report) try report "$2" -o "$dir/o/report" ;;
