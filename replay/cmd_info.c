@@ -28,8 +28,7 @@ static void print_meta(const struct fl_reader *r)
     const char *key, *value;
     for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++) {
         printf("%-22s ", key);
-        for (const char *p = value; *p; p++)
-            putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+        fl_put_clean(stdout, value);
         putchar('\n');
     }
 }
@@ -38,8 +37,10 @@ static void print_info(const struct fl_reader *r, const char *path, uint64_t pea
 {
     const struct fl_totals *t = fl_reader_totals(r);
     char bytes[FL_FORMAT_BYTES];
-    printf("%-22s %s\n%-22s %s%s\n", "trace", path, "fidelity",
-           fl_fidelity_name(fl_reader_fidelity(r)), fl_reader_complete(r) ? "" : ", PARTIAL");
+    printf("%-22s ", "trace");
+    fl_put_clean(stdout, path);
+    printf("\n%-22s %s%s\n", "fidelity", fl_fidelity_name(fl_reader_fidelity(r)),
+           fl_reader_complete(r) ? "" : ", PARTIAL");
     print_row("accesses", fl_totals_accesses(t));
     print_row("reads", t->reads);
     print_row("writes", t->writes);

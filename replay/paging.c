@@ -5,10 +5,10 @@
 #include "paging.h"
 
 int paging_init(struct paging *p, const struct fl_policy_ops *ops, uint32_t nframes,
-                uint64_t swap_pages, uint64_t seed, struct fl_err *err)
+                uint64_t swap_pages, uint64_t seed, uint64_t most_pages, struct fl_err *err)
 {
     *p = (struct paging){ .ops = ops, .nframes = nframes, .swap_pages = swap_pages };
-    if (nframes == FL_FRAMES_UNLIMITED)
+    if (nframes == FL_FRAMES_UNLIMITED || nframes >= most_pages)
         return FL_OK;
     return ops->init(&p->policy, nframes, seed, err);
 }
@@ -117,6 +117,8 @@ static int take_frame(struct paging *p, const struct vm *vm, uint32_t *frame, bo
         }
         *frame = p->frames_begun++;
     } else {
+        if (!p->n_free && !p->policy)
+            return fl_fail(err, FL_EFORMAT, "the trace has more runs than it says");
         if (!p->n_free) {
             uint32_t victim = p->ops->victim(p->policy);
             if (!evict(p, vm, victim)) {

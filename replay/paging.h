@@ -21,7 +21,7 @@
 
 struct paging {
     const struct fl_policy_ops *ops;
-    void *policy;     /* NULL: memory is unlimited */
+    void *policy;     /* NULL: there is room for everything */
     uint32_t nframes; /* FL_FRAMES_UNLIMITED: never evict */
     uint64_t swap_pages;
 
@@ -46,8 +46,12 @@ struct paging {
 
 enum { PAGE_DIRTY = 1, PAGE_HAS_SLOT = 2 };
 
+/**
+ * paging_init - @most_pages: no more contents than these can ever want a frame; with
+ * as many frames the policy is never asked, and takes no memory.
+ */
 int paging_init(struct paging *p, const struct fl_policy_ops *ops, uint32_t nframes,
-                uint64_t swap_pages, uint64_t seed, struct fl_err *err);
+                uint64_t swap_pages, uint64_t seed, uint64_t most_pages, struct fl_err *err);
 void paging_fini(struct paging *p);
 
 /** paging_room - make room for contents ids below @n_contents. */

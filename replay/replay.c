@@ -207,7 +207,7 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
     vm_init(&rp->vm, r, machine->levels, &hooks);
     if (rc == FL_OK)
         rc = paging_init(&rp->paging, rp->opts.policy, rp->opts.frames, rp->opts.swap_pages,
-                         rp->opts.seed, err);
+                         rp->opts.seed, fl_reader_totals(r)->runs, err);
     if (rc == FL_OK && !rp->opts.no_tlb) {
         rc = tlb_init(&rp->tlb, machine, r, err);
         rp->has_tlb = rc == FL_OK;

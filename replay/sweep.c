@@ -182,7 +182,7 @@ static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **p
         }
         future |= (points[i]->policy->needs & FL_NEEDS_FUTURE) != 0;
         rc = paging_init(&s->paging[s->n_paging], points[i]->policy, points[i]->frames,
-                         points[i]->swap_pages, points[i]->seed, s->err);
+                         points[i]->swap_pages, points[i]->seed, fl_reader_totals(r)->runs, s->err);
         s->replayed[s->n_paging] = points[i];
         s->n_paging += rc == FL_OK;
     }

@@ -19,6 +19,12 @@ static void vsay(const char *prefix, const char *fmt, va_list ap)
     fprintf(stderr, "faultline: %s%s\n", prefix, line);
 }
 
+void fl_put_clean(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+}
+
 void fl_warn(const char *fmt, ...)
 {
     va_list ap;
