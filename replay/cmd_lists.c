@@ -46,8 +46,9 @@ static int run_machines(void *arg, int n_operands, char **operands, struct fl_er
         for (uint32_t t = 0; t < m->n_tlb; t++) {
             if (!cfg->json)
                 printf(" %s %u/%u", m->tlb[t].name, m->tlb[t].entries, m->tlb[t].ways);
-            json_array_append_new(tlb, json_pack("{s:s,s:I,s:I}", "name", m->tlb[t].name, "entries",
-                                                 (json_int_t)m->tlb[t].entries, "ways",
+            json_array_append_new(tlb, json_pack("{s:s,s:s,s:I,s:I}", "name", m->tlb[t].name,
+                                                 "role", fl_tlb_role_name(m->tlb[t].role),
+                                                 "entries", (json_int_t)m->tlb[t].entries, "ways",
                                                  (json_int_t)m->tlb[t].ways));
         }
         if (!cfg->json)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -29,9 +30,10 @@ static const struct fl_opt replay_opts[] = {
     { "scope", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, scope), "SCOPE", "machine",
       "memcg or machine; textbook policies charge data pages only, so both are the same to them",
       scope_at },
-    { "machine", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, machine), "NAME", "skylake-sp",
-      "TLB and page-table depth, see 'faultline machines' (default: skylake-sp)",
-      fl_machine_name_at },
+    { "machine", 0, FL_OPT_STRING, offsetof(struct replay_cfg, machine), "NAME|FILE", "skylake-sp",
+      "TLB and page-table depth: one of 'faultline machines', or a file that holds such an object "
+      "(default: skylake-sp)",
+      NULL },
     { "no-tlb", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_tlb), NULL, NULL,
       "leave the TLB out: faster, and no `tlb` in the result", NULL },
     { "seed", 0, FL_OPT_UINT, offsetof(struct replay_cfg, seed), "N", "1",
@@ -110,17 +112,56 @@ static int output(struct fl_reader *r, const char *path, const struct replay_cfg
     return cmd_write_json(fl_result_json(res, r, trace), cfg->out, err);
 }
 
-static int run_replay(void *arg, int n_operands, char **operands, struct fl_err *err)
+/* A built-in name first, else a file; *@loaded is what to free. */
+static int choose_machine(const char *name, const struct fl_machine **machine,
+                          struct fl_machine **loaded, struct fl_err *err)
 {
-    const struct replay_cfg *cfg = arg;
+    struct fl_err why = { .code = FL_OK };
+    char names[256] = "";
+    *machine = fl_machine_find(name);
+    if (*machine)
+        return FL_OK;
+    int rc = fl_machine_load(name, loaded, &why);
+    *machine = *loaded;
+    if (rc != FL_EIO || why.sys_errno != ENOENT) {
+        if (rc != FL_OK)
+            *err = why;
+        return rc;
+    }
+    for (size_t i = 0, at = 0; fl_machine_name_at(i) && at < sizeof names; i++)
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "",
+                               fl_machine_name_at(i));
+    return fl_fail(err, FL_EUSAGE, "--machine: '%s' is no file and not one of %s", name, names);
+}
+
+static int replay_trace(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
+                        const struct fl_machine *machine, struct fl_err *err)
+{
     struct fl_replay_opts opts = { .policy = fl_policy_find(cfg->policy),
+                                   .frames = (uint32_t)cfg->frames,
                                    .seed = cfg->seed,
-                                   .machine = fl_machine_find(cfg->machine),
+                                   .machine = machine,
                                    .scope = cfg->scope,
                                    .no_tlb = cfg->no_tlb };
     uint64_t peak = UINT64_MAX;
     struct fl_result *res = NULL;
-    struct fl_reader *r;
+    int rc = cfg->frames ? FL_OK : cmd_frames(r, &cfg->ram, &peak, &opts.frames, err);
+    if (rc == FL_OK)
+        rc = cmd_swap_pages(r, &cfg->swap, &peak, &opts.swap_pages, err);
+    if (rc == FL_OK)
+        rc = fl_replay(r, &opts, &res, err);
+    if (rc == FL_OK)
+        rc = output(r, path, cfg, res, err);
+    fl_result_free(res);
+    return rc;
+}
+
+static int run_replay(void *arg, int n_operands, char **operands, struct fl_err *err)
+{
+    const struct replay_cfg *cfg = arg;
+    const struct fl_machine *machine;
+    struct fl_machine *loaded = NULL;
+    struct fl_reader *r = NULL;
     bool has_ram = cfg->ram.bytes || cfg->ram.percent_bp;
     (void)n_operands;
 
@@ -130,29 +171,25 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
                                : "how much memory? give --ram SIZE or --frames N");
     if (cfg->frames >= FL_FRAMES_UNLIMITED)
         return fl_fail(err, FL_EUSAGE, "--frames: at most %u", FL_FRAMES_UNLIMITED - 1);
-    int rc = fl_outfile_apart(cfg->out, operands[0], err);
+    int rc = choose_machine(cfg->machine, &machine, &loaded, err);
+    if (rc == FL_OK && loaded)
+        rc = fl_outfile_apart(cfg->out, cfg->machine, err);
+    if (rc == FL_OK)
+        rc = fl_outfile_apart(cfg->out, operands[0], err);
     if (rc == FL_OK)
         rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
-    if (rc != FL_OK)
-        return rc;
-    opts.frames = (uint32_t)cfg->frames;
-    if (has_ram)
-        rc = cmd_frames(r, &cfg->ram, &peak, &opts.frames, err);
     if (rc == FL_OK)
-        rc = cmd_swap_pages(r, &cfg->swap, &peak, &opts.swap_pages, err);
-    if (rc == FL_OK)
-        rc = fl_replay(r, &opts, &res, err);
-    if (rc == FL_OK)
-        rc = output(r, operands[0], cfg, res, err);
-    fl_result_free(res);
+        rc = replay_trace(r, operands[0], cfg, machine, err);
     fl_reader_free(r);
+    fl_machine_free(loaded);
     return rc;
 }
 
 const struct fl_cmd fl_cmd_replay = {
     .name = "replay",
     .summary = "Run a trace through the model at one memory size",
-    .synopsis = "FILE --ram SIZE|--frames N [--swap SIZE|max] [--policy NAME] [-o R.json]",
+    .synopsis = "FILE --ram SIZE|--frames N [--swap SIZE|max] [--policy NAME] "
+                "[--machine NAME|FILE] [-o R.json]",
     .description =
         "Replays an exact trace: address spaces, page tables, TLB, demand paging,\n"
         "copy-on-write and swap, under the RAM and swap given. Deterministic: the same\n"

@@ -63,6 +63,14 @@ static const struct fl_machine machines[] = {
     },
 };
 
+const char *fl_tlb_role_name(enum fl_tlb_role role)
+{
+    static const char *const names[] = {
+        [FL_TLB_FETCH] = "fetch", [FL_TLB_DATA] = "data", [FL_TLB_UNIFIED] = "unified"
+    };
+    return names[role];
+}
+
 const struct fl_machine *fl_machine_at(size_t i)
 {
     return i < FL_COUNT(machines) ? &machines[i] : NULL;

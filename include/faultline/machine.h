@@ -16,6 +16,9 @@ enum fl_tlb_role {
     FL_TLB_UNIFIED = 3, /* second level, looked up when a first level missed */
 };
 
+/** fl_tlb_role_name - "fetch", "data", "unified". */
+const char *fl_tlb_role_name(enum fl_tlb_role role);
+
 struct fl_tlb_level {
     const char *name; /* "L1I", "L1D", "L2" */
     enum fl_tlb_role role;
@@ -37,5 +40,19 @@ const struct fl_machine *fl_machine_at(size_t i);
 const char *fl_machine_name_at(size_t i);
 /** fl_machine_find - by name; NULL when there is none. */
 const struct fl_machine *fl_machine_find(const char *name);
+
+/**
+ * fl_machine_load - a profile from the JSON file @path: one object as
+ * `faultline machines --json` lists them, every key given and no other.
+ * Limits: 4 or 5 levels; 1 to 4096 ASIDs; one first level each for fetches and
+ * data, unified levels after them, FL_TLB_LEVELS_MAX in all, no name twice; 1 to
+ * 65536 entries, divided by ways.
+ * Errors: FL_EIO, with sys_errno ENOENT when there is no such file; FL_EFORMAT
+ * names the key that is wrong; FL_ENOMEM.
+ * @out: the caller frees with fl_machine_free().
+ */
+int fl_machine_load(const char *path, struct fl_machine **out, struct fl_err *err);
+/** fl_machine_free - one from fl_machine_load(), never a built-in. NULL is fine. */
+void fl_machine_free(struct fl_machine *machine);
 
 #endif

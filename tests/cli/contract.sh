@@ -168,6 +168,12 @@ for m in $(fl machines --json | jq -r '.[].name'); do
     fl replay belady.flt --frames 3 --machine "$m" --json >x.json
     json x.json '.tlb.levels | length >= 2' ".faults == $(jq -c .faults y.json) or true"
 done
+# a profile in a file is as good as the built-in it was printed from
+fl machines --json | jq '.[2] | .name = "mine"' >mine.json
+fl replay belady.flt --frames 3 --machine teaching --json | jq -S 'del(.machine.name)' >x.json
+fl replay belady.flt --frames 3 --machine mine.json --json >y.json
+ok "a profile from a file gives the built-in's result" test "$(jq -S 'del(.machine.name)' y.json)" = "$(cat x.json)"
+json y.json '.machine.name == "mine"'
 fl replay belady.flt --frames 3 --no-tlb --json >x.json
 json x.json 'has("tlb") | not'
 
@@ -229,10 +235,13 @@ status 2 plot faults r.json -o x.bmp
 status 2 import belady.u64 -o x.flt
 status 2 import --from frob belady.u64 -o x.flt
 status 2 import --from pages belady.u64
+status 1 replay belady.flt --frames 3 --machine belady.u64
+status 1 replay belady.flt --frames 3 --machine .
 # an output that is the input is a slip, and would lose the trace
 cp belady.flt same.flt
 ln -sf same.flt link.flt
 status 2 replay same.flt --frames 3 -o same.flt
+status 2 replay same.flt --frames 3 --machine mine.json -o mine.json
 status 2 sweep same.flt --ram 8K -o link.flt
 status 2 import --from pages same.flt -o ./same.flt
 ok "and the input is as it was" cmp -s same.flt belady.flt
