@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define STACK_BYTES 65536u
 
 /* 0: runnable; 126; 127. */
 static int judge(const char *path)
@@ -48,54 +52,75 @@ int fl_child_find(const char *name, char path[FL_CHILD_PATH_BYTES])
     return verdict;
 }
 
-static void run_child(const int go[2], const int error[2], struct rusage *before, const char *path,
-                      char **argv, const sigset_t *mask)
+/* What the child needs; in the recorder's memory, which it shares until its exec. */
+struct start {
+    int go[2], error[2];
+    struct rusage *before;
+    const char *path;
+    char **argv;
+    const sigset_t *mask;
+};
+
+/*
+ * The child before its exec. A forked one would take copy-on-write faults of ours, and they would
+ * stay in the command's own getrusage for good. So it shares our memory, and our thread's errno
+ * with it: bare system calls, and no C library function that has not been called before.
+ */
+static int run_child(void *arg)
 {
+    const struct start *s = arg;
     char byte;
-    close(go[1]); /* so that the recorder's end is the only one: its death ends us */
-    memset(before, 0, sizeof *before);
-    if (read(go[0], &byte, 1) != 1)
-        _exit(127);
-    sigprocmask(SIG_SETMASK, mask, NULL);
-    /* Bare system calls, the first of which has touched what the second will: a C library
-       function called for the first time takes faults of its own. */
-    syscall(SYS_getrusage, RUSAGE_SELF, before);
-    syscall(SYS_execve, path, argv, environ);
+    syscall(SYS_close, s->go[1]); /* so that the recorder's end is the only one */
+    if (syscall(SYS_read, s->go[0], &byte, 1) != 1)
+        _exit(127); /* the recorder is gone, or thinks better of it */
+    sigprocmask(SIG_SETMASK, s->mask, NULL);
+    syscall(SYS_getrusage, RUSAGE_SELF, s->before);
+    syscall(SYS_execve, s->path, s->argv, environ);
     if (errno == ENOEXEC) /* a script without a first line for it */
-        execvp(path, argv);
+        execvp(s->path, s->argv);
     int why = errno;
-    if (write(error[1], &why, sizeof why) != sizeof why)
+    if (syscall(SYS_write, s->error[1], &why, sizeof why) != sizeof why)
         _exit(126);
     _exit(127);
+}
+
+static int open_pipes(int go[2], int error[2], struct fl_err *err)
+{
+    if (pipe2(go, O_CLOEXEC) != 0)
+        return fl_fail_errno(err, "starting the command: pipe");
+    if (pipe2(error, O_CLOEXEC) == 0)
+        return FL_OK;
+    int rc = fl_fail_errno(err, "starting the command: pipe");
+    close(go[0]);
+    close(go[1]);
+    return rc;
 }
 
 int fl_child_spawn(struct fl_child *child, const char *path, char **argv, const sigset_t *mask,
                    struct fl_err *err)
 {
-    int go[2], error[2];
     *child = (struct fl_child){ .go_fd = -1, .error_fd = -1 };
-    void *shared = mmap(NULL, sizeof *child->before, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
+    struct start *s = calloc(1, sizeof *s);
+    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_POPULATE, -1, 0);
+    if (!s || stack == MAP_FAILED) {
+        free(s);
         return fl_nomem(err, "starting the command");
-    child->before = shared;
-    if (pipe2(go, O_CLOEXEC) != 0)
-        return fl_fail_errno(err, "starting the command: pipe");
-    if (pipe2(error, O_CLOEXEC) != 0) {
-        int rc = fl_fail_errno(err, "starting the command: pipe");
-        close(go[0]);
-        close(go[1]);
-        return rc;
     }
-    fflush(NULL); /* nothing buffered may come out twice */
-    pid_t pid = fork();
-    if (pid == 0)
-        run_child(go, error, child->before, path, argv, mask);
-    int rc = pid < 0 ? fl_fail_errno(err, "starting the command: fork") : FL_OK;
-    close(go[0]);
-    close(error[1]);
-    child->go_fd = go[1];
-    child->error_fd = error[0];
+    child->start = s;
+    child->stack = stack;
+    *s = (struct start){ .before = &child->before, .path = path, .argv = argv, .mask = mask };
+    int rc = open_pipes(s->go, s->error, err);
+    if (rc != FL_OK)
+        return rc;
+    fflush(NULL); /* what is buffered comes before the command's output */
+    pid_t pid = clone(run_child, (char *)stack + STACK_BYTES, CLONE_VM | SIGCHLD, s);
+    if (pid < 0)
+        rc = fl_fail_errno(err, "starting the command: clone");
+    close(s->go[0]);
+    close(s->error[1]);
+    child->go_fd = s->go[1];
+    child->error_fd = s->error[0];
     child->pid = pid < 0 ? 0 : pid;
     return rc;
 }
@@ -118,8 +143,8 @@ static void reap(struct fl_child *child, int flags)
     child->reaped = true; /* an error means that somebody else waited for it */
     if (got < 0)
         return;
-    child->usage.ru_minflt -= child->before->ru_minflt;
-    child->usage.ru_majflt -= child->before->ru_majflt;
+    child->usage.ru_minflt -= child->before.ru_minflt;
+    child->usage.ru_majflt -= child->before.ru_majflt;
 }
 
 int fl_child_go(struct fl_child *child, int *exec_errno, struct fl_err *err)
@@ -156,7 +181,10 @@ void fl_child_free(struct fl_child *child)
     close_fd(&child->error_fd);
     if (waiting && child->pid && !child->reaped)
         reap(child, 0);
-    if (child->before)
-        munmap(child->before, sizeof *child->before);
-    child->before = NULL;
+    /* By now the child has a memory of its own, or is no more. */
+    if (child->stack)
+        munmap(child->stack, STACK_BYTES);
+    free(child->start);
+    child->stack = NULL;
+    child->start = NULL;
 }

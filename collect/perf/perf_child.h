@@ -14,9 +14,11 @@
 #include <faultline/err.h>
 
 struct fl_child {
-    pid_t pid;             /* 0: none */
-    int go_fd, error_fd;   /* -1: closed */
-    struct rusage *before; /* shared with it: what it had used just before exec */
+    pid_t pid;            /* 0: none */
+    int go_fd, error_fd;  /* -1: closed */
+    struct rusage before; /* what it had used just before exec; it writes this itself */
+    void *stack;          /* its own until then */
+    struct start *start;
     bool reaped;
     int wait_status;     /* once reaped */
     struct rusage usage; /* its own and that of the children it waited for, since exec */
@@ -31,8 +33,9 @@ struct fl_child {
 int fl_child_find(const char *name, char path[FL_CHILD_PATH_BYTES]);
 
 /**
- * fl_child_spawn - fork; the child waits for fl_child_go().
- * @path: from fl_child_find(). @mask: its signal mask after exec.
+ * fl_child_spawn - a child that waits for fl_child_go(), in our memory until its exec.
+ * @path: from fl_child_find(). @mask: its signal mask after exec. These, @argv and @child stay
+ * where they are until fl_child_free().
  */
 int fl_child_spawn(struct fl_child *child, const char *path, char **argv, const sigset_t *mask,
                    struct fl_err *err);
