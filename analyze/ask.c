@@ -106,6 +106,8 @@ static int replay(struct fl_reader *r, const struct ask *ask, uint64_t peak_page
         .frames = frames_of(ram_pages),
         .swap_pages = pages_of_size(&ask->swap, peak_pages),
         .policy = fl_policy_find(ask->policy),
+        .progress = ask->progress,
+        .progress_arg = ask->arg,
     };
     int rc = FL_OK;
     if (!opts.policy)

@@ -65,15 +65,6 @@ static const struct fl_opt report_opts[] = {
 
 /* ---- inputs -------------------------------------------------------------------- */
 
-static void show_progress(void *arg, unsigned done_bp)
-{
-    unsigned *shown = arg, percent = done_bp / 100;
-    if (percent == *shown)
-        return;
-    *shown = percent;
-    fprintf(stderr, "\rfaultline: curve %u %%%s", percent, percent >= 100 ? "\r\033[K" : "");
-}
-
 /* JSON begins with a brace; a trace with its magic number. */
 static int looks_like_json(const char *path, bool *json, struct fl_err *err)
 {
@@ -361,13 +352,14 @@ static void print_summary(const char *dir, const struct fl_view *view)
 static int report_run(void *arg, int n, char **operands, struct fl_err *err)
 {
     const struct report_cfg *cfg = arg;
-    unsigned shown = UINT32_MAX;
+    struct fl_progress progress;
+    fl_progress_begin(&progress, "report", isatty(STDERR_FILENO) ? stderr : NULL);
     struct ask ask = { .ram = cfg->ram,
                        .swap = cfg->swap,
                        .policy = cfg->policy,
                        .policies = cfg->policies,
-                       .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
-                       .arg = &shown };
+                       .progress = progress.out ? fl_progress_step : NULL,
+                       .arg = &progress };
     struct fl_view *view = NULL;
     struct fl_err why = { .msg = "" };
     int rc = FL_OK;
@@ -383,6 +375,7 @@ static int report_run(void *arg, int n, char **operands, struct fl_err *err)
         rc = add_input(operands[i], &ask, report, err);
     if (rc == FL_OK && !fl_report_sweep(report, 0))
         add_curves(&ask, report, &why);
+    fl_progress_end(&progress);
     if (rc == FL_OK)
         rc = fl_view_new(report, command, why.msg[0] ? why.msg : NULL, &view, err);
     if (rc == FL_OK && cfg->out_dir)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd_common.h"
 
@@ -143,13 +144,18 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
                                    .machine = machine,
                                    .scope = cfg->scope,
                                    .no_tlb = cfg->no_tlb };
+    struct fl_progress progress;
     uint64_t peak = UINT64_MAX;
     struct fl_result *res = NULL;
     int rc = cfg->frames ? FL_OK : cmd_frames(r, &cfg->ram, &peak, &opts.frames, err);
     if (rc == FL_OK)
         rc = cmd_swap_pages(r, &cfg->swap, &peak, &opts.swap_pages, err);
+    fl_progress_begin(&progress, "replay", isatty(STDERR_FILENO) ? stderr : NULL);
+    opts.progress = progress.out ? fl_progress_step : NULL;
+    opts.progress_arg = &progress;
     if (rc == FL_OK)
         rc = fl_replay(r, &opts, &res, err);
+    fl_progress_end(&progress);
     if (rc == FL_OK)
         rc = output(r, path, cfg, res, err);
     fl_result_free(res);

@@ -93,15 +93,6 @@ static void print_points(FILE *out, const struct fl_reader *r, const struct fl_s
     }
 }
 
-static void show_progress(void *arg, unsigned done_bp)
-{
-    unsigned *shown = arg;
-    if (done_bp / 100 == *shown)
-        return;
-    *shown = done_bp / 100;
-    fprintf(stderr, "\rsweep: %3u %%%s", *shown, *shown == 100 ? "\r\033[K" : "");
-}
-
 static int output(const struct sweep_cfg *cfg, struct fl_reader *r, const char *path,
                   struct fl_sweep_point *points, size_t n, uint64_t peak, struct fl_err *err)
 {
@@ -133,7 +124,7 @@ static int run_sweep(void *arg, int n_operands, char **operands, struct fl_err *
     struct fl_sweep_point *points = NULL;
     struct fl_reader *r = NULL;
     uint64_t peak = UINT64_MAX;
-    unsigned shown = UINT32_MAX;
+    struct fl_progress progress;
     size_t n = 0;
     (void)n_operands;
 
@@ -150,9 +141,12 @@ static int run_sweep(void *arg, int n_operands, char **operands, struct fl_err *
         rc = points ? build_points(r, &axes, cfg->seed, &peak, points, err)
                     : fl_nomem(err, "sweep");
     }
+    fl_progress_begin(&progress, "sweep", isatty(STDERR_FILENO) ? stderr : NULL);
     if (rc == FL_OK)
         rc = fl_sweep_file(operands[0], cfg->partial ? FL_READ_PARTIAL : 0, points, n,
-                           threads_for(cfg->jobs), isatty(2) ? show_progress : NULL, &shown, err);
+                           threads_for(cfg->jobs), progress.out ? fl_progress_step : NULL,
+                           &progress, err);
+    fl_progress_end(&progress);
     if (rc == FL_OK)
         rc = output(cfg, r, operands[0], points, n, peak, err);
     free(points);

@@ -42,6 +42,7 @@ struct replay {
     struct future *future; /* NULL unless the policy needs it */
     struct timeline timeline;
     uint64_t accesses;
+    uint64_t runs, runs_to_tell; /* done; at which progress() is called next */
     struct fl_result *result;
 };
 
@@ -177,6 +178,19 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
     return rc;
 }
 
+/* A thousand times in all, however short the stretches are. */
+static void tell_progress(struct replay *rp, const struct fl_reader *r, size_t n)
+{
+    rp->runs += n;
+    if (!rp->opts.progress || rp->runs < rp->runs_to_tell)
+        return;
+    uint64_t total = fl_reader_totals(r)->runs;
+    uint64_t done = rp->runs < total ? rp->runs : total;
+    rp->runs_to_tell = rp->runs + total / 1000 + 1;
+    rp->opts.progress(rp->opts.progress_arg,
+                      total ? (unsigned)((unsigned __int128)done * 10000 / total) : 0);
+}
+
 /* ---- a whole replay ---------------------------------------------------------------------- */
 
 static int check_fidelity(const struct fl_reader *r, bool tlb, struct fl_err *err)
@@ -225,6 +239,8 @@ static void fill_result(struct replay *rp)
     const struct paging *p = &rp->paging;
 
     res->opts = rp->opts;
+    res->opts.progress = NULL;
+    res->opts.progress_arg = NULL;
     for (int c = 0; c < FL_CAUSE_COUNT; c++)
         res->faults[c] = p->faults[c];
     res->minor = paging_minor(p);
@@ -276,9 +292,15 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
         return rc;
     rp.result = calloc(1, sizeof *rp.result);
     rc = rp.result ? begin(&rp, r, err) : fl_nomem(err, "result");
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK && item.kind != FL_ITEM_END)
-        rc = item.kind == FL_ITEM_EVENT ? vm_event(&rp.vm, &item.event, err)
-                                        : do_runs(&rp, &item.runs, err);
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
+           item.kind != FL_ITEM_END) {
+        if (item.kind == FL_ITEM_EVENT) {
+            rc = vm_event(&rp.vm, &item.event, err);
+            continue;
+        }
+        rc = do_runs(&rp, &item.runs, err);
+        tell_progress(&rp, r, item.runs.n);
+    }
     if (rc == FL_OK) {
         if (rp.timeline.open || !rp.timeline.n)
             end_row(&rp);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <faultline/cmd.h>
 #include <faultline/import.h>
@@ -36,6 +37,46 @@ static FILE *open_input(const char *path, struct fl_err *err)
     return in;
 }
 
+/* The input, seen passing by. */
+struct watched {
+    FILE *in;
+    uint64_t size_bytes, done_bytes;
+    struct fl_progress progress;
+};
+
+static ssize_t read_watched(void *arg, char *buf, size_t size)
+{
+    struct watched *w = arg;
+    ssize_t n = read(fileno(w->in), buf, size);
+    if (n > 0)
+        w->done_bytes += (uint64_t)n;
+    if (n > 0 && w->done_bytes <= w->size_bytes)
+        fl_progress_step(&w->progress,
+                         (unsigned)((unsigned __int128)w->done_bytes * 10000 / w->size_bytes));
+    return n;
+}
+
+/* On a terminal, a file's progress is shown; a pipe's end is not known. */
+static int import_watched(const struct import_cfg *cfg, FILE *in, const char *name,
+                          struct fl_totals *totals, struct fl_err *err)
+{
+    struct watched w = { .in = in };
+    struct stat st;
+    const struct fl_importer *importer = fl_importer_find(cfg->from);
+    if (!isatty(STDERR_FILENO) || fstat(fileno(in), &st) != 0 || !S_ISREG(st.st_mode))
+        return fl_import(importer, in, name, cfg->out, totals, err);
+    w.size_bytes = (uint64_t)st.st_size;
+    fl_progress_begin(&w.progress, "import", stderr);
+    FILE *stream = fopencookie(&w, "r", (cookie_io_functions_t){ .read = read_watched });
+    if (!stream)
+        return fl_nomem(err, "the input");
+    setvbuf(stream, NULL, _IOFBF, 1 << 16);
+    int rc = fl_import(importer, stream, name, cfg->out, totals, err);
+    fclose(stream);
+    fl_progress_end(&w.progress);
+    return rc;
+}
+
 static int run_import(void *arg, int n_operands, char **operands, struct fl_err *err)
 {
     const struct import_cfg *cfg = arg;
@@ -51,7 +92,7 @@ static int run_import(void *arg, int n_operands, char **operands, struct fl_err 
     FILE *in = open_input(operands[0], err);
     if (!in)
         return FL_EIO;
-    int rc = fl_import(fl_importer_find(cfg->from), in, operands[0], cfg->out, &totals, err);
+    int rc = import_watched(cfg, in, operands[0], &totals, err);
     if (in != stdin)
         fclose(in);
     if (rc == FL_OK)

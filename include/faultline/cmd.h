@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <faultline/err.h>
@@ -42,6 +43,21 @@ void fl_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** fl_put_clean - @text to @out with control characters as '?': a name can hold anything. */
 void fl_put_clean(FILE *out, const char *text);
+
+/** How far a long command is, on a terminal: "what: 42 %", from its second second on. */
+struct fl_progress {
+    const char *what;
+    FILE *out;        /* NULL: no terminal, nothing is shown */
+    uint64_t from_ns; /* CLOCK_MONOTONIC; silent until then */
+    unsigned shown_percent;
+    bool visible;
+};
+/** fl_progress_begin - @out: stderr if it is a terminal, else NULL. */
+void fl_progress_begin(struct fl_progress *p, const char *what, FILE *out);
+/** fl_progress_step - @arg: the fl_progress; fits the progress callbacks. Cheap. */
+void fl_progress_step(void *arg, unsigned done_bp);
+/** fl_progress_end - take it off the screen; before anything else is printed. */
+void fl_progress_end(struct fl_progress *p);
 
 /**
  * Output to a file that appears only when it is whole: written to a temporary

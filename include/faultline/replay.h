@@ -50,6 +50,9 @@ struct fl_replay_opts {
                                            policies charge data pages only, so it changes nothing */
     bool no_tlb;                        /* leave the TLB stage out */
     uint64_t seed;                      /* for `random` */
+    /* called now and then with 0..10000, bp done of the last pass; NULL: not */
+    void (*progress)(void *arg, unsigned done_bp);
+    void *progress_arg;
 };
 
 #define FL_TIMELINE_ROWS_MAX 512
