@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* faultline report: traces and results in, a folder for people and CI out. */
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <faultline/units.h>
 
 #include "ask.h"
+#include "report_folder.h"
 
 struct report_cfg {
     const char *out_dir;
@@ -188,75 +188,6 @@ static char *reproduce(const struct report_cfg *cfg, int n, char **operands)
 
 /* ---- output ------------------------------------------------------------------------- */
 
-static int make_folder(const char *path, struct fl_err *err)
-{
-    struct stat st;
-    char *copy = strdup(path);
-    if (!copy)
-        return fl_nomem(err, "the report's folder");
-    for (char *p = copy + 1; *copy; p++) {
-        if (*p != '/' && *p != '\0')
-            continue;
-        bool last = *p == '\0';
-        *p = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
-            int rc = fl_fail_errno(err, "cannot create the folder %s", copy);
-            free(copy);
-            return rc;
-        }
-        if (last)
-            break;
-        *p = '/';
-    }
-    free(copy);
-    if (stat(path, &st) != 0)
-        return fl_fail_errno(err, "cannot create the folder %s", path);
-    return S_ISDIR(st.st_mode) ? FL_OK : fl_fail(err, FL_EUSAGE, "%s is not a folder", path);
-}
-
-/* One file of the report: @write fills it. */
-static int publish(const char *dir, const char *name,
-                   int (*write)(const void *what, FILE *out, struct fl_err *err), const void *what,
-                   struct fl_err *err)
-{
-    struct fl_outfile out;
-    char *path = NULL;
-    if (asprintf(&path, "%s/%s", dir, name) < 0)
-        return fl_nomem(err, "the report");
-    int rc = fl_outfile_open(&out, path, err);
-    free(path);
-    if (rc != FL_OK)
-        return rc;
-    rc = write(what, out.stream, err);
-    if (rc == FL_OK)
-        return fl_outfile_commit(&out, err);
-    fl_outfile_abort(&out);
-    return rc;
-}
-
-static int write_html(const void *what, FILE *out, struct fl_err *err)
-{
-    return fl_report_html(what, out, err);
-}
-
-static int write_md(const void *what, FILE *out, struct fl_err *err)
-{
-    return fl_report_md(what, out, err);
-}
-
-static int write_json(const void *what, FILE *out, struct fl_err *err)
-{
-    return fl_report_json(what, out, err);
-}
-
-static int write_svg(const void *what, FILE *out, struct fl_err *err)
-{
-    const struct fl_view_chart *c = what;
-    if (fwrite(c->svg, 1, c->svg_len, out) != c->svg_len)
-        return fl_fail_errno(err, "writing chart %s", c->id);
-    return FL_OK;
-}
-
 static int draw_chart(struct fl_view_chart *c, struct fl_err *err)
 {
     struct fl_plot_opts wide = { .format = FL_PLOT_SVG, .id = c->id };
@@ -298,50 +229,6 @@ static int draw_charts(struct fl_view *view, struct fl_err *err)
     return FL_OK;
 }
 
-/* Charts an earlier report left and this one does not have would be taken for its own. */
-static void remove_stale(const char *dir, const struct fl_view *view)
-{
-    for (size_t c = 0; fl_chart_at(c); c++)
-        for (unsigned k = 0; k <= 8; k++) {
-            char id[64], *path = NULL;
-            bool current = false;
-            snprintf(id, sizeof id, k ? "%s-%u" : "%s", fl_chart_at(c)->name, k);
-            for (size_t i = 0; i < view->n_charts; i++)
-                current |= view->charts[i].svg && strcmp(view->charts[i].id, id) == 0;
-            if (!current && asprintf(&path, "%s/%s.svg", dir, id) >= 0) {
-                unlink(path);
-                free(path);
-            }
-        }
-}
-
-static int write_folder(const char *dir, struct fl_view *view, const json_t *report,
-                        struct fl_err *err)
-{
-    char *charts = NULL;
-    if (asprintf(&charts, "%s/charts", dir) < 0)
-        return fl_nomem(err, "the report");
-    int rc = draw_charts(view, err);
-    if (rc == FL_OK)
-        rc = make_folder(charts, err);
-    if (rc == FL_OK)
-        remove_stale(charts, view);
-    for (size_t i = 0; rc == FL_OK && i < view->n_charts; i++) {
-        char name[96];
-        snprintf(name, sizeof name, "%s.svg", view->charts[i].id);
-        if (view->charts[i].svg)
-            rc = publish(charts, name, write_svg, &view->charts[i], err);
-    }
-    free(charts);
-    if (rc == FL_OK)
-        rc = publish(dir, "report.json", write_json, report, err);
-    if (rc == FL_OK)
-        rc = publish(dir, "report.md", write_md, view, err);
-    if (rc == FL_OK)
-        rc = publish(dir, "index.html", write_html, view, err);
-    return rc;
-}
-
 static void print_summary(const char *dir, const struct fl_view *view)
 {
     printf("%s/index.html\n%s\n", dir, view->verdict);
@@ -379,7 +266,9 @@ static int report_run(void *arg, int n, char **operands, struct fl_err *err)
     if (rc == FL_OK)
         rc = fl_view_new(report, command, why.msg[0] ? why.msg : NULL, &view, err);
     if (rc == FL_OK && cfg->out_dir)
-        rc = write_folder(cfg->out_dir, view, report, err);
+        rc = draw_charts(view, err);
+    if (rc == FL_OK && cfg->out_dir)
+        rc = report_folder_write(cfg->out_dir, view, report, err);
     if (rc == FL_OK && cfg->json)
         rc = fl_report_json(report, stdout, err);
     else if (rc == FL_OK)

@@ -73,6 +73,25 @@ sed 's/"sha256": *"./"sha256": "x/' r.json >changed.json
 status 0 "$faultline" report changed.json -o changed
 check "why there is no curve" has "has changed since the replay" changed/report.md
 
+# A report that cannot be written whole leaves what was there, and no more: files of at most
+# 128 KiB, which index.html with its charts is not; then something in its place.
+if command -v gnuplot >/dev/null; then
+    full() { (trap '' XFSZ && ulimit -f 128 && exec "$faultline" "$@"); }
+    sums() { find "$1" -type f -exec md5sum {} + | sort; find "$1" -type d | sort; }
+    status 1 full report loop.flt --ram 80K -o fresh/deep
+    check "the message says why" has "File too large" err.txt
+    check "no new folder is left" test ! -e fresh
+    mkdir mine
+    status 1 full report loop.flt --ram 80K -o mine
+    check "a folder that was there stays, empty" test -z "$(ls -A mine)"
+    mkdir mine/index.html
+    status 1 "$faultline" report loop.flt --ram 80K -o mine
+    check "and so with a folder in the way" test "$(ls -A mine)" = index.html
+    sums out >before.txt
+    status 1 full report loop.flt --ram 40K -o out
+    check "an older report stays whole" cmp -s before.txt <(sums out)
+fi
+
 # Damaged and foreign documents.
 head -c 100 r.json >cut.json
 echo '{"schema":"other/1"}' >foreign.json
