@@ -233,6 +233,26 @@ void fl_curve_find(const struct fl_table *curve, size_t series, struct fl_curve_
     free(p);
 }
 
+/* Where no run faults but some die, the deaths are the finding. False: nobody is killed. */
+static bool title_of_kills(struct fl_table *t)
+{
+    struct fl_curve_finding f = { 0 };
+    char killed[FL_FORMAT_BYTES];
+    size_t series = 0;
+    while (!f.killed && ++series < t->n_columns)
+        fl_curve_find(t, series, &f);
+    if (!f.killed)
+        return false;
+    bool others = t->n_columns > 2;
+    fl_format_bytes(killed, f.killed_ram_bytes);
+    fl_table_label(t, &t->title, "At %s and below a process is killed%s%s%s", killed,
+                   others ? " under " : "", others ? t->columns[series].name : "",
+                   f.vanish && f.worst_major == 0 && f.vanish_ram_bytes > f.killed_ram_bytes
+                       ? "; above there is no major fault"
+                       : "");
+    return true;
+}
+
 static void write_title(struct fl_table *t)
 {
     struct fl_curve_finding f;
@@ -250,9 +270,10 @@ static void write_title(struct fl_table *t)
     fl_format_bytes(last, fl_table_max(t, 0));
     if (!f.any)
         fl_table_label(t, &t->title, "At every size a process is killed");
-    else if (f.vanish && f.worst_major == 0)
-        fl_table_label(t, &t->title, "No major fault at any of these sizes%s%s", with, under);
-    else if (f.cliff)
+    else if (f.vanish && f.worst_major == 0) {
+        if (!title_of_kills(t))
+            fl_table_label(t, &t->title, "No major fault at any of these sizes%s%s", with, under);
+    } else if (f.cliff)
         fl_table_label(t, &t->title, "Major faults%s%s drop %u %% at %s%s%s", with, under,
                        (unsigned)(100.0 - (double)f.cliff_to * 100.0 / (double)f.cliff_from), cliff,
                        f.vanish ? " and vanish at " : "", f.vanish ? vanish : "");

@@ -109,7 +109,13 @@ static char *verdict_model(struct view_builder *b, const json_t *result,
 static char *verdict_many(struct view_builder *b)
 {
     const json_t *result, *least = NULL, *most = NULL;
+    size_t killed = 0;
     for (size_t i = 0; (result = fl_report_result(b->report, i)); i++) {
+        /* A run cut short has no number to compare. */
+        if (json_array_size(fl_document_at(result, "oom.kills")) > 0) {
+            killed++;
+            continue;
+        }
         uint64_t major = count_or_0(result, "faults.major");
         if (!least || major < count_or_0(least, "faults.major"))
             least = result;
@@ -118,6 +124,13 @@ static char *verdict_many(struct view_builder *b)
     }
     uint64_t low = count_or_0(least, "faults.major"), high = count_or_0(most, "faults.major");
     size_t n = fl_report_results(b->report);
+    if (killed == n)
+        return view_text(b, "In all %zu results a process is killed.", n);
+    if (killed > 0)
+        return view_text(b,
+                         "In %zu of %zu results a process is killed; of the rest, \"%s\" has the "
+                         "fewest major faults, %s.",
+                         killed, n, fl_document_text(least, "label"), view_count(low));
     if (low == high)
         return view_text(b, "All %zu results have %s major faults.", n, view_count(low));
     return view_text(

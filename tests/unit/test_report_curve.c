@@ -113,6 +113,51 @@ static void nothing_to_find_is_found_in_nothing(void **state)
     json_decref(report);
 }
 
+/* At 1 and 2 MiB of RAM: major faults or a kill, by swap size; no curve has a fault to show. */
+static void the_title_is(const uint64_t (*major)[2], const uint64_t *swap_bytes, size_t n,
+                         const char *title)
+{
+    json_t *points = json_array(), *report = fl_report_new();
+    struct fl_table *table = NULL;
+    for (size_t i = 0; i < 2 * n; i++) {
+        bool killed = major[i / 2][i % 2] == KILLED;
+        json_array_append_new(
+            points, json_pack("{s:I, s:s, s:i, s:I, s:i, s:I}", "ram_bytes",
+                              (json_int_t)((i % 2 + 1) * MIB), "policy", "lru", "minor", 9, "major",
+                              (json_int_t)(killed ? 0 : major[i / 2][i % 2]), "oom_kills", killed,
+                              "swap_bytes", (json_int_t)swap_bytes[i / 2]));
+    }
+    json_t *sweep = json_pack("{s:s, s:o}", "schema", "faultline.sweep/1", "points", points);
+    assert_int_equal(fl_document_check(sweep, "x", NULL), FL_OK);
+    assert_int_equal(fl_report_add(report, sweep, NULL), FL_OK);
+    assert_int_equal(fl_chart_find("curve")->build(report, 0, &table, NULL), FL_OK);
+    assert_string_equal(table->title, title);
+    fl_table_free(table);
+    json_decref(sweep);
+    json_decref(report);
+}
+
+static void where_none_faults_but_some_are_killed_the_title_says_so(void **state)
+{
+    (void)state;
+    static const uint64_t swaps[] = { 4096, 8192, 12288 };
+    the_title_is((const uint64_t[][2]){ { KILLED, 0 } }, swaps, 1,
+                 "At 1.0 MiB and below a process is killed; above there is no major fault");
+    /* survivors at 1 MiB alone: nothing is known above the kill */
+    the_title_is((const uint64_t[][2]){ { 0, KILLED } }, swaps, 1,
+                 "At 2.0 MiB and below a process is killed");
+    /* the kill is another curve's than the first without faults */
+    the_title_is((const uint64_t[][2]){ { 0, 0 }, { KILLED, 0 } }, swaps, 2,
+                 "At 1.0 MiB and below a process is killed under lru, swap 8.0 KiB; above there is "
+                 "no major fault");
+    the_title_is((const uint64_t[][2]){ { KILLED, KILLED }, { 0, 0 } }, swaps, 2,
+                 "At 2.0 MiB and below a process is killed under lru, swap 4.0 KiB");
+    the_title_is((const uint64_t[][2]){ { KILLED, 3 }, { 0, 0 } }, swaps, 2,
+                 "Major faults under lru, swap 4.0 KiB remain at every size up to 2.0 MiB");
+    the_title_is((const uint64_t[][2]){ { 0, 0 }, { 0, 0 }, { 0, 0 } }, swaps, 3,
+                 "No major fault at any of these sizes under lru, swap 4.0 KiB");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +166,7 @@ int main(void)
         cmocka_unit_test(vanishing_means_for_good),
         cmocka_unit_test(sizes_with_a_kill_are_no_points),
         cmocka_unit_test(nothing_to_find_is_found_in_nothing),
+        cmocka_unit_test(where_none_faults_but_some_are_killed_the_title_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

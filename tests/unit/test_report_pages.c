@@ -142,6 +142,36 @@ static void the_verdict_says_the_worst_first(void **state)
     json_decref(report);
 }
 
+/* The killed run's two faults are fewer than the others', and no merit. */
+static void a_killed_run_is_not_the_one_with_the_fewest_faults(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label;
+        int major;
+        bool killed;
+    } runs[] = { { "dies", 2, true }, { "good", 30, false }, { "bad", 400, false } };
+    json_t *report = fl_report_new();
+    struct fl_view *view;
+    for (size_t i = 0; i < 4; i++) {
+        json_t *kills = json_array(), *doc;
+        if (runs[i % 3].killed)
+            json_array_append_new(kills, json_pack("{s:s}", "comm", "cc1"));
+        doc = json_pack("{s:s, s:{s:s, s:s}, s:{s:i, s:i}, s:{s:o}}", "schema",
+                        "faultline.replay/1", "trace", "path", runs[i % 3].label, "fidelity",
+                        "exact", "faults", "minor", 5, "major", runs[i % 3].major, "oom", "kills",
+                        kills);
+        assert_int_equal(fl_report_add(report, doc, NULL), FL_OK);
+        json_decref(doc);
+    }
+    view = view_of(report);
+    assert_non_null(strstr(view->verdict, "In 2 of 4 results a process is killed; of the rest"));
+    assert_non_null(strstr(view->verdict, "good"));
+    assert_non_null(strstr(view->verdict, "has the fewest major faults, 30."));
+    fl_view_free(view);
+    json_decref(report);
+}
+
 static void an_empty_report_is_refused(void **state)
 {
     (void)state;
@@ -182,6 +212,7 @@ int main(void)
         cmocka_unit_test(hostile_names_stay_text_in_html),
         cmocka_unit_test(hostile_names_stay_text_in_markdown),
         cmocka_unit_test(the_verdict_says_the_worst_first),
+        cmocka_unit_test(a_killed_run_is_not_the_one_with_the_fewest_faults),
         cmocka_unit_test(an_empty_report_is_refused),
         cmocka_unit_test(inlined_pictures_have_ids_of_their_own_and_no_scripts),
     };
