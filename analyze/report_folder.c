@@ -51,7 +51,8 @@ static int make_folder(const char *path, size_t *new_length, struct fl_err *err)
     free(copy);
     if (stat(path, &st) != 0)
         return fl_fail_errno(err, "cannot create the folder %s", path);
-    return S_ISDIR(st.st_mode) ? FL_OK : fl_fail(err, FL_EUSAGE, "%s is not a folder", path);
+    errno = ENOTDIR;
+    return S_ISDIR(st.st_mode) ? FL_OK : fl_fail_errno(err, "cannot write a report to %s", path);
 }
 
 static void unmake_folder(const char *path, size_t new_length)
