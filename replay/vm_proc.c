@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Processes and threads, and the dispatch of a trace's events. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,15 @@ void vm_kill(struct vm *vm, uint32_t index)
     space_end(vm, mm);
 }
 
+/* An access that the processor refused: the tracer leaves it out and tells of the signal. */
+static void note_signal(struct vm *vm, const struct fl_event *ev)
+{
+    uint32_t i = vm_thread_process(vm, ev->thread);
+    if (ev->signal.signo == SIGSEGV && ev->signal.address != FL_NO_ADDRESS && i != UINT32_MAX &&
+        !vm->processes[i].killed)
+        vm->segv++;
+}
+
 int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
 {
     uint32_t i;
@@ -190,8 +200,8 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     case FL_EV_PROTECT:
     case FL_EV_REMAP:
     case FL_EV_ADVISE: return mm_event(vm, ev, err);
+    case FL_EV_SIGNAL: note_signal(vm, ev); return FL_OK;
     case FL_EV_THREAD_EXIT:
-    case FL_EV_SIGNAL:
     case FL_EV_FAULT:
     case FL_EV_LOST: break;
     }

@@ -144,7 +144,11 @@ static void put_memory_event(FILE *out, const struct fl_event *ev)
         fprintf(out, " advice=%" PRIu32, ev->advise.advice);
         break;
     case FL_EV_SIGNAL:
-        fprintf(out, " signo=%" PRIu32 " address=0x%" PRIx64, ev->signal.signo, ev->signal.address);
+        fprintf(out, " signo=%" PRIu32, ev->signal.signo);
+        if (ev->signal.address == FL_NO_ADDRESS)
+            fputs(" sent", out);
+        else
+            fprintf(out, " address=0x%" PRIx64, ev->signal.address);
         break;
     case FL_EV_FAULT:
         fprintf(out, " address=0x%" PRIx64 " ip=0x%" PRIx64, ev->fault.address, ev->fault.ip);

@@ -55,9 +55,10 @@ enum flr_slot_state {
     FLR_CLAIMED = 4, /* taken, not filled in yet */
 };
 
-#define FLR_OPENING 0ULL /* open_ticket: a ticket is being taken */
-#define FLR_IDLE (~0ULL) /* open_ticket: no segment open */
-#define FLR_SKIP (~0ULL) /* flr_segment.ticket: unused room at the ring's end */
+#define FLR_OPENING 0ULL       /* open_ticket: a ticket is being taken */
+#define FLR_IDLE (~0ULL)       /* open_ticket: no segment open */
+#define FLR_SKIP (~0ULL)       /* flr_segment.ticket: unused room at the ring's end */
+#define FLR_NO_ADDRESS (~0ULL) /* of a signal that was sent, not a fault */
 #define FLR_EXEC_NAME 3000u
 
 struct flr_slot {
@@ -136,7 +137,7 @@ enum flr_record {
     FLR_REC_PROTECT,      /* start, length, prot */
     FLR_REC_REMAP,        /* old start, old length, new start, new length */
     FLR_REC_ADVISE,       /* start, length, advice */
-    FLR_REC_SIGNAL,       /* number, address */
+    FLR_REC_SIGNAL,       /* number, address of a fault or FLR_NO_ADDRESS */
     FLR_REC_COMM,         /* tid, name */
     FLR_REC_ENDED,        /* wait status */
     FLR_REC_LIMIT,        /* enum flr_limit: something the tracer does otherwise than the kernel */

@@ -15,6 +15,7 @@
 #define FL_NO_THREAD UINT32_MAX
 #define FL_NO_MM UINT32_MAX
 #define FL_NO_FILE UINT32_MAX
+#define FL_NO_ADDRESS UINT64_MAX
 #define FL_EXIT_UNKNOWN INT32_MIN /* exit.status where the recorder was not told */
 
 enum fl_fidelity {
@@ -133,7 +134,7 @@ struct fl_event {
         } advise;
         struct { /* FL_EV_SIGNAL */
             uint32_t signo;
-            uint64_t address; /* si_addr for fault signals, else 0 */
+            uint64_t address; /* si_addr of a fault; FL_NO_ADDRESS: the signal was sent */
         } signal;
         struct { /* FL_EV_FAULT */
             uint64_t address, ip;

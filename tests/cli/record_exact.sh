@@ -70,6 +70,12 @@ at=$(record -o segv.flt -- "$workloads/exact_segv")
 same "31 repaired faults: each write counts once" "$(tally segv.flt "$at" 31)" "31 0 31"
 same "31 repaired faults: 31 signals" "$(count segv.flt 'signal signo=11')" 31
 ok "31 repaired faults: sound" sound segv.flt
+segv_of() { "$faultline" replay "$1" --frames 9999 --no-tlb --json | sed -n 's/.*"segv": \([0-9]*\).*/\1/p'; }
+same "31 repaired faults: the replay has 31 invalid accesses" "$(segv_of segv.flt)" 31
+record -o died.flt -- "$workloads/exact_segv" and-die >/dev/null
+same "died of a 32nd: the replay has it too" "$(segv_of died.flt)" 32
+record -o sent.flt -- sh -c 'kill -SEGV $$' >/dev/null
+same "a SIGSEGV that was sent is no invalid access" "$(segv_of sent.flt)" 0
 
 # ---- mappings --------------------------------------------------------------------
 record -o maps.flt -- "$workloads/exact_maps" >maps.out

@@ -112,6 +112,12 @@ void naive_process_event(struct world *w, const struct fl_event *ev)
         if (i != NONE)
             w->processes.at[i].oom_score_adj = ev->oom_adj.oom_score_adj;
         break;
+    case FL_EV_SIGNAL:
+        i = naive_process_of_thread(w, ev->thread);
+        if (i != NONE && !w->processes.at[i].killed && ev->signal.signo == 11 &&
+            ev->signal.address != FL_NO_ADDRESS)
+            w->res->segv++;
+        break;
     default: break;
     }
 }

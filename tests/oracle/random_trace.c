@@ -295,7 +295,12 @@ static void do_exit(struct gen *g, struct proc *p)
 static void do_small(struct gen *g, struct proc *p)
 {
     struct fl_event ev = { .kind = FL_EV_OOM_ADJ, .thread = p->threads[0] };
-    switch (below(g, 4)) {
+    switch (below(g, 5)) {
+    case 4:
+        ev.kind = FL_EV_SIGNAL;
+        ev.signal.signo = below(g, 4) ? 11 : 7;
+        ev.signal.address = below(g, 4) ? 0x1000 * below(g, 100) : FL_NO_ADDRESS;
+        break;
     case 0:
         ev.oom_adj.pid = p->pid;
         ev.oom_adj.oom_score_adj = random_adj(g);

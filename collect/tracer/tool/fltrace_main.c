@@ -108,7 +108,7 @@ void __wrap_vgPlain_kill_self(Int signo);
 void __wrap_vgPlain_kill_self(Int signo)
 {
     if ((UInt)signo != last_fault_signo)
-        put_signal((UInt)signo, 0);
+        put_signal((UInt)signo, FLR_NO_ADDRESS);
     put_ended((UInt)signo);
     __real_vgPlain_kill_self(signo);
 }
