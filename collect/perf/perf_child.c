@@ -72,16 +72,14 @@ static int run_child(void *arg)
     char byte;
     syscall(SYS_close, s->go[1]); /* so that the recorder's end is the only one */
     if (syscall(SYS_read, s->go[0], &byte, 1) != 1)
-        _exit(127); /* the recorder is gone, or thinks better of it */
+        return 127; /* the recorder is gone, or thinks better of it */
     sigprocmask(SIG_SETMASK, s->mask, NULL);
     syscall(SYS_getrusage, RUSAGE_SELF, s->before);
     syscall(SYS_execve, s->path, s->argv, environ);
     if (errno == ENOEXEC) /* a script without a first line for it */
         execvp(s->path, s->argv);
     int why = errno;
-    if (syscall(SYS_write, s->error[1], &why, sizeof why) != sizeof why)
-        _exit(126);
-    _exit(127);
+    return syscall(SYS_write, s->error[1], &why, sizeof why) == sizeof why ? 127 : 126;
 }
 
 static int open_pipes(int go[2], int error[2], struct fl_err *err)
