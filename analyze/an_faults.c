@@ -44,7 +44,7 @@ static void write_title(struct fl_table *out, const struct an_timeline *t,
                         const struct series *series, size_t n)
 {
     uint64_t total = 0, best = 0;
-    size_t biggest = 0, peak_row = 0;
+    size_t biggest = 0, half_row = 0;
     char count[FL_FORMAT_BYTES];
     for (size_t i = 0; i < n; i++) {
         uint64_t sum = an_timeline_sum(t, series[i].column);
@@ -55,27 +55,23 @@ static void write_title(struct fl_table *out, const struct an_timeline *t,
         if (__builtin_add_overflow(total, sum, &total))
             total = UINT64_MAX;
     }
-    uint64_t peak = 0;
-    for (size_t r = 0; r < t->n_rows; r++) {
-        uint64_t here = 0;
+    uint64_t so_far = 0;
+    for (size_t r = 0; r < t->n_rows && so_far < total / 2 + total % 2; r++) {
         for (size_t i = 0; i < n; i++)
-            here += an_timeline_get(t, r, series[i].column);
-        if (here > peak) {
-            peak = here;
-            peak_row = r;
-        }
+            so_far += an_timeline_get(t, r, series[i].column);
+        half_row = r;
     }
     fl_format_count(count, total);
     unsigned percent = (unsigned)((double)best * 100.0 / (double)total + 0.5);
-    unsigned where = (unsigned)((peak_row + 1) * 100 / t->n_rows);
+    unsigned where = (unsigned)((half_row + 1) * 100 / t->n_rows);
     char when[40] = "at the very start";
     if (where > 1)
-        snprintf(when, sizeof when, "%u %% into the run", where);
+        snprintf(when, sizeof when, "in the first %u %% of the run", where);
     if (n == 1)
-        fl_table_label(out, &out->title, "All %s faults are %s; most come %s", count,
+        fl_table_label(out, &out->title, "All %s faults are %s; half come %s", count,
                        series[0].words, when);
     else
-        fl_table_label(out, &out->title, "%s faults, %u %% of them %s; most come %s", count,
+        fl_table_label(out, &out->title, "%s faults, %u %% of them %s; half come %s", count,
                        percent, series[biggest].words, when);
 }
 

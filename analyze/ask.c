@@ -28,12 +28,12 @@ static uint64_t pages_of_size(const struct fl_size *size, uint64_t peak_pages)
 
 /* ---- the curve ----------------------------------------------------------------- */
 
-/* Sizes from 5 % to 105 % of the peak, without repeats. Returns how many. */
+/* Even sizes from 5 % of the peak to the peak, and 5 % more; without repeats. Returns how many. */
 static size_t curve_sizes(uint64_t peak_pages, uint32_t sizes[CURVE_SIZES])
 {
     size_t n = 0;
     for (unsigned i = 0; i < CURVE_SIZES; i++) {
-        uint64_t bp = 500 + (uint64_t)10000 * i / (CURVE_SIZES - 1);
+        uint64_t bp = i + 1 < CURVE_SIZES ? 500 + (uint64_t)9500 * i / (CURVE_SIZES - 2) : 10500;
         uint32_t frames = frames_of((peak_pages * bp + 9999) / 10000);
         if (n == 0 || frames != sizes[n - 1])
             sizes[n++] = frames;

@@ -139,7 +139,8 @@ static void man_options(const struct fl_opt *opts, FILE *out)
         if (o->arg)
             fprintf(out, " \\fI%s\\fR", o->arg);
         fputc('\n', out);
-        roff_text(o->help, out);
+        char help[FL_OPT_HELP_BYTES];
+        roff_text(fl_opt_help(o, help), out);
     }
 }
 

@@ -265,14 +265,27 @@ static void line_compared(struct view_builder *b, const json_t *result)
               view_count(count_or_0(result, "faults.major")), peak);
 }
 
-static void line_quality(struct view_builder *b, const json_t *result)
+/* Doubts that make the numbers other than they seem; these come before the findings. */
+static bool is_grave(const char *flag)
+{
+    static const char *const grave[] = { "partial",       "incomplete",   "lost",       "oom",
+                                         "damaged",       "killed",       "unrecorded", "native",
+                                         "counts_differ", "kernel_faults" };
+    for (size_t i = 0; i < FL_COUNT(grave); i++)
+        if (!strcmp(flag, grave[i]))
+            return true;
+    return false;
+}
+
+static void lines_quality(struct view_builder *b, const json_t *result, bool grave)
 {
     const json_t *quality = json_object_get(result, "quality"), *v;
+    unsigned said = 0;
     size_t i;
     json_array_foreach(quality, i, v)
     {
         const char *flag = fl_document_text(v, "flag"), *detail = fl_document_text(v, "detail");
-        if (flag && i < 2)
+        if (flag && is_grave(flag) == grave && said++ < 2)
             view_line(b, "Quality: %s%s%s.", flag, detail ? ": " : "", detail ? detail : "");
     }
 }
@@ -298,6 +311,7 @@ void view_findings(struct view_builder *b, const struct fl_table *curve)
     else
         b->view->verdict = verdict_model(b, first, &f);
     if (n == 1) {
+        lines_quality(b, first, true);
         line_peak(b, first);
         line_faults(b, first);
         line_leader(b, first, "by_process", "comm", "process");
@@ -307,7 +321,7 @@ void view_findings(struct view_builder *b, const struct fl_table *curve)
         line_curve(b, curve, &f, series);
     if (n == 1) {
         lines_model(b, first);
-        line_quality(b, first);
+        lines_quality(b, first, false);
     }
     for (size_t i = 0; n > 1 && i < n; i++)
         line_compared(b, fl_report_result(b->report, i));
