@@ -41,13 +41,16 @@ static void print_info(const struct fl_reader *r, const char *path, uint64_t pea
     fl_put_clean(stdout, path);
     printf("\n%-22s %s%s\n", "fidelity", fl_fidelity_name(fl_reader_fidelity(r)),
            fl_reader_complete(r) ? "" : ", PARTIAL");
-    print_row("accesses", fl_totals_accesses(t));
-    print_row("reads", t->reads);
-    print_row("writes", t->writes);
-    print_row("fetches", t->fetches);
-    print_row("syscall reads", t->syscall_reads);
-    print_row("syscall writes", t->syscall_writes);
-    print_row("runs", t->runs);
+    if (fl_reader_fidelity(r) != FL_FIDELITY_EVENTS) {
+        print_row("accesses", fl_totals_accesses(t));
+        print_row("reads", t->reads);
+        print_row("writes", t->writes);
+        print_row("fetches", t->fetches);
+        print_row("syscall reads", t->syscall_reads);
+        print_row("syscall writes", t->syscall_writes);
+        print_row("runs", t->runs);
+        print_row("distinct pages", t->distinct_pages);
+    }
     print_row("events", t->events);
     if (t->faults_minor + t->faults_major + t->faults_unknown) {
         print_row("minor faults", t->faults_minor);
@@ -57,7 +60,6 @@ static void print_info(const struct fl_reader *r, const char *path, uint64_t pea
     print_row("lost events", t->lost_events);
     print_row("processes", t->processes);
     print_row("threads", t->threads);
-    print_row("distinct pages", t->distinct_pages);
     if (peak != UINT64_MAX)
         printf("%-22s %" PRIu64 " pages, %s\n", "peak resident", peak,
                fl_format_bytes(bytes, peak * FL_PAGE_BYTES));

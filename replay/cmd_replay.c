@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+#include <faultline/quality.h>
 #include <unistd.h>
 
 #include "cmd_common.h"
@@ -25,20 +27,19 @@ static const struct fl_opt replay_opts[] = {
     { "frames", 0, FL_OPT_UINT, offsetof(struct replay_cfg, frames), "N", NULL,
       "memory as a number of 4 KiB data frames, instead of --ram", NULL },
     { "swap", 0, FL_OPT_SIZE, offsetof(struct replay_cfg, swap), "SIZE", "max",
-      "swap area; a full one ends in an OOM kill (default: max)", NULL },
+      "swap area; a full one ends in an OOM kill", NULL },
     { "policy", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, policy), "NAME", "lru",
-      "replacement policy, see 'faultline policies' (default: lru)", fl_policy_name_at },
+      "replacement policy, see 'faultline policies'", fl_policy_name_at },
     { "scope", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, scope), "SCOPE", "machine",
       "memcg or machine; textbook policies charge data pages only, so both are the same to them",
       scope_at },
     { "machine", 0, FL_OPT_STRING, offsetof(struct replay_cfg, machine), "NAME|FILE", "skylake-sp",
-      "TLB and page-table depth: one of 'faultline machines', or a file that holds such an object "
-      "(default: skylake-sp)",
+      "TLB and page-table depth: one of 'faultline machines', or a file that holds such an object ",
       NULL },
     { "no-tlb", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_tlb), NULL, NULL,
       "leave the TLB out: faster, and no `tlb` in the result", NULL },
     { "seed", 0, FL_OPT_UINT, offsetof(struct replay_cfg, seed), "N", "1",
-      "seed of the policy `random` (default: 1)", NULL },
+      "seed of the policy `random`", NULL },
     { "partial", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, partial), NULL, NULL,
       "accept a damaged trace and replay its good part", NULL },
     { "output", 'o', FL_OPT_STRING, offsetof(struct replay_cfg, out), "R.json", NULL,
@@ -61,24 +62,47 @@ static void print_pages(FILE *out, const char *name, uint64_t pages)
             fl_format_bytes(bytes, pages * FL_PAGE_BYTES));
 }
 
-static void print_result(FILE *out, const struct fl_result *res, const struct fl_reader *r)
+static void print_faults(FILE *out, const struct fl_result *res, bool major)
 {
-    const struct fl_replay_opts *o = &res->opts;
-    char ram[FL_FORMAT_BYTES], swap[FL_FORMAT_BYTES];
-    fprintf(out, "policy %s, %s of RAM, %s of swap, fidelity %s\n\n", o->policy->name,
-            o->frames == FL_FRAMES_UNLIMITED ? "no limit"
-                                             : fl_format_bytes(ram, o->frames * FL_PAGE_BYTES),
-            o->swap_pages == UINT64_MAX ? "no limit"
-                                        : fl_format_bytes(swap, o->swap_pages * FL_PAGE_BYTES),
-            fl_fidelity_name(fl_reader_fidelity(r)));
-    print_count(out, "minor faults", res->minor);
-    print_count(out, "major faults", res->major);
+    print_count(out, major ? "major faults" : "minor faults", major ? res->major : res->minor);
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
-        if (res->faults[c]) {
+        if (res->faults[c] && fl_cause_is_major((enum fl_cause)c) == major) {
             char label[32];
             snprintf(label, sizeof label, "  by %s", fl_cause_name((enum fl_cause)c));
             print_count(out, label, res->faults[c]);
         }
+}
+
+static void print_tlb(FILE *out, const struct fl_tlb_counts *level)
+{
+    char lookups[FL_FORMAT_BYTES], misses[FL_FORMAT_BYTES];
+    fprintf(out, "  TLB %-18s %20s   %s missed\n", level->name,
+            fl_format_count(lookups, level->lookups), fl_format_count(misses, level->misses));
+}
+
+static void print_quality(FILE *out, const struct fl_reader *r)
+{
+    const char *key, *value;
+    for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++)
+        if (!strncmp(key, FL_QUALITY_PREFIX, strlen(FL_QUALITY_PREFIX))) {
+            fprintf(out, "  quality: %s: ", key + strlen(FL_QUALITY_PREFIX));
+            fl_put_clean(out, value);
+            fputc('\n', out);
+        }
+}
+
+static void print_result(FILE *out, const struct fl_result *res, const struct fl_reader *r)
+{
+    const struct fl_replay_opts *o = &res->opts;
+    char ram[FL_FORMAT_BYTES], swap[FL_FORMAT_BYTES];
+    fprintf(out, "policy %s, RAM %s, swap %s, fidelity %s\n\n", o->policy->name,
+            o->frames == FL_FRAMES_UNLIMITED ? "unlimited"
+                                             : fl_format_bytes(ram, o->frames * FL_PAGE_BYTES),
+            o->swap_pages == UINT64_MAX ? "unlimited"
+                                        : fl_format_bytes(swap, o->swap_pages * FL_PAGE_BYTES),
+            fl_fidelity_name(fl_reader_fidelity(r)));
+    print_faults(out, res, false);
+    print_faults(out, res, true);
     if (res->segv)
         print_count(out, "invalid accesses", res->segv);
     print_pages(out, "resident peak", res->resident_peak_pages);
@@ -89,10 +113,10 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
     print_count(out, "page tables peak", res->page_tables_peak);
     print_pages(out, "saved by sharing", res->saved_pages);
     for (uint32_t i = 0; i < res->n_tlb; i++)
-        fprintf(out, "  TLB %-4s lookups %16" PRIu64 "   misses %14" PRIu64 "\n", res->tlb[i].name,
-                res->tlb[i].lookups, res->tlb[i].misses);
+        print_tlb(out, &res->tlb[i]);
     if (res->n_tlb)
         print_count(out, "page walks", res->walks);
+    print_quality(out, r);
     for (size_t i = 0; i < res->n_oom_kills; i++)
         fprintf(out, "  OOM: killed %s (pid %u), badness %" PRId64 ", after %" PRIu64 " accesses\n",
                 res->oom_kills[i].comm, res->oom_kills[i].pid, res->oom_kills[i].badness,

@@ -42,10 +42,10 @@ json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *s
     json_object_set_new(o, "syscall_reads", u64(t->syscall_reads));
     json_object_set_new(o, "syscall_writes", u64(t->syscall_writes));
     json_object_set_new(o, "runs", u64(t->runs));
+    json_object_set_new(o, "distinct_pages", u64(t->distinct_pages));
     json_object_set_new(o, "events", u64(t->events));
     json_object_set_new(o, "processes", u64(t->processes));
     json_object_set_new(o, "threads", u64(t->threads));
-    json_object_set_new(o, "distinct_pages", u64(t->distinct_pages));
     if (fl_reader_fidelity(r) <= FL_FIDELITY_PAGE_EXACT)
         json_object_set_new(o, "peak_resident_pages", u64(peak_pages));
     json_object_set_new(o, "lost_events", u64(t->lost_events));

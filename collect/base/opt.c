@@ -192,6 +192,14 @@ void fl_wrap(const char *text, size_t len, size_t column, size_t indent, FILE *o
     fputc('\n', out);
 }
 
+const char *fl_opt_help(const struct fl_opt *opt, char buf[FL_OPT_HELP_BYTES])
+{
+    if (!opt->def)
+        return opt->help;
+    snprintf(buf, FL_OPT_HELP_BYTES, "%s (default: %s)", opt->help, opt->def);
+    return buf;
+}
+
 void fl_opts_help(const struct fl_opt *opts, FILE *out)
 {
     for (const struct fl_opt *o = opts; o->name; o++) {
@@ -203,6 +211,8 @@ void fl_opts_help(const struct fl_opt *opts, FILE *out)
         fprintf(out, "%-*s", HELP_INDENT, left);
         if (strlen(left) >= HELP_INDENT)
             fprintf(out, "\n%*s", HELP_INDENT, "");
-        fl_wrap(o->help, strlen(o->help), HELP_INDENT, HELP_INDENT, out);
+        char help[FL_OPT_HELP_BYTES];
+        const char *text = fl_opt_help(o, help);
+        fl_wrap(text, strlen(text), HELP_INDENT, HELP_INDENT, out);
     }
 }

@@ -101,11 +101,11 @@ static const struct fl_opt check_opts[] = {
       .kind = FL_OPT_STRING,
       .at = offsetof(struct check_cfg, salvage),
       .arg = "OUT",
-      .help = "Write what is good as a sound trace to OUT" },
+      .help = "write what is good as a sound trace to OUT" },
     { .name = "json",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct check_cfg, json),
-      .help = "Print the verdict as JSON" },
+      .help = "print the verdict as JSON" },
     FL_OPT_END,
 };
 

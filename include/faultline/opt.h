@@ -54,6 +54,10 @@ struct fl_opt {
 int fl_opts_parse(const struct fl_opt *opts, void *cfg, int argc, char **argv, bool stop_at_operand,
                   int *first_operand, struct fl_err *err);
 
+/** fl_opt_help - what @opt does and its default, in @buf or as it stands. */
+#define FL_OPT_HELP_BYTES 512
+const char *fl_opt_help(const struct fl_opt *opt, char buf[FL_OPT_HELP_BYTES]);
+
 /** fl_opts_help - the option list of `--help`, aligned and wrapped at 79 columns. */
 void fl_opts_help(const struct fl_opt *opts, FILE *out);
 
