@@ -13,6 +13,7 @@
 
 #define PGTABLE_BITS 9u
 #define PGTABLE_ENTRIES (1u << PGTABLE_BITS)
+#define PGTABLE_LEVELS_MAX 5u /* covers every address: for passes that report no tables */
 
 struct pgtable_node;
 

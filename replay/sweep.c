@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <faultline/units.h>
 
 #include "future.h"
 #include "grow.h"
@@ -165,12 +164,11 @@ static int do_runs(struct sweep *s, const struct fl_runs *runs)
 
 static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **points, size_t n)
 {
-    const struct fl_machine *machine = fl_machine_at(0);
     struct vm_hooks hooks = { .arg = s, .contents_gone = on_contents_gone };
     bool curve = false, future = false;
     int rc = FL_OK;
 
-    vm_init(&s->vm, r, machine->levels, &hooks);
+    vm_init(&s->vm, r, PGTABLE_LEVELS_MAX, &hooks);
     s->paging = calloc(n, sizeof *s->paging);
     s->replayed = calloc(n, sizeof *s->replayed);
     if (!s->paging || !s->replayed)
@@ -189,7 +187,7 @@ static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **p
     if (rc == FL_OK && curve)
         rc = lru_curve_new(&s->curve, s->err);
     if (rc == FL_OK && future)
-        rc = future_build(r, machine->levels, &s->future, s->err);
+        rc = future_build(r, PGTABLE_LEVELS_MAX, &s->future, s->err);
     return rc == FL_OK ? fl_reader_rewind(r, s->err) : rc;
 }
 
@@ -303,38 +301,5 @@ int fl_sweep(struct fl_reader *r, struct fl_sweep_point *points, size_t n,
     if (rc == FL_OK && n_together)
         rc = sweep_together(r, together, n_together, progress, arg, err);
     free(together);
-    return rc;
-}
-
-int fl_footprint(struct fl_reader *r, uint64_t *peak_pages, struct fl_err *err)
-{
-    struct fl_item item;
-    struct vm vm;
-    if (fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
-        return fl_fail(err, FL_EDATA,
-                       "a trace of fidelity '%s' does not tell its peak resident set; record it "
-                       "with --mode exact",
-                       fl_fidelity_name(fl_reader_fidelity(r)));
-    int rc = fl_reader_rewind(r, err);
-
-    vm_init(&vm, r, fl_machine_at(0)->levels, NULL);
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
-           item.kind != FL_ITEM_END) {
-        if (item.kind == FL_ITEM_EVENT) {
-            rc = vm_event(&vm, &item.event, err);
-            continue;
-        }
-        const struct fl_runs *runs = &item.runs;
-        rc = vm_new_pages(&vm, err);
-        for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
-            uint32_t c;
-            uint8_t info;
-            rc = vm_run(&vm, runs->page[i],
-                        run_need(runs->reads[i], runs->writes[i], runs->fetches[i]), runs->actor,
-                        &c, &info, err);
-        }
-    }
-    *peak_pages = vm.cs.live_peak;
-    vm_fini(&vm);
     return rc;
 }
