@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "future.h"
 #include "grow.h"
 #include "lru_curve.h"
