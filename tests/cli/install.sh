@@ -5,7 +5,7 @@
 set -u
 build=$(realpath "$(dirname "$1")/..")
 workloads=$(realpath "$2")
-for tool in cmake pkg-config perl jq; do
+for tool in cmake ninja pkg-config perl jq; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
 done
 [ -f "$build/CMakeCache.txt" ] || { echo "skipped: $1 is in no build folder"; exit 77; }
@@ -118,7 +118,7 @@ find_package(faultline 0.1 REQUIRED)
 add_executable(own own.c)
 target_link_libraries(own PRIVATE faultline::faultline)
 C
-cmake -S cmake -B cmake/b -DCMAKE_C_COMPILER="$cc" -DCMAKE_C_FLAGS="$cflags" \
+cmake -G Ninja -S cmake -B cmake/b -DCMAKE_C_COMPILER="$cc" -DCMAKE_C_FLAGS="$cflags" \
     -DCMAKE_PREFIX_PATH="$prefix" >log 2>&1 && cmake --build cmake/b >>log 2>&1
 ok "a program builds with find_package(faultline)" test -x cmake/b/own || tail -5 log
 ok "and runs: 9 misses" test "$(cmake/b/own b.flt)" = 9
