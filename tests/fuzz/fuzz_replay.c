@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The model over any trace that reads at all: its events and runs need not make sense. */
+#include <faultline/replay.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void replay(struct fl_reader *r, uint32_t frames, uint64_t swap_pages, const char *policy,
+                   bool no_tlb)
+{
+    struct fl_replay_opts opts = { .frames = frames,
+                                   .swap_pages = swap_pages,
+                                   .policy = fl_policy_find(policy),
+                                   .no_tlb = no_tlb,
+                                   .seed = 1 };
+    struct fl_result *result = NULL;
+    struct fl_err err;
+    if (fl_replay(r, &opts, &result, &err) == FL_OK)
+        fl_result_free(result);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fl_reader *r;
+    if (fl_reader_open_mem(data, size, FL_READ_PARTIAL, &r, NULL) != FL_OK)
+        return 0;
+    replay(r, 3, UINT64_MAX, "lru", false);
+    replay(r, 2, 1, "clock", true);
+    struct fl_sweep_point points[] = {
+        { .policy = fl_policy_find("lru"), .frames = 2, .swap_pages = UINT64_MAX },
+        { .policy = fl_policy_find("fifo"), .frames = 5, .swap_pages = UINT64_MAX },
+    };
+    fl_sweep(r, points, 2, NULL, NULL, NULL);
+    fl_reader_free(r);
+    return 0;
+}
