@@ -197,8 +197,9 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
 
     if (has_ram == (cfg->frames != 0))
         return fl_fail(err, FL_EUSAGE,
-                       has_ram ? "give --ram or --frames, not both"
-                               : "how much memory? give --ram SIZE or --frames N, at least one page");
+                       has_ram
+                           ? "give --ram or --frames, not both"
+                           : "how much memory? give --ram SIZE or --frames N, at least one page");
     if (cfg->frames >= FL_FRAMES_UNLIMITED)
         return fl_fail(err, FL_EUSAGE, "--frames: at most %u", FL_FRAMES_UNLIMITED - 1);
     int rc = choose_machine(cfg->machine, &machine, &loaded, err);
