@@ -213,9 +213,9 @@ static int finish_stdout(int status)
 static int complain(const struct fl_cmd *cmd, int code, const struct fl_err *err)
 {
     fprintf(stderr, "faultline%s%s: %s\n", cmd ? " " : "", cmd ? cmd->name : "", err->msg);
-    if (cmd && cmd->fail_status)
-        return cmd->fail_status;
-    return fl_exit_code(code);
+    if (err->exit_status)
+        return err->exit_status;
+    return cmd && cmd->fail_status ? cmd->fail_status : fl_exit_code(code);
 }
 
 static int run_command(const struct fl_cmd *cmd, int argc, char **argv)

@@ -117,12 +117,10 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
     while (strcmp(mode->name, cfg->mode) != 0)
         mode++;
     int rc = mode->run(&record, &status, err);
-    if (rc != FL_OK && status.exec_status) {
-        fl_note("record: %s", err->msg);
-        return status.exec_status;
-    }
-    if (rc != FL_OK)
+    if (rc != FL_OK) {
+        err->exit_status = status.exec_status;
         return rc;
+    }
     if (!cfg->quiet) {
         say_missing(&status);
         say_summary(cfg, &status);

@@ -30,6 +30,7 @@ struct fl_err {
     int code;              /* enum fl_code */
     int sys_errno;         /* errno of the failing system call, or 0 */
     uint64_t offset_bytes; /* where in the input, when that is meaningful */
+    int exit_status;       /* what the process should exit with; 0: what @code says */
     char msg[512];         /* one line, no newline at its end */
 };
 
