@@ -9,48 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define STACK_BYTES 65536u
-
-/* 0: runnable; 126; 127. */
-static int judge(const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return errno == EACCES ? 126 : 127;
-    return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? 0 : 126;
-}
-
-int fl_child_find(const char *name, char path[FL_CHILD_PATH_BYTES])
-{
-    snprintf(path, FL_CHILD_PATH_BYTES, "%s", name);
-    if (strchr(name, '/'))
-        return judge(name);
-    const char *dirs = getenv("PATH");
-    char fallback[256];
-    if (!dirs) {
-        size_t n = confstr(_CS_PATH, fallback, sizeof fallback);
-        dirs = n && n <= sizeof fallback ? fallback : "/bin:/usr/bin";
-    }
-    int verdict = 127;
-    for (const char *dir = dirs; *name;) {
-        size_t n = strcspn(dir, ":");
-        snprintf(path, FL_CHILD_PATH_BYTES, "%.*s%s%s", (int)n, dir, n ? "/" : "", name);
-        int one = judge(path);
-        if (one == 0)
-            return 0;
-        if (one == 126)
-            verdict = 126;
-        if (!dir[n])
-            break;
-        dir += n + 1;
-    }
-    return verdict;
-}
 
 /* What the child needs; in the recorder's memory, which it shares until its exec. */
 struct start {

@@ -24,17 +24,9 @@ struct fl_child {
     struct rusage usage; /* its own and that of the children it waited for, since exec */
 };
 
-#define FL_CHILD_PATH_BYTES 4096
-
-/**
- * fl_child_find - look @name up as execvp(3) would. @path: the file found.
- * Returns: 0, or the status a shell gives for it: 126 cannot be run, 127 not found.
- */
-int fl_child_find(const char *name, char path[FL_CHILD_PATH_BYTES]);
-
 /**
  * fl_child_spawn - a child that waits for fl_child_go(), in our memory until its exec.
- * @path: from fl_child_find(). @mask: its signal mask after exec. These, @argv and @child stay
+ * @path: from fl_command_find(). @mask: its signal mask after exec. These, @argv and @child stay
  * where they are until fl_child_free().
  */
 int fl_child_spawn(struct fl_child *child, const char *path, char **argv, const sigset_t *mask,

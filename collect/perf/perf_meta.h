@@ -15,7 +15,4 @@
 int fl_perf_meta(struct fl_meta *meta, const struct fl_record_opts *opts,
                  const struct fl_perf_set *set, struct fl_err *err);
 
-/** fl_shell_quote - @argv as a shell would take it back, malloc'ed; NULL: out of memory. */
-char *fl_shell_quote(char *const *argv);
-
 #endif

@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <faultline/command.h>
 #include <faultline/record.h>
 #include <faultline/units.h>
 
@@ -50,7 +51,7 @@ struct session {
     struct fl_tree *tree;
     struct fl_writer *writer;
     struct fl_meta *meta;
-    char exec_path[4096], command_path[FL_CHILD_PATH_BYTES];
+    char exec_path[4096], command_path[FL_COMMAND_PATH_BYTES];
     sigset_t old_mask;
     struct sigaction old_chld;
     bool mask_changed;
@@ -231,7 +232,7 @@ static int start(struct session *s, struct fl_err *err)
     int rc = fl_child_go(&s->child, &why, err);
     if (rc != FL_OK)
         return rc;
-    if (why) /* what fl_child_find() could not see: a missing interpreter, a broken binary */
+    if (why) /* what fl_command_find() could not see: a missing interpreter, a broken binary */
         return not_run(s, why == ENOENT ? 127 : 126, why, err);
     s->status->started = true;
     return FL_OK;
@@ -454,7 +455,7 @@ int fl_record_events(const struct fl_record_opts *opts, struct fl_record_status 
     s->opts = opts;
     s->status = status;
     s->signal_fd = s->child.go_fd = s->child.error_fd = -1;
-    int verdict = fl_child_find(opts->argv[0], s->command_path);
+    int verdict = fl_command_find(opts->argv[0], s->command_path);
     int rc = verdict ? not_run(s, verdict, 0, err) : set_up(s, err);
     if (rc == FL_OK)
         rc = start(s, err);

@@ -12,43 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <faultline/command.h>
+
 #include "exact.h"
 
 /* ---- the command ----------------------------------------------------------------- */
-
-/* What execve would say of @path: 0, EACCES or ENOENT. */
-static int runnable(const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return errno == EACCES ? EACCES : ENOENT;
-    return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? 0 : EACCES;
-}
-
-/* As execvp searches; @path gets the file. Returns 0, EACCES or ENOENT. */
-static int search(const char *name, char path[PATH_MAX])
-{
-    const char *dirs = getenv("PATH"), *end;
-    int worst = ENOENT;
-    if (strchr(name, '/') != NULL) {
-        snprintf(path, PATH_MAX, "%s", name);
-        return runnable(path);
-    }
-    if (dirs == NULL)
-        dirs = "/bin:/usr/bin";
-    for (; *name != 0; dirs = end + 1) {
-        end = strchrnul(dirs, ':');
-        snprintf(path, PATH_MAX, "%.*s%s%s", (int)(end - dirs), dirs, end > dirs ? "/" : "", name);
-        int rc = runnable(path);
-        if (rc == 0)
-            return 0;
-        if (rc == EACCES)
-            worst = EACCES;
-        if (*end == 0)
-            break;
-    }
-    return worst;
-}
 
 static int check_machine(const char *path, struct fl_err *err)
 {
@@ -80,12 +48,11 @@ static int check_machine(const char *path, struct fl_err *err)
 
 int fl_exact_check_command(const char *name, int *exec_status, struct fl_err *err)
 {
-    char path[PATH_MAX];
-    int why = search(name, path);
-    *exec_status = why == 0 ? 0 : why == EACCES ? 126 : 127;
-    if (why == ENOENT)
+    char path[FL_COMMAND_PATH_BYTES];
+    *exec_status = fl_command_find(name, path);
+    if (*exec_status == 127)
         return fl_fail(err, FL_EUSAGE, "%s: command not found; give its path, or check PATH", name);
-    if (why == EACCES)
+    if (*exec_status)
         return fl_fail(err, FL_EUSAGE, "%s: cannot be executed; check its permissions", name);
     return check_machine(path, err);
 }

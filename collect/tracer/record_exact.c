@@ -10,68 +10,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <faultline/command.h>
 #include <faultline/hostinfo.h>
 
 #include "exact.h"
 
 /* ---- metadata -------------------------------------------------------------------- */
 
-static bool is_plain(const char *word)
-{
-    return *word != 0 && word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                           "0123456789_-+=./:,@%^")] == 0;
-}
-
-/* @argv quoted for a shell; malloc'ed. */
-static char *quote_command(char **argv)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *f = open_memstream(&text, &len);
-    if (f == NULL)
-        return NULL;
-    for (size_t i = 0; argv[i] != NULL; i++) {
-        fputs(i ? " " : "", f);
-        if (is_plain(argv[i])) {
-            fputs(argv[i], f);
-            continue;
-        }
-        fputc('\'', f);
-        for (const char *p = argv[i]; *p != 0; p++)
-            *p == '\'' ? fputs("'\\''", f) : fputc(*p, f);
-        fputc('\'', f);
-    }
-    return fclose(f) == 0 ? text : NULL;
-}
-
-static int command_meta(struct fl_meta *meta, const struct fl_record_opts *opts, struct fl_err *err)
-{
-    if (opts->redact)
-        return fl_meta_set(meta, "record.redacted", "1", err);
-    char *command = quote_command(opts->argv), *cwd = getcwd(NULL, 0);
-    int rc = command ? fl_meta_set(meta, "command.argv", command, err)
-                     : fl_nomem(err, "the command line");
-    if (rc == FL_OK && cwd != NULL)
-        rc = fl_meta_set(meta, "command.cwd", cwd, err);
-    free(command);
-    free(cwd);
-    return rc;
-}
-
 static int header_meta(struct fl_meta *meta, const struct fl_record_opts *opts, struct fl_err *err)
 {
-    char text[32];
-    time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    int rc = command_meta(meta, opts, err);
-    if (rc == FL_OK)
-        rc = fl_meta_set(meta, "record.mode", "exact", err);
-    if (rc == FL_OK)
-        rc = fl_meta_set(meta, "record.time", text, err);
-    if (rc == FL_OK)
-        rc = fl_meta_set(meta, "record.tool", FAULTLINE_VERSION, err);
+    int rc = fl_command_meta(meta, opts->argv, opts->redact, "exact", err);
     if (rc == FL_OK)
         rc = fl_meta_set(meta, "quality.cpuid",
                          "AVX-512 was hidden from the program: code paths chosen by CPUID may "

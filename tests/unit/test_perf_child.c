@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <faultline/command.h>
+
 #include "perf_child.h"
 
 struct fix {
@@ -70,16 +72,16 @@ static void set_path(const char *first, const char *second)
 static void child_find_takes_the_first_in_path_that_can_be_run(void **state)
 {
     struct fix *f = *state;
-    char found[FL_CHILD_PATH_BYTES], want[256];
+    char found[FL_COMMAND_PATH_BYTES], want[256];
     char *saved = strdup(getenv("PATH"));
     set_path(f->without, f->with_tool);
     snprintf(want, sizeof want, "%s/tool", f->with_tool);
-    assert_int_equal(fl_child_find("tool", found), 0);
+    assert_int_equal(fl_command_find("tool", found), 0);
     assert_string_equal(found, want);
-    assert_int_equal(fl_child_find("missing", found), 127);
-    assert_int_equal(fl_child_find("", found), 127);
+    assert_int_equal(fl_command_find("missing", found), 127);
+    assert_int_equal(fl_command_find("", found), 127);
     set_path(f->without, "/nowhere");
-    assert_int_equal(fl_child_find("tool", found), 126);
+    assert_int_equal(fl_command_find("tool", found), 126);
     setenv("PATH", saved, 1);
     free(saved);
 }
@@ -87,14 +89,14 @@ static void child_find_takes_the_first_in_path_that_can_be_run(void **state)
 static void child_find_takes_a_name_with_a_slash_as_it_is(void **state)
 {
     struct fix *f = *state;
-    char found[FL_CHILD_PATH_BYTES], path[256];
+    char found[FL_COMMAND_PATH_BYTES], path[256];
     snprintf(path, sizeof path, "%s/tool", f->without);
-    assert_int_equal(fl_child_find(path, found), 126);
+    assert_int_equal(fl_command_find(path, found), 126);
     snprintf(path, sizeof path, "%s/tool", f->with_tool);
-    assert_int_equal(fl_child_find(path, found), 0);
+    assert_int_equal(fl_command_find(path, found), 0);
     assert_string_equal(found, path);
-    assert_int_equal(fl_child_find(f->dir, found), 126); /* a directory */
-    assert_int_equal(fl_child_find("/no/such/file", found), 127);
+    assert_int_equal(fl_command_find(f->dir, found), 126); /* a directory */
+    assert_int_equal(fl_command_find("/no/such/file", found), 127);
 }
 
 static void child_does_not_run_before_it_is_let_go(void **state)

@@ -7,13 +7,15 @@
 
 #include <cmocka.h>
 
+#include <faultline/command.h>
+
 #include "perf_meta.h"
 
 static void command_line_is_quoted_so_that_a_shell_takes_it_back(void **state)
 {
     (void)state;
     char *argv[] = { "sh", "-c", "echo 'a b' $x", "", "k=v", NULL };
-    char *line = fl_shell_quote(argv);
+    char *line = fl_command_quote(argv);
     assert_string_equal(line, "sh -c 'echo '\\''a b'\\'' $x' '' k=v");
     free(line);
 }
