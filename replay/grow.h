@@ -15,6 +15,14 @@ static inline uint32_t grow_room(uint32_t room)
     return room ? room * 2 : 256;
 }
 
+/** grow_room_for - the first size from @room up that holds @n; 0 as above. */
+static inline uint32_t grow_room_for(uint32_t room, uint64_t n)
+{
+    while (room < n && (room = grow_room(room)))
+        ;
+    return room;
+}
+
 static inline bool grow_bytes(void **at, size_t n, size_t size)
 {
     void *bigger = reallocarray(*at, n, size);

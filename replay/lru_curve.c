@@ -194,12 +194,11 @@ static uint32_t hole_pop(struct lru_curve *k)
 
 static bool depth_reserve(struct lru_curve *k, uint32_t depth)
 {
-    uint32_t room = k->depth_room;
-    if (depth < room)
+    if (depth < k->depth_room)
         return true;
-    while (room <= depth)
-        if (!(room = grow_room(room)))
-            return false;
+    uint32_t room = grow_room_for(k->depth_room, (uint64_t)depth + 1);
+    if (!room)
+        return false;
     struct histogram *all[] = { &k->plain[0], &k->plain[1], &k->mapped[0], &k->mapped[1],
                                 &k->written };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -213,13 +212,10 @@ static bool depth_reserve(struct lru_curve *k, uint32_t depth)
 
 static bool contents_reserve(struct lru_curve *k, uint32_t c)
 {
-    uint32_t room = k->room;
-    if (c < room)
+    if (c < k->room)
         return true;
-    while (room <= c)
-        if (!(room = grow_room(room)))
-            return false;
-    if (!grow(&k->time, room) || !grow(&k->deepest, room) || !grow(&k->flags, room))
+    uint32_t room = grow_room_for(k->room, (uint64_t)c + 1);
+    if (!room || !grow(&k->time, room) || !grow(&k->deepest, room) || !grow(&k->flags, room))
         return false;
     for (uint32_t i = k->room; i < room; i++)
         k->time[i] = NO_TIME;

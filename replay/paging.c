@@ -28,13 +28,8 @@ int paging_room(struct paging *p, uint32_t n_contents, struct fl_err *err)
 {
     if (n_contents <= p->room)
         return FL_OK;
-    uint32_t room = p->room;
-    while (room < n_contents) {
-        room = grow_room(room);
-        if (!room)
-            return fl_nomem(err, "pages");
-    }
-    if (!grow(&p->where, room) || !grow(&p->state, room))
+    uint32_t room = grow_room_for(p->room, n_contents);
+    if (!room || !grow(&p->where, room) || !grow(&p->state, room))
         return fl_nomem(err, "pages");
     for (uint32_t c = p->room; c < room; c++) {
         p->where[c] = WHERE_NEW;

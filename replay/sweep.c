@@ -82,13 +82,10 @@ static int curve_batch(struct sweep *s)
 
 static int contents_room(struct sweep *s)
 {
-    uint32_t room = s->contents_room;
-    if (s->vm.cs.n <= room)
+    if (s->vm.cs.n <= s->contents_room)
         return FL_OK;
-    while (room < s->vm.cs.n)
-        if (!(room = grow_room(room)))
-            return fl_nomem(s->err, "sweep");
-    if (!grow(&s->batch_of, room) || !grow(&s->place_of, room))
+    uint32_t room = grow_room_for(s->contents_room, s->vm.cs.n);
+    if (!room || !grow(&s->batch_of, room) || !grow(&s->place_of, room))
         return fl_nomem(s->err, "sweep");
     memset(s->batch_of + s->contents_room, 0,
            (room - s->contents_room) * sizeof *s->batch_of); /* batches count from 1 */

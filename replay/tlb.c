@@ -54,12 +54,9 @@ int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err)
 {
     if (n_pages <= tlb->pages_room)
         return FL_OK;
-    uint32_t room = tlb->pages_room;
-    while (room < n_pages) {
-        room = grow_room(room);
-        if (!room)
-            return fl_nomem(err, "TLB");
-    }
+    uint32_t room = grow_room_for(tlb->pages_room, n_pages);
+    if (!room)
+        return fl_nomem(err, "TLB");
     for (uint32_t i = 0; i < tlb->n_levels; i++) {
         if (!grow(&tlb->level[i].entry_of, room))
             return fl_nomem(err, "TLB");

@@ -38,12 +38,9 @@ int vm_new_pages(struct vm *vm, struct fl_err *err)
         return FL_OK;
     if (n >= LEAF_INHERITED)
         return fl_fail(err, FL_EDATA, "more than 2^31 distinct pages: split the recording");
-    uint32_t room = vm->pages_room;
-    while (room < n) {
-        room = grow_room(room);
-        if (!room)
-            return fl_nomem(err, "pages");
-    }
+    uint32_t room = grow_room_for(vm->pages_room, n);
+    if (!room)
+        return fl_nomem(err, "pages");
     if (room != vm->pages_room) {
         if (!grow(&vm->contents, room) || !grow(&vm->rights, room) ||
             !grow(&vm->next_mapper, room) || !grow(&vm->mm_of, room))
