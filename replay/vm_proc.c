@@ -203,7 +203,10 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     case FL_EV_SIGNAL: note_signal(vm, ev); return FL_OK;
     case FL_EV_THREAD_EXIT:
     case FL_EV_FAULT:
-    case FL_EV_LOST: break;
+    case FL_EV_LOST:
+    case FL_EV_FILE_IO:
+    case FL_EV_RESIDENT:
+    case FL_EV_LOCK: break;
     }
     return FL_OK;
 }

@@ -71,6 +71,18 @@ static size_t event_slots(struct fl_event *ev, struct slot s[SLOTS_MAX], bool *k
         ADD(U64, ev->fault.address), ADD(U64, ev->fault.ip), ADD(U32, ev->fault.flags);
         break;
     case FL_EV_LOST: ADD(U64, ev->lost.count); break;
+    case FL_EV_FILE_IO:
+        ADD(U32, ev->file_io.file), ADD(U32, ev->file_io.op), ADD(U32, ev->file_io.flags);
+        ADD(U64, ev->file_io.offset), ADD(U64, ev->file_io.length);
+        break;
+    case FL_EV_RESIDENT:
+        ADD(U32, ev->resident.file), ADD(U32, ev->resident.read_ahead_pages);
+        ADD(U64, ev->resident.offset), ADD(U64, ev->resident.length);
+        break;
+    case FL_EV_LOCK:
+        ADD(U32, ev->lock.mm), ADD(U32, ev->lock.mode), ADD(U64, ev->lock.start);
+        ADD(U64, ev->lock.length);
+        break;
     default: *known = false;
     }
 #undef ADD
@@ -96,6 +108,9 @@ const char *fl_event_name(enum fl_event_kind kind)
         [FL_EV_SIGNAL] = "signal",
         [FL_EV_FAULT] = "fault",
         [FL_EV_LOST] = "lost",
+        [FL_EV_FILE_IO] = "file-io",
+        [FL_EV_RESIDENT] = "resident",
+        [FL_EV_LOCK] = "lock",
     };
     size_t i = (size_t)kind;
     return i < sizeof names / sizeof names[0] && names[i] ? names[i] : "unknown";

@@ -73,6 +73,36 @@ static const char *const map_flags[] = { "shared",  "anon", "stack",  "heap",
 static const char *const fault_flags[] = { "major",  "minor",   "write",      "exec",
                                            "kernel", "present", "has-access", "unreported" };
 
+static const char *const lock_modes[] = { "off", "now", "on-fault" };
+static const char *const io_flags[] = { "direct", "durable" };
+
+/* @names[i], or the number when it has no name here. */
+static void put_choice(FILE *out, const char *key, uint32_t i, const char *const *names, size_t n)
+{
+    if (i < n && names[i])
+        fprintf(out, " %s=%s", key, names[i]);
+    else
+        fprintf(out, " %s=%" PRIu32, key, i);
+}
+
+static void put_file_io(FILE *out, const struct fl_event *ev)
+{
+    static const char *const ops[] = {
+        [FL_IO_READ] = "read",     [FL_IO_WRITE] = "write",       [FL_IO_TRUNCATE] = "truncate",
+        [FL_IO_SYNC] = "sync",     [FL_IO_DONTNEED] = "dontneed", [FL_IO_WILLNEED] = "willneed",
+        [FL_IO_NORMAL] = "normal", [FL_IO_RANDOM] = "random",     [FL_IO_SEQUENTIAL] = "sequential",
+        [FL_IO_UNLINK] = "unlink",
+    };
+    fprintf(out, " file=%" PRIu32, ev->file_io.file);
+    put_choice(out, "op", ev->file_io.op, ops, sizeof ops / sizeof ops[0]);
+    fprintf(out, " offset=%" PRIu64, ev->file_io.offset);
+    if (ev->file_io.length == FL_IO_TO_END)
+        fputs(" length=end", out);
+    else
+        fprintf(out, " length=%" PRIu64, ev->file_io.length);
+    put_flags(out, ev->file_io.flags, io_flags, sizeof io_flags / sizeof io_flags[0]);
+}
+
 static void put_range(FILE *out, uint32_t mm, uint64_t start, uint64_t length)
 {
     fprintf(out, " mm=%" PRIu32 " start=0x%" PRIx64 " length=0x%" PRIx64, mm, start, length);
@@ -155,6 +185,17 @@ static void put_memory_event(FILE *out, const struct fl_event *ev)
         put_flags(out, ev->fault.flags, fault_flags, sizeof fault_flags / sizeof fault_flags[0]);
         break;
     case FL_EV_LOST: fprintf(out, " count=%" PRIu64, ev->lost.count); break;
+    case FL_EV_FILE_IO: put_file_io(out, ev); break;
+    case FL_EV_RESIDENT:
+        fprintf(out, " file=%" PRIu32 " offset=%" PRIu64 " length=%" PRIu64 " read-ahead=%" PRIu32,
+                ev->resident.file, ev->resident.offset, ev->resident.length,
+                ev->resident.read_ahead_pages);
+        break;
+    case FL_EV_LOCK:
+        put_range(out, ev->lock.mm, ev->lock.start, ev->lock.length);
+        put_choice(out, "mode", ev->lock.mode, lock_modes,
+                   sizeof lock_modes / sizeof lock_modes[0]);
+        break;
     default: break;
     }
 }

@@ -104,7 +104,19 @@ static void subjects(const struct fl_event *ev, const uint32_t **pid, const uint
     case FL_EV_PROTECT: *mm = &ev->protect.mm; break;
     case FL_EV_REMAP: *mm = &ev->remap.mm; break;
     case FL_EV_ADVISE: *mm = &ev->advise.mm; break;
+    case FL_EV_LOCK: *mm = &ev->lock.mm; break;
     default: break;
+    }
+}
+
+/* The file an event uses, which must exist; FL_NO_FILE: none. */
+static uint32_t used_file(const struct fl_event *ev)
+{
+    switch (ev->kind) {
+    case FL_EV_MAP: return ev->map.file;
+    case FL_EV_FILE_IO: return ev->file_io.file;
+    case FL_EV_RESIDENT: return ev->resident.file;
+    default: return FL_NO_FILE;
     }
 }
 
@@ -138,8 +150,10 @@ int fl_tstate_event(struct fl_tstate *s, const struct fl_event *ev, int code, st
                            s->files);
         s->files++;
     }
-    if (ev->kind == FL_EV_MAP && ev->map.file != FL_NO_FILE && ev->map.file >= s->files)
-        return fl_fail(err, code, "map event of file %u, but there are %u", ev->map.file, s->files);
+    uint32_t file = used_file(ev);
+    bool may_lack = ev->kind != FL_EV_FILE_IO && ev->kind != FL_EV_RESIDENT;
+    if (file >= s->files && !(file == FL_NO_FILE && may_lack))
+        return fl_fail(err, code, "%s event of file %u, but there are %u", name, file, s->files);
     return FL_OK;
 }
 

@@ -37,16 +37,51 @@ enum fl_event_kind {
     FL_EV_EXIT = 5, /* a process ends */
     FL_EV_COMM = 6,
     FL_EV_OOM_ADJ = 7,
-    FL_EV_FILE = 8, /* a file id is defined, before its first mapping */
+    FL_EV_FILE = 8, /* a file id is defined, before its first use */
     FL_EV_MAP = 9,  /* replaces whatever was mapped there */
     FL_EV_UNMAP = 10,
     FL_EV_PROTECT = 11,
     FL_EV_REMAP = 12,
     FL_EV_ADVISE = 13,
-    FL_EV_SIGNAL = 14, /* a fatal or fault signal is delivered */
-    FL_EV_FAULT = 15,  /* the kernel reported a page fault */
-    FL_EV_LOST = 16,   /* the recorder lost records here */
+    FL_EV_SIGNAL = 14,   /* a fatal or fault signal is delivered */
+    FL_EV_FAULT = 15,    /* the kernel reported a page fault */
+    FL_EV_LOST = 16,     /* the recorder lost records here */
+    FL_EV_FILE_IO = 17,  /* a system call used a regular file's contents */
+    FL_EV_RESIDENT = 18, /* what the page cache held of a file when its id was defined */
+    FL_EV_LOCK = 19,     /* mlock(2) and its relatives on what is mapped */
 };
+
+#define FL_IO_TO_END UINT64_MAX /* fl_ev_file_io.length: from the offset to the file's end */
+
+/* fl_ev_file_io.op. Numbers are on disk. */
+enum fl_io_op {
+    FL_IO_READ = 1,       /* bytes that really came from the file */
+    FL_IO_WRITE = 2,      /* bytes that really went to it, and where to */
+    FL_IO_TRUNCATE = 3,   /* @offset is the new size, length 0 */
+    FL_IO_SYNC = 4,       /* fsync, fdatasync, msync(MS_SYNC), sync_file_range */
+    FL_IO_DONTNEED = 5,   /* POSIX_FADV_DONTNEED */
+    FL_IO_WILLNEED = 6,   /* POSIX_FADV_WILLNEED, readahead(2) */
+    FL_IO_NORMAL = 7,     /* read-ahead of the whole file: as usual again, */
+    FL_IO_RANDOM = 8,     /* none, */
+    FL_IO_SEQUENTIAL = 9, /* or twice the usual */
+    FL_IO_UNLINK = 10,    /* no name is left and its process has it open no more */
+};
+
+/* fl_ev_file_io.flags */
+enum {
+    FL_IO_DIRECT = 1u << 0, /* O_DIRECT: past the page cache */
+    FL_IO_DURABLE = 1u << 1 /* O_SYNC, O_DSYNC, RWF_SYNC, RWF_DSYNC: written back at once */
+};
+
+/* fl_ev_lock.mode */
+enum fl_lock_mode {
+    FL_LOCK_OFF = 0,      /* munlock, munlockall */
+    FL_LOCK_NOW = 1,      /* all pages are brought in and stay */
+    FL_LOCK_ON_FAULT = 2, /* pages stay once they are in (MLOCK_ONFAULT) */
+};
+
+/* fl_ev_lock.length with start 0: all mappings there are (mlockall, munlockall) */
+#define FL_LOCK_ALL (UINT64_MAX - 4095)
 
 /* fl_ev_map.flags */
 enum {
@@ -110,7 +145,7 @@ struct fl_event {
         struct {           /* FL_EV_FILE */
             uint32_t file; /* dense, from 0, in order of definition */
             uint64_t dev, ino, size_bytes;
-            const char *path; /* as mapped; "memfd:NAME", "" when redacted */
+            const char *path; /* as opened; "memfd:NAME", "" when redacted */
         } file;
         struct {                            /* FL_EV_MAP */
             uint32_t mm, prot, flags, file; /* file: FL_NO_FILE for anonymous memory */
@@ -143,6 +178,18 @@ struct fl_event {
         struct { /* FL_EV_LOST */
             uint64_t count;
         } lost;
+        struct {                      /* FL_EV_FILE_IO, after the system call returned */
+            uint32_t file, op, flags; /* op: enum fl_io_op; readers ignore ops they do not know */
+            uint64_t offset, length;  /* bytes in the file; length FL_IO_TO_END: all from there */
+        } file_io;
+        struct {                             /* FL_EV_RESIDENT */
+            uint32_t file, read_ahead_pages; /* the device's read-ahead; 0: not known, or none */
+            uint64_t offset, length;         /* bytes, whole pages; length 0: nothing resident */
+        } resident;
+        struct {               /* FL_EV_LOCK */
+            uint32_t mm, mode; /* enum fl_lock_mode */
+            uint64_t start, length;
+        } lock;
     };
 };
 

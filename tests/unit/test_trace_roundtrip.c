@@ -144,7 +144,7 @@ static void start_process(struct model *m, struct fl_writer *w)
 static void any_event(struct model *m, struct fl_writer *w)
 {
     struct fl_event ev;
-    enum fl_event_kind kind = (enum fl_event_kind)(rnd(m) % 16 + 1);
+    enum fl_event_kind kind = (enum fl_event_kind)(rnd(m) % 19 + 1);
     uint32_t p = (uint32_t)(rnd(m) % m->totals.processes), mm = (uint32_t)(rnd(m) % m->mms);
     uint64_t start = rnd(m) << 12, length = (rnd(m) % 1000 + 1) << 12;
     if (kind == FL_EV_PROCESS || kind == FL_EV_THREAD) {
@@ -156,6 +156,8 @@ static void any_event(struct model *m, struct fl_writer *w)
             start_thread(m, w, p);
         return;
     }
+    if ((kind == FL_EV_FILE_IO || kind == FL_EV_RESIDENT) && !m->files)
+        return;
     event_common(m, &ev, kind);
     switch (kind) {
     case FL_EV_THREAD_EXIT:
@@ -205,6 +207,20 @@ static void any_event(struct model *m, struct fl_writer *w)
             m->totals.faults_minor++;
         else
             m->totals.faults_unknown++;
+        break;
+    case FL_EV_FILE_IO:
+        ev.file_io.file = (uint32_t)(rnd(m) % m->files), ev.file_io.op = (uint32_t)rnd(m);
+        ev.file_io.flags = (uint32_t)(rnd(m) % 4), ev.file_io.offset = rnd(m);
+        ev.file_io.length = rnd(m) % 2 ? FL_IO_TO_END : rnd(m);
+        break;
+    case FL_EV_RESIDENT:
+        ev.resident.file = (uint32_t)(rnd(m) % m->files);
+        ev.resident.read_ahead_pages = (uint32_t)rnd(m);
+        ev.resident.offset = start, ev.resident.length = length;
+        break;
+    case FL_EV_LOCK:
+        ev.lock.mm = mm, ev.lock.mode = (uint32_t)(rnd(m) % 3), ev.lock.start = start;
+        ev.lock.length = rnd(m) % 2 ? FL_LOCK_ALL : length;
         break;
     default: ev.lost.count = rnd(m) % 100; m->totals.lost_events += ev.lost.count;
     }

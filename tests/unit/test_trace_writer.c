@@ -316,9 +316,41 @@ static void sha256_is_that_of_the_standard(void **state)
     assert_int_equal(fl_sha256_file("/no/such", hex, &err), FL_EIO);
 }
 
+static int with_one_file(struct fl_event ev)
+{
+    struct fl_writer *w = open_started(0);
+    struct fl_event file = { .kind = FL_EV_FILE, .thread = FL_NO_THREAD, .file = { .path = "f" } };
+    assert_int_equal(fl_writer_event(w, &file, &err), FL_OK);
+    int rc = fl_writer_event(w, &ev, &err);
+    void *bytes = NULL;
+    size_t len;
+    fl_writer_close(w, &bytes, &len, &err);
+    free(bytes);
+    return rc;
+}
+
+static void events_of_files_and_spaces_that_do_not_exist_are_refused(void **state)
+{
+    (void)state;
+    struct fl_event io = { .kind = FL_EV_FILE_IO, .thread = 0, .file_io = { .op = FL_IO_READ } };
+    struct fl_event resident = { .kind = FL_EV_RESIDENT, .thread = FL_NO_THREAD };
+    struct fl_event lock = { .kind = FL_EV_LOCK, .thread = 0 };
+    assert_int_equal(with_one_file(io), FL_OK);
+    assert_int_equal(with_one_file(resident), FL_OK);
+    assert_int_equal(with_one_file(lock), FL_OK);
+    io.file_io.file = resident.resident.file = lock.lock.mm = 1;
+    assert_int_equal(with_one_file(io), FL_EUSAGE);
+    assert_int_equal(with_one_file(resident), FL_EUSAGE);
+    assert_int_equal(with_one_file(lock), FL_EUSAGE);
+    io.file_io.file = resident.resident.file = FL_NO_FILE;
+    assert_int_equal(with_one_file(io), FL_EUSAGE);
+    assert_int_equal(with_one_file(resident), FL_EUSAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_of_files_and_spaces_that_do_not_exist_are_refused),
         cmocka_unit_test(runs_that_continue_the_last_one_are_merged),
         cmocka_unit_test(a_run_goes_on_being_merged_when_its_block_is_full),
         cmocka_unit_test(times_never_go_back),
