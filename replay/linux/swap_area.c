@@ -362,7 +362,7 @@ bool swap_slot_cache_del(struct swap_area *area, uint32_t slot)
     return freed_if_unheld(area, slot);
 }
 
-void swap_slot_map_add(struct swap_area *area, uint32_t slot)
+void swap_slot_dup(struct swap_area *area, uint32_t slot)
 {
     struct swap_table *t = table_of(area, slot);
     uint32_t i = slot % SWAP_CLUSTER_SLOTS;
@@ -370,7 +370,7 @@ void swap_slot_map_add(struct swap_area *area, uint32_t slot)
     set_bit(t->mapped, i, true);
 }
 
-bool swap_slot_map_del(struct swap_area *area, uint32_t slot)
+bool swap_slot_put(struct swap_area *area, uint32_t slot)
 {
     struct swap_table *t = table_of(area, slot);
     uint32_t i = slot % SWAP_CLUSTER_SLOTS;

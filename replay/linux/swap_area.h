@@ -122,13 +122,13 @@ uint32_t swap_slot_alloc_cluster(struct swap_area *area, const uint32_t owners[5
 void swap_slot_cache_add(struct swap_area *area, uint32_t slot);
 /** swap_slot_cache_del - it no longer does. pre: cached. Returns: the slot became free. */
 bool swap_slot_cache_del(struct swap_area *area, uint32_t slot);
-/** swap_slot_map_add - one more page table entry refers to the slot. pre: in use. */
-void swap_slot_map_add(struct swap_area *area, uint32_t slot);
+/** swap_slot_dup - one more page table entry refers to the slot. pre: in use. */
+void swap_slot_dup(struct swap_area *area, uint32_t slot);
 /**
- * swap_slot_map_del - one fewer. pre: swap_slot_maps() > 0.
+ * swap_slot_put - one fewer. pre: swap_slot_maps() > 0.
  * Returns: only the swap cache holds it now; the caller may want to drop the cached page.
  */
-bool swap_slot_map_del(struct swap_area *area, uint32_t slot);
+bool swap_slot_put(struct swap_area *area, uint32_t slot);
 /** swap_slot_free - whoever holds it: the slot is free. pre: in use. */
 void swap_slot_free(struct swap_area *area, uint32_t slot);
 

@@ -51,7 +51,7 @@ static uint32_t out(struct fix *f)
 {
     uint32_t slot = swap_slot_alloc(&f->area, 7);
     if (slot != SWAP_NO_SLOT) {
-        swap_slot_map_add(&f->area, slot);
+        swap_slot_dup(&f->area, slot);
         assert_false(swap_slot_cache_del(&f->area, slot));
     }
     return slot;
@@ -200,7 +200,7 @@ static void swap_area_more_than_half_used_search_drops_cached_pages(void **state
     fill(&f);
     for (uint32_t slot = 600; slot <= 604; slot++) {
         swap_slot_cache_add(&f.area, slot);
-        assert_true(swap_slot_map_del(&f.area, slot));
+        assert_true(swap_slot_put(&f.area, slot));
     }
     swap_slot_free(&f.area, 605);
     f.locked = 601;
@@ -216,7 +216,7 @@ static uint32_t out_huge(struct fix *f, const uint32_t owners[512])
 {
     uint32_t first = swap_slot_alloc_cluster(&f->area, owners);
     for (uint32_t i = 0; i < 512 && first != SWAP_NO_SLOT; i++) {
-        swap_slot_map_add(&f->area, first + i);
+        swap_slot_dup(&f->area, first + i);
         assert_false(swap_slot_cache_del(&f->area, first + i));
     }
     return first;
@@ -267,15 +267,15 @@ static void swap_slot_is_freed_by_the_last_that_holds_it(void **state)
     assert_int_equal(swap_slot_owner(&f.area, slot), 42);
     assert_true(swap_slot_cached(&f.area, slot));
     assert_int_equal(swap_slot_maps(&f.area, slot), 0);
-    swap_slot_map_add(&f.area, slot); /* unmapped */
-    swap_slot_map_add(&f.area, slot); /* a fork */
+    swap_slot_dup(&f.area, slot); /* unmapped */
+    swap_slot_dup(&f.area, slot); /* a fork */
     assert_false(swap_slot_cache_del(&f.area, slot));
     swap_slot_set_shadow(&f.area, slot, UINT64_C(0x123456789));
-    assert_false(swap_slot_map_del(&f.area, slot)); /* the other still has it */
+    assert_false(swap_slot_put(&f.area, slot)); /* the other still has it */
     assert_int_equal(swap_slot_maps(&f.area, slot), 1);
     assert_int_equal(swap_slot_shadow(&f.area, slot), UINT64_C(0x123456789));
     swap_slot_cache_add(&f.area, slot);
-    assert_true(swap_slot_map_del(&f.area, slot)); /* now only the cache */
+    assert_true(swap_slot_put(&f.area, slot)); /* now only the cache */
     assert_int_equal(f.area.used, 1);
     assert_true(swap_slot_cache_del(&f.area, slot));
     assert_false(swap_slot_in_use(&f.area, slot));
