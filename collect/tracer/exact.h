@@ -4,7 +4,7 @@
  *
  * exact_launch.c starts the program, exact_consumer.c merges the processes' rings,
  * exact_decode.c turns words into runs, exact_process.c keeps the process tree,
- * exact_mapping.c files and mappings, record_exact.c holds them together.
+ * exact_mapping.c files and mappings, exact_program.c the program's own files, record_exact.c holds them together.
  */
 #ifndef FAULTLINE_EXACT_H
 #define FAULTLINE_EXACT_H
@@ -46,6 +46,7 @@ struct exact_process {
     uint32_t pid, ppid, mm;
     uint32_t thread, tid; /* whose words are being read */
     bool ended;
+    uint32_t fresh_file, read_ahead_pages; /* whose cached ranges are being told, or none */
     int32_t oom_score_adj;
     char comm[16];
     struct exact_stack stack;
@@ -62,7 +63,7 @@ struct exact_fork {
 };
 
 struct exact_file {
-    uint64_t dev, ino;
+    uint64_t dev, ino, birth_ns; /* birth 0: not known */
     uint32_t id;
 };
 
@@ -72,16 +73,17 @@ struct exact_recorder {
     uint64_t start_ns;
     uint32_t next_mm, next_thread;
     struct exact_fork *forks;
-    struct exact_file *files; /* open addressing, cap_files a power of two */
-    size_t n_files, cap_files;
-    char **redacted; /* names seen, by number */
+    struct exact_file *files;             /* open addressing, cap_files a power of two */
+    size_t n_files, n_defined, cap_files; /* ids given; (device, inode) pairs known */
+    struct exact_program *program;        /* noted files of the first program, or NULL */
+    char **redacted;                      /* names seen, by number */
     size_t n_redacted, cap_redacted;
     /* The run under construction, of run_process' own instructions; none when the
        counts are 0. Three counts of 21 bits: reads, writes, fetches. */
     struct exact_process *run_process;
     uint64_t run_vpn, run_counts;
     /* Found out on the way; become quality.* keys. */
-    uint64_t n_processes, n_killed, n_native, n_vfork, n_brk, n_mlock, n_threads_started;
+    uint64_t n_processes, n_killed, n_native, n_vfork, n_brk, n_threads_started;
     uint64_t n_damaged; /* segments with words that mean nothing */
     int first_rc;       /* the writer's first error, or FL_OK */
     struct fl_err err;
@@ -120,9 +122,27 @@ void fl_exact_nomem(struct exact_recorder *x);
 /* FLR_REC_MAP: @words is a struct flr_map. */
 void fl_exact_map(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
                   const char *path);
-/* FLR_REC_UNMAP, _PROTECT, _REMAP, _ADVISE; false for any other. */
+/* FLR_REC_UNMAP, _PROTECT, _REMAP, _ADVISE, _LOCK; false for any other. */
 bool fl_exact_range(struct exact_recorder *x, struct exact_process *p, enum flr_record kind,
                     const uint64_t *w);
+
+/* FLR_REC_FILE: @words is a struct flr_file. */
+void fl_exact_file(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
+                   const char *path);
+/* FLR_REC_RESIDENT: offset and length. */
+void fl_exact_resident(struct exact_recorder *x, struct exact_process *p, const uint64_t *words);
+/* FLR_REC_FILE_IO: @words is a struct flr_file_io. */
+void fl_exact_file_io(struct exact_recorder *x, struct exact_process *p, const uint64_t *words);
+
+/* ---- exact_program.c -------------------------------------------------------- */
+
+/*
+ * Note what the page cache has of the program @name and its interpreters, before
+ * anything reads them. fl_exact_program_put() writes it once the process exists.
+ */
+void fl_exact_program_note(struct exact_recorder *x, const char *name);
+void fl_exact_program_put(struct exact_recorder *x, struct exact_process *p);
+void fl_exact_program_free(struct exact_recorder *x);
 
 /* ---- exact_consumer.c ------------------------------------------------------- */
 

@@ -9,6 +9,15 @@ _Static_assert(MAP_FLAG_SHARED == FL_MAP_SHARED && MAP_FLAG_ANON == FL_MAP_ANON 
                    MAP_FLAG_SPECIAL == FL_MAP_SPECIAL && MAP_FLAG_GROW == FL_MAP_GROW &&
                    MAP_FLAG_LOCKED == FL_MAP_LOCKED && MAP_FLAG_HUGETLB == FL_MAP_HUGETLB,
                "the tracer and event.h disagree");
+_Static_assert(IO_READ == FL_IO_READ && IO_WRITE == FL_IO_WRITE && IO_TRUNCATE == FL_IO_TRUNCATE &&
+                   IO_SYNC == FL_IO_SYNC && IO_DONTNEED == FL_IO_DONTNEED &&
+                   IO_WILLNEED == FL_IO_WILLNEED && IO_NORMAL == FL_IO_NORMAL &&
+                   IO_RANDOM == FL_IO_RANDOM && IO_SEQUENTIAL == FL_IO_SEQUENTIAL &&
+                   IO_UNLINK == FL_IO_UNLINK && IO_FLAG_DIRECT == FL_IO_DIRECT &&
+                   IO_FLAG_DURABLE == FL_IO_DURABLE && IO_TO_END == FL_IO_TO_END &&
+                   LOCK_OFF == FL_LOCK_OFF && LOCK_NOW == FL_LOCK_NOW &&
+                   LOCK_ON_FAULT == FL_LOCK_ON_FAULT && LOCK_ALL == FL_LOCK_ALL,
+               "the tracer and event.h disagree");
 
 #define PAGE_MASK 4095u
 

@@ -42,34 +42,97 @@ static void plain_path(const char *path, char *out, size_t cap)
         out[n - 10] = 0;
 }
 
-static uint32_t file_id(struct exact_recorder *x, const struct flr_map *m, const char *path)
+/* Who a file is, by FLR_REC_MAP or FLR_REC_FILE. */
+struct file_key {
+    uint64_t dev, ino, birth_ns, size_bytes;
+};
+
+/* Its id, defined now if it has none; *@fresh says so. A number used again is another file. */
+static uint32_t file_id(struct exact_recorder *x, const struct file_key *key, const char *path,
+                        bool *fresh)
 {
     char name[4200];
-    if (2 * x->n_files >= x->cap_files && !grow_files(x)) {
+    *fresh = false;
+    if (2 * x->n_defined >= x->cap_files && !grow_files(x)) {
         fl_exact_nomem(x);
         return FL_NO_FILE;
     }
-    struct exact_file *f = file_slot(x->files, x->cap_files, m->dev, m->ino);
-    if (f->id != FL_NO_FILE)
+    struct exact_file *f = file_slot(x->files, x->cap_files, key->dev, key->ino);
+    bool same = !f->birth_ns || !key->birth_ns || f->birth_ns == key->birth_ns;
+    if (f->id != FL_NO_FILE && same) {
+        f->birth_ns = f->birth_ns ? f->birth_ns : key->birth_ns;
         return f->id;
-    *f = (struct exact_file){ m->dev, m->ino, (uint32_t)x->n_files++ };
+    }
+    x->n_defined += f->id == FL_NO_FILE;
+    *f = (struct exact_file){ key->dev, key->ino, key->birth_ns, (uint32_t)x->n_files++ };
+    *fresh = true;
     plain_path(path, name, sizeof name);
     fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_FILE,
                                         .thread = FL_NO_THREAD,
                                         .file = { .file = f->id,
-                                                  .dev = m->dev,
-                                                  .ino = m->ino,
-                                                  .size_bytes = m->size_bytes,
+                                                  .dev = key->dev,
+                                                  .ino = key->ino,
+                                                  .size_bytes = key->size_bytes,
                                                   .path = x->redact ? "" : name } });
     return f->id;
+}
+
+static void put_resident(struct exact_recorder *x, const struct exact_process *p, uint64_t offset,
+                         uint64_t length)
+{
+    if (p->fresh_file != FL_NO_FILE)
+        fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_RESIDENT,
+                                            .thread = FL_NO_THREAD,
+                                            .resident = { .file = p->fresh_file,
+                                                          .read_ahead_pages = p->read_ahead_pages,
+                                                          .offset = offset,
+                                                          .length = length } });
+}
+
+void fl_exact_file(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
+                   const char *path)
+{
+    struct flr_file f;
+    bool fresh;
+    memcpy(&f, words, sizeof f);
+    struct file_key key = { f.dev, f.ino, f.birth_ns, f.size_bytes };
+    uint32_t id = file_id(x, &key, path, &fresh);
+    p->fresh_file = fresh && f.n_ranges != UINT64_MAX ? id : FL_NO_FILE;
+    p->read_ahead_pages = (uint32_t)f.read_ahead_pages;
+    if (f.n_ranges == 0)
+        put_resident(x, p, 0, 0);
+}
+
+void fl_exact_resident(struct exact_recorder *x, struct exact_process *p, const uint64_t *words)
+{
+    put_resident(x, p, words[0], words[1]);
+}
+
+void fl_exact_file_io(struct exact_recorder *x, struct exact_process *p, const uint64_t *words)
+{
+    struct flr_file_io io;
+    memcpy(&io, words, sizeof io);
+    if (x->cap_files == 0)
+        return;
+    const struct exact_file *f = file_slot(x->files, x->cap_files, io.dev, io.ino);
+    if (f->id != FL_NO_FILE) /* else not a file we follow: msync of a device */
+        fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_FILE_IO,
+                                            .thread = p->thread,
+                                            .file_io = { .file = f->id,
+                                                         .op = (uint32_t)io.op,
+                                                         .flags = (uint32_t)io.flags,
+                                                         .offset = io.offset,
+                                                         .length = io.length } });
 }
 
 void fl_exact_map(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
                   const char *path)
 {
     struct flr_map m;
+    bool fresh;
     memcpy(&m, words, sizeof m);
-    uint32_t file = m.flags & FL_MAP_ANON ? FL_NO_FILE : file_id(x, &m, path);
+    struct file_key key = { m.dev, m.ino, 0, m.size_bytes };
+    uint32_t file = m.flags & FL_MAP_ANON ? FL_NO_FILE : file_id(x, &key, path, &fresh);
     fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_MAP,
                                         .thread = p->thread,
                                         .map = { .mm = p->mm,
@@ -105,6 +168,13 @@ bool fl_exact_range(struct exact_recorder *x, struct exact_process *p, enum flr_
         ev.advise.start = w[0];
         ev.advise.length = w[1];
         ev.advise.advice = (uint32_t)w[2];
+        break;
+    case FLR_REC_LOCK:
+        ev.kind = FL_EV_LOCK;
+        ev.lock.mm = p->mm;
+        ev.lock.start = w[0];
+        ev.lock.length = w[1];
+        ev.lock.mode = (uint32_t)w[2];
         break;
     case FLR_REC_REMAP:
         ev.kind = FL_EV_REMAP;

@@ -204,6 +204,7 @@ static void begin_process(struct exact_recorder *x, struct exact_process *p, uin
     char buf[32];
     x->n_processes++;
     p->mm = x->next_mm++;
+    p->fresh_file = FL_NO_FILE;
     p->oom_score_adj = read_oom_score_adj(p->pid, p->oom_score_adj);
     fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_PROCESS,
                                         .thread = FL_NO_THREAD,
@@ -309,6 +310,7 @@ static bool on_image(struct exact_recorder *x, struct exact_process **pp, const 
         p->ppid = (uint32_t)image.ppid;
         memcpy(p->comm, image.comm, sizeof p->comm);
         begin_process(x, p, FL_NO_MM, (uint32_t)image.tid);
+        fl_exact_program_put(x, p);
     } else {
         on_exec(x, p, path);
         on_comm(x, p, p->pid, image.comm);
@@ -365,6 +367,7 @@ void fl_exact_recorder_free(struct exact_recorder *x)
         free(x->redacted[i]);
     free(x->redacted);
     free(x->files);
+    fl_exact_program_free(x);
 }
 
 /* ---- records ------------------------------------------------------------------------ */
@@ -374,7 +377,6 @@ static void on_limit(struct exact_recorder *x, enum flr_limit limit)
     switch (limit) {
     case FLR_LIMIT_VFORK: x->n_vfork++; break;
     case FLR_LIMIT_BRK: x->n_brk++; break;
-    case FLR_LIMIT_MLOCK: x->n_mlock++; break;
     }
 }
 
@@ -397,6 +399,10 @@ static const struct {
     [FLR_REC_COMM] = { 1, true },
     [FLR_REC_ENDED] = { 1, false },
     [FLR_REC_LIMIT] = { 1, true },
+    [FLR_REC_FILE] = { sizeof(struct flr_file) / 8, true },
+    [FLR_REC_RESIDENT] = { 2, false },
+    [FLR_REC_FILE_IO] = { sizeof(struct flr_file_io) / 8, false },
+    [FLR_REC_LOCK] = { 3, false },
 };
 
 /* The text behind a record's words; "" when there is none, NULL when it has no end. */
@@ -440,6 +446,9 @@ bool fl_exact_record(struct exact_recorder *x, struct exact_process **pp, enum f
         return true;
     }
     case FLR_REC_MAP: fl_exact_map(x, p, w, text); return true;
+    case FLR_REC_FILE: fl_exact_file(x, p, w, text); return true;
+    case FLR_REC_RESIDENT: fl_exact_resident(x, p, w); return true;
+    case FLR_REC_FILE_IO: fl_exact_file_io(x, p, w); return true;
     case FLR_REC_SIGNAL:
         fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_SIGNAL,
                                             .thread = p->thread,

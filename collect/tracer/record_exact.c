@@ -45,7 +45,6 @@ static int quality_meta(struct exact_recorder *x, uint64_t unrecorded, struct fl
         { "quality.native", x->n_native,
           "programs ran untraced: set-user-id, not 64-bit x86, or without access to us" },
         { "quality.unrecorded", unrecorded, "processes ran unrecorded: more than 1024 at a time" },
-        { "quality.mlock", x->n_mlock, "calls of mlock on existing mappings are not in the trace" },
         { "quality.killed", x->n_killed, "processes were killed: their last accesses are missing" },
         { "quality.damaged", x->n_damaged,
           "stretches of the tracer's output made no sense and were left out" },
@@ -136,16 +135,17 @@ int fl_record_exact(const struct fl_record_opts *opts, struct fl_record_status *
                     struct fl_err *err)
 {
     *status = (struct fl_record_status){ 0 };
-    int rc = fl_exact_check_command(opts->argv[0], &status->exec_status, err);
-    if (rc != FL_OK)
-        return rc;
     struct exact_recorder *x = calloc(1, sizeof *x);
     struct fl_meta *meta = fl_meta_new();
+    int rc = FL_OK;
     if (x == NULL || meta == NULL) {
         rc = fl_nomem(err, "the recording");
     } else {
         x->redact = opts->redact;
-        rc = header_meta(meta, opts, err);
+        fl_exact_program_note(x, opts->argv[0]); /* the next line reads it */
+        rc = fl_exact_check_command(opts->argv[0], &status->exec_status, err);
+        if (rc == FL_OK)
+            rc = header_meta(meta, opts, err);
         if (rc == FL_OK)
             rc = record(x, opts, meta, status, err);
         fl_exact_recorder_free(x);

@@ -21,7 +21,7 @@ typedef unsigned int flr_u32;
 typedef unsigned long long flr_u64;
 
 #define FLR_MAGIC 0x31474e4952544c46ULL /* "FLTRING1" */
-#define FLR_VERSION 1u
+#define FLR_VERSION 2u
 #define FLR_PAGE 4096u
 #define FLR_SLOTS 1024u
 #define FLR_RING_BYTES (2u << 20)
@@ -141,12 +141,15 @@ enum flr_record {
     FLR_REC_COMM,         /* tid, name */
     FLR_REC_ENDED,        /* wait status */
     FLR_REC_LIMIT,        /* enum flr_limit: something the tracer does otherwise than the kernel */
+    FLR_REC_FILE,         /* a regular file is about to be used: struct flr_file, path */
+    FLR_REC_RESIDENT,     /* after FLR_REC_FILE, once a cached range of it: offset, length */
+    FLR_REC_FILE_IO,      /* struct flr_file_io */
+    FLR_REC_LOCK,         /* start, length, mode */
 };
 
 enum flr_limit {
     FLR_LIMIT_VFORK = 1, /* CLONE_VM was dropped: the child got a copy */
     FLR_LIMIT_BRK = 2,   /* brk refused what the kernel would have given */
-    FLR_LIMIT_MLOCK = 3, /* mlock of existing mappings is not in the trace */
 };
 
 struct flr_image {
@@ -164,6 +167,19 @@ struct flr_map {
     flr_u64 start, length, offset;
     flr_u64 prot, flags; /* enum fl_map flags of event.h */
     flr_u64 dev, ino, size_bytes;
+};
+
+struct flr_file {
+    flr_u64 dev, ino, size_bytes;
+    flr_u64 birth_ns; /* 0: not known */
+    flr_u64 read_ahead_pages;
+    flr_u64 n_ranges; /* FLR_REC_RESIDENT that follow; all ones: not known */
+};
+
+struct flr_file_io {
+    flr_u64 dev, ino;
+    flr_u64 op, flags; /* enum fl_io_op and its flags in event.h */
+    flr_u64 offset, length;
 };
 
 #endif

@@ -81,10 +81,46 @@ void tr_syscall_after(ThreadId tid, UInt number, UWord *args, UInt n_args, SysRe
 
 void tr_map_after(ThreadId tid, UInt number, const UWord *args, SysRes result);
 Bool tr_map_concerns(UInt number);
+void tr_map_forked(void); /* in a fork's child: mlockall is not inherited */
 /* Valgrind's code that is mapped as if it were the program's. */
 Bool tr_is_trampoline(Addr a);
 /* Tell the recorder about the program that is about to run; tid: its main thread. */
 void tr_image_begin(ThreadId tid, Bool is_exec, const HChar *comm);
+
+/* ---- fltrace_file.c --------------------------------------------------------- */
+
+#define TR_AT_CWD (-100)
+
+/* What is known of a descriptor; forgotten when its number is closed. */
+struct tr_descriptor {
+    ULong dev, ino;
+    UInt open_flags;
+    UChar state;
+    Bool is_shared; /* a fork's other side has it too */
+};
+void tr_file_init(void); /* once options are known */
+/* @fd when it is one of a regular file, which is then announced; or NULL. */
+struct tr_descriptor *tr_file_look(UWord fd);
+/* These numbers mean something else now. */
+void tr_file_forget(UInt first, UInt last);
+/* Announce what the program names. Returns it open, or negative. */
+Int tr_file_announce_path(Int dirfd, const HChar *path);
+/* Announce what exec of @path is about to read. */
+void tr_file_announce_program(Int dirfd, const HChar *path);
+/* A descriptor, a name is about to go; what came of it. */
+void tr_file_before_close(ThreadId tid, UWord fd);
+void tr_file_before_unlink(ThreadId tid, Int dirfd, const HChar *path);
+void tr_file_settle(ThreadId tid, Bool succeeded);
+void tr_file_fork(void); /* before a fork: descriptors are shared from here on */
+void tr_file_end(void);  /* the process ends and closes all */
+void tr_put_file_io(ULong dev, ULong ino, UInt op, UInt flags, ULong offset, ULong length);
+
+/* ---- fltrace_io.c ----------------------------------------------------------- */
+
+/* Before a call: files it is about to use are announced. */
+void tr_file_before(ThreadId tid, UInt number, const UWord *args);
+/* After it: what it transferred. */
+void tr_file_after(ThreadId tid, UInt number, const UWord *args, SysRes result);
 
 /* ---- fltrace_env.c ---------------------------------------------------------- */
 

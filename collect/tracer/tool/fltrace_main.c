@@ -90,6 +90,7 @@ Bool __wrap_vgPlain_gdbserver_report_signal(vki_siginfo_t *info, ThreadId tid)
 static void put_ended(UInt wait_status)
 {
     ULong word = wait_status;
+    tr_file_end();
     tr_put_record(FLR_REC_ENDED, &word, 1, NULL);
     tr_ring_end();
 }
@@ -150,6 +151,7 @@ static void before_fork(ThreadId tid)
         return;
     fork_token = __atomic_add_fetch(&tr_control->next_ticket, 1, __ATOMIC_SEQ_CST);
     tr_thread_is(tid);
+    tr_file_fork();
     tr_put_record(FLR_REC_FORKING, &fork_token, 1, NULL);
     tr_ring_idle();
 }
@@ -159,6 +161,7 @@ static void in_fork_child(ThreadId tid)
     if (tr_control == NULL)
         return;
     tr_ring_refork();
+    tr_map_forked();
     kernel_tid[tid] = (UInt)VG_(gettid)();
     current_tid = kernel_tid[tid];
     struct flr_forked forked = { .token = fork_token,
@@ -214,6 +217,7 @@ static void post_clo_init(void)
 {
     kernel_tid = VG_(calloc)("fltrace.tids", VG_N_THREADS, sizeof *kernel_tid);
     tr_syscall_init();
+    tr_file_init();
     tr_ring_attach(ring_path, &continues);
 }
 

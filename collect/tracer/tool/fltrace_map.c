@@ -13,11 +13,21 @@ extern const UChar VG_(trampoline_stuff_start), VG_(trampoline_stuff_end);
 #define MAX_SEGMENTS 65536
 
 static Addr heap_start, heap_end; /* of the brk area as the kernel would have it */
-static Bool lock_future;
+static UInt lock_future;          /* mlockall(MCL_FUTURE): LOCK_NOW or LOCK_ON_FAULT */
+
+static void put_lock(Addr start, ULong length, UInt mode)
+{
+    ULong words[3] = { start, length, mode };
+    tr_put_record(FLR_REC_LOCK, words, 3, NULL);
+}
 
 static void put_map(struct flr_map *m, const HChar *path)
 {
+    if (lock_future == LOCK_NOW)
+        m->flags |= MAP_FLAG_LOCKED;
     tr_put_record(FLR_REC_MAP, m, sizeof *m / 8, path);
+    if (lock_future == LOCK_ON_FAULT)
+        put_lock(m->start, m->length, LOCK_ON_FAULT);
 }
 
 static void put_range(enum flr_record kind, Addr start, SizeT length, ULong extra, Bool has_extra)
@@ -60,7 +70,7 @@ static void after_mmap(const UWord *args, Addr result)
     }
     if (flags & 0x20000 /* MAP_STACK */ || flags & 0x100 /* MAP_GROWSDOWN */)
         m.flags |= MAP_FLAG_STACK;
-    if (flags & 0x2000 /* MAP_LOCKED */ || lock_future)
+    if (flags & 0x2000 /* MAP_LOCKED */)
         m.flags |= MAP_FLAG_LOCKED;
     if (flags & 0x40000 /* MAP_HUGETLB */)
         m.flags |= MAP_FLAG_HUGETLB;
@@ -79,8 +89,7 @@ static void after_brk(Addr asked, Addr now)
                              .length = end - heap_end,
                              .prot = 3,
                              .flags = MAP_FLAG_ANON | MAP_FLAG_HEAP |
-                                      (heap_end > heap_start ? MAP_FLAG_GROW : 0) |
-                                      (lock_future ? MAP_FLAG_LOCKED : 0) };
+                                      (heap_end > heap_start ? MAP_FLAG_GROW : 0) };
         put_map(&m, NULL);
     } else if (end < heap_end) {
         put_range(FLR_REC_UNMAP, end, heap_end - end, 0, False);
@@ -137,6 +146,21 @@ static void after_shmdt(Addr start)
         }
 }
 
+static void after_mlock(const UWord *args, UInt mode)
+{
+    Addr start = args[0] & ~(Addr)4095;
+    put_lock(start, PAGE_UP(args[0] + args[1]) - start, mode);
+}
+
+static void after_mlockall(UWord flags)
+{
+    enum { CURRENT = 1, FUTURE = 2, ON_FAULT = 4 };
+    UInt mode = flags & ON_FAULT ? LOCK_ON_FAULT : LOCK_NOW;
+    lock_future = flags & FUTURE ? mode : LOCK_OFF;
+    if (flags & CURRENT)
+        put_lock(0, LOCK_ALL, mode);
+}
+
 Bool tr_map_concerns(UInt number)
 {
     switch (number) {
@@ -151,6 +175,7 @@ Bool tr_map_concerns(UInt number)
     case __NR_shmdt:
     case __NR_mlock:
     case __NR_mlock2:
+    case __NR_munlock:
     case __NR_mlockall:
     case __NR_munlockall: return True;
     default: return False;
@@ -159,7 +184,6 @@ Bool tr_map_concerns(UInt number)
 
 void tr_map_after(ThreadId tid, UInt number, const UWord *args, SysRes result)
 {
-    ULong limit = FLR_LIMIT_MLOCK;
     if (sr_isError(result))
         return;
     switch (number) {
@@ -175,14 +199,21 @@ void tr_map_after(ThreadId tid, UInt number, const UWord *args, SysRes result)
         note_attached(sr_Res(result));
         break;
     case __NR_shmdt: after_shmdt(args[0]); break;
-    case __NR_mlockall:
-        lock_future = (args[0] & 2) != 0;
-        if (args[0] & 1)
-            tr_put_record(FLR_REC_LIMIT, &limit, 1, NULL);
+    case __NR_mlock: after_mlock(args, LOCK_NOW); break;
+    case __NR_mlock2: after_mlock(args, args[2] & 1 ? LOCK_ON_FAULT : LOCK_NOW); break;
+    case __NR_munlock: after_mlock(args, LOCK_OFF); break;
+    case __NR_mlockall: after_mlockall(args[0]); break;
+    case __NR_munlockall:
+        lock_future = LOCK_OFF;
+        put_lock(0, LOCK_ALL, LOCK_OFF);
         break;
-    case __NR_munlockall: lock_future = False; break;
-    default: tr_put_record(FLR_REC_LIMIT, &limit, 1, NULL); break;
+    default: break;
     }
+}
+
+void tr_map_forked(void)
+{
+    lock_future = LOCK_OFF;
 }
 
 /* One page of the tool lends itself to the program: signal return and the like. */

@@ -131,6 +131,7 @@ void tr_syscall_before(ThreadId tid, UInt number, UWord *args, UInt n_args)
     in_write[tid] = (UChar)is_write(number);
     if (number == __NR_clone || number == __NR_vfork)
         note_clone(number, args);
+    tr_file_before(tid, number, args);
     tr_ring_idle();
     if ((number == __NR_execve || number == __NR_execveat) && tr_slot != NULL) {
         in_exec[tid] = 1;
@@ -163,6 +164,7 @@ void tr_syscall_after(ThreadId tid, UInt number, UWord *args, UInt n_args, SysRe
         tr_map_after(tid, number, args, result);
     else if (number == __NR_prctl && !sr_isError(result))
         after_prctl(tid, args);
+    tr_file_after(tid, number, args, result);
 }
 
 void tr_syscall_track(void)
