@@ -36,6 +36,20 @@ static const struct {
     { "fault_access", "make /sys/kernel/tracing readable, or record as root" },
     { "unreported", "none is needed for totals" },
     { "unknown_faults", "record as root, so that both counters are read" },
+    /* validations */
+    { "damon", "stop DAMON, if it may be stopped, and validate again" },
+    { "thp_always", "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled" },
+    { "mglru", "read the errors of policy mglru, or echo 0 > /sys/kernel/mm/lru_gen/enabled" },
+    { "zswap", "echo N > /sys/module/zswap/parameters/enabled" },
+    { "swap_was_on", "swapoff -a, so that validate uses a device of its own" },
+    { "swap_devices", "leave one swap device on, or none" },
+    { "foreign_swap", "validate again on a quieter machine" },
+    { "zero_pages", "none is needed: they are counted; the model cannot know contents" },
+    { "outlived", "let the command wait for its children" },
+    { "other_status", "see with --show-output what the command complains of" },
+    { "timeout", "give a longer --timeout or larger limits" },
+    { "failed_command", "see with --show-output what the command complains of" },
+    { "other_command", "leave out --trace, or give the command that was recorded" },
     /* replays */
     { "oom", "give more --ram or --swap" },
 };

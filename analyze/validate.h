@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * validate.h - the kernel's counts beside the model's, for one command.
+ *
+ * validate_run.c asks the kernel, validate_model.c the model, validate_stats.c compares,
+ * validate_json.c and validate_text.c say it, validate_doubts.c what to think of it.
+ */
+#ifndef FAULTLINE_VALIDATE_H
+#define FAULTLINE_VALIDATE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <faultline/cgroup.h>
+#include <faultline/replay.h>
+#include <faultline/swapdev.h>
+
+enum { VALIDATE_POLICIES_MAX = 16, VALIDATE_POINTS_MAX = 256, VALIDATE_DEFAULT_POINTS = 5 };
+
+/* What is compared; names are JSON keys. */
+enum validate_count { V_MINOR, V_MAJOR, V_SWAP_IN, V_SWAP_OUT, V_OOM, V_COUNT };
+const char *validate_count_name(enum validate_count c);
+
+struct validate_point {
+    uint64_t ram_bytes;
+    struct fl_run *runs; /* those that ended by themselves */
+    unsigned n_runs, timeouts;
+    uint64_t predicted[VALIDATE_POLICIES_MAX][V_COUNT];
+};
+
+/* What on this machine can disturb the counts. */
+struct validate_host {
+    bool damon, thp_always, mglru, zswap;
+};
+
+struct validate {
+    /* asked */
+    char *const *argv;
+    unsigned runs;
+    const cpu_set_t *cpus;
+    uint64_t timeout_ns;
+    bool show_output;
+    const struct fl_policy_ops *policies[VALIDATE_POLICIES_MAX];
+    size_t n_policies;
+    const volatile sig_atomic_t *stop; /* not 0: give up */
+    void (*progress)(void *arg, unsigned done_bp);
+    void *progress_arg;
+    /* found */
+    int cgroup_version, swappiness;
+    struct fl_run native; /* without limit, files warm */
+    struct fl_swapdev swap;
+    struct validate_host host;
+    uint64_t foreign_swaps; /* pages swapped on the machine while no run of ours was on */
+    struct validate_point *points;
+    size_t n_points;
+    /* within */
+    struct fl_guard *guard;
+    struct fl_cgroup_site site;
+    unsigned n_groups, steps_done, steps_all;
+};
+
+/* ---- the kernel ---------------------------------------------------------------- */
+
+/** validate_begin - guard and control group site. Errors: FL_EMACHINE. */
+int validate_begin(struct validate *v, struct fl_err *err);
+/** validate_native - two runs without limit; the second one counts. */
+int validate_native(struct validate *v, struct fl_err *err);
+/** validate_record - record the command, exact, to @path, in a group without limit. */
+int validate_record(struct validate *v, const char *path, struct fl_err *err);
+/** validate_kernel - swap, every run at every point, and all of it undone again. */
+int validate_kernel(struct validate *v, const struct fl_swapdev_request *swap, const char *dir,
+                    struct fl_err *err);
+/** validate_stopped - FL_EIO and a message when v->stop is set, else FL_OK. */
+int validate_stopped(const struct validate *v, struct fl_err *err);
+/** validate_look - fill v->host. */
+void validate_look(struct validate *v);
+/** validate_end - undo and free everything. NULL-safe fields. */
+int validate_end(struct validate *v, struct fl_err *err);
+
+/* ---- the model ------------------------------------------------------------------- */
+
+/**
+ * validate_points - the limits: @list, percentages of the trace's peak, or if NULL five
+ * from 40 % to 95 % of the peak the kernel charged. Whole pages, at least one.
+ */
+int validate_points(struct validate *v, const char *list, struct fl_reader *r, struct fl_err *err);
+/** validate_predict - the trace at @path under every policy at every point. */
+int validate_predict(struct validate *v, const char *path, struct fl_err *err);
+
+/* ---- comparing --------------------------------------------------------------------- */
+
+/** One count over the runs of a point; all 0 without runs. */
+struct validate_spread {
+    uint64_t min, median, max; /* an even number of runs: mean of the middle two, rounded down */
+};
+
+/** validate_sample - count @c of one run. */
+uint64_t validate_sample(const struct fl_run *run, enum validate_count c);
+struct validate_spread validate_spread(const struct validate_point *p, enum validate_count c);
+/**
+ * validate_error - (predicted - measured) / measured in percent, rounded to 0.01.
+ * 0 when both are 0. Returns: false when only the measured one is 0: no number says that.
+ */
+bool validate_error(uint64_t predicted, uint64_t measured, double *percent);
+
+/* ---- saying it ----------------------------------------------------------------------- */
+
+struct json_t;
+
+/** validate_doubts - add what there is to doubt in @v to @quality. */
+void validate_doubts(const struct validate *v, struct json_t *quality);
+/** validate_json - "faultline.validate/1". @trace and @quality are stolen. NULL: out of memory. */
+struct json_t *validate_json(const struct validate *v, struct json_t *trace,
+                             struct json_t *quality);
+/** validate_text - the table for people, the doubts of @quality below it. */
+void validate_text(const struct validate *v, const struct json_t *quality, FILE *out);
+
+#endif

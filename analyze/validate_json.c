@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* "faultline.validate/1", keys as docs/results.md lists them. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <jansson.h>
+
+#include <faultline/command.h>
+#include <faultline/hostinfo.h>
+
+#include "validate.h"
+
+static json_t *u64(uint64_t n)
+{
+    return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+}
+
+static json_t *text(const char *s)
+{
+    json_t *j = json_string(s ? s : "");
+    return j ? j : json_string("?"); /* not UTF-8 */
+}
+
+static json_t *host_json(void)
+{
+    json_t *o = json_object();
+    struct fl_meta *meta = fl_meta_new();
+    const char *key, *value;
+    if (meta && fl_host_meta(meta, NULL) == FL_OK)
+        for (size_t i = 0; fl_meta_at(meta, i, &key, &value); i++)
+            json_object_set_new(o, strncmp(key, "host.", 5) ? key : key + 5, text(value));
+    fl_meta_free(meta);
+    return o;
+}
+
+/* As a shell would give it. */
+static json_int_t status_of(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+static json_t *native_json(const struct fl_run *n)
+{
+    return json_pack("{s:o,s:I,s:o,s:o,s:o}", "wall_ns", u64(n->wall_ns), "status",
+                     status_of(n->wait_status), "peak_bytes", u64(n->peak_bytes), "minor",
+                     u64(n->minor), "major", u64(n->major));
+}
+
+static json_t *swap_json(const struct fl_swapdev *s)
+{
+    return json_pack("{s:s,s:o,s:b,s:b}", "kind", fl_swapdev_kind_name(s->kind), "bytes",
+                     u64(s->pages * FL_PAGE_BYTES), "rotational", s->rotational, "was_on",
+                     s->was_on);
+}
+
+/* ---- a point's runs ------------------------------------------------------------------- */
+
+typedef uint64_t getter(const struct fl_run *run, unsigned which);
+
+static json_t *each(const struct validate_point *p, getter *get, unsigned which)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < p->n_runs; i++)
+        json_array_append_new(list, u64(get(&p->runs[i], which)));
+    return list;
+}
+
+static uint64_t get_sample(const struct fl_run *run, unsigned which)
+{
+    return validate_sample(run, (enum validate_count)which);
+}
+
+static uint64_t get_swap(const struct fl_run *run, unsigned which)
+{
+    return fl_run_swap(run)->count[which];
+}
+
+static uint64_t get_machine(const struct fl_run *run, unsigned which)
+{
+    return run->machine.count[which];
+}
+
+static uint64_t get_group(const struct fl_run *run, unsigned which)
+{
+    return run->group.count[which];
+}
+
+static uint64_t get_other(const struct fl_run *run, unsigned which)
+{
+    switch (which) {
+    case 0: return run->wall_ns;
+    case 1: return (uint64_t)status_of(run->wait_status);
+    case 2: return run->peak_bytes;
+    case 3: return run->limit_hits;
+    default: return run->outlived;
+    }
+}
+
+static json_t *victims_json(const struct validate_point *p)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < p->n_runs; i++)
+        for (unsigned j = 0; j < p->runs[i].n_victims; j++)
+            json_array_append_new(list, json_pack("{s:i,s:i,s:o}", "run", (int)i, "pid",
+                                                  p->runs[i].victims[j].pid, "comm",
+                                                  text(p->runs[i].victims[j].comm)));
+    return list;
+}
+
+/* Every counter that the group, or else the machine, has: how the kernel came to its counts. */
+static json_t *counters_json(const struct validate_point *p)
+{
+    json_t *o = json_object();
+    for (unsigned c = 0; c < FL_VM_COUNT && p->n_runs; c++) {
+        bool group = p->runs[0].group.present >> c & 1;
+        if (group || p->runs[0].machine.present >> c & 1)
+            json_object_set_new(o, fl_vm_count_name(c),
+                                each(p, group ? get_group : get_machine, c));
+    }
+    return o;
+}
+
+static json_t *kernel_json(const struct validate_point *p)
+{
+    static const char *const others[] = { "wall_ns", "status", "peak_bytes", "limit_hits",
+                                          "outlived" };
+    json_t *o = json_object();
+    for (unsigned c = 0; c < V_COUNT; c++)
+        json_object_set_new(o, validate_count_name((enum validate_count)c), each(p, get_sample, c));
+    json_object_set_new(o, "swap_in_zero", each(p, get_swap, FL_VM_swpin_zero));
+    json_object_set_new(o, "swap_out_zero", each(p, get_swap, FL_VM_swpout_zero));
+    for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
+        json_object_set_new(o, others[i], each(p, get_other, i));
+    json_object_set_new(o, "timeouts", u64(p->timeouts));
+    json_object_set_new(o, "oom_victims", victims_json(p));
+    json_object_set_new(o, "counters", counters_json(p));
+    return o;
+}
+
+static json_t *spread_json(const struct validate_point *p)
+{
+    json_t *o = json_object();
+    for (unsigned c = 0; c < V_COUNT && p->n_runs; c++) {
+        struct validate_spread s = validate_spread(p, (enum validate_count)c);
+        json_object_set_new(o, validate_count_name((enum validate_count)c),
+                            json_pack("{s:o,s:o,s:o}", "min", u64(s.min), "median", u64(s.median),
+                                      "max", u64(s.max)));
+    }
+    return o;
+}
+
+/* ---- predictions ------------------------------------------------------------------------- */
+
+static json_t *predicted_json(const uint64_t predicted[V_COUNT])
+{
+    json_t *o = json_object();
+    for (unsigned c = 0; c < V_COUNT; c++)
+        json_object_set_new(o, validate_count_name((enum validate_count)c), u64(predicted[c]));
+    return o;
+}
+
+static json_t *errors_json(const struct validate_point *p, const uint64_t predicted[V_COUNT])
+{
+    json_t *o = json_object();
+    for (unsigned c = 0; c < V_COUNT; c++) {
+        double percent;
+        uint64_t median = validate_spread(p, (enum validate_count)c).median;
+        bool defined = p->n_runs && validate_error(predicted[c], median, &percent);
+        json_object_set_new(o, validate_count_name((enum validate_count)c),
+                            defined ? json_real(percent) : json_null());
+    }
+    return o;
+}
+
+static json_t *in_range_json(const struct validate_point *p, const uint64_t predicted[V_COUNT])
+{
+    json_t *o = json_object();
+    for (unsigned c = 0; c < V_COUNT; c++) {
+        struct validate_spread s = validate_spread(p, (enum validate_count)c);
+        json_object_set_new(
+            o, validate_count_name((enum validate_count)c),
+            json_boolean(p->n_runs && predicted[c] >= s.min && predicted[c] <= s.max));
+    }
+    return o;
+}
+
+static json_t *point_json(const struct validate *v, const struct validate_point *p)
+{
+    json_t *o = json_object(), *by_policy = json_object();
+    json_object_set_new(o, "ram_bytes", u64(p->ram_bytes));
+    json_object_set_new(o, "kernel", kernel_json(p));
+    json_object_set_new(o, "spread", spread_json(p));
+    json_object_set_new(o, "predicted", predicted_json(p->predicted[0]));
+    json_object_set_new(o, "error_pct", errors_json(p, p->predicted[0]));
+    for (size_t i = 0; i < v->n_policies; i++) {
+        json_t *one = predicted_json(p->predicted[i]);
+        json_object_set_new(one, "error_pct", errors_json(p, p->predicted[i]));
+        json_object_set_new(one, "in_range", in_range_json(p, p->predicted[i]));
+        json_object_set_new(by_policy, v->policies[i]->name, one);
+    }
+    json_object_set_new(o, "policies", by_policy);
+    return o;
+}
+
+json_t *validate_json(const struct validate *v, json_t *trace, json_t *quality)
+{
+    json_t *o = json_object(), *points = json_array();
+    char *command = fl_command_quote(v->argv);
+    json_object_set_new(o, "schema", json_string("faultline.validate/1"));
+    json_object_set_new(o, "command", text(command));
+    json_object_set_new(o, "trace", trace);
+    json_object_set_new(o, "host", host_json());
+    json_object_set_new(
+        o, "cgroup",
+        json_pack("{s:i,s:i}", "version", v->cgroup_version, "swappiness", v->swappiness));
+    json_object_set_new(o, "swap", swap_json(&v->swap));
+    json_object_set_new(o, "runs", json_integer(v->runs));
+    json_object_set_new(o, "policy", json_string(v->policies[0]->name));
+    json_object_set_new(o, "native", native_json(&v->native));
+    for (size_t i = 0; i < v->n_points; i++)
+        json_array_append_new(points, point_json(v, &v->points[i]));
+    json_object_set_new(o, "points", points);
+    json_object_set_new(o, "quality", quality);
+    free(command);
+    return o;
+}

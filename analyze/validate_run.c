@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asking the kernel. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <faultline/record.h>
+
+#include "validate.h"
+
+/* Shares of the progress shown: a recording is slow, a replay of all points too. */
+enum { RECORD_STEPS = 10, PREDICT_STEPS = 10, NATIVE_RUNS = 2 };
+
+static void step(struct validate *v, unsigned n)
+{
+    v->steps_done += n;
+    if (v->progress)
+        v->progress(v->progress_arg, v->steps_done * 10000 / v->steps_all);
+}
+
+int validate_stopped(const struct validate *v, struct fl_err *err)
+{
+    if (!v->stop || !*v->stop)
+        return FL_OK;
+    return fl_fail(err, FL_EIO, "interrupted by signal %d; nothing of what was measured is kept",
+                   (int)*v->stop);
+}
+
+int validate_begin(struct validate *v, struct fl_err *err)
+{
+    v->steps_all = NATIVE_RUNS + RECORD_STEPS + PREDICT_STEPS + VALIDATE_DEFAULT_POINTS * v->runs;
+    int rc = fl_guard_start(&v->guard, err);
+    if (rc == FL_OK)
+        rc = fl_cgroup_find(v->guard, &v->site, err);
+    v->cgroup_version = v->site.version;
+    return rc;
+}
+
+int validate_end(struct validate *v, struct fl_err *err)
+{
+    int rc = fl_guard_end(v->guard, err);
+    v->guard = NULL;
+    for (size_t i = 0; i < v->n_points; i++)
+        free(v->points[i].runs);
+    free(v->points);
+    v->points = NULL;
+    v->n_points = 0;
+    return rc;
+}
+
+static int make_group(struct validate *v, uint64_t limit_bytes, struct fl_cgroup *group,
+                      struct fl_err *err)
+{
+    char name[64];
+    snprintf(name, sizeof name, "faultline-%d-%u", getpid(), ++v->n_groups);
+    return fl_cgroup_make(&v->site, name, limit_bytes, v->guard, group, err);
+}
+
+/* One run in a group of its own. */
+static int run_once(struct validate *v, uint64_t limit_bytes, struct fl_run *out,
+                    struct fl_err *err)
+{
+    struct fl_run_opts opts = { .argv = v->argv,
+                                .cpus = v->cpus,
+                                .timeout_ns = v->timeout_ns,
+                                .show_output = v->show_output,
+                                .stop = v->stop };
+    unsigned mark = fl_guard_mark(v->guard);
+    struct fl_cgroup group;
+    int rc = validate_stopped(v, err);
+    if (rc == FL_OK)
+        rc = make_group(v, limit_bytes, &group, err);
+    if (rc == FL_OK)
+        v->swappiness = fl_cgroup_swappiness(&group);
+    if (rc == FL_OK)
+        rc = fl_run(&group, &opts, out, err);
+    int undone = fl_guard_undo(v->guard, mark, rc == FL_OK ? err : NULL);
+    if (validate_stopped(v, err) != FL_OK)
+        return FL_EIO;
+    return rc == FL_OK ? undone : rc;
+}
+
+int validate_native(struct validate *v, struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (unsigned i = 0; i < NATIVE_RUNS && rc == FL_OK; i++) {
+        rc = run_once(v, FL_CGROUP_NO_LIMIT, &v->native, err);
+        if (rc == FL_OK && v->native.timed_out)
+            rc = fl_fail(err, FL_EDATA,
+                         "the command takes longer than --timeout even without a limit; give more");
+        step(v, 1);
+    }
+    return rc;
+}
+
+/* ---- recording ------------------------------------------------------------------------ */
+
+struct recording {
+    const struct validate *v;
+    const char *path;
+};
+
+static int record(void *arg, struct fl_err *err)
+{
+    const struct recording *r = arg;
+    struct fl_record_opts opts = { .argv = (char **)(uintptr_t)r->v->argv, .out_path = r->path };
+    struct fl_record_status status;
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(r->v->show_output ? 2 : null, 1) < 0 ||
+        (!r->v->show_output && dup2(null, 2) < 0))
+        return fl_fail_errno(err, "cannot open /dev/null");
+    return fl_record_exact(&opts, &status, err);
+}
+
+int validate_record(struct validate *v, const char *path, struct fl_err *err)
+{
+    struct recording recording = { .v = v, .path = path };
+    unsigned mark = fl_guard_mark(v->guard);
+    struct fl_cgroup group;
+    int rc = validate_stopped(v, err);
+    if (rc == FL_OK)
+        rc = make_group(v, FL_CGROUP_NO_LIMIT, &group, err);
+    if (rc == FL_OK)
+        rc = fl_cgroup_call(&group, record, &recording, v->stop, err);
+    int undone = fl_guard_undo(v->guard, mark, rc == FL_OK ? err : NULL);
+    if (validate_stopped(v, err) != FL_OK)
+        return FL_EIO;
+    step(v, RECORD_STEPS);
+    return rc == FL_OK ? undone : rc;
+}
+
+/* ---- under limits ------------------------------------------------------------------------ */
+
+static int run_point(struct validate *v, struct validate_point *p, struct fl_err *err)
+{
+    struct fl_run run;
+    if (p->timeouts) /* it would not end this time either */
+        return FL_OK;
+    int rc = run_once(v, p->ram_bytes, &run, err);
+    if (rc == FL_OK && run.timed_out)
+        p->timeouts++;
+    else if (rc == FL_OK)
+        p->runs[p->n_runs++] = run;
+    return rc;
+}
+
+/* Rounds over all limits, up and down in turn, so that what drifts falls on all alike. */
+static int run_all(struct validate *v, struct fl_err *err)
+{
+    struct fl_vm_counts last, now;
+    int rc = fl_vm_counts_read(&last, err);
+    for (unsigned round = 0; round < v->runs && rc == FL_OK; round++)
+        for (size_t i = 0; i < v->n_points && rc == FL_OK; i++) {
+            rc = fl_vm_counts_read(&now, err);
+            struct fl_vm_counts idle = fl_vm_counts_since(&now, &last);
+            v->foreign_swaps += fl_vm_swap_in(&idle) + fl_vm_swap_out(&idle);
+            if (rc == FL_OK)
+                rc = run_point(v, &v->points[round % 2 ? v->n_points - 1 - i : i], err);
+            if (rc == FL_OK)
+                rc = fl_vm_counts_read(&last, err);
+            step(v, 1);
+        }
+    return rc;
+}
+
+int validate_kernel(struct validate *v, const struct fl_swapdev_request *swap, const char *dir,
+                    struct fl_err *err)
+{
+    enum { LEAST_BYTES = 64 << 20 };
+    uint64_t bytes = 2 * v->native.peak_bytes;
+    unsigned mark = fl_guard_mark(v->guard);
+    v->steps_all = v->steps_done + PREDICT_STEPS + (unsigned)v->n_points * v->runs;
+    int rc = validate_stopped(v, err);
+    if (rc == FL_OK)
+        rc = fl_swapdev_on(swap, bytes > LEAST_BYTES ? bytes : LEAST_BYTES, dir, v->guard, &v->swap,
+                           err);
+    if (rc == FL_OK)
+        rc = run_all(v, err);
+    int undone = fl_guard_undo(v->guard, mark, rc == FL_OK ? err : NULL);
+    return rc == FL_OK ? undone : rc;
+}
