@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A compiler: cc1 alone, -O1, over one C file of 400 functions. Trees and a garbage-collected heap.
+# A compiler: cc1 alone, -O1, over one C file of a table and 40 functions. Trees in a
+# garbage-collected heap, partly compressible.
 . "$(dirname "$0")/common.sh"
 
 prepare() {
     awk 'BEGIN {
-        for (i = 0; i < 400; i++) {
+        printf "const struct { unsigned key; const char *name; } table[] = {\n"
+        for (i = 0; i < 80000; i++)
+            printf "    { %du, \"name%d\" },\n", i * 7919 + 300, i * 31
+        printf "};\n"
+        for (i = 0; i < 40; i++) {
             printf "struct s%d { int a, b, v[%d]; struct s%d *next; };\n", i, i % 13 + 1, i
             printf "int f%d(struct s%d *p, int n)\n{\n    int s = %d;\n", i, i, i
             printf "    for (int i = 0; i < n; i++) {\n"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # redis-server on a socket in DIR, and redis-cli beside it, one command after the other: 48,000 values
-# of 1 KiB set, then 120,000 keys drawn at random, four of five read, sixteen keys a command.
+# of 1 KiB set, then 64,000 keys drawn at random, four of five read, sixteen keys a command.
 # (redis-benchmark draws its keys by the clock; a pipe without turns makes the server's buffers grow
 # as the processors please.) The server picks a hash seed of its own each time, so which bucket a key
 # is in differs from run to run. Values are sixteen digits that repeat: swap compresses them well.
@@ -21,7 +21,7 @@ prepare() {
                 print ""
             }
             a = 1
-            for (; i < 10500; i++) {
+            for (; i < 7000; i++) {
                 write = i % 5 == 0
                 printf write ? "mset" : "mget"
                 for (k = 0; k < 16; k++) {
@@ -40,7 +40,7 @@ dir=$1
 redis-server --save '' --appendonly no --port 0 --unixsocket "$dir/socket" --dir "$dir" \
     --logfile "$dir/log" --activedefrag no --hz 1 &
 until [ -S "$dir/socket" ]; do sleep 0.1; done
-redis-cli -s "$dir/socket" <"$dir/commands" | cksum
+redis-cli -s "$dir/socket" <"$dir/commands" >/dev/null
 redis-cli -s "$dir/socket" shutdown nosave
 wait
 END
