@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which slot comes next. Expected numbers are worked out from the rules of mm/swapfile.c. */
+/* Which slot comes next. Expected numbers are worked out from the rules of mm/swapfile.c.
+   Those marked [seen] are also what Linux 6.18.44 gave a program that paged itself out
+   (MADV_PAGEOUT) to a swap file of that size and read its slots in /proc/PID/pagemap. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +73,8 @@ static void fill(struct fix *f)
     assert_int_equal(f->area.used, swap_area_usable(&f->area));
 }
 
-/* Cluster 0 is short of its header, so it is on the nonfull list, which comes first. */
+/* Cluster 0 is short of its header, so it is on the nonfull list, which comes first.
+   [seen] */
 static void swap_area_of_whole_clusters_fills_upwards_from_slot_one(void **state)
 {
     struct fix f;
@@ -84,7 +87,7 @@ static void swap_area_of_whole_clusters_fills_upwards_from_slot_one(void **state
 }
 
 /* 1300 slots: clusters 0-511, 512-1023, and 1024-1299, which is short too and so also
-   on the nonfull list: it is taken before the one free cluster. */
+   on the nonfull list: it is taken before the one free cluster. [seen] */
 static void swap_area_with_a_short_last_cluster_uses_it_second(void **state)
 {
     struct fix f;
@@ -129,7 +132,7 @@ static void swap_area_freed_slot_behind_the_search_waits(void **state)
     stop(&f);
 }
 
-/* A full cluster that loses a slot goes to the nonfull list, before any free cluster. */
+/* A full cluster that loses a slot goes to the nonfull list, before any free cluster. [seen] */
 static void swap_area_hole_in_a_full_cluster_is_filled_before_a_free_one(void **state)
 {
     struct fix f;
@@ -148,7 +151,7 @@ static void swap_area_hole_in_a_full_cluster_is_filled_before_a_free_one(void **
 }
 
 /* A cluster that empties goes behind the free clusters that were never used, and is
-   not gone on with, although the search was in the middle of it. */
+   not gone on with, although the search was in the middle of it. [seen] */
 static void swap_area_emptied_cluster_goes_behind_the_free_ones(void **state)
 {
     struct fix f;
