@@ -217,12 +217,11 @@ void tr_file_before_close(ThreadId tid, UWord fd)
         losing[tid].is_regular = 0;
 }
 
-/* The name is about to go: is it a known file's last, which nobody here has open? */
+/* The name is about to go: is it the last of a file that nobody here has open? */
 void tr_file_before_unlink(ThreadId tid, Int dirfd, const HChar *path)
 {
     struct flr_identity *id = &losing[tid];
-    if (flr_identify(dirfd, path, 0, id) < 0 || !id->is_regular || id->n_links != 1 ||
-        !is_seen(id) || is_open(id->dev, id->ino, ~0u))
+    if (flr_identify(dirfd, path, 0, id) < 0 || id->n_links != 1 || is_open(id->dev, id->ino, ~0u))
         id->is_regular = 0;
 }
 
