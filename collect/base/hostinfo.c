@@ -10,23 +10,7 @@
 
 #include <faultline/hostinfo.h>
 
-/* First line of @path without its newline; false when there is none. */
-static bool first_line(const char *path, char *line, int cap)
-{
-    FILE *f = fopen(path, "re");
-    bool ok = f != NULL && fgets(line, cap, f) != NULL;
-    if (f != NULL)
-        fclose(f);
-    if (ok)
-        line[strcspn(line, "\n")] = 0;
-    return ok;
-}
-
-static int set_file(struct fl_meta *meta, const char *key, const char *path, struct fl_err *err)
-{
-    char line[256];
-    return first_line(path, line, sizeof line) ? fl_meta_set(meta, key, line, err) : FL_OK;
-}
+#include "hostvm.h"
 
 /* Value of "name : value" in /proc/cpuinfo, or of "Name: N kB" in /proc/meminfo. */
 static bool field(const char *path, const char *name, char *value, size_t cap)
@@ -136,24 +120,6 @@ static int set_tlb(struct fl_meta *meta, struct fl_err *err)
     return *text ? fl_meta_set(meta, "host.tlb", text, err) : FL_OK;
 }
 
-/* Swap devices: "/dev/vdb 1073741824 -2; ..." (name, bytes, priority). */
-static int set_swaps(struct fl_meta *meta, struct fl_err *err)
-{
-    char line[512], text[2048] = "", name[256], type[32];
-    unsigned long long kib, used_kib;
-    int priority;
-    FILE *f = fopen("/proc/swaps", "re");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        size_t n = strlen(text);
-        if (sscanf(line, "%255s %31s %llu %llu %d", name, type, &kib, &used_kib, &priority) == 5)
-            snprintf(text + n, sizeof text - n, "%s%s %llu %d", n ? "; " : "", name, kib * 1024,
-                     priority);
-    }
-    if (f != NULL)
-        fclose(f);
-    return fl_meta_set(meta, "host.swaps", text, err);
-}
-
 int fl_host_meta(struct fl_meta *meta, struct fl_err *err)
 {
     int rc = set_kernel(meta, err);
@@ -165,11 +131,5 @@ int fl_host_meta(struct fl_meta *meta, struct fl_err *err)
         rc = set_cpu(meta, err);
     if (rc == FL_OK)
         rc = set_tlb(meta, err);
-    if (rc == FL_OK)
-        rc = set_file(meta, "host.thp", "/sys/kernel/mm/transparent_hugepage/enabled", err);
-    if (rc == FL_OK)
-        rc = set_file(meta, "host.swappiness", "/proc/sys/vm/swappiness", err);
-    if (rc == FL_OK)
-        rc = set_file(meta, "host.page_cluster", "/proc/sys/vm/page-cluster", err);
-    return rc == FL_OK ? set_swaps(meta, err) : rc;
+    return rc == FL_OK ? fl_host_vm_meta(meta, err) : rc;
 }

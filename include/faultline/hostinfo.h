@@ -10,8 +10,8 @@
 
 /**
  * fl_host_meta - add every "host.*" key docs/trace-format.md lists to @meta: kernel
- * release, RAM, CPU model and its TLBs by CPUID, huge page setting, swappiness,
- * swap devices. A fact this machine does not tell is left out.
+ * release, RAM, CPU model and its TLBs by CPUID, huge pages, swappiness, swap devices
+ * and their read-ahead, watermarks, multi-generation LRU, DAMON, memory controller. A fact this machine does not tell is left out.
  * Errors: FL_ENOMEM.
  */
 int fl_host_meta(struct fl_meta *meta, struct fl_err *err);
