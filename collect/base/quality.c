@@ -21,7 +21,7 @@ static const struct {
     { "vfork", "none is needed; page tables and sharing count a copy more than natively" },
     { "native", "record those programs by themselves, without set-user-id" },
     { "unrecorded", "record with fewer processes at a time" },
-    { "mlock", "none is needed: the model locks no pages yet" },
+    { "mlock", "record again: locks are events now" },
     { "killed", "let the program end by itself" },
     { "damaged", "record again; this is a bug worth reporting" },
     /* recordings of events */

@@ -294,6 +294,84 @@ static void exec_forgets_the_old_blocks(void **state)
     assert_int_equal(f->x.n_damaged, 1);
 }
 
+static void announce(struct fixture *f, uint64_t ino, uint64_t birth_ns, uint64_t n_ranges)
+{
+    struct flr_file file = { .dev = 7,
+                             .ino = ino,
+                             .size_bytes = 9000,
+                             .birth_ns = birth_ns,
+                             .read_ahead_pages = 32,
+                             .n_ranges = n_ranges };
+    record(f, FLR_REC_FILE, &file, sizeof file / 8);
+}
+
+static void transfer(struct fixture *f, uint64_t ino, uint64_t op, uint64_t offset)
+{
+    struct flr_file_io io = { 7, ino, op, 0, offset, 100 };
+    record(f, FLR_REC_FILE_IO, &io, sizeof io / 8);
+}
+
+/* The events from the first file on, as dumped, without time and thread; the writer is closed. */
+static char *file_events(struct fixture *f)
+{
+    struct fl_reader *r;
+    struct fl_item item = { .kind = FL_ITEM_EVENT };
+    struct fl_err err;
+    void *bytes;
+    size_t len, n_text;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &n_text);
+    assert_int_equal(fl_writer_close(f->x.writer, &bytes, &len, &err), FL_OK);
+    f->x.writer = NULL;
+    assert_int_equal(fl_reader_open_mem(bytes, len, 0, &r, &err), FL_OK);
+    while (item.kind != FL_ITEM_END) {
+        assert_int_equal(fl_reader_next(r, &item, &err), FL_OK);
+        item.event.time_ns = 0;
+        item.event.thread = 0;
+        if (item.kind == FL_ITEM_EVENT && item.event.kind >= FL_EV_FILE)
+            fl_dump_item(r, &item, out);
+    }
+    fclose(out);
+    fl_reader_free(r);
+    free(bytes);
+    return text;
+}
+
+static void first_announcement_of_a_file_defines_it(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t ranges[2][2] = { { 0, 4096 }, { 8192, 4096 } };
+    const uint64_t lock[3] = { 0x5000, 4096, FL_LOCK_ON_FAULT };
+    struct flr_map map = { .start = 0x5000, .length = 4096, .prot = 1, .dev = 7, .ino = 5 };
+    announce(f, 5, 1000, 2);
+    record(f, FLR_REC_RESIDENT, ranges[0], 2);
+    record(f, FLR_REC_RESIDENT, ranges[1], 2);
+    transfer(f, 5, FL_IO_READ, 1);
+    announce(f, 5, 1000, 1); /* by another program: what is cached now is the first one's doing */
+    record(f, FLR_REC_RESIDENT, ranges[1], 2);
+    record(f, FLR_REC_MAP, &map, sizeof map / 8);
+    transfer(f, 6, FL_IO_SYNC, 2);  /* of a file nobody announced: nothing */
+    announce(f, 5, 2000, 0);        /* its number was given to a new file, */
+    transfer(f, 5, FL_IO_WRITE, 3); /* which is meant from here on */
+    announce(f, 8, 0, ~0ULL);       /* the kernel did not tell what is cached */
+    record(f, FLR_REC_LOCK, lock, 3);
+    decode(f);
+    assert_int_equal(f->x.n_damaged, 0);
+    char *got = file_events(f);
+    assert_string_equal(
+        got, "0 t0 file file=0 dev=0x7 ino=5 size=9000 path=\"\"\n"
+             "0 t0 resident file=0 offset=0 length=4096 read-ahead=32\n"
+             "0 t0 resident file=0 offset=8192 length=4096 read-ahead=32\n"
+             "0 t0 file-io file=0 op=read offset=1 length=100 flags=-\n"
+             "0 t0 map mm=0 start=0x5000 length=0x1000 prot=r-- flags=- file=0 offset=0x0\n"
+             "0 t0 file file=1 dev=0x7 ino=5 size=9000 path=\"\"\n"
+             "0 t0 resident file=1 offset=0 length=0 read-ahead=32\n"
+             "0 t0 file-io file=1 op=write offset=3 length=100 flags=-\n"
+             "0 t0 file file=2 dev=0x7 ino=8 size=9000 path=\"\"\n"
+             "0 t0 lock mm=0 start=0x5000 length=0x1000 mode=on-fault\n");
+    free(got);
+}
+
 static void unknown_words_are_counted_as_damage(void **state)
 {
     struct fixture *f = *state;
@@ -359,6 +437,7 @@ int main(void)
         TEST(access_below_the_stack_grows_it_first),
         TEST(child_of_a_fork_knows_its_parents_blocks),
         TEST(exec_forgets_the_old_blocks),
+        TEST(first_announcement_of_a_file_defines_it),
         TEST(unknown_words_are_counted_as_damage),
         TEST(random_words_do_no_harm),
     };
