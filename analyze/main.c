@@ -20,7 +20,8 @@
     X(plot)         \
     X(import)       \
     X(policies)     \
-    X(machines)
+    X(machines)     \
+    X(calibrate)
 
 #define DECLARE(name) extern const struct fl_cmd fl_cmd_##name;
 COMMANDS(DECLARE)

@@ -11,7 +11,7 @@
 struct replay_cfg {
     struct fl_size ram, swap;
     uint64_t frames, seed;
-    const char *policy, *scope, *machine, *out;
+    const char *policy, *scope, *machine, *costs, *out;
     bool json, partial, no_tlb;
 };
 
@@ -35,6 +35,9 @@ static const struct fl_opt replay_opts[] = {
       scope_at },
     { "machine", 0, FL_OPT_STRING, offsetof(struct replay_cfg, machine), "NAME|FILE", "skylake-sp",
       "TLB and page-table depth: one of 'faultline machines', or a file that holds such an object ",
+      NULL },
+    { "costs", 0, FL_OPT_STRING, offsetof(struct replay_cfg, costs), "FILE", NULL,
+      "what faults and swapping cost, for the time estimate: a file of 'faultline calibrate'",
       NULL },
     { "no-tlb", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_tlb), NULL, NULL,
       "leave the TLB out: faster, and no `tlb` in the result", NULL },
@@ -80,6 +83,19 @@ static void print_tlb(FILE *out, const struct fl_tlb_counts *level)
             fl_format_count(lookups, level->lookups), fl_format_count(misses, level->misses));
 }
 
+static void print_time(FILE *out, const struct fl_result *res)
+{
+    struct fl_time t;
+    fl_time_estimate(res, &t);
+    if (!t.total_ns)
+        return;
+    fprintf(out,
+            "  %-22s %18.3f s   %.2f times as long as with all resident, %.1f %% waiting\n"
+            "  %-22s %20s   costs: %s\n",
+            "time (estimate)", (double)t.total_ns / 1e9, (double)t.slowdown_bp / 1e4,
+            t.stall_bp / 100.0, "", "", t.source);
+}
+
 static void print_quality(FILE *out, const struct fl_reader *r)
 {
     const char *key, *value;
@@ -116,6 +132,7 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
         print_tlb(out, &res->tlb[i]);
     if (res->n_tlb)
         print_count(out, "page walks", res->walks);
+    print_time(out, res);
     print_quality(out, r);
     for (size_t i = 0; i < res->n_oom_kills; i++)
         fprintf(out, "  OOM: killed %s (pid %u), badness %" PRId64 ", after %" PRIu64 " accesses\n",
@@ -160,12 +177,14 @@ static int choose_machine(const char *name, const struct fl_machine **machine,
 }
 
 static int replay_trace(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
-                        const struct fl_machine *machine, struct fl_err *err)
+                        const struct fl_machine *machine, const struct fl_costs *costs,
+                        struct fl_err *err)
 {
     struct fl_replay_opts opts = { .policy = fl_policy_find(cfg->policy),
                                    .frames = (uint32_t)cfg->frames,
                                    .seed = cfg->seed,
                                    .machine = machine,
+                                   .costs = costs,
                                    .scope = cfg->scope,
                                    .no_tlb = cfg->no_tlb };
     struct fl_progress progress;
@@ -191,6 +210,7 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
     const struct replay_cfg *cfg = arg;
     const struct fl_machine *machine;
     struct fl_machine *loaded = NULL;
+    struct fl_costs costs = *fl_costs_default();
     struct fl_reader *r = NULL;
     bool has_ram = cfg->ram.bytes || cfg->ram.percent_bp;
     (void)n_operands;
@@ -205,12 +225,16 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
     int rc = choose_machine(cfg->machine, &machine, &loaded, err);
     if (rc == FL_OK && loaded)
         rc = fl_outfile_apart(cfg->out, cfg->machine, err);
+    if (rc == FL_OK && cfg->costs)
+        rc = fl_outfile_apart(cfg->out, cfg->costs, err);
+    if (rc == FL_OK && cfg->costs)
+        rc = fl_costs_load(cfg->costs, &costs, err);
     if (rc == FL_OK)
         rc = fl_outfile_apart(cfg->out, operands[0], err);
     if (rc == FL_OK)
         rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
     if (rc == FL_OK)
-        rc = replay_trace(r, operands[0], cfg, machine, err);
+        rc = replay_trace(r, operands[0], cfg, machine, &costs, err);
     fl_reader_free(r);
     fl_machine_free(loaded);
     return rc;

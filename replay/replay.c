@@ -263,6 +263,8 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
         return fl_fail(err, FL_EUSAGE, "memory of no frames: give at least one page of --ram");
     if (!rp.opts.machine)
         rp.opts.machine = fl_machine_at(0);
+    if (!rp.opts.costs)
+        rp.opts.costs = fl_costs_default();
     rc = check_fidelity(r, !opts->no_tlb, err);
     if (rc != FL_OK)
         return rc;

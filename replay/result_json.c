@@ -223,6 +223,9 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
                         json_pack("{s:I,s:I}", "shared_pages", (json_int_t)res->shared_pages,
                                   "saved_bytes", (json_int_t)(res->saved_pages * FL_PAGE_BYTES)));
     json_object_set_new(o, "oom", oom_json(res));
+    struct fl_time time;
+    fl_time_estimate(res, &time);
+    json_object_set_new(o, "time", fl_time_json(&time));
     json_object_set_new(o, "timeline", timeline_json(res));
     json_t *quality = fl_quality_json(r);
     if (res->n_oom_kills)

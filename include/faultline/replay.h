@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <faultline/costs.h>
 #include <faultline/err.h>
 #include <faultline/machine.h>
 #include <faultline/policy.h>
@@ -46,6 +47,7 @@ struct fl_replay_opts {
     uint64_t swap_pages;                /* slots; UINT64_MAX: as many as needed */
     const struct fl_policy_ops *policy; /* not NULL */
     const struct fl_machine *machine;   /* NULL: the default profile */
+    const struct fl_costs *costs;       /* of the time estimate; NULL: built-in */
     const char *scope;                  /* "memcg", "machine" (NULL): told in the result; textbook
                                            policies charge data pages only, so it changes nothing */
     bool no_tlb;                        /* leave the TLB stage out */
