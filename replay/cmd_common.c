@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
 #include <jansson.h>
 
 #include "cmd_common.h"
@@ -46,6 +49,30 @@ int cmd_swap_pages(struct fl_reader *r, const struct fl_size *swap, uint64_t *pe
     if (rc == FL_OK)
         *pages = bytes == FL_SIZE_MAX_BYTES ? UINT64_MAX : bytes >> FL_PAGE_SHIFT;
     return rc;
+}
+
+int cmd_machine(const struct fl_reader *r, const char *name, const struct fl_machine **machine,
+                struct fl_machine **loaded, struct fl_err *err)
+{
+    struct fl_err why = { .code = FL_OK };
+    char names[512] = "";
+    *loaded = NULL;
+    *machine = fl_machine_find(name);
+    if (*machine)
+        return FL_OK;
+    int rc = r && strcmp(name, "host") == 0
+                 ? fl_machine_host(fl_meta_get(fl_reader_meta(r), "host.tlb"), loaded, &why)
+                 : fl_machine_load(name, loaded, &why);
+    *machine = *loaded;
+    if (rc != FL_EIO || why.sys_errno != ENOENT) {
+        if (rc != FL_OK)
+            *err = why;
+        return rc;
+    }
+    for (size_t i = 0, at = 0; fl_machine_name_at(i) && at < sizeof names; i++)
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "",
+                               fl_machine_name_at(i));
+    return fl_fail(err, FL_EUSAGE, "machine '%s' is no file and not one of %s, host", name, names);
 }
 
 int cmd_trace_json(struct fl_reader *r, const char *path, uint64_t peak_pages, json_t **out,

@@ -23,6 +23,14 @@ int cmd_frames(struct fl_reader *r, const struct fl_size *ram, uint64_t *peak_pa
 int cmd_swap_pages(struct fl_reader *r, const struct fl_size *swap, uint64_t *peak_pages,
                    uint64_t *pages, struct fl_err *err);
 
+/**
+ * cmd_machine - the profile @name: a built-in one, a file, or `host`, the machine @r was
+ * recorded on. @loaded: what the caller frees with fl_machine_free(), NULL for a built-in.
+ * @r: NULL when there is no trace to ask. FL_EUSAGE lists the names.
+ */
+int cmd_machine(const struct fl_reader *r, const char *name, const struct fl_machine **machine,
+                struct fl_machine **loaded, struct fl_err *err);
+
 /** cmd_trace_json - the `trace` object, checksum included. */
 int cmd_trace_json(struct fl_reader *r, const char *path, uint64_t peak_pages, struct json_t **out,
                    struct fl_err *err);

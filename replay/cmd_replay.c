@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -34,7 +33,8 @@ static const struct fl_opt replay_opts[] = {
       "memcg or machine; textbook policies charge data pages only, so both are the same to them",
       scope_at },
     { "machine", 0, FL_OPT_STRING, offsetof(struct replay_cfg, machine), "NAME|FILE", "skylake-sp",
-      "TLB and page-table depth: one of 'faultline machines', or a file that holds such an object ",
+      "TLB and page-table depth: one of 'faultline machines', a file as 'machines NAME --json' "
+      "prints it, or host, the machine of the recording",
       NULL },
     { "costs", 0, FL_OPT_STRING, offsetof(struct replay_cfg, costs), "FILE", NULL,
       "what faults and swapping cost, for the time estimate: a file of 'faultline calibrate'",
@@ -129,9 +129,13 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
     print_count(out, "page tables peak", res->page_tables_peak);
     print_pages(out, "saved by sharing", res->saved_pages);
     for (uint32_t i = 0; i < res->n_tlb; i++)
-        print_tlb(out, &res->tlb[i]);
-    if (res->n_tlb)
+        if (res->tlb[i].lookups)
+            print_tlb(out, &res->tlb[i]);
+    if (res->n_tlb) {
         print_count(out, "page walks", res->walks);
+        print_count(out, "  their references", res->walk_refs);
+        print_count(out, "TLB flushes", res->tlb_flushes);
+    }
     print_time(out, res);
     print_quality(out, r);
     for (size_t i = 0; i < res->n_oom_kills; i++)
@@ -152,28 +156,6 @@ static int output(struct fl_reader *r, const char *path, const struct replay_cfg
     if (rc != FL_OK)
         return rc;
     return cmd_write_json(fl_result_json(res, r, trace), cfg->out, err);
-}
-
-/* A built-in name first, else a file; *@loaded is what to free. */
-static int choose_machine(const char *name, const struct fl_machine **machine,
-                          struct fl_machine **loaded, struct fl_err *err)
-{
-    struct fl_err why = { .code = FL_OK };
-    char names[256] = "";
-    *machine = fl_machine_find(name);
-    if (*machine)
-        return FL_OK;
-    int rc = fl_machine_load(name, loaded, &why);
-    *machine = *loaded;
-    if (rc != FL_EIO || why.sys_errno != ENOENT) {
-        if (rc != FL_OK)
-            *err = why;
-        return rc;
-    }
-    for (size_t i = 0, at = 0; fl_machine_name_at(i) && at < sizeof names; i++)
-        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "",
-                               fl_machine_name_at(i));
-    return fl_fail(err, FL_EUSAGE, "--machine: '%s' is no file and not one of %s", name, names);
 }
 
 static int replay_trace(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
@@ -222,17 +204,17 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
                            : "how much memory? give --ram SIZE or --frames N, at least one page");
     if (cfg->frames >= FL_FRAMES_UNLIMITED)
         return fl_fail(err, FL_EUSAGE, "--frames: at most %u", FL_FRAMES_UNLIMITED - 1);
-    int rc = choose_machine(cfg->machine, &machine, &loaded, err);
-    if (rc == FL_OK && loaded)
-        rc = fl_outfile_apart(cfg->out, cfg->machine, err);
+    int rc = fl_outfile_apart(cfg->out, operands[0], err);
     if (rc == FL_OK && cfg->costs)
         rc = fl_outfile_apart(cfg->out, cfg->costs, err);
     if (rc == FL_OK && cfg->costs)
         rc = fl_costs_load(cfg->costs, &costs, err);
     if (rc == FL_OK)
-        rc = fl_outfile_apart(cfg->out, operands[0], err);
-    if (rc == FL_OK)
         rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
+    if (rc == FL_OK)
+        rc = cmd_machine(r, cfg->machine, &machine, &loaded, err);
+    if (rc == FL_OK && loaded)
+        rc = fl_outfile_apart(cfg->out, cfg->machine, err);
     if (rc == FL_OK)
         rc = replay_trace(r, operands[0], cfg, machine, &costs, err);
     fl_reader_free(r);

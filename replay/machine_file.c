@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A machine profile from a file: the object that `faultline machines --json` prints. */
+/* A machine profile from a file: the object that `faultline machines NAME --json` prints. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,13 +8,14 @@
 
 #include <jansson.h>
 
-#include <faultline/machine.h>
 #include <faultline/units.h>
+
+#include "machine_doc.h"
 
 enum {
     FILE_MAX_BYTES = 64 << 10,
     ENTRIES_MAX = 65536,
-    ASIDS_MAX = 4096, /* a PCID has 12 bits */
+    ASIDS_MAX = 65536, /* arm64's have 16 bits, a PCID 12 */
     NAME_MAX_BYTES = 64,
     TEXT_MAX_BYTES = 1024,
 };
@@ -28,7 +29,7 @@ struct loaded {
 /* Where in the file, for messages: "tlb[2]." or "". */
 struct place {
     const json_t *object;
-    char prefix[32];
+    char prefix[48];
 };
 
 static int known_keys(const struct place *at, const char *const *keys, size_t n, struct fl_err *err)
@@ -80,21 +81,70 @@ static int get_number(const struct place *at, const char *key, uint32_t min, uin
     return FL_OK;
 }
 
-static int get_role(const struct place *at, enum fl_tlb_role *out, struct fl_err *err)
+/* One of @names, by its index; NULL ends them. */
+static int get_choice(const struct place *at, const char *key, const char *const *names, int *out,
+                      struct fl_err *err)
 {
-    const char *text = json_string_value(json_object_get(at->object, "role"));
-    for (int role = FL_TLB_FETCH; text && role <= FL_TLB_UNIFIED; role++)
-        if (!strcmp(text, fl_tlb_role_name((enum fl_tlb_role)role))) {
-            *out = (enum fl_tlb_role)role;
+    const char *text = json_string_value(json_object_get(at->object, key));
+    char legal[96] = "";
+    for (int i = 0; names[i]; i++) {
+        size_t n = strlen(legal);
+        if (text && !strcmp(text, names[i])) {
+            *out = i;
             return FL_OK;
         }
-    return fl_fail(err, FL_EFORMAT, "'%srole' must be \"fetch\", \"data\" or \"unified\"",
-                   at->prefix);
+        snprintf(legal + n, sizeof legal - n, "%s\"%s\"", i ? ", " : "", names[i]);
+    }
+    return fl_fail(err, FL_EFORMAT, "'%s%s' must be one of %s", at->prefix, key, legal);
+}
+
+static int get_role(const struct place *at, enum fl_tlb_role *out, struct fl_err *err)
+{
+    const char *names[FL_TLB_ROLE_END] = { 0 };
+    int i = 0;
+    for (int role = FL_TLB_FETCH; role < FL_TLB_ROLE_END; role++)
+        names[role - FL_TLB_FETCH] = fl_tlb_role_name((enum fl_tlb_role)role);
+    int rc = get_choice(at, "role", names, &i, err);
+    *out = (enum fl_tlb_role)(i + FL_TLB_FETCH);
+    return rc;
+}
+
+/* Without the key: 4 KiB alone. */
+static int get_pages(const struct place *at, uint32_t *out, struct fl_err *err)
+{
+    const json_t *list = json_object_get(at->object, "pages");
+    bool good = !list || json_array_size(list) > 0;
+    *out = list ? 0 : 1u << FL_PAGE_4K;
+    for (size_t i = 0; good && i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        int size = 0;
+        while (text && size < FL_PAGE_SIZES &&
+               strcmp(text, fl_page_size_name((enum fl_page_size)size)) != 0)
+            size++;
+        good = text && size < FL_PAGE_SIZES && !(*out >> size & 1);
+        *out |= good ? 1u << size : 0;
+    }
+    return good ? FL_OK
+                : fl_fail(err, FL_EFORMAT,
+                          "'%spages' must list some of \"4K\", \"2M\", \"1G\", each once",
+                          at->prefix);
+}
+
+static int get_geometry(const struct place *at, uint32_t *entries, uint32_t *ways,
+                        struct fl_err *err)
+{
+    int rc = get_number(at, "entries", 1, ENTRIES_MAX, entries, err);
+    if (rc == FL_OK)
+        rc = get_number(at, "ways", 1, *entries, ways, err);
+    if (rc == FL_OK && *entries % *ways != 0)
+        rc = fl_fail(err, FL_EFORMAT, "'%sways' must divide 'entries': %u by %u", at->prefix,
+                     *entries, *ways);
+    return rc;
 }
 
 static int get_level(const struct place *at, struct fl_tlb_level *level, struct fl_err *err)
 {
-    static const char *const keys[] = { "name", "role", "entries", "ways" };
+    static const char *const keys[] = { "name", "role", "pages", "entries", "ways" };
     if (!json_is_object(at->object))
         return fl_fail(err, FL_EFORMAT, "every element of 'tlb' must be an object");
     int rc = known_keys(at, keys, FL_COUNT(keys), err);
@@ -103,42 +153,103 @@ static int get_level(const struct place *at, struct fl_tlb_level *level, struct 
     if (rc == FL_OK)
         rc = get_role(at, &level->role, err);
     if (rc == FL_OK)
-        rc = get_number(at, "entries", 1, ENTRIES_MAX, &level->entries, err);
+        rc = get_pages(at, &level->pages, err);
+    return rc == FL_OK ? get_geometry(at, &level->entries, &level->ways, err) : rc;
+}
+
+static int get_walk_cache(const struct place *at, const struct fl_machine *m,
+                          struct fl_walk_cache *cache, struct fl_err *err)
+{
+    static const char *const keys[] = { "holds", "entries", "ways" };
+    const char *names[FL_WALK_CACHES_MAX + 1] = { 0 };
+    int i = 0;
+    if (!json_is_object(at->object))
+        return fl_fail(err, FL_EFORMAT, "every element of 'walk_caches' must be an object");
+    for (uint32_t level = 2; level <= m->levels; level++)
+        names[level - 2] = fl_walk_cache_name(level);
+    int rc = known_keys(at, keys, FL_COUNT(keys), err);
     if (rc == FL_OK)
-        rc = get_number(at, "ways", 1, level->entries, &level->ways, err);
-    if (rc == FL_OK && level->entries % level->ways != 0)
-        rc = fl_fail(err, FL_EFORMAT, "'%sways' must divide 'entries': %u by %u", at->prefix,
-                     level->entries, level->ways);
+        rc = get_choice(at, "holds", names, &i, err);
+    cache->level = (uint32_t)i + 2;
+    if (rc == FL_OK && m->n_walk && m->walk[m->n_walk - 1].level >= cache->level)
+        rc = fl_fail(err, FL_EFORMAT, "'%sholds' must come before, and once: lowest level first",
+                     at->prefix);
+    return rc == FL_OK ? get_geometry(at, &cache->entries, &cache->ways, err) : rc;
+}
+
+/* With the caches come how they are flushed, and who says so. */
+static int get_walk_caches(const struct place *top, struct fl_machine *m, struct fl_err *err)
+{
+    static const char *const flushes[] = { "space", "page", NULL };
+    const json_t *list = json_object_get(top->object, "walk_caches");
+    int flush = 0, rc = FL_OK;
+    if (!list &&
+        (json_object_get(top->object, "walk_flush") || json_object_get(top->object, "walk_source")))
+        return fl_fail(err, FL_EFORMAT, "'walk_flush' and 'walk_source' need 'walk_caches'");
+    if (!list)
+        return FL_OK;
+    if (!json_is_array(list) || !json_array_size(list) ||
+        json_array_size(list) > FL_WALK_CACHES_MAX)
+        return fl_fail(err, FL_EFORMAT, "'walk_caches' must be an array of 1 to %d caches",
+                       FL_WALK_CACHES_MAX);
+    for (size_t i = 0; rc == FL_OK && i < json_array_size(list); i++) {
+        struct place at = { .object = json_array_get(list, i) };
+        snprintf(at.prefix, sizeof at.prefix, "walk_caches[%zu].", i);
+        rc = get_walk_cache(&at, m, &m->walk[i], err);
+        m->n_walk++;
+    }
+    if (rc == FL_OK)
+        rc = get_choice(top, "walk_flush", flushes, &flush, err);
+    m->walk_flush_page = flush == 1;
+    return rc == FL_OK ? get_text(top, "walk_source", TEXT_MAX_BYTES, &m->walk_source, err) : rc;
+}
+
+static int get_flushes(const struct place *top, struct fl_machine *m, struct fl_err *err)
+{
+    const json_t *broadcast = json_object_get(top->object, "broadcast_flush");
+    int rc = FL_OK;
+    m->flush_pages = FL_FLUSH_PAGES_X86;
+    m->broadcast = json_is_true(broadcast);
+    if (json_object_get(top->object, "flush_pages"))
+        rc = get_number(top, "flush_pages", 1, FL_FLUSH_PAGES_MAX, &m->flush_pages, err);
+    if (rc == FL_OK && broadcast && !json_is_boolean(broadcast))
+        rc = fl_fail(err, FL_EFORMAT, "'broadcast_flush' must be true or false");
     return rc;
 }
 
-/* What the TLB stage is built for: a first level for each side, then the shared ones. */
+/* What the TLB stage is built for: unified levels last, and every 4 KiB access served. */
 static int check_order(const struct fl_machine *m, struct fl_err *err)
 {
-    unsigned seen[FL_TLB_UNIFIED + 1] = { 0 };
+    unsigned seen[FL_TLB_ROLE_END] = { 0 };
+    bool unified = false;
     for (uint32_t i = 0; i < m->n_tlb; i++) {
-        enum fl_tlb_role role = m->tlb[i].role;
-        if (role != FL_TLB_UNIFIED && seen[FL_TLB_UNIFIED])
+        const struct fl_tlb_level *level = &m->tlb[i];
+        if (level->role != FL_TLB_UNIFIED && unified)
             return fl_fail(err, FL_EFORMAT, "'tlb[%u]': a unified level before a first level", i);
-        seen[role]++;
+        unified |= level->role == FL_TLB_UNIFIED;
+        seen[level->role] += fl_tlb_holds(level, FL_PAGE_4K);
         for (uint32_t k = 0; k < i; k++)
-            if (!strcmp(m->tlb[k].name, m->tlb[i].name))
+            if (!strcmp(m->tlb[k].name, level->name))
                 return fl_fail(err, FL_EFORMAT, "'tlb[%u].name' is that of 'tlb[%u]' too", i, k);
     }
-    if (seen[FL_TLB_FETCH] != 1 || seen[FL_TLB_DATA] != 1)
+    if (!seen[FL_TLB_FETCH] || (!seen[FL_TLB_DATA] && (!seen[FL_TLB_LOAD] || !seen[FL_TLB_STORE])))
         return fl_fail(err, FL_EFORMAT,
-                       "'tlb' must have one level of role \"fetch\" and one of role \"data\"");
+                       "'tlb' must have a level of role \"fetch\" for 4K pages and one of role "
+                       "\"data\", or one of \"load\" and one of \"store\"");
     return FL_OK;
 }
 
 static int get_machine(const json_t *doc, struct fl_machine *m, struct fl_err *err)
 {
-    static const char *const keys[] = { "name", "summary", "source", "levels", "asids", "tlb" };
+    static const char *const keys[] = { "name",        "summary",     "source",
+                                        "levels",      "asids",       "flush_pages",
+                                        "tlb",         "walk_caches", "broadcast_flush",
+                                        "walk_source", "walk_flush" };
     const struct place top = { .object = doc };
     const json_t *tlb = json_object_get(doc, "tlb");
     if (!json_is_object(doc))
         return fl_fail(err, FL_EFORMAT,
-                       "it must be one object, as each of 'faultline machines --json' is");
+                       "it must be one object, as 'faultline machines NAME --json' prints it");
     int rc = known_keys(&top, keys, FL_COUNT(keys), err);
     if (rc == FL_OK)
         rc = get_text(&top, "name", NAME_MAX_BYTES, &m->name, err);
@@ -150,6 +261,8 @@ static int get_machine(const json_t *doc, struct fl_machine *m, struct fl_err *e
         rc = get_number(&top, "levels", 4, 5, &m->levels, err);
     if (rc == FL_OK)
         rc = get_number(&top, "asids", 1, ASIDS_MAX, &m->asids, err);
+    if (rc == FL_OK)
+        rc = get_flushes(&top, m, err);
     if (rc == FL_OK && (!json_is_array(tlb) || json_array_size(tlb) > FL_TLB_LEVELS_MAX))
         rc = fl_fail(err, FL_EFORMAT, "'tlb' must be an array of at most %d levels",
                      FL_TLB_LEVELS_MAX);
@@ -158,6 +271,8 @@ static int get_machine(const json_t *doc, struct fl_machine *m, struct fl_err *e
         snprintf(at.prefix, sizeof at.prefix, "tlb[%zu].", i);
         rc = get_level(&at, &m->tlb[m->n_tlb++], err);
     }
+    if (rc == FL_OK)
+        rc = get_walk_caches(&top, m, err);
     return rc == FL_OK ? check_order(m, err) : rc;
 }
 
@@ -192,29 +307,41 @@ static int parse(const char *text, size_t len, json_t **doc, struct fl_err *err)
     return fl_fail(err, FL_EFORMAT, "line %d: %s", why.line, why.text);
 }
 
+int machine_of_doc(json_t *doc, struct fl_machine **out, struct fl_err *err)
+{
+    struct loaded *l = doc ? calloc(1, sizeof *l) : NULL;
+    *out = NULL;
+    if (!l) {
+        json_decref(doc);
+        return fl_nomem(err, "a machine profile");
+    }
+    l->doc = doc;
+    int rc = get_machine(doc, &l->machine, err);
+    if (rc == FL_OK)
+        *out = &l->machine;
+    else
+        fl_machine_free(&l->machine);
+    return rc;
+}
+
 int fl_machine_load(const char *path, struct fl_machine **out, struct fl_err *err)
 {
     struct fl_err why = { .code = FL_OK };
-    struct loaded *l = calloc(1, sizeof *l);
     char *buf = malloc(FILE_MAX_BYTES + 1);
+    json_t *doc = NULL;
     size_t len = 0;
-    int rc = l && buf ? read_file(path, buf, &len, &why) : fl_nomem(&why, "a machine profile");
+    int rc = buf ? read_file(path, buf, &len, &why) : fl_nomem(&why, "a machine profile");
 
     *out = NULL;
     if (rc == FL_OK)
-        rc = parse(buf, len, &l->doc, &why);
+        rc = parse(buf, len, &doc, &why);
     if (rc == FL_OK)
-        rc = get_machine(l->doc, &l->machine, &why);
+        rc = machine_of_doc(doc, out, &why);
     free(buf);
-    if (rc == FL_OK) {
-        *out = &l->machine;
-        return FL_OK;
-    }
     if (rc == FL_EFORMAT)
         fl_fail(err, rc, "%s is no machine profile: %s", path, why.msg);
-    else if (err)
+    else if (rc != FL_OK && err)
         *err = why;
-    fl_machine_free(l ? &l->machine : NULL);
     return rc;
 }
 

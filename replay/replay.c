@@ -2,6 +2,8 @@
 /* One run of the model: virtual memory, then paging, then TLB, for each run of the trace. */
 #include <stdlib.h>
 
+#include <faultline/units.h>
+
 #include "future.h"
 #include "oom.h"
 #include "paging.h"
@@ -15,7 +17,10 @@ struct replay {
     struct paging paging;
     struct tlb tlb;
     bool has_tlb;
-    struct future *future; /* NULL unless the policy needs it */
+    const struct fl_event *event; /* under way; NULL: a run is */
+    bool at_new_place;            /* of a remap: the page dropped last */
+    bool killing;                 /* a whole space goes, in the middle of a run */
+    struct future *future;        /* NULL unless the policy needs it */
     struct timeline timeline;
     uint64_t accesses;
     uint64_t runs, runs_to_tell; /* done; at which progress() is called next */
@@ -24,11 +29,30 @@ struct replay {
 
 /* ---- what one stage tells another --------------------------------------------------- */
 
+/* A remap takes pages back in two operations: at the new place, then at the old one. */
+static void gather_remapped(struct replay *rp, uint32_t page)
+{
+    const struct fl_event *ev = rp->event;
+    uint64_t vpn = fl_reader_page(rp->tlb.reader, page).vpn;
+    bool at_new_place = vpn >= ev->remap.new_start >> FL_PAGE_SHIFT &&
+                        vpn < fl_pages_of(ev->remap.new_start + ev->remap.new_length);
+    if (at_new_place != rp->at_new_place)
+        tlb_flush_gathered(&rp->tlb, ev->remap.mm);
+    rp->at_new_place = at_new_place;
+    tlb_gather(&rp->tlb, page, FL_PAGE_4K);
+}
+
 static void on_page_dropped(void *arg, uint32_t page)
 {
     struct replay *rp = arg;
-    if (rp->has_tlb)
-        tlb_drop(&rp->tlb, page);
+    if (!rp->has_tlb)
+        return;
+    if (!rp->event && !rp->killing)
+        tlb_flush_page(&rp->tlb, page, FL_PAGE_4K);
+    else if (rp->event && rp->event->kind == FL_EV_REMAP)
+        gather_remapped(rp, page);
+    else
+        tlb_gather(&rp->tlb, page, FL_PAGE_4K);
 }
 
 static void on_contents_gone(void *arg, uint32_t c)
@@ -41,14 +65,46 @@ static void on_mm_gone(void *arg, uint32_t mm)
 {
     struct replay *rp = arg;
     if (rp->has_tlb)
-        tlb_mm_gone(&rp->tlb, mm);
+        tlb_mm_gone(&rp->tlb, mm, rp->event && rp->event->kind == FL_EV_EXEC);
 }
 
 static void on_evicted(void *arg, uint32_t c)
 {
     struct replay *rp = arg;
     for (uint32_t page = rp->vm.cs.first_page[c]; page != NO_PAGE; page = rp->vm.next_mapper[page])
-        tlb_drop(&rp->tlb, page);
+        tlb_flush_page(&rp->tlb, page, FL_PAGE_4K);
+}
+
+/* ---- events ---------------------------------------------------------------------------- */
+
+static uint32_t event_mm(const struct fl_event *ev)
+{
+    switch (ev->kind) {
+    case FL_EV_MAP: return ev->map.mm;
+    case FL_EV_UNMAP: return ev->unmap.mm;
+    case FL_EV_PROTECT: return ev->protect.mm;
+    case FL_EV_REMAP: return ev->remap.mm;
+    case FL_EV_ADVISE: return ev->advise.mm;
+    default: return FL_NO_MM;
+    }
+}
+
+static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err *err)
+{
+    uint32_t spaces = rp->vm.n_spaces, parent = FL_NO_MM;
+    rp->event = ev;
+    rp->at_new_place = true;
+    int rc = vm_event(&rp->vm, ev, err);
+    rp->event = NULL;
+    if (rc != FL_OK || !rp->has_tlb)
+        return rc;
+    if (ev->kind == FL_EV_PROCESS && rp->vm.n_spaces > spaces)
+        parent = ev->process.copied_mm;
+    if (parent < rp->vm.n_mms && rp->vm.mms[parent].users)
+        tlb_fork(&rp->tlb, parent);
+    else
+        tlb_flush_gathered(&rp->tlb, event_mm(ev));
+    return rc;
 }
 
 /* ---- runs ------------------------------------------------------------------------------ */
@@ -85,7 +141,9 @@ static int kill_someone(struct replay *rp, struct fl_err *err)
         return fl_nomem(err, "OOM kills");
     result->oom_kills = kills;
     kills[result->n_oom_kills++] = kill;
+    rp->killing = true;
     vm_kill(&rp->vm, victim);
+    rp->killing = false;
     return FL_OK;
 }
 
@@ -120,13 +178,15 @@ static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint
     }
     if (self->killed)
         return FL_OK;
+    if (rp->has_tlb)
+        tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
     int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
     if (rc != FL_OK || c == NO_CONTENTS)
         return rc;
     rc = page_reference(rp, self, c, info, next_use, err);
     if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
-        tlb_run(&rp->tlb, page, rp->vm.mm_of[page], runs->fetches[i],
-                (uint64_t)runs->reads[i] + runs->writes[i]);
+        rc = tlb_run(&rp->tlb, page, FL_PAGE_4K, runs->fetches[i], runs->reads[i], runs->writes[i],
+                     err);
     return rc;
 }
 
@@ -209,6 +269,34 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
     return rc;
 }
 
+static void fill_tlb(struct fl_result *res, const struct tlb *tlb)
+{
+    res->n_tlb = tlb->n_levels;
+    for (uint32_t i = 0; i < tlb->n_levels; i++) {
+        const struct tlb_level *level = &tlb->level[i];
+        res->tlb[i] = (struct fl_tlb_counts){ .name = level->geometry.name,
+                                              .lookups = level->lookups,
+                                              .hits = level->lookups - level->misses,
+                                              .misses = level->misses };
+    }
+    res->n_walk = tlb->walk_caches.n;
+    for (uint32_t i = 0; i < res->n_walk; i++) {
+        const struct walk_cache *c = &tlb->walk_caches.cache[i];
+        res->walk[i] = (struct fl_tlb_counts){ .name = fl_walk_cache_name(c->geometry.level),
+                                               .lookups = c->lookups,
+                                               .hits = c->hits,
+                                               .misses = c->lookups - c->hits };
+    }
+    res->walks = tlb->walks;
+    res->walk_refs = tlb->walk_refs;
+    res->tlb_later_hits = tlb->later_hits;
+    for (int kind = 0; kind < FL_FLUSH_KINDS; kind++) {
+        res->tlb_flushes_by[kind] = tlb->flushes[kind];
+        res->tlb_flushes += tlb->flushes[kind];
+    }
+    res->tlb_page_flushes = tlb->page_flushes;
+}
+
 static void fill_result(struct replay *rp)
 {
     struct fl_result *res = rp->result;
@@ -230,17 +318,8 @@ static void fill_result(struct replay *rp)
     res->file_pages_written = p->file_pages_written;
     res->resident_peak_pages = p->resident_peak;
     res->unlimited_peak_pages = rp->vm.cs.live_peak;
-    res->n_tlb = rp->has_tlb ? rp->tlb.n_levels : 0;
-    for (uint32_t i = 0; i < res->n_tlb; i++) {
-        const struct tlb_level *level = &rp->tlb.level[i];
-        res->tlb[i] = (struct fl_tlb_counts){ .name = level->geometry.name,
-                                              .lookups = level->lookups,
-                                              .hits = level->hits,
-                                              .misses = level->lookups - level->hits };
-    }
-    res->walks = rp->tlb.walks;
-    res->walk_refs = rp->tlb.walk_refs;
-    res->tlb_flushes = rp->tlb.flushes;
+    if (rp->has_tlb)
+        fill_tlb(res, &rp->tlb);
     res->page_tables_peak = rp->vm.tables_peak;
     res->flat_bytes_avoided = rp->vm.flat_bytes_avoided;
     res->levels = rp->vm.levels;
@@ -273,7 +352,7 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         if (item.kind == FL_ITEM_EVENT) {
-            rc = vm_event(&rp.vm, &item.event, err);
+            rc = do_event(&rp, &item.event, err);
             continue;
         }
         rc = do_runs(&rp, &item.runs, err);

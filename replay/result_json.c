@@ -129,18 +129,31 @@ static json_t *faults_json(const struct fl_result *res)
     return f;
 }
 
+static json_t *counts_json(const struct fl_tlb_counts *counts, uint32_t n)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:s,s:I,s:I,s:I}", "name", counts[i].name,
+                                              "lookups", (json_int_t)counts[i].lookups, "hits",
+                                              (json_int_t)counts[i].hits, "misses",
+                                              (json_int_t)counts[i].misses));
+    return list;
+}
+
 static json_t *tlb_json(const struct fl_result *res)
 {
-    json_t *t = json_object(), *levels = json_array();
-    for (uint32_t i = 0; i < res->n_tlb; i++)
-        json_array_append_new(levels, json_pack("{s:s,s:I,s:I,s:I}", "name", res->tlb[i].name,
-                                                "lookups", (json_int_t)res->tlb[i].lookups, "hits",
-                                                (json_int_t)res->tlb[i].hits, "misses",
-                                                (json_int_t)res->tlb[i].misses));
-    json_object_set_new(t, "levels", levels);
+    json_t *t = json_object(), *by = json_object();
+    json_object_set_new(t, "levels", counts_json(res->tlb, res->n_tlb));
     json_object_set_new(t, "walks", u64(res->walks));
     json_object_set_new(t, "walk_refs", u64(res->walk_refs));
+    if (res->n_walk)
+        json_object_set_new(t, "walk_caches", counts_json(res->walk, res->n_walk));
+    for (int kind = 0; kind < FL_FLUSH_KINDS; kind++)
+        json_object_set_new(by, fl_flush_name((enum fl_flush_kind)kind),
+                            u64(res->tlb_flushes_by[kind]));
     json_object_set_new(t, "flushes", u64(res->tlb_flushes));
+    json_object_set_new(t, "flushes_by", by);
+    json_object_set_new(t, "page_flushes", u64(res->tlb_page_flushes));
     return t;
 }
 

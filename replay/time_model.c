@@ -53,12 +53,7 @@ static uint64_t minor_ns(const struct fl_result *r, const struct fl_costs *costs
    profile has page-walk caches to tell how many there are. */
 static uint64_t tlb_ns(const struct fl_result *r, const struct fl_costs *costs)
 {
-    const struct fl_machine *m = r->opts.machine;
-    uint64_t later_hits = 0;
-    for (uint32_t i = 0; i < r->n_tlb; i++)
-        if (m->tlb[i].role == FL_TLB_UNIFIED)
-            later_hits += r->tlb[i].hits;
-    return add(fl_cost_of_ns(costs, FL_COST_TLB_L2_HIT, later_hits),
+    return add(fl_cost_of_ns(costs, FL_COST_TLB_L2_HIT, r->tlb_later_hits),
                fl_cost_of_ns(costs, FL_COST_WALK, r->walks));
 }
 

@@ -5,49 +5,102 @@
 #include "grow.h"
 #include "tlb.h"
 
-#define NO_ENTRY UINT32_MAX
-#define NO_MM UINT32_MAX
+#define SIZE_BITS 9u
+
+/* ---- set-up ------------------------------------------------------------------------- */
 
 static bool level_init(struct tlb_level *level, const struct fl_tlb_level *geometry)
 {
-    level->geometry = *geometry;
-    level->sets = geometry->entries / geometry->ways;
-    level->page_in = malloc(geometry->entries * sizeof *level->page_in);
+    *level = (struct tlb_level){ .geometry = *geometry,
+                                 .sets = geometry->entries / geometry->ways,
+                                 .latest = TLB_NO_KEY };
+    level->key_in = malloc(geometry->entries * sizeof *level->key_in);
     level->last_use = calloc(geometry->entries, sizeof *level->last_use);
-    if (!level->page_in || !level->last_use)
+    if (!level->key_in || !level->last_use)
         return false;
-    memset(level->page_in, 0xff, geometry->entries * sizeof *level->page_in);
+    memset(level->key_in, 0xff, geometry->entries * sizeof *level->key_in);
     return true;
+}
+
+static bool serves(const struct tlb_level *level, enum tlb_side side, enum fl_page_size size)
+{
+    enum fl_tlb_role role = level->geometry.role;
+    bool ours = role == FL_TLB_UNIFIED ||
+                (side == TLB_SIDE_FETCH  ? role == FL_TLB_FETCH
+                 : side == TLB_SIDE_LOAD ? role == FL_TLB_DATA || role == FL_TLB_LOAD
+                                         : role == FL_TLB_DATA || role == FL_TLB_STORE);
+    return ours && fl_tlb_holds(&level->geometry, size);
+}
+
+/* A size that nothing holds is held as the next smaller one. */
+static void chains_init(struct tlb *tlb)
+{
+    for (int side = 0; side < TLB_SIDES; side++)
+        for (int size = 0; size < FL_PAGE_SIZES; size++) {
+            struct tlb_chain *chain = &tlb->chain[side][size];
+            chain->held_as = (enum fl_page_size)size;
+            for (uint32_t i = 0; i < tlb->n_levels; i++)
+                if (serves(&tlb->level[i], (enum tlb_side)side, chain->held_as))
+                    chain->level[chain->n++] = &tlb->level[i];
+            if (!chain->n && size)
+                *chain = tlb->chain[side][size - 1];
+        }
+    for (int size = 0; size < FL_PAGE_SIZES; size++) {
+        const struct tlb_chain *load = &tlb->chain[TLB_SIDE_LOAD][size],
+                               *store = &tlb->chain[TLB_SIDE_STORE][size];
+        tlb->split_data[size] = load->n != store->n || load->held_as != store->held_as ||
+                                memcmp(load->level, store->level, sizeof load->level) != 0;
+    }
 }
 
 int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_reader *reader,
              struct fl_err *err)
 {
     *tlb = (struct tlb){ .reader = reader,
-                         .n_levels = machine->n_tlb,
-                         .radix_levels = machine->levels,
                          .n_asids = machine->asids,
-                         .current_mm = NO_MM };
-    tlb->asid_holder = calloc(machine->asids, sizeof *tlb->asid_holder);
-    bool ok = tlb->asid_holder != NULL;
-    for (uint32_t i = 0; i < machine->n_tlb && ok; i++)
-        ok = level_init(&tlb->level[i], &machine->tlb[i]);
+                         .broadcast = machine->broadcast,
+                         .flush_pages = machine->flush_pages ? machine->flush_pages
+                                                             : FL_FLUSH_PAGES_X86,
+                         .current_mm = TLB_NO_MM };
+    tlb->asid = calloc(machine->asids, sizeof *tlb->asid);
+    tlb->gathered = calloc(tlb->flush_pages, sizeof *tlb->gathered);
+    bool ok = tlb->asid && tlb->gathered && walk_caches_init(&tlb->walk_caches, machine);
+    while (ok && tlb->n_levels < machine->n_tlb) {
+        ok = level_init(&tlb->level[tlb->n_levels], &machine->tlb[tlb->n_levels]);
+        tlb->n_levels++;
+    }
     if (!ok) {
         tlb_fini(tlb);
         return fl_nomem(err, "TLB");
     }
+    chains_init(tlb);
     return FL_OK;
 }
 
 void tlb_fini(struct tlb *tlb)
 {
     for (uint32_t i = 0; i < tlb->n_levels; i++) {
-        free(tlb->level[i].page_in);
+        free(tlb->level[i].key_in);
         free(tlb->level[i].last_use);
-        free(tlb->level[i].entry_of);
+        free(tlb->level[i].entry_of[0]);
+        free(tlb->level[i].entry_of[1]);
     }
-    free(tlb->asid_holder);
+    walk_caches_fini(&tlb->walk_caches);
+    free(tlb->asid);
+    free(tlb->gathered);
+    free(tlb->big);
+    free(tlb->big_slots);
     *tlb = (struct tlb){ 0 };
+}
+
+static bool entries_room(struct tlb *tlb, int kind, uint32_t have, uint32_t room)
+{
+    for (uint32_t i = 0; i < tlb->n_levels; i++) {
+        if (!grow(&tlb->level[i].entry_of[kind], room))
+            return false;
+        memset(tlb->level[i].entry_of[kind] + have, 0, (room - have) * sizeof(uint32_t));
+    }
+    return true;
 }
 
 int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err)
@@ -55,137 +108,178 @@ int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err)
     if (n_pages <= tlb->pages_room)
         return FL_OK;
     uint32_t room = grow_room_for(tlb->pages_room, n_pages);
-    if (!room)
+    if (!room || !entries_room(tlb, 0, tlb->pages_room, room))
         return fl_nomem(err, "TLB");
-    for (uint32_t i = 0; i < tlb->n_levels; i++) {
-        if (!grow(&tlb->level[i].entry_of, room))
-            return fl_nomem(err, "TLB");
-        memset(tlb->level[i].entry_of + tlb->pages_room, 0,
-               (room - tlb->pages_room) * sizeof *tlb->level[i].entry_of);
-    }
     tlb->pages_room = room;
     return FL_OK;
 }
 
-static void level_drop(struct tlb_level *level, uint32_t page)
+/* ---- mappings of more than 4 KiB ---------------------------------------------------------- */
+
+static uint32_t *big_slot(const struct tlb *tlb, const struct tlb_big *b)
 {
-    uint32_t entry = level->entry_of[page];
-    if (!entry)
-        return;
-    level->entry_of[page] = 0;
-    level->page_in[entry - 1] = NO_ENTRY;
-    level->last_use[entry - 1] = 0; /* empty entries are the first to be taken */
+    uint32_t mask = tlb->big_room * 2 - 1;
+    uint64_t h = (b->number * 4 + b->size) * UINT64_C(0x9e3779b97f4a7c15) +
+                 b->mm * UINT64_C(0xbf58476d1ce4e5b9);
+    uint32_t i = (uint32_t)(h >> 32) & mask;
+    for (; tlb->big_slots[i]; i = (i + 1) & mask) {
+        const struct tlb_big *have = &tlb->big[tlb->big_slots[i] - 1];
+        if (have->number == b->number && have->mm == b->mm && have->size == b->size)
+            break;
+    }
+    return &tlb->big_slots[i];
 }
 
-void tlb_drop(struct tlb *tlb, uint32_t page)
+static bool big_grow(struct tlb *tlb)
 {
-    if (page < tlb->pages_room)
-        for (uint32_t i = 0; i < tlb->n_levels; i++)
-            level_drop(&tlb->level[i], page);
-}
-
-static void level_fill(struct tlb *tlb, struct tlb_level *level, uint32_t page)
-{
-    uint64_t vpn = fl_reader_page(tlb->reader, page).vpn;
-    uint32_t first = (uint32_t)(vpn % level->sets) * level->geometry.ways, oldest = first;
-    for (uint32_t e = first + 1; e < first + level->geometry.ways; e++)
-        if (level->last_use[e] < level->last_use[oldest])
-            oldest = e;
-    if (level->page_in[oldest] != NO_ENTRY)
-        level->entry_of[level->page_in[oldest]] = 0;
-    level->page_in[oldest] = page;
-    level->last_use[oldest] = tlb->now;
-    level->entry_of[page] = oldest + 1;
-}
-
-static bool level_lookup(struct tlb *tlb, struct tlb_level *level, uint32_t page)
-{
-    level->lookups++;
-    uint32_t entry = level->entry_of[page];
-    if (!entry)
+    uint32_t room = grow_room(tlb->big_room);
+    uint32_t *slots = room ? calloc((size_t)room * 2, sizeof *slots) : NULL;
+    if (!slots || !grow(&tlb->big, room) || !entries_room(tlb, 1, tlb->big_room, room)) {
+        free(slots);
         return false;
-    level->hits++;
-    level->last_use[entry - 1] = tlb->now;
+    }
+    free(tlb->big_slots);
+    tlb->big_slots = slots;
+    tlb->big_room = room;
+    for (uint32_t i = 0; i < tlb->n_big; i++)
+        *big_slot(tlb, &tlb->big[i]) = i + 1;
     return true;
 }
 
-/* @k look-ups in a row: only the first can miss. */
-static void lookups(struct tlb *tlb, enum fl_tlb_role role, uint32_t page, uint64_t k)
+/* TLB_NO_KEY: out of memory. */
+static uint32_t key_of(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    uint32_t missed[FL_TLB_LEVELS_MAX], n_missed = 0;
-    bool hit = false;
-
-    tlb->now++;
-    for (uint32_t i = 0; i < tlb->n_levels && !hit; i++) {
-        struct tlb_level *level = &tlb->level[i];
-        if (level->geometry.role != role && level->geometry.role != FL_TLB_UNIFIED)
-            continue;
-        hit = level_lookup(tlb, level, page);
-        if (level->geometry.role == role) { /* a first level: the rest of the run hits here */
-            level->lookups += k - 1;
-            level->hits += k - 1;
-        }
-        if (!hit)
-            missed[n_missed++] = i;
+    if (size == FL_PAGE_4K)
+        return page;
+    struct fl_page p = fl_reader_page(tlb->reader, page);
+    struct tlb_big b = { .number = p.vpn >> SIZE_BITS * size, .mm = p.mm, .size = (uint8_t)size };
+    if (tlb->n_big == tlb->big_room && !big_grow(tlb))
+        return TLB_NO_KEY;
+    uint32_t *slot = big_slot(tlb, &b);
+    if (!*slot) {
+        tlb->big[tlb->n_big++] = b;
+        *slot = tlb->n_big;
     }
-    if (!hit) {
+    return TLB_BIG | (*slot - 1);
+}
+
+struct fl_page tlb_key_page(const struct tlb *tlb, uint32_t key, enum fl_page_size *size)
+{
+    *size = FL_PAGE_4K;
+    if (!(key & TLB_BIG))
+        return fl_reader_page(tlb->reader, key);
+    const struct tlb_big *b = &tlb->big[key & ~TLB_BIG];
+    *size = (enum fl_page_size)b->size;
+    return (struct fl_page){ .mm = b->mm, .vpn = b->number << SIZE_BITS * b->size };
+}
+
+/* ---- levels ------------------------------------------------------------------------------- */
+
+static uint32_t *entry_of(const struct tlb_level *level, uint32_t key)
+{
+    return key & TLB_BIG ? &level->entry_of[1][key & ~TLB_BIG] : &level->entry_of[0][key];
+}
+
+void tlb_drop(struct tlb_level *level, uint32_t key)
+{
+    uint32_t *entry = entry_of(level, key);
+    if (!*entry)
+        return;
+    level->key_in[*entry - 1] = TLB_NO_KEY;
+    level->last_use[*entry - 1] = 0; /* empty entries are the first to be taken */
+    *entry = 0;
+    if (level->latest == key)
+        level->latest = TLB_NO_KEY;
+}
+
+static void level_fill(struct tlb *tlb, struct tlb_level *level, uint32_t key)
+{
+    enum fl_page_size size;
+    uint64_t number = tlb_key_page(tlb, key, &size).vpn;
+    number >>= SIZE_BITS * size;
+    uint32_t first = (uint32_t)(number % level->sets) * level->geometry.ways, oldest = first;
+    for (uint32_t e = first + 1; e < first + level->geometry.ways; e++)
+        if (level->last_use[e] < level->last_use[oldest])
+            oldest = e;
+    if (level->key_in[oldest] != TLB_NO_KEY)
+        *entry_of(level, level->key_in[oldest]) = 0;
+    level->key_in[oldest] = key;
+    level->last_use[oldest] = tlb->now;
+    *entry_of(level, key) = oldest + 1;
+    level->latest = key;
+}
+
+static bool level_lookup(struct tlb *tlb, struct tlb_level *level, uint32_t key)
+{
+    uint32_t entry = *entry_of(level, key);
+    if (!entry) {
+        level->misses++;
+        return false;
+    }
+    level->last_use[entry - 1] = tlb->now;
+    level->latest = key;
+    return true;
+}
+
+/* The first level missed: the rest of the chain, the walk, the fills. */
+static void first_missed(struct tlb *tlb, const struct tlb_chain *chain, uint32_t key,
+                         uint32_t page, enum fl_page_size size)
+{
+    uint32_t n_missed = 1;
+    bool hit = false;
+    while (n_missed < chain->n) {
+        chain->level[n_missed]->lookups++;
+        hit = level_lookup(tlb, chain->level[n_missed], key);
+        if (hit)
+            break;
+        n_missed++;
+    }
+    if (hit) {
+        tlb->later_hits++;
+    } else {
+        struct fl_page p = fl_reader_page(tlb->reader, page);
         tlb->walks++;
-        tlb->walk_refs += tlb->radix_levels;
+        tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, p.mm, p.vpn, size);
     }
     for (uint32_t i = 0; i < n_missed; i++)
-        level_fill(tlb, &tlb->level[missed[i]], page);
+        level_fill(tlb, chain->level[i], key);
 }
 
-static void drop_space(struct tlb *tlb, uint32_t mm)
+/* @k look-ups in a row: only the first can miss. */
+static inline int lookups(struct tlb *tlb, enum tlb_side side, uint32_t page,
+                          enum fl_page_size size, uint64_t k, struct fl_err *err)
 {
-    for (uint32_t i = 0; i < tlb->n_levels; i++) {
-        struct tlb_level *level = &tlb->level[i];
-        for (uint32_t e = 0; e < level->geometry.entries; e++)
-            if (level->page_in[e] != NO_ENTRY &&
-                fl_reader_page(tlb->reader, level->page_in[e]).mm == mm)
-                level_drop(level, level->page_in[e]);
+    const struct tlb_chain *chain = &tlb->chain[side][size];
+    struct tlb_level *first = chain->level[0];
+    uint32_t key = page;
+    if (__builtin_expect(chain->held_as != FL_PAGE_4K, 0)) {
+        key = key_of(tlb, page, chain->held_as);
+        if (key == TLB_NO_KEY)
+            return fl_nomem(err, "TLB");
     }
+    first->lookups += k;
+    if (first->latest == key) /* nothing is more recent: the order stays */
+        return FL_OK;
+    tlb->now++;
+    if (!level_lookup(tlb, first, key))
+        first_missed(tlb, chain, key, page, size);
+    return FL_OK;
 }
 
-static void forget_holder(struct tlb *tlb, uint32_t at)
+int tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
+            uint64_t reads, uint64_t writes, struct fl_err *err)
 {
-    tlb->n_holders--;
-    memmove(&tlb->asid_holder[at], &tlb->asid_holder[at + 1],
-            (tlb->n_holders - at) * sizeof *tlb->asid_holder);
-}
-
-/* @mm comes to look something up: it needs an ASID. */
-static void activate(struct tlb *tlb, uint32_t mm)
-{
-    tlb->current_mm = mm;
-    for (uint32_t i = 0; i < tlb->n_holders; i++)
-        if (tlb->asid_holder[i] == mm)
-            return;
-    if (tlb->n_holders == tlb->n_asids) {
-        drop_space(tlb, tlb->asid_holder[0]);
-        forget_holder(tlb, 0);
-        tlb->flushes++;
-    }
-    tlb->asid_holder[tlb->n_holders++] = mm;
-}
-
-void tlb_mm_gone(struct tlb *tlb, uint32_t mm)
-{
-    for (uint32_t i = 0; i < tlb->n_holders; i++)
-        if (tlb->asid_holder[i] == mm) {
-            forget_holder(tlb, i);
-            break;
-        }
-    if (tlb->current_mm == mm)
-        tlb->current_mm = NO_MM;
-}
-
-void tlb_run(struct tlb *tlb, uint32_t page, uint32_t mm, uint64_t fetches, uint64_t data)
-{
-    if (mm != tlb->current_mm)
-        activate(tlb, mm);
+    int rc = FL_OK;
     if (fetches)
-        lookups(tlb, FL_TLB_FETCH, page, fetches);
-    if (data)
-        lookups(tlb, FL_TLB_DATA, page, data);
+        rc = lookups(tlb, TLB_SIDE_FETCH, page, size, fetches, err);
+    if (__builtin_expect(!tlb->split_data[size], 1)) {
+        if (rc == FL_OK && reads + writes)
+            rc = lookups(tlb, TLB_SIDE_LOAD, page, size, reads + writes, err);
+        return rc;
+    }
+    if (rc == FL_OK && reads)
+        rc = lookups(tlb, TLB_SIDE_LOAD, page, size, reads, err);
+    if (rc == FL_OK && writes)
+        rc = lookups(tlb, TLB_SIDE_STORE, page, size, writes, err);
+    return rc;
 }

@@ -73,6 +73,19 @@ struct fl_tlb_counts {
     uint64_t lookups, hits, misses;
 };
 
+/* Why a whole address space was flushed from the TLB. Names are the keys of tlb.flushes_by. */
+enum fl_flush_kind {
+    FL_FLUSH_SWITCH, /* its ASID was given to a space that held none */
+    FL_FLUSH_STALE,  /* it runs again, and lost translations while it did not */
+    FL_FLUSH_RANGE,  /* a range longer than the profile's flush_pages was taken from it */
+    FL_FLUSH_FORK,   /* it was copied */
+    FL_FLUSH_EXIT,   /* it ended (profiles with broadcast flushes) */
+    FL_FLUSH_KINDS
+};
+
+/** fl_flush_name - "switch" ... */
+const char *fl_flush_name(enum fl_flush_kind kind);
+
 struct fl_oom_kill {
     uint32_t pid;
     char comm[16];
@@ -93,7 +106,12 @@ struct fl_result {
     /* TLB */
     uint32_t n_tlb;
     struct fl_tlb_counts tlb[FL_TLB_LEVELS_MAX];
-    uint64_t walks, walk_refs, tlb_flushes;
+    uint64_t walks, walk_refs;
+    uint64_t tlb_later_hits; /* look-ups that missed the first level of their side, but not all */
+    uint64_t tlb_flushes, tlb_flushes_by[FL_FLUSH_KINDS]; /* whole spaces: their sum, and each */
+    uint64_t tlb_page_flushes;                            /* pages flushed one by one */
+    uint32_t n_walk;
+    struct fl_tlb_counts walk[FL_WALK_CACHES_MAX]; /* the walk caches */
     /* page tables */
     uint64_t page_tables_peak, flat_bytes_avoided;
     uint32_t levels;

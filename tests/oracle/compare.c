@@ -12,23 +12,32 @@ static bool differ(char *why, const char *what, uint64_t fast, uint64_t slow)
     return false;
 }
 
-static bool same_tlb(const struct fl_result *f, const struct naive_result *s, char *why)
+static bool same_counts(const struct fl_tlb_counts *a, const struct fl_tlb_counts *b, uint32_t n,
+                        char *why)
 {
-    for (uint32_t i = 0; i < s->n_tlb; i++) {
-        const struct fl_tlb_counts *a = &f->tlb[i], *b = &s->tlb[i];
+    for (; n-- > 0; a++, b++) {
         char what[64];
         if (strcmp(a->name, b->name) != 0)
-            return differ(why, "name of a TLB level", i, i);
-        snprintf(what, sizeof what, "tlb %s lookups", b->name);
+            return differ(why, "name of a TLB level or walk cache", n, n);
+        snprintf(what, sizeof what, "%s lookups", b->name);
         if (a->lookups != b->lookups)
             return differ(why, what, a->lookups, b->lookups);
-        snprintf(what, sizeof what, "tlb %s hits", b->name);
+        snprintf(what, sizeof what, "%s hits", b->name);
         if (a->hits != b->hits)
             return differ(why, what, a->hits, b->hits);
-        snprintf(what, sizeof what, "tlb %s misses", b->name);
+        snprintf(what, sizeof what, "%s misses", b->name);
         if (a->misses != b->misses)
             return differ(why, what, a->misses, b->misses);
     }
+    return true;
+}
+
+static bool same_flushes(const struct fl_result *f, const struct naive_result *s, char *why)
+{
+    for (int kind = 0; kind < FL_FLUSH_KINDS; kind++)
+        if (f->tlb_flushes_by[kind] != s->tlb_flushes_by[kind])
+            return differ(why, fl_flush_name((enum fl_flush_kind)kind), f->tlb_flushes_by[kind],
+                          s->tlb_flushes_by[kind]);
     return true;
 }
 
@@ -86,10 +95,15 @@ static bool same(const struct fl_result *f, const struct naive_result *s, char *
     SAME(saved_pages);
     SAME(skipped_accesses);
     SAME(n_tlb);
+    SAME(n_walk);
+    if (!same_flushes(f, s, why))
+        return false;
+    SAME(tlb_flushes);
+    SAME(tlb_page_flushes);
     SAME(walks);
     SAME(walk_refs);
-    SAME(tlb_flushes);
-    return same_tlb(f, s, why);
+    return same_counts(f->tlb, s->tlb, s->n_tlb, why) &&
+           same_counts(f->walk, s->walk, s->n_walk, why);
 }
 
 bool compare_sane(const struct fl_result *r, char why[WHY_BYTES])

@@ -35,9 +35,7 @@ static void world_free(struct world *w)
     free(w->tables.at);
     free(w->frames);
     free(w->freed.at);
-    free(w->asids.at);
-    for (size_t i = 0; i < FL_TLB_LEVELS_MAX; i++)
-        free(w->tlb[i]);
+    naive_tlb_free(w);
 }
 
 static bool is_dead(const struct world *w, const struct naive_item *run)
@@ -62,6 +60,7 @@ static int one_run(struct world *w, const struct naive_item *run)
         w->accesses_before += accesses;
         return NONE;
     }
+    naive_tlb_enter(w, run->mm);
     enum fl_cause cause = FL_CAUSE_NONE;
     int c = naive_vm_reference(w, run, &cause);
     if (c != NONE) {
@@ -71,7 +70,7 @@ static int one_run(struct world *w, const struct naive_item *run)
             w->res->skipped_accesses += accesses;
             c = NONE;
         } else if (run->actor == FL_ACTOR_USER && !w->opts->no_tlb) {
-            naive_tlb_run(w, run);
+            naive_tlb_run(w, run, FL_PAGE_4K);
         }
     }
     w->accesses_before += accesses;

@@ -47,7 +47,9 @@ struct naive_result {
     uint64_t resident_peak_pages, unlimited_peak_pages;
     uint32_t n_tlb;
     struct fl_tlb_counts tlb[FL_TLB_LEVELS_MAX];
-    uint64_t walks, walk_refs, tlb_flushes;
+    uint64_t walks, walk_refs, tlb_flushes, tlb_flushes_by[FL_FLUSH_KINDS], tlb_page_flushes;
+    uint32_t n_walk;
+    struct fl_tlb_counts walk[FL_WALK_CACHES_MAX];
     uint64_t page_tables_peak, flat_bytes_avoided;
     uint64_t shared_pages, saved_pages;
     struct fl_oom_kill kills[NAIVE_KILLS_MAX];

@@ -78,8 +78,8 @@ static void evict(struct world *w, int contents)
     c->dirty = false;
     free_frame(w, contents);
     for (size_t i = 0; i < w->vpages.n; i++)
-        if (w->vpages.at[i].contents == contents)
-            naive_tlb_drop(w, w->vpages.at[i].mm, w->vpages.at[i].vpn);
+        if (w->vpages.at[i].contents == contents && w->vpages.at[i].touched)
+            naive_tlb_page(w, w->vpages.at[i].mm, w->vpages.at[i].vpn, FL_PAGE_4K);
 }
 
 /* Returns a frame, or NONE when there is nobody left to want one. */

@@ -67,6 +67,8 @@ static void start(struct world *w, const struct fl_event *ev)
     naive_vm_space_begin(w, mm);
     if (from != FL_NO_MM)
         naive_vm_space_copy(w, from, mm);
+    if (from != FL_NO_MM && space_exists(w, from))
+        naive_tlb_fork(w, from);
 }
 
 static void exec(struct world *w, struct process *p, uint32_t mm)
@@ -75,7 +77,9 @@ static void exec(struct world *w, struct process *p, uint32_t mm)
         LIST_ADD(&w->dead_spaces, mm);
         return;
     }
+    w->in_exec = true;
     leave(w, p);
+    w->in_exec = false;
     p->mm = mm;
     naive_vm_space_begin(w, mm);
 }

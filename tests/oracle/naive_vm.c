@@ -150,11 +150,17 @@ static void set_vpage(struct world *w, uint32_t mm, uint64_t vpn, int contents)
     make_tables(w, mm, vpn);
 }
 
+/* The operation under way takes back what may be in the TLB. */
+static void take_back(struct world *w, const struct vpage *v)
+{
+    if (v->touched)
+        naive_tlb_take(w, v->vpn, FL_PAGE_4K);
+}
+
 static void drop_vpage(struct world *w, int i)
 {
     struct vpage v = w->vpages.at[i];
     LIST_DROP(&w->vpages, (size_t)i);
-    naive_tlb_drop(w, v.mm, v.vpn);
     if (w->contents.at[v.contents].object == NONE && naive_vm_mappers(w, v.contents) == 0)
         naive_paging_contents_end(w, v.contents);
 }
@@ -162,8 +168,10 @@ static void drop_vpage(struct world *w, int i)
 static void drop_pages(struct world *w, uint32_t mm, uint64_t start, uint64_t end)
 {
     int i;
-    while ((i = lowest_vpage(w, mm, start, end)) != NONE)
+    while ((i = lowest_vpage(w, mm, start, end)) != NONE) {
+        take_back(w, &w->vpages.at[i]);
         drop_vpage(w, i);
+    }
 }
 
 /* ---- mappings ------------------------------------------------------------------- */
@@ -277,7 +285,7 @@ static void protect(struct world *w, uint32_t mm, uint64_t start, uint64_t end, 
     }
     for (size_t i = 0; i < w->vpages.n; i++)
         if (w->vpages.at[i].mm == mm && w->vpages.at[i].vpn >= start && w->vpages.at[i].vpn < end)
-            naive_tlb_drop(w, mm, w->vpages.at[i].vpn);
+            take_back(w, &w->vpages.at[i]);
 }
 
 /* The piece that ends at @end grows to @new_end. */
@@ -304,7 +312,8 @@ static void move(struct world *w, uint32_t mm, uint64_t from, uint64_t from_end,
     for (size_t i = 0; i < w->vpages.n; i++) {
         struct vpage *v = &w->vpages.at[i];
         if (v->mm == mm && v->vpn >= from && v->vpn < from_end) {
-            naive_tlb_drop(w, mm, v->vpn);
+            take_back(w, v);
+            v->touched = false;
             v->vpn = v->vpn - from + to;
             make_tables(w, mm, v->vpn);
         }
@@ -323,6 +332,7 @@ static void remap(struct world *w, const struct fl_event *ev)
         remove_range(w, mm, old + old_pages, old + new_pages);
     else
         remove_range(w, mm, new, new + new_pages);
+    naive_tlb_taken(w, mm);
     remove_range(w, mm, old + kept, old + old_pages);
     if (old != new)
         move(w, mm, old, old + kept, new);
@@ -362,6 +372,7 @@ void naive_vm_event(struct world *w, const struct fl_event *ev)
         break;
     default: break;
     }
+    naive_tlb_taken(w, mm);
 }
 
 /* ---- spaces ---------------------------------------------------------------------- */
@@ -400,7 +411,6 @@ void naive_vm_space_copy(struct world *w, uint32_t from, uint32_t to)
         if (m->shared || !m->held_anon)
             continue;
         set_vpage(w, to, v.vpn, v.contents);
-        naive_tlb_drop(w, from, v.vpn); /* its entry may allow writing */
     }
 }
 
@@ -440,7 +450,7 @@ static int first_touch(struct world *w, struct mapping *m, const struct naive_it
     return c;
 }
 
-int naive_vm_reference(struct world *w, const struct naive_item *run, enum fl_cause *cause)
+static int reference(struct world *w, const struct naive_item *run, enum fl_cause *cause)
 {
     struct mapping *m = mapping_at(w, run->mm, run->vpn);
     if (m && m->special)
@@ -457,6 +467,16 @@ int naive_vm_reference(struct world *w, const struct naive_item *run, enum fl_ca
     if (w->contents.at[c].object == NONE && naive_vm_mappers(w, c) == 1)
         return c;
     *cause = FL_CAUSE_COW;
+    naive_tlb_page(w, run->mm, run->vpn, FL_PAGE_4K);
     drop_vpage(w, lowest_vpage(w, run->mm, run->vpn, run->vpn + 1));
     return give_anon(w, m, run->vpn);
+}
+
+int naive_vm_reference(struct world *w, const struct naive_item *run, enum fl_cause *cause)
+{
+    int c = reference(w, run, cause);
+    for (size_t i = 0; c != NONE && i < w->vpages.n; i++)
+        if (w->vpages.at[i].mm == run->mm && w->vpages.at[i].vpn == run->vpn)
+            w->vpages.at[i].touched = true;
+    return c;
 }

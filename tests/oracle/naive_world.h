@@ -65,6 +65,7 @@ struct vpage { /* a virtual page that has contents */
     uint32_t mm;
     uint64_t vpn;
     int contents;
+    bool touched; /* by a run of its space, where it is now */
 };
 
 struct table {          /* a page table below the root */
@@ -79,14 +80,21 @@ struct frame {
     uint64_t next_use;
 };
 
-struct tlb_entry {
+struct tlb_entry { /* of a TLB level or of a walk cache */
     bool valid;
     uint32_t mm;
-    uint64_t vpn, used_at;
+    enum fl_page_size size;
+    uint64_t number, used_at;
 };
 
 struct asid {
     uint32_t mm;
+    bool gone, stale;
+};
+
+struct taken { /* a page that the operation under way takes back */
+    uint64_t vpn;
+    enum fl_page_size size;
 };
 
 struct world {
@@ -111,7 +119,12 @@ struct world {
     size_t hand;
     /* TLB */
     struct tlb_entry *tlb[FL_TLB_LEVELS_MAX];
-    LIST(struct asid) asids; /* in order of assignment */
+    struct tlb_entry *walk[FL_WALK_CACHES_MAX];
+    LIST(struct asid) asids; /* by number */
+    size_t next_asid;
+    uint32_t running_space;
+    bool in_exec;
+    LIST(struct taken) taken;
     /* where we are */
     uint64_t accesses_before; /* the run under way */
     int running;              /* its process, or NONE */
@@ -140,8 +153,13 @@ bool naive_process_kill_one(struct world *w); /* false: nobody can be killed */
 
 /* naive_tlb.c */
 void naive_tlb_init(struct world *w);
-void naive_tlb_run(struct world *w, const struct naive_item *run);
-void naive_tlb_drop(struct world *w, uint32_t mm, uint64_t vpn);
+void naive_tlb_free(struct world *w);
+void naive_tlb_enter(struct world *w, uint32_t mm); /* @mm runs */
+void naive_tlb_run(struct world *w, const struct naive_item *run, enum fl_page_size size);
+void naive_tlb_page(struct world *w, uint32_t mm, uint64_t vpn, enum fl_page_size size);
+void naive_tlb_take(struct world *w, uint64_t vpn, enum fl_page_size size);
+void naive_tlb_taken(struct world *w, uint32_t mm); /* the operation is complete */
+void naive_tlb_fork(struct world *w, uint32_t mm);
 void naive_tlb_space_end(struct world *w, uint32_t mm);
 
 #endif

@@ -33,6 +33,37 @@ static const struct fl_machine three_levels = {
              { "D", FL_TLB_DATA, 2, 1 },
              { "U", FL_TLB_UNIFIED, 4, 4 },
              { "V", FL_TLB_UNIFIED, 10, 2 } },
+    .n_walk = 3,
+    .walk = { { 2, 1, 1 }, { 3, 3, 3 }, { 5, 2, 1 } },
+};
+/* Every other rule: sides of their own, walk caches by page, short ranges. */
+static const struct fl_machine odd = {
+    .name = "odd",
+    .levels = 4,
+    .asids = 3,
+    .flush_pages = 2,
+    .n_tlb = 5,
+    .tlb = { { "I", FL_TLB_FETCH, 3, 1, 1 },
+             { "L", FL_TLB_LOAD, 3, 3, 5 },
+             { "S", FL_TLB_STORE, 2, 2, 1 },
+             { "L2", FL_TLB_LOAD, 5, 1, 1 },
+             { "U", FL_TLB_UNIFIED, 7, 7, 3 } },
+    .walk_flush_page = true,
+    .n_walk = 2,
+    .walk = { { 2, 2, 2 }, { 4, 1, 1 } },
+};
+static const struct fl_machine broadcast = {
+    .name = "broadcast",
+    .levels = 4,
+    .asids = 3,
+    .flush_pages = 4,
+    .broadcast = true,
+    .n_tlb = 3,
+    .tlb = { { "I", FL_TLB_FETCH, 2, 2 },
+             { "D", FL_TLB_DATA, 4, 2 },
+             { "U", FL_TLB_UNIFIED, 9, 3 } },
+    .n_walk = 1,
+    .walk = { { 2, 2, 1 } },
 };
 
 static const char *const policies[] = { "fifo", "lru", "clock", "random", "opt" };
@@ -40,11 +71,12 @@ static const uint32_t frame_counts[] = { 1, 2, 3, 5, 8, 16, 64, FL_FRAMES_UNLIMI
 
 static const struct fl_machine *any_machine(uint64_t *rng)
 {
+    static const struct fl_machine *const small[] = { &tiny, &three_levels, &odd, &broadcast };
     size_t built_in = 0;
     while (fl_machine_at(built_in))
         built_in++;
-    size_t pick = random_below(rng, built_in + 6);
-    return pick < built_in ? fl_machine_at(pick) : pick < built_in + 4 ? &tiny : &three_levels;
+    size_t pick = random_below(rng, 6 * built_in);
+    return pick < built_in ? fl_machine_at(pick) : small[pick % FL_COUNT(small)];
 }
 
 static void check(const struct item_list *list, const struct naive_opts *opts, uint64_t seed)
@@ -131,7 +163,7 @@ static void random_processes_meet_every_rule(void **state)
         struct naive_opts opts = { .frames = 5,
                                    .swap_pages = seed % 2 ? UINT64_MAX : 6,
                                    .policy = "clock",
-                                   .machine = &tiny,
+                                   .machine = seed % 3 ? &tiny : &odd,
                                    .seed = 1 };
         naive_replay(list.at, list.n, &opts, r);
         for (int c = 0; c < FL_CAUSE_COUNT; c++)
@@ -139,7 +171,9 @@ static void random_processes_meet_every_rule(void **state)
         sum.segv += r->segv;
         sum.pages_out += r->pages_out;
         sum.file_pages_written += r->file_pages_written;
-        sum.tlb_flushes += r->tlb_flushes;
+        for (int kind = 0; kind < FL_FLUSH_KINDS; kind++)
+            sum.tlb_flushes_by[kind] += r->tlb_flushes_by[kind];
+        sum.tlb_page_flushes += r->tlb_page_flushes;
         sum.saved_pages += r->saved_pages;
         sum.n_kills += r->n_kills;
         sum.skipped_accesses += r->skipped_accesses;
@@ -149,7 +183,9 @@ static void random_processes_meet_every_rule(void **state)
     for (int c = 1; c < FL_CAUSE_COUNT; c++)
         assert_true(sum.faults[c] > 50);
     assert_true(sum.segv > 50 && sum.pages_out > 50 && sum.file_pages_written > 50);
-    assert_true(sum.tlb_flushes > 50 && sum.saved_pages > 50);
+    for (int kind = 0; kind < FL_FLUSH_EXIT; kind++)
+        assert_true(sum.tlb_flushes_by[kind] > 20);
+    assert_true(sum.tlb_page_flushes > 50 && sum.saved_pages > 50);
     assert_true(sum.n_kills > 20 && sum.skipped_accesses > 50);
 }
 

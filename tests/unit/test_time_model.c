@@ -110,7 +110,7 @@ static void tlb_misses_cost_by_the_level_that_had_it(void **state)
     (void)state;
     struct fl_costs costs = powers(FL_SWAP_DEVICE_ZRAM);
     /* teaching: two first levels, a unified one; 100 first-level misses, 60 found, 40 walks */
-    struct fl_result r = { .n_tlb = 3, .walks = 40, .walk_refs = 160 };
+    struct fl_result r = { .n_tlb = 3, .walks = 40, .walk_refs = 160, .tlb_later_hits = 60 };
     r.tlb[0] = (struct fl_tlb_counts){ .lookups = 500, .hits = 480, .misses = 20 };
     r.tlb[1] = (struct fl_tlb_counts){ .lookups = 500, .hits = 420, .misses = 80 };
     r.tlb[2] = (struct fl_tlb_counts){ .lookups = 100, .hits = 60, .misses = 40 };
