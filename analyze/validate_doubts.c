@@ -95,8 +95,9 @@ static void run_doubts(const struct validate *v, json_t *q)
         fl_quality_add(q, "other_status", text);
     }
     if (timeouts) {
-        snprintf(text, sizeof text, "at %" PRIu64 " limits a run exceeded --timeout and was killed",
-                 timeouts);
+        snprintf(text, sizeof text,
+                 "a run exceeded --timeout and was killed at %" PRIu64 " of %zu limits", timeouts,
+                 v->n_points);
         fl_quality_add(q, "timeout", text);
     }
 }

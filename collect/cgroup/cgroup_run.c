@@ -23,6 +23,7 @@
 #include <faultline/units.h>
 
 #include "cgroup_read.h"
+#include "oomlog.h"
 #include "smallfile.h"
 
 enum { POLL_MS = 50, KILL_MS = 5000 };
@@ -90,9 +91,13 @@ static void become_command(struct job *job, const struct sigaction *before)
     struct rusage u;
     for (size_t i = 0; i < FL_COUNT(terminal); i++)
         sigaction(terminal[i], &before[i], NULL);
-    if (streams(job->opts->show_output) != 0 ||
-        (job->opts->cpus && sched_setaffinity(0, sizeof *job->opts->cpus, job->opts->cpus) != 0)) {
-        s->rc = fl_fail_errno(&s->err, "cannot prepare the command (CPUs, streams)");
+    if (streams(job->opts->show_output) != 0) {
+        s->rc = fl_fail_errno(&s->err, "cannot open /dev/null");
+        _exit(125);
+    }
+    if (job->opts->cpus && sched_setaffinity(0, sizeof *job->opts->cpus, job->opts->cpus) != 0) {
+        s->rc = fl_fail(&s->err, FL_EMACHINE, "--cpus: %s; none of those CPUs may be used here",
+                        strerror(errno));
         _exit(125);
     }
     s->rc = fl_cgroup_join(job->group, &s->err);
@@ -221,12 +226,8 @@ static int outcome(const struct job *job, struct fl_err *err)
     return FL_OK;
 }
 
-static int run_job(struct job *job, struct fl_run *out, struct fl_err *err)
+static int start_and_wait(struct job *job, struct fl_err *err)
 {
-    struct fl_vm_counts before, after;
-    int rc = fl_vm_counts_read(&before, err);
-    if (rc != FL_OK)
-        return rc;
     pid_t runner = fork();
     if (runner == 0) {
         between(job);
@@ -234,21 +235,33 @@ static int run_job(struct job *job, struct fl_run *out, struct fl_err *err)
     }
     if (runner < 0)
         return fl_fail_errno(err, "cannot start a process");
-    rc = oversee(job, runner, err);
+    int rc = oversee(job, runner, err);
     if (rc != FL_OK)
         fl_cgroup_kill(job->group->dir, KILL_MS);
+    return rc == FL_OK ? outcome(job, err) : rc;
+}
+
+static int run_job(struct job *job, struct fl_run *out, struct fl_err *err)
+{
+    struct fl_vm_counts before, after;
+    int log_fd = oomlog_open();
+    int rc = fl_vm_counts_read(&before, err);
     if (rc == FL_OK)
-        rc = outcome(job, err);
+        rc = start_and_wait(job, err);
     if (rc == FL_OK)
         rc = fl_vm_counts_read(&after, err);
-    if (rc != FL_OK)
-        return rc;
-    *out = job->shared->run;
-    out->machine = fl_vm_counts_since(&after, &before);
-    cgroup_read(job->group, out);
-    if (out->oom_kills == 0)
+    if (rc == FL_OK) {
+        *out = job->shared->run;
+        out->machine = fl_vm_counts_since(&after, &before);
+        cgroup_read(job->group, out);
+    }
+    if (rc == FL_OK && out->oom_kills == 0)
         out->n_victims = 0;
-    return FL_OK;
+    if (rc == FL_OK && out->oom_kills > 0)
+        oomlog_take(log_fd, job->group->dir, out);
+    else if (log_fd >= 0)
+        close(log_fd);
+    return rc;
 }
 
 static struct shared *share(struct fl_err *err)

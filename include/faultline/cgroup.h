@@ -180,7 +180,8 @@ struct fl_run {
     struct fl_run_victim {
         pid_t pid;
         char comm[16];
-    } victims[FL_RUN_VICTIMS_MAX]; /* killed by SIGKILL, not by us; when oom_kills > 0 */
+    } victims[FL_RUN_VICTIMS_MAX]; /* killed for want of memory: from the kernel's log, or, without
+                                      one to read, of those that ended as our children */
     unsigned n_victims;
 };
 
