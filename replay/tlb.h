@@ -102,15 +102,6 @@ int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err);
 int tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
             uint64_t reads, uint64_t writes, struct fl_err *err);
 
-/** tlb_holds - does any level hold @page's translation, of 4 KiB? */
-static inline bool tlb_holds(const struct tlb *tlb, uint32_t page)
-{
-    for (uint32_t i = 0; i < tlb->n_levels; i++)
-        if (page < tlb->pages_room && tlb->level[i].entry_of[0] && tlb->level[i].entry_of[0][page])
-            return true;
-    return false;
-}
-
 /* ---- tlb_flush.c ------------------------------------------------------------------ */
 
 void tlb_switch_slow(struct tlb *tlb, uint32_t mm);
