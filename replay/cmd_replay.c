@@ -192,7 +192,7 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
     const struct replay_cfg *cfg = arg;
     const struct fl_machine *machine;
     struct fl_machine *loaded = NULL;
-    struct fl_costs costs = *fl_costs_default();
+    struct fl_costs costs;
     struct fl_reader *r = NULL;
     bool has_ram = cfg->ram.bytes || cfg->ram.percent_bp;
     (void)n_operands;
@@ -216,7 +216,7 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
     if (rc == FL_OK && loaded)
         rc = fl_outfile_apart(cfg->out, cfg->machine, err);
     if (rc == FL_OK)
-        rc = replay_trace(r, operands[0], cfg, machine, &costs, err);
+        rc = replay_trace(r, operands[0], cfg, machine, cfg->costs ? &costs : NULL, err);
     fl_reader_free(r);
     fl_machine_free(loaded);
     return rc;

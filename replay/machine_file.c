@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include <faultline/costs.h>
 #include <faultline/units.h>
 
 #include "machine_doc.h"
@@ -23,6 +24,7 @@ enum {
 /* The profile's texts stay in the document. */
 struct loaded {
     struct fl_machine machine; /* first: what the caller holds */
+    struct fl_costs costs;     /* where it has any */
     json_t *doc;
 };
 
@@ -244,7 +246,7 @@ static int get_machine(const json_t *doc, struct fl_machine *m, struct fl_err *e
     static const char *const keys[] = { "name",        "summary",     "source",
                                         "levels",      "asids",       "flush_pages",
                                         "tlb",         "walk_caches", "broadcast_flush",
-                                        "walk_source", "walk_flush" };
+                                        "walk_source", "walk_flush",  "costs" };
     const struct place top = { .object = doc };
     const json_t *tlb = json_object_get(doc, "tlb");
     if (!json_is_object(doc))
@@ -307,6 +309,17 @@ static int parse(const char *text, size_t len, json_t **doc, struct fl_err *err)
     return fl_fail(err, FL_EFORMAT, "line %d: %s", why.line, why.text);
 }
 
+static int get_costs(const json_t *doc, struct loaded *l, struct fl_err *err)
+{
+    struct fl_err why = { .code = FL_OK };
+    const json_t *costs = json_object_get(doc, "costs");
+    if (!costs)
+        return FL_OK;
+    l->machine.costs = &l->costs;
+    int rc = fl_costs_parse(costs, &l->costs, &why);
+    return rc == FL_OK ? rc : fl_fail(err, rc, "'costs': %s", why.msg);
+}
+
 int machine_of_doc(json_t *doc, struct fl_machine **out, struct fl_err *err)
 {
     struct loaded *l = doc ? calloc(1, sizeof *l) : NULL;
@@ -317,6 +330,8 @@ int machine_of_doc(json_t *doc, struct fl_machine **out, struct fl_err *err)
     }
     l->doc = doc;
     int rc = get_machine(doc, &l->machine, err);
+    if (rc == FL_OK)
+        rc = get_costs(doc, l, err);
     if (rc == FL_OK)
         *out = &l->machine;
     else

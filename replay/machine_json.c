@@ -2,6 +2,7 @@
 /* A machine profile as JSON: what machine_file.c reads. */
 #include <jansson.h>
 
+#include <faultline/costs.h>
 #include <faultline/machine.h>
 
 static json_t *pages_json(const struct fl_tlb_level *level)
@@ -48,5 +49,7 @@ json_t *fl_machine_json(const struct fl_machine *m)
         json_object_set_new(o, "walk_flush", json_string(m->walk_flush_page ? "page" : "space"));
         json_object_set_new(o, "walk_source", json_string(m->walk_source));
     }
+    if (o && m->costs)
+        json_object_set_new(o, "costs", fl_costs_json(m->costs));
     return o;
 }

@@ -343,7 +343,7 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
     if (!rp.opts.machine)
         rp.opts.machine = fl_machine_at(0);
     if (!rp.opts.costs)
-        rp.opts.costs = fl_costs_default();
+        rp.opts.costs = rp.opts.machine->costs ? rp.opts.machine->costs : fl_costs_default();
     rc = check_fidelity(r, !opts->no_tlb, err);
     if (rc != FL_OK)
         return rc;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Time from counts: docs/model.md, "Time (estimate)". Nothing here feeds back into a count. */
+#include <string.h>
+
 #include <jansson.h>
 
 #include <faultline/costs.h>
@@ -7,14 +9,16 @@
 
 #define SCALE_BP 10000u
 
-/* What a minor fault of each cause costs. */
-static const enum fl_cost of_cause[FL_CAUSE_COUNT] = {
-    [FL_CAUSE_ANON_ZERO] = FL_COST_FAULT_ANON_ZERO,
-    [FL_CAUSE_ANON_WRITE] = FL_COST_FAULT_ANON_WRITE,
-    [FL_CAUSE_COW] = FL_COST_FAULT_COW,
-    [FL_CAUSE_FILE_MAP] = FL_COST_FAULT_FILE_MAP,
-    [FL_CAUSE_SHMEM] = FL_COST_FAULT_SHMEM,
-};
+/* The cost of a minor fault has its cause's name. FL_COST_COUNT: there is none. */
+static enum fl_cost cost_of(enum fl_cause cause)
+{
+    int c = FL_COST_FAULT_ANON_ZERO;
+    while (c < FL_COST_COUNT &&
+           (strncmp(fl_cost_name((enum fl_cost)c), "fault_", 6) != 0 ||
+            strcmp(fl_cost_name((enum fl_cost)c) + 6, fl_cause_name(cause)) != 0))
+        c++;
+    return (enum fl_cost)c;
+}
 
 static uint64_t add(uint64_t a, uint64_t b)
 {
@@ -44,8 +48,11 @@ static uint64_t minor_ns(const struct fl_result *r, const struct fl_costs *costs
 {
     uint64_t ns = 0;
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
-        if (!fl_cause_is_major((enum fl_cause)c))
-            ns = add(ns, fl_cost_of_ns(costs, of_cause[c], r->faults[c]));
+        if (r->faults[c] && !fl_cause_is_major((enum fl_cause)c)) {
+            enum fl_cost cost = cost_of((enum fl_cause)c);
+            if (cost < FL_COST_COUNT)
+                ns = add(ns, fl_cost_of_ns(costs, cost, r->faults[c]));
+        }
     return ns;
 }
 
@@ -53,8 +60,10 @@ static uint64_t minor_ns(const struct fl_result *r, const struct fl_costs *costs
    profile has page-walk caches to tell how many there are. */
 static uint64_t tlb_ns(const struct fl_result *r, const struct fl_costs *costs)
 {
-    return add(fl_cost_of_ns(costs, FL_COST_TLB_L2_HIT, r->tlb_later_hits),
-               fl_cost_of_ns(costs, FL_COST_WALK, r->walks));
+    uint64_t further = r->opts.machine->n_walk ? beyond(r->walk_refs, r->walks) : 0;
+    return add(add(fl_cost_of_ns(costs, FL_COST_TLB_L2_HIT, r->tlb_later_hits),
+                   fl_cost_of_ns(costs, FL_COST_WALK, r->walks)),
+               fl_cost_of_ns(costs, FL_COST_WALK_REF, further));
 }
 
 void fl_time_estimate(const struct fl_result *r, struct fl_time *out)

@@ -16,28 +16,28 @@
 #include <faultline/err.h>
 
 enum fl_cost {
-    FL_COST_ACCESS,           /* one load, store or fetch: page resident, translation in L1 */
-    FL_COST_TLB_L2_HIT,       /* more, when a unified TLB level has the translation */
-    FL_COST_WALK,             /* more, for a page walk whose upper levels are cached */
-    FL_COST_WALK_REF,         /* more, for each further page-table reference of a walk */
-    FL_COST_FAULT_ANON_ZERO,  /* a first read of an anonymous page: the shared zero page */
-    FL_COST_FAULT_ANON_WRITE, /* a first write of an anonymous page */
-    FL_COST_FAULT_COW,        /* a write to a page shared copy-on-write: copied */
-    FL_COST_FAULT_FILE_MAP,   /* a cached file page, mapped alone */
-    FL_COST_FAULT_AROUND,     /* each further page that fault-around maps */
-    FL_COST_FAULT_SHMEM,      /* a new page of shared memory */
-    FL_COST_FAULT_HUGE,       /* a first write of a 2 MiB huge page */
-    FL_COST_FAULT_SWAP_CACHE, /* an anonymous page still in memory: mapped again */
-    FL_COST_SWAP_IN_SYNC,     /* a page from a synchronous swap device (zram) */
-    FL_COST_SWAP_IN_DISK,     /* a page from a disk: the wait for one request */
-    FL_COST_SWAP_READAHEAD,   /* each further page read with it */
-    FL_COST_SWAP_OUT_SYNC,    /* a page reclaimed to a synchronous swap device */
-    FL_COST_SWAP_OUT_DISK,    /* a page reclaimed to a disk, written in the background */
-    FL_COST_FILE_READ,        /* a file page from its disk: the wait for one request */
-    FL_COST_FILE_READAHEAD,   /* each further page read with it */
-    FL_COST_RECLAIM,          /* a clean page reclaimed */
-    FL_COST_SCAN,             /* a page that reclaim looked at and left */
-    FL_COST_SWITCH,           /* a context switch */
+    FL_COST_ACCESS,            /* one load, store or fetch: page resident, translation in L1 */
+    FL_COST_TLB_L2_HIT,        /* more, when a unified TLB level has the translation */
+    FL_COST_WALK,              /* more, for a page walk whose upper levels are cached */
+    FL_COST_WALK_REF,          /* more, for each further page-table reference of a walk */
+    FL_COST_FAULT_ANON_ZERO,   /* a first read of an anonymous page: the shared zero page */
+    FL_COST_FAULT_ANON_WRITE,  /* a first write of an anonymous page */
+    FL_COST_FAULT_COW,         /* a write to a page shared copy-on-write: copied */
+    FL_COST_FAULT_FILE_MAP,    /* a cached file page, mapped alone */
+    FL_COST_FAULT_FILE_AROUND, /* the same with its neighbours, 16 pages in all (fault-around) */
+    FL_COST_FAULT_SHMEM,       /* a new page of shared memory */
+    FL_COST_FAULT_HUGE,        /* a first write of a 2 MiB huge page */
+    FL_COST_FAULT_SWAP_CACHE,  /* an anonymous page still in memory: mapped again */
+    FL_COST_SWAP_IN_SYNC,      /* a page from a synchronous swap device (zram) */
+    FL_COST_SWAP_IN_DISK,      /* a page from a disk: the wait for one request */
+    FL_COST_SWAP_READAHEAD,    /* each further page read with it */
+    FL_COST_SWAP_OUT_SYNC,     /* a page reclaimed to a synchronous swap device */
+    FL_COST_SWAP_OUT_DISK,     /* a page reclaimed to a disk, written in the background */
+    FL_COST_FILE_READ,         /* a file page from its disk: the wait for one request */
+    FL_COST_FILE_READAHEAD,    /* each further page read with it */
+    FL_COST_RECLAIM,           /* a clean page reclaimed */
+    FL_COST_SCAN,              /* a page that reclaim looked at and left */
+    FL_COST_SWITCH,            /* a context switch */
     FL_COST_COUNT
 };
 

@@ -55,6 +55,8 @@ struct fl_walk_cache {
 /** fl_walk_cache_name - of table level 2 to 5: "PDE", "PDPTE", "PML4E", "PML5E". */
 const char *fl_walk_cache_name(uint32_t level);
 
+struct fl_costs;
+
 struct fl_machine {
     const char *name, *summary, *source;
     uint32_t levels; /* radix levels of the page table, 4 or 5 */
@@ -67,6 +69,7 @@ struct fl_machine {
     bool walk_flush_page;    /* a page's flush takes only its own path from the walk caches, */
     const char *walk_source; /* not its whole space's; NULL with n_walk 0 */
     struct fl_walk_cache walk[FL_WALK_CACHES_MAX]; /* lowest level first */
+    const struct fl_costs *costs; /* of the time estimate; NULL: the built-in ones */
 };
 
 /** fl_machine_at - the i-th built-in profile; NULL past the end. The first is the default. */

@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include <faultline/costs.h>
 #include <faultline/machine.h>
 
 #define TEXTS "\"name\": \"mine\", \"summary\": \"a box\", \"source\": \"its manual\""
@@ -77,6 +78,22 @@ static void a_good_file_is_taken_as_it_is(void **state)
     assert_int_equal(m->n_tlb, 2);
     fl_machine_free(m);
     fl_machine_free(NULL);
+}
+
+static void a_profile_may_carry_costs(void **state)
+{
+    (void)state;
+    struct fl_machine *m;
+    struct fl_err err;
+    assert_int_equal(load(MACHINE(HEAD ", \"costs\": {\"source\": \"me\", \"ps\": {\"access\": 5}}",
+                                  L1I "," L1D),
+                          &m, &err),
+                     FL_OK);
+    assert_non_null(m->costs);
+    assert_int_equal(fl_cost_ps(m->costs, FL_COST_ACCESS), 5);
+    fl_machine_free(m);
+    assert_int_equal(load(MACHINE(HEAD ", \"costs\": {}", L1I "," L1D), &m, &err), FL_EFORMAT);
+    assert_non_null(strstr(err.msg, "'costs': 'source'"));
 }
 
 /* @text is refused as no profile, in one line that has @why. */
@@ -283,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_is_taken_as_it_is),
+        cmocka_unit_test(a_profile_may_carry_costs),
         cmocka_unit_test(a_wrong_document_is_refused),
         cmocka_unit_test(wrong_texts_and_numbers_are_refused_by_name),
         cmocka_unit_test(wrong_tlbs_are_refused_by_name),

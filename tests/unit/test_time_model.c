@@ -117,6 +117,14 @@ static void tlb_misses_cost_by_the_level_that_had_it(void **state)
     struct fl_time t = estimate(&r, &costs);
     assert_true(t.has_tlb);
     assert_int_equal(t.tlb_walk_ns, 60 * us(FL_COST_TLB_L2_HIT) + 40 * us(FL_COST_WALK));
+    /* with walk caches: 7 references beyond the first of each walk */
+    struct fl_machine caches = *fl_machine_find("teaching");
+    caches.n_walk = 1;
+    r.walk_refs = 47;
+    r.opts.machine = &caches;
+    t = estimate(&r, &costs);
+    assert_int_equal(t.tlb_walk_ns, 60 * us(FL_COST_TLB_L2_HIT) + 40 * us(FL_COST_WALK) +
+                                        7 * us(FL_COST_WALK_REF));
     r.n_tlb = 0;
     t = estimate(&r, &costs);
     assert_false(t.has_tlb);
