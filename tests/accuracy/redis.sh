@@ -31,6 +31,7 @@ dir=$1
 redis-server --save '' --appendonly no --port 0 --unixsocket "$dir/socket" --dir "$dir" \
     --logfile "$dir/log" --activedefrag no --hz 1 &
 until [ -S "$dir/socket" ]; do sleep 0.1; done
+sleep 0.2 # from the name to listening
 redis-cli -s "$dir/socket" <"$dir/commands" >/dev/null
 redis-cli -s "$dir/socket" shutdown nosave
 wait
