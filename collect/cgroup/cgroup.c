@@ -16,10 +16,15 @@
 
 static int refused(struct fl_err *err, const char *what, const char *dir, int why)
 {
+    const char *remedy = "";
     if (why == EACCES || why == EPERM || why == EROFS)
-        return fl_fail(err, FL_EMACHINE, "cannot %s below %s: %s; run as root", what, dir,
-                       strerror(why));
-    return fl_fail(err, FL_EIO, "cannot %s below %s: %s", what, dir, strerror(why));
+        remedy = "; run as root, where control groups may be written";
+    else if (why == EBUSY) /* version 2: no limits beside processes */
+        remedy = "; it has processes of its own: start from a shell in a group below it";
+    else if (why == ENOENT || why == EINVAL || why == EOPNOTSUPP)
+        remedy = "; the memory controller is not to be had there: start from another group";
+    return fl_fail(err, *remedy ? FL_EMACHINE : FL_EIO, "cannot %s below %s: %s%s", what, dir,
+                   strerror(why), remedy);
 }
 
 /* Version 2 hands the controller to children only when told so. */

@@ -109,7 +109,7 @@ json oom.json '.swap.kind == "none"' '.points[0].kernel.oom == [1] and .points[0
     '.points[0].kernel.status == [137] and .points[0].error_pct.oom == 0' \
     '[.points[0].kernel.oom_victims[].comm] == ["thrash"]'
 "$faultline" validate --runs 1 --ram 16M --swap none --save-trace kept.flt --json -- \
-    sh -c 'sleep 3 & exit 3' >left.json
+    sh -c 'sleep 1 & exit 3' >left.json
 json left.json '[.quality[].flag] | index("outlived") and index("failed_command")' \
     '.native.status == 3 and .points[0].kernel.outlived == [1]'
 ok "--save-trace keeps the recording" "$faultline" check kept.flt
