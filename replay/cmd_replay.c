@@ -9,8 +9,8 @@
 
 struct replay_cfg {
     struct fl_size ram, swap;
-    uint64_t frames, seed;
-    const char *policy, *scope, *machine, *costs, *out;
+    uint64_t frames, seed, swappiness, page_cluster, first_flush;
+    const char *policy, *scope, *machine, *costs, *swap_device, *out;
     bool json, partial, no_tlb;
 };
 
@@ -29,6 +29,15 @@ static const struct fl_opt replay_opts[] = {
       "swap area; a full one ends in an OOM kill", NULL },
     { "policy", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, policy), "NAME", "lru",
       "replacement policy, see 'faultline policies'", fl_policy_name_at },
+    { "swap-device", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, swap_device), "KIND", "zram",
+      "what swap lies on, for the policy `linux`: zram, ssd or disk (rotational)",
+      fl_swap_kind_name_at },
+    { "swappiness", 0, FL_OPT_UINT, offsetof(struct replay_cfg, swappiness), "N", "60",
+      "vm.swappiness, 0 to 200, for the policy `linux`", NULL },
+    { "page-cluster", 0, FL_OPT_UINT, offsetof(struct replay_cfg, page_cluster), "N", "3",
+      "vm.page-cluster: swap read-ahead of up to 2^N pages, for the policy `linux`", NULL },
+    { "first-flush", 0, FL_OPT_UINT, offsetof(struct replay_cfg, first_flush), "MS", "1000",
+      "when the kernel's statistics are first flushed, 0 to 2000, for the policy `linux`", NULL },
     { "scope", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, scope), "SCOPE", "machine",
       "memcg or machine; textbook policies charge data pages only, so both are the same to them",
       scope_at },
@@ -158,16 +167,29 @@ static int output(struct fl_reader *r, const char *path, const struct replay_cfg
     return cmd_write_json(fl_result_json(res, r, trace), cfg->out, err);
 }
 
+static enum fl_swap_kind swap_kind(const char *name)
+{
+    size_t i = 0;
+    while (fl_swap_kind_name_at(i + 1) && strcmp(fl_swap_kind_name_at(i), name) != 0)
+        i++;
+    return (enum fl_swap_kind)i;
+}
+
 static int replay_trace(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
                         const struct fl_machine *machine, const struct fl_costs *costs,
                         struct fl_err *err)
 {
+    struct fl_kernel_opts kernel = { .swap_kind = swap_kind(cfg->swap_device),
+                                     .swappiness = (uint32_t)cfg->swappiness,
+                                     .page_cluster = (uint32_t)cfg->page_cluster,
+                                     .first_flush_ms = (uint32_t)cfg->first_flush };
     struct fl_replay_opts opts = { .policy = fl_policy_find(cfg->policy),
                                    .frames = (uint32_t)cfg->frames,
                                    .seed = cfg->seed,
                                    .machine = machine,
                                    .costs = costs,
                                    .scope = cfg->scope,
+                                   .kernel = &kernel,
                                    .no_tlb = cfg->no_tlb };
     struct fl_progress progress;
     uint64_t peak = UINT64_MAX;

@@ -7,48 +7,46 @@
 #define INIT_PID 1u
 
 struct census {
-    const struct vm *vm;
-    const struct paging *paging;
+    const struct oom_view *view;
     uint64_t resident, swapped;
 };
 
-static bool count_page(void *arg, uint64_t vpn, uint32_t *slot)
+static bool count_page(void *arg, uint64_t vpn, struct leaf *slot)
 {
     struct census *n = arg;
-    uint32_t c = *slot & LEAF_INHERITED ? *slot & ~LEAF_INHERITED : n->vm->contents[*slot - 1];
+    const struct vm *vm = n->view->vm;
+    uint32_t c = slot->id & LEAF_INHERITED ? slot->id & ~LEAF_INHERITED
+                                           : vm->contents[slot->id - 1];
+    enum oom_page state = n->view->page_state(n->view->arg, c);
     (void)vpn;
-    if (c >= n->paging->room)
-        return true; /* the paging stage has not met it yet */
-    if (n->paging->where[c] < WHERE_FRAMES_END)
-        n->resident++;
-    else if (n->paging->where[c] == WHERE_EVICTED && n->vm->cs.kind[c] != CONTENTS_FILE)
-        n->swapped++;
+    n->resident += state == OOM_PAGE_RESIDENT;
+    n->swapped += state == OOM_PAGE_SWAPPED;
     return true;
 }
 
-static int64_t badness(const struct vm *vm, const struct paging *paging, const struct process *p,
+static int64_t badness(const struct oom_view *view, const struct process *p,
                        struct fl_oom_kill *kill)
 {
-    const struct mm *mm = &vm->mms[p->mm];
-    struct census n = { .vm = vm, .paging = paging };
-    int64_t total = (int64_t)paging->nframes + (int64_t)paging->swap_pages;
+    const struct mm *mm = &view->vm->mms[p->mm];
+    struct census n = { .view = view };
 
-    pgtable_walk(&mm->tables, 0, pgtable_span_pages(vm->levels), count_page, &n);
+    pgtable_walk(&mm->tables, 0, pgtable_span_pages(view->vm->levels), count_page, &n);
     kill->rss_pages = n.resident;
     kill->swap_pages = n.swapped;
     return (int64_t)(n.resident + n.swapped + pgtable_count(&mm->tables)) +
-           p->oom_score_adj * total / 1000;
+           p->oom_score_adj * view->total_pages / 1000;
 }
 
-uint32_t oom_pick(const struct vm *vm, const struct paging *paging, struct fl_oom_kill *kill)
+uint32_t oom_pick(const struct oom_view *view, struct fl_oom_kill *kill)
 {
+    const struct vm *vm = view->vm;
     uint32_t victim = UINT32_MAX;
     for (uint32_t i = 0; i < vm->n_processes; i++) {
         const struct process *p = &vm->processes[i];
         struct fl_oom_kill k = { .pid = p->pid };
         if (p->exited || p->killed || p->pid == INIT_PID || p->oom_score_adj == OOM_SCORE_ADJ_MIN)
             continue;
-        k.badness = badness(vm, paging, p, &k);
+        k.badness = badness(view, p, &k);
         if (victim != UINT32_MAX && k.badness < kill->badness)
             continue;
         memcpy(k.comm, p->comm, sizeof k.comm);

@@ -8,13 +8,22 @@
 #ifndef REPLAY_OOM_H
 #define REPLAY_OOM_H
 
-#include "paging.h"
 #include "vm.h"
+
+enum oom_page { OOM_PAGE_NONE, OOM_PAGE_RESIDENT, OOM_PAGE_SWAPPED };
+
+/** struct oom_view - who lives, and what becomes of their pages. */
+struct oom_view {
+    const struct vm *vm;
+    enum oom_page (*page_state)(const void *arg, uint32_t contents);
+    const void *arg;
+    int64_t total_pages; /* RAM and swap: what oom_score_adj is a thousandth of */
+};
 
 /**
  * oom_pick - the process to kill, with its numbers in @kill (at_access is the caller's).
  * Returns its index, UINT32_MAX when nobody may be killed. Cost: O(pages mapped).
  */
-uint32_t oom_pick(const struct vm *vm, const struct paging *paging, struct fl_oom_kill *kill);
+uint32_t oom_pick(const struct oom_view *view, struct fl_oom_kill *kill);
 
 #endif

@@ -7,7 +7,7 @@
 struct pgtable_node {
     union {
         struct pgtable_node *child[PGTABLE_ENTRIES];
-        uint32_t entry[PGTABLE_ENTRIES];
+        struct leaf entry[PGTABLE_ENTRIES];
     };
 };
 
@@ -49,7 +49,7 @@ static uint32_t index_at(uint64_t vpn, uint32_t level)
     return (uint32_t)(vpn >> (PGTABLE_BITS * (level - 1))) & (PGTABLE_ENTRIES - 1);
 }
 
-uint32_t *pgtable_slot(struct pgtable *pt, uint64_t vpn)
+struct leaf *pgtable_slot(struct pgtable *pt, uint64_t vpn)
 {
     struct pgtable_node *node = pt->root;
     for (uint32_t level = pt->levels; level > 1; level--) {
@@ -61,7 +61,7 @@ uint32_t *pgtable_slot(struct pgtable *pt, uint64_t vpn)
     return &node->entry[index_at(vpn, 1)];
 }
 
-uint32_t *pgtable_peek(const struct pgtable *pt, uint64_t vpn)
+struct leaf *pgtable_peek(const struct pgtable *pt, uint64_t vpn)
 {
     struct pgtable_node *node = pt->root;
     for (uint32_t level = pt->levels; level > 1 && node; level--)
@@ -100,8 +100,8 @@ static bool walk_node(const struct pgtable_node *node, uint32_t level, uint64_t 
     child_range(level, base, from, to, &first, &last);
     for (uint32_t i = first; i <= last; i++) {
         if (level == 1) {
-            uint32_t *slot = (uint32_t *)&node->entry[i];
-            if (*slot && !fn(arg, base + i, slot))
+            struct leaf *slot = (struct leaf *)&node->entry[i];
+            if (slot->id && !fn(arg, base + i, slot))
                 return false;
         } else if (node->child[i]) {
             uint64_t child_base = base + ((uint64_t)i << (PGTABLE_BITS * (level - 1)));

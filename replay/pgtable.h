@@ -2,8 +2,8 @@
 /**
  * pgtable.h - radix page tables, allocated on demand.
  *
- * One tree an address space, 512 entries a table, as on x86-64. A leaf entry is a
- * 32-bit value that the virtual memory stage gives meaning to; 0 is "nothing".
+ * One tree an address space, 512 entries a table, as on x86-64. The virtual memory
+ * stage gives a leaf entry its meaning; an id of 0 is "nothing".
  */
 #ifndef REPLAY_PGTABLE_H
 #define REPLAY_PGTABLE_H
@@ -16,6 +16,11 @@
 #define PGTABLE_LEVELS_MAX 5u /* covers every address: for passes that report no tables */
 
 struct pgtable_node;
+
+struct leaf {
+    uint32_t id;
+    uint32_t hw; /* what a model of the hardware's entry wants kept with it */
+};
 
 struct pgtable {
     struct pgtable_node *root;
@@ -37,16 +42,16 @@ static inline uint64_t pgtable_span_pages(uint32_t levels)
  * pgtable_slot - the leaf entry of @vpn, with every table on the way allocated.
  * pre: vpn < pgtable_span_pages(). NULL: out of memory.
  */
-uint32_t *pgtable_slot(struct pgtable *pt, uint64_t vpn);
+struct leaf *pgtable_slot(struct pgtable *pt, uint64_t vpn);
 
 /** pgtable_peek - the leaf entry of @vpn, or NULL when no table is there. */
-uint32_t *pgtable_peek(const struct pgtable *pt, uint64_t vpn);
+struct leaf *pgtable_peek(const struct pgtable *pt, uint64_t vpn);
 
 /** pgtable_count - tables of this tree, the root among them. O(tables). */
 uint64_t pgtable_count(const struct pgtable *pt);
 
-/** pgtable_walk - call @fn for each non-zero entry of [from, to), in order; stops when it says false. */
-typedef bool pgtable_walk_fn(void *arg, uint64_t vpn, uint32_t *slot);
+/** pgtable_walk - call @fn for each entry with an id of [from, to), in order; stops when it says false. */
+typedef bool pgtable_walk_fn(void *arg, uint64_t vpn, struct leaf *slot);
 bool pgtable_walk(const struct pgtable *pt, uint64_t from, uint64_t to, pgtable_walk_fn *fn,
                   void *arg);
 

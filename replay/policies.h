@@ -10,5 +10,6 @@ extern const struct fl_policy_ops fl_policy_lru;
 extern const struct fl_policy_ops fl_policy_clock;
 extern const struct fl_policy_ops fl_policy_random;
 extern const struct fl_policy_ops fl_policy_opt;
+extern const struct fl_policy_ops fl_policy_linux;
 
 #endif

@@ -5,6 +5,7 @@
 #include <faultline/units.h>
 
 #include "future.h"
+#include "linux/linux_mm.h"
 #include "oom.h"
 #include "paging.h"
 #include "timeline.h"
@@ -14,7 +15,9 @@
 struct replay {
     struct fl_replay_opts opts;
     struct vm vm;
-    struct paging paging;
+    struct paging paging; /* not in use when the kernel's model takes its place */
+    struct linux_mm kernel;
+    bool has_kernel;
     struct tlb tlb;
     bool has_tlb;
     const struct fl_event *event; /* under way; NULL: a run is */
@@ -23,6 +26,8 @@ struct replay {
     struct future *future;        /* NULL unless the policy needs it */
     struct timeline timeline;
     uint64_t accesses;
+    int kill_rc; /* of the last call for a victim, and why it failed */
+    struct fl_err kill_err;
     uint64_t runs, runs_to_tell; /* done; at which progress() is called next */
     struct fl_result *result;
 };
@@ -58,7 +63,10 @@ static void on_page_dropped(void *arg, uint32_t page)
 static void on_contents_gone(void *arg, uint32_t c)
 {
     struct replay *rp = arg;
-    paging_forget(&rp->paging, c);
+    if (rp->has_kernel)
+        linux_forget(&rp->kernel, c);
+    else
+        paging_forget(&rp->paging, c);
 }
 
 static void on_mm_gone(void *arg, uint32_t mm)
@@ -96,6 +104,8 @@ static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err 
     rp->at_new_place = true;
     int rc = vm_event(&rp->vm, ev, err);
     rp->event = NULL;
+    if (rc == FL_OK && rp->has_kernel)
+        rc = linux_event(&rp->kernel, ev, err);
     if (rc != FL_OK || !rp->has_tlb)
         return rc;
     if (ev->kind == FL_EV_PROCESS && rp->vm.n_spaces > spaces)
@@ -107,28 +117,62 @@ static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err 
     return rc;
 }
 
+static void on_unmapped(void *arg, uint32_t page)
+{
+    struct replay *rp = arg;
+    tlb_flush_page(&rp->tlb, page, FL_PAGE_4K);
+}
+
 /* ---- runs ------------------------------------------------------------------------------ */
 
 static void end_row(struct replay *rp)
 {
     const struct paging *p = &rp->paging;
+    const struct linux_mm *k = &rp->kernel;
     struct timeline_now now = {
-        .faults = p->faults,
-        .evictions = p->evictions,
-        .pages_out = p->pages_out,
-        .resident_pages = p->resident,
-        .swapped_pages = p->slots,
+        .faults = rp->has_kernel ? k->faults : p->faults,
+        .evictions = rp->has_kernel ? k->evictions : p->evictions,
+        .pages_out = rp->has_kernel ? k->pages_out : p->pages_out,
+        .resident_pages = rp->has_kernel ? k->resident : p->resident,
+        .swapped_pages = rp->has_kernel ? k->swap.used : p->slots,
         .page_tables = rp->vm.n_tables,
         .tlb_misses = rp->tlb.walks,
     };
     timeline_row(&rp->timeline, &now);
 }
 
+static enum oom_page paging_page_state(const void *arg, uint32_t c)
+{
+    const struct replay *rp = arg;
+    const struct paging *p = &rp->paging;
+    if (c >= p->room || p->where[c] == WHERE_NEW)
+        return OOM_PAGE_NONE;
+    if (p->where[c] < WHERE_FRAMES_END)
+        return OOM_PAGE_RESIDENT;
+    return rp->vm.cs.kind[c] == CONTENTS_FILE ? OOM_PAGE_NONE : OOM_PAGE_SWAPPED;
+}
+
+static enum oom_page kernel_page_state(const void *arg, uint32_t c)
+{
+    const struct replay *rp = arg;
+    return linux_page_state(&rp->kernel, c);
+}
+
+/* What oom_score_adj is a share of; as much swap as is needed counts for nothing. */
+static int64_t total_pages(const struct replay *rp)
+{
+    return (int64_t)rp->opts.frames + (int64_t)rp->opts.swap_pages;
+}
+
 static int kill_someone(struct replay *rp, struct fl_err *err)
 {
     struct fl_result *result = rp->result;
     struct fl_oom_kill kill = { 0 };
-    uint32_t victim = oom_pick(&rp->vm, &rp->paging, &kill);
+    struct oom_view view = { .vm = &rp->vm,
+                             .page_state = rp->has_kernel ? kernel_page_state : paging_page_state,
+                             .arg = rp,
+                             .total_pages = total_pages(rp) };
+    uint32_t victim = oom_pick(&view, &kill);
     if (victim == UINT32_MAX)
         return fl_fail(err, FL_EDATA,
                        "out of memory after %llu accesses and no process may be killed; "
@@ -145,6 +189,30 @@ static int kill_someone(struct replay *rp, struct fl_err *err)
     vm_kill(&rp->vm, victim);
     rp->killing = false;
     return FL_OK;
+}
+
+static bool kernel_kill(void *arg)
+{
+    struct replay *rp = arg;
+    rp->kill_rc = kill_someone(rp, &rp->kill_err);
+    return rp->kill_rc == FL_OK;
+}
+
+static int kernel_reference(struct replay *rp, uint32_t process, uint32_t page, uint32_t c,
+                            uint8_t info, struct fl_err *err)
+{
+    struct linux_mm *k = &rp->kernel;
+    int rc = FL_OK;
+    k->process = process;
+    if (c >= k->folios_room || page >= k->pages_room)
+        rc = linux_room(k, rp->vm.n_pages, c + 1, err);
+    if (rc == FL_OK)
+        rc = linux_run(k, page, c, info, err);
+    if (rp->kill_rc != FL_OK) {
+        *err = rp->kill_err;
+        rc = rp->kill_rc;
+    }
+    return rc;
 }
 
 static int page_reference(struct replay *rp, const struct process *self, uint32_t c, uint8_t info,
@@ -183,7 +251,8 @@ static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint
     int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
     if (rc != FL_OK || c == NO_CONTENTS)
         return rc;
-    rc = page_reference(rp, self, c, info, next_use, err);
+    rc = rp->has_kernel ? kernel_reference(rp, process, page, c, info, err)
+                        : page_reference(rp, self, c, info, next_use, err);
     if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
         rc = tlb_run(&rp->tlb, page, FL_PAGE_4K, runs->fetches[i], runs->reads[i], runs->writes[i],
                      err);
@@ -205,6 +274,8 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
         if (runs->actor == FL_ACTOR_USER) {
             n = (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
             rp->accesses += n;
+            if (rp->has_kernel)
+                linux_tick(&rp->kernel, FL_COST_ACCESS, n);
             if (rp->vm.processes[process].killed)
                 rp->result->skipped_accesses += n;
         }
@@ -241,6 +312,28 @@ static int check_fidelity(const struct fl_reader *r, bool tlb, struct fl_err *er
                    have == FL_FIDELITY_PAGE_EXACT ? "TLBs (try --no-tlb)" : "memory sizes");
 }
 
+static int begin_kernel(struct replay *rp, struct fl_err *err)
+{
+    static const enum swap_kind kinds[] = { [FL_SWAP_ZRAM] = SWAP_SYNCHRONOUS,
+                                            [FL_SWAP_SSD] = SWAP_SSD,
+                                            [FL_SWAP_DISK] = SWAP_ROTATIONAL };
+    const struct fl_kernel_opts *kernel = rp->opts.kernel;
+    struct linux_opts opts = { .limit_pages = rp->opts.frames == FL_FRAMES_UNLIMITED
+                                                  ? UINT64_MAX / 2
+                                                  : rp->opts.frames,
+                               .swap_pages = rp->opts.swap_pages,
+                               .swap_kind = kinds[kernel->swap_kind],
+                               .page_cluster = kernel->page_cluster,
+                               .swappiness = kernel->swappiness,
+                               .first_flush_ps = kernel->first_flush_ms * UINT64_C(1000000000),
+                               .costs = rp->opts.costs };
+    int rc = linux_init(&rp->kernel, &opts, &rp->vm, err);
+    rp->kernel.kill = kernel_kill;
+    rp->kernel.arg = rp;
+    rp->vm.hooks.pte = linux_pte_hooks(&rp->kernel);
+    return rc;
+}
+
 static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
 {
     const struct fl_machine *machine = rp->opts.machine;
@@ -250,19 +343,23 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
                               .mm_gone = on_mm_gone };
     int rc = FL_OK;
 
+    rp->has_kernel = rp->opts.policy->needs & FL_IS_KERNEL;
     if (rp->opts.policy->needs & FL_NEEDS_FUTURE)
         rc = future_build(r, machine->levels, &rp->future, err);
     if (rc == FL_OK)
         rc = fl_reader_rewind(r, err);
     vm_init(&rp->vm, r, machine->levels, &hooks);
     if (rc == FL_OK)
-        rc = paging_init(&rp->paging, rp->opts.policy, rp->opts.frames, rp->opts.swap_pages,
-                         rp->opts.seed, fl_reader_totals(r)->runs, err);
+        rc = rp->has_kernel
+                 ? begin_kernel(rp, err)
+                 : paging_init(&rp->paging, rp->opts.policy, rp->opts.frames, rp->opts.swap_pages,
+                               rp->opts.seed, fl_reader_totals(r)->runs, err);
     if (rc == FL_OK && !rp->opts.no_tlb) {
         rc = tlb_init(&rp->tlb, machine, r, err);
         rp->has_tlb = rc == FL_OK;
         rp->paging.arg = rp;
         rp->paging.evicted = on_evicted;
+        rp->kernel.unmapped = on_unmapped;
     }
     if (rc == FL_OK)
         rc = timeline_init(&rp->timeline, fl_totals_accesses(fl_reader_totals(r)), err);
@@ -297,19 +394,10 @@ static void fill_tlb(struct fl_result *res, const struct tlb *tlb)
     res->tlb_page_flushes = tlb->page_flushes;
 }
 
-static void fill_result(struct replay *rp)
+static void fill_paging(struct fl_result *res, const struct paging *p)
 {
-    struct fl_result *res = rp->result;
-    const struct paging *p = &rp->paging;
-
-    res->opts = rp->opts;
-    res->opts.progress = NULL;
-    res->opts.progress_arg = NULL;
     for (int c = 0; c < FL_CAUSE_COUNT; c++)
         res->faults[c] = p->faults[c];
-    res->minor = paging_minor(p);
-    res->major = paging_major(p);
-    res->segv = rp->vm.segv;
     res->evictions = p->evictions;
     res->pages_in = p->pages_in;
     res->pages_out = p->pages_out;
@@ -317,6 +405,43 @@ static void fill_result(struct replay *rp)
     res->file_pages_read = p->file_pages_read;
     res->file_pages_written = p->file_pages_written;
     res->resident_peak_pages = p->resident_peak;
+}
+
+static void fill_kernel(struct fl_result *res, const struct linux_mm *k)
+{
+    for (int c = 0; c < FL_CAUSE_COUNT; c++)
+        res->faults[c] = k->faults[c];
+    res->evictions = k->evictions;
+    res->pages_in = k->pages_in;
+    res->pages_out = k->pages_out;
+    res->swap_peak_pages = k->swap.used_peak;
+    res->file_pages_read = k->file_pages_read;
+    res->file_pages_written = k->file_pages_written;
+    res->resident_peak_pages = k->resident_peak;
+    res->readahead_pages = k->readahead_pages;
+    res->readahead_hits = k->readahead_hits;
+    res->scanned = k->scanned;
+    res->activated = k->activated;
+    res->deactivated = k->deactivated;
+    res->refaults = k->refaults;
+    res->reclaims = k->direct_reclaims;
+    res->kernel_pages_peak = k->kernel_pages_peak;
+    res->usage_peak = k->usage_peak;
+}
+
+static void fill_result(struct replay *rp)
+{
+    struct fl_result *res = rp->result;
+    res->opts = rp->opts;
+    res->opts.progress = NULL;
+    res->opts.progress_arg = NULL;
+    res->segv = rp->vm.segv;
+    if (rp->has_kernel)
+        fill_kernel(res, &rp->kernel);
+    else
+        fill_paging(res, &rp->paging);
+    for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
+        *(fl_cause_is_major((enum fl_cause)c) ? &res->major : &res->minor) += res->faults[c];
     res->unlimited_peak_pages = rp->vm.cs.live_peak;
     if (rp->has_tlb)
         fill_tlb(res, &rp->tlb);
@@ -342,6 +467,8 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
         return fl_fail(err, FL_EUSAGE, "memory of no frames: give at least one page of --ram");
     if (!rp.opts.machine)
         rp.opts.machine = fl_machine_at(0);
+    if (!rp.opts.kernel)
+        rp.opts.kernel = fl_kernel_defaults();
     if (!rp.opts.costs)
         rp.opts.costs = rp.opts.machine->costs ? rp.opts.machine->costs : fl_costs_default();
     rc = check_fidelity(r, !opts->no_tlb, err);
@@ -372,6 +499,8 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
     rp.vm.hooks = (struct vm_hooks){ 0 };
     vm_fini(&rp.vm);
     paging_fini(&rp.paging);
+    if (rp.has_kernel)
+        linux_fini(&rp.kernel);
     tlb_fini(&rp.tlb);
     timeline_fini(&rp.timeline);
     future_free(rp.future);

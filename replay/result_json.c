@@ -208,6 +208,23 @@ static json_t *timeline_json(const struct fl_result *res)
     return json_pack("{s:o,s:o}", "columns", columns, "rows", rows);
 }
 
+static json_t *reclaim_json(const struct fl_result *res)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "reclaimed", u64(res->evictions));
+    if (!(res->opts.policy->needs & FL_IS_KERNEL)) {
+        json_object_set_new(o, "refaults", u64(res->major));
+        return o;
+    }
+    json_object_set_new(o, "scanned", u64(res->scanned));
+    json_object_set_new(o, "activated", u64(res->activated));
+    json_object_set_new(o, "deactivated", u64(res->deactivated));
+    json_object_set_new(o, "refaults", u64(res->refaults));
+    json_object_set_new(o, "direct", u64(res->reclaims));
+    json_object_set_new(o, "background", u64(0));
+    return o;
+}
+
 json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, json_t *trace)
 {
     json_t *o = json_object();
@@ -222,9 +239,7 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
     json_object_set_new(o, "files",
                         json_pack("{s:I,s:I}", "pages_read", (json_int_t)res->file_pages_read,
                                   "pages_written", (json_int_t)res->file_pages_written));
-    json_object_set_new(o, "reclaim",
-                        json_pack("{s:I,s:I}", "reclaimed", (json_int_t)res->evictions, "refaults",
-                                  (json_int_t)res->major));
+    json_object_set_new(o, "reclaim", reclaim_json(res));
     json_object_set_new(o, "resident",
                         json_pack("{s:I}", "peak_pages", (json_int_t)res->resident_peak_pages));
     if (res->n_tlb)

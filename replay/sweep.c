@@ -289,7 +289,7 @@ int fl_sweep(struct fl_reader *r, struct fl_sweep_point *points, size_t n,
         points[i].oom_kills = 0;
         if (points[i].frames == 0)
             rc = fl_fail(err, FL_EUSAGE, "memory of no frames: give at least one page of --ram");
-        else if (points[i].swap_pages == UINT64_MAX)
+        else if (points[i].swap_pages == UINT64_MAX && !(points[i].policy->needs & FL_IS_KERNEL))
             together[n_together++] = &points[i];
         else
             rc = sweep_alone(r, &points[i], err);

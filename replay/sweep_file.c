@@ -75,7 +75,7 @@ static void *worker(void *arg)
 /* Which job a point belongs to; equal keys share a pass over the trace. */
 static uint64_t job_key(const struct fl_sweep_point *p, size_t index, unsigned jobs)
 {
-    if (p->swap_pages != UINT64_MAX)
+    if (p->swap_pages != UINT64_MAX || p->policy->needs & FL_IS_KERNEL)
         return 16 + (uint64_t)jobs + index; /* alone anyway */
     if (p->policy == fl_policy_find("lru"))
         return 1; /* one curve answers all */

@@ -12,6 +12,8 @@
 /* The cost of a minor fault has its cause's name. FL_COST_COUNT: there is none. */
 static enum fl_cost cost_of(enum fl_cause cause)
 {
+    if (cause == FL_CAUSE_FILE_AROUND) /* its neighbours are not counted, and are cheap */
+        cause = FL_CAUSE_FILE_MAP;
     int c = FL_COST_FAULT_ANON_ZERO;
     while (c < FL_COST_COUNT &&
            (strncmp(fl_cost_name((enum fl_cost)c), "fault_", 6) != 0 ||

@@ -123,9 +123,14 @@ static uint32_t write_protected(struct vm *vm, struct vma *vma, uint32_t page, e
     uint32_t c = vm->contents[page];
     if (vm->cs.kind[c] == CONTENTS_ANON && vm->cs.mappers[c] == 1)
         return c;
+    const struct pte_hooks *pte = &vm->hooks.pte;
+    if (pte->before_copy && !pte->before_copy(pte->arg, page, c))
+        return NO_CONTENTS;
     uint32_t copy = contents_new(&vm->cs, CONTENTS_ANON);
     if (copy == NO_CONTENTS)
         return NO_CONTENTS;
+    if (pte->zap)
+        pte->zap(pte->arg, page, c);
     page_unmap(vm, page);
     contents_left(vm, c);
     contents_mapper_added(&vm->cs, copy);
@@ -139,11 +144,15 @@ static uint32_t write_protected(struct vm *vm, struct vma *vma, uint32_t page, e
 static int attach(struct vm *vm, struct mm *mm, struct vma *vma, uint32_t page, uint64_t vpn,
                   bool write, enum fl_cause *cause)
 {
-    uint32_t *slot = pgtable_slot(&mm->tables, vpn), c;
+    const struct pte_hooks *pte = &vm->hooks.pte;
+    struct leaf *slot = pgtable_slot(&mm->tables, vpn);
+    uint32_t c;
     if (!slot)
         return FL_ENOMEM;
-    if (*slot & LEAF_INHERITED) {
-        c = *slot & ~LEAF_INHERITED;
+    if (slot->id & LEAF_INHERITED) {
+        c = slot->id & ~LEAF_INHERITED;
+        if (pte->land)
+            pte->land(pte->arg, page, c, slot->hw);
     } else {
         c = first_touch(vm, vma, vpn, write, cause);
         if (c == NO_CONTENTS)
@@ -151,7 +160,7 @@ static int attach(struct vm *vm, struct mm *mm, struct vma *vma, uint32_t page, 
         contents_mapper_added(&vm->cs, c);
         vm_note_tables(vm);
     }
-    *slot = page + 1;
+    *slot = (struct leaf){ .id = page + 1 };
     page_map(vm, page, c);
     return FL_OK;
 }
@@ -178,7 +187,7 @@ int vm_slow_run(struct vm *vm, uint32_t page, uint8_t need, enum fl_actor actor,
     uint8_t rights = page_rights(vm, vma, vm->contents[page]);
     if (write && !(rights & FL_PROT_WRITE)) {
         if (write_protected(vm, vma, page, &cause) == NO_CONTENTS)
-            return fl_nomem(err, "pages");
+            return mm->users ? fl_nomem(err, "pages") : FL_OK;
         rights = vma->rights;
     }
     vm->rights[page] = rights;

@@ -19,10 +19,11 @@
 #include <faultline/replay.h>
 
 #include "contents.h"
+#include "linux/swap_ra.h"
 #include "pgtable.h"
 
-/* A leaf entry of a page table: dense page id + 1, or, with the top bit, contents that the page
-   got from fork or remap before its first run. */
+/* The id of a page table's leaf entry: dense page id + 1, or, with the top bit, contents that the
+   page got from fork, remap or fault-around before its first run. */
 #define LEAF_INHERITED (UINT32_C(1) << 31)
 
 enum {
@@ -37,6 +38,7 @@ struct vma {
     uint32_t object;     /* NO_OBJECT: private anonymous */
     uint8_t rights;      /* FL_PROT_*, with READ implied */
     uint8_t flags;
+    struct swap_ra_vma swap_ra; /* of the Linux model */
 };
 
 struct mm {
@@ -53,9 +55,28 @@ struct process {
     char comm[16];
 };
 
+/*
+ * What a model of page-table entries wants to hear, so that entries keep their bits while pages
+ * without a run of their own (leaf ids with LEAF_INHERITED) have no dense id to keep them by.
+ * NULL members are not called.
+ */
+struct pte_hooks {
+    void *arg;
+    void (*zap)(void *arg, uint32_t page, uint32_t contents);      /* the entry is cleared */
+    void (*zap_leaf)(void *arg, uint32_t hw, uint32_t contents);   /* an inherited one is */
+    uint32_t (*take)(void *arg, uint32_t page, uint32_t contents); /* it moves into a leaf's hw */
+    void (*land)(void *arg, uint32_t page, uint32_t contents, uint32_t hw); /* and out of it */
+    /* fork: the parent's entry is write-protected; returns the child's */
+    uint32_t (*fork)(void *arg, uint32_t page, uint32_t contents);
+    uint32_t (*fork_leaf)(void *arg, uint32_t *hw, uint32_t contents);
+    /* a write is about to copy @contents. false: the process has been killed meanwhile */
+    bool (*before_copy)(void *arg, uint32_t page, uint32_t contents);
+};
+
 /* What the other stages want to hear. */
 struct vm_hooks {
     void *arg;
+    struct pte_hooks pte;
     void (*page_dropped)(void *arg, uint32_t page);      /* its translation is no longer valid */
     void (*contents_gone)(void *arg, uint32_t contents); /* the id is about to be reused */
     void (*mm_gone)(void *arg, uint32_t mm);

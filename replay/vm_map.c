@@ -68,17 +68,23 @@ static bool vma_cut(struct vm *vm, struct mm *mm, uint64_t vpn)
     return true;
 }
 
-static bool drop_page(void *arg, uint64_t vpn, uint32_t *slot)
+static bool drop_page(void *arg, uint64_t vpn, struct leaf *slot)
 {
     struct vm *vm = arg;
-    uint32_t leaf = *slot, c;
+    const struct pte_hooks *pte = &vm->hooks.pte;
+    struct leaf leaf = *slot;
+    uint32_t c;
     (void)vpn;
-    *slot = 0;
-    if (leaf & LEAF_INHERITED) {
-        c = leaf & ~LEAF_INHERITED;
+    *slot = (struct leaf){ 0 };
+    if (leaf.id & LEAF_INHERITED) {
+        c = leaf.id & ~LEAF_INHERITED;
+        if (pte->zap_leaf)
+            pte->zap_leaf(pte->arg, leaf.hw, c);
     } else {
-        c = vm->contents[leaf - 1];
-        page_unmap(vm, leaf - 1);
+        c = vm->contents[leaf.id - 1];
+        if (pte->zap)
+            pte->zap(pte->arg, leaf.id - 1, c);
+        page_unmap(vm, leaf.id - 1);
     }
     contents_left(vm, c);
     return true;
@@ -202,15 +208,15 @@ static int do_map(struct vm *vm, struct mm *mm, const struct fl_event *ev, struc
     return FL_OK;
 }
 
-static bool revoke_page(void *arg, uint64_t vpn, uint32_t *slot)
+static bool revoke_page(void *arg, uint64_t vpn, struct leaf *slot)
 {
     struct vm *vm = arg;
     (void)vpn;
-    if (*slot & LEAF_INHERITED)
+    if (slot->id & LEAF_INHERITED)
         return true;
-    vm->rights[*slot - 1] = 0;
+    vm->rights[slot->id - 1] = 0;
     if (vm->hooks.page_dropped)
-        vm->hooks.page_dropped(vm->hooks.arg, *slot - 1);
+        vm->hooks.page_dropped(vm->hooks.arg, slot->id - 1);
     return true;
 }
 
@@ -233,19 +239,21 @@ struct move {
 };
 
 /* Contents go to the new address, to be found there by its first run. */
-static bool move_page(void *arg, uint64_t vpn, uint32_t *slot)
+static bool move_page(void *arg, uint64_t vpn, struct leaf *slot)
 {
     struct move *m = arg;
-    uint32_t *dest = pgtable_slot(&m->mm->tables, vpn - m->from + m->to);
+    struct leaf *dest = pgtable_slot(&m->mm->tables, vpn - m->from + m->to);
     if (!dest)
         return false;
-    uint32_t leaf = *slot;
-    if (!(leaf & LEAF_INHERITED)) {
-        uint32_t page = leaf - 1;
-        leaf = m->vm->contents[page] | LEAF_INHERITED;
+    const struct pte_hooks *pte = &m->vm->hooks.pte;
+    struct leaf leaf = *slot;
+    if (!(leaf.id & LEAF_INHERITED)) {
+        uint32_t page = leaf.id - 1, c = m->vm->contents[page];
+        leaf.id = c | LEAF_INHERITED;
+        leaf.hw = pte->take ? pte->take(pte->arg, page, c) : 0;
         page_unmap(m->vm, page);
     }
-    *slot = 0;
+    *slot = (struct leaf){ 0 };
     *dest = leaf;
     return true;
 }
@@ -320,24 +328,28 @@ struct copy {
     struct mm *child;
 };
 
-static bool copy_page(void *arg, uint64_t vpn, uint32_t *slot)
+static bool copy_page(void *arg, uint64_t vpn, struct leaf *slot)
 {
     struct copy *copy = arg;
     struct vm *vm = copy->vm;
-    uint32_t *dest = pgtable_slot(&copy->child->tables, vpn), c;
+    const struct pte_hooks *pte = &vm->hooks.pte;
+    struct leaf *dest = pgtable_slot(&copy->child->tables, vpn);
+    uint32_t c;
     if (!dest)
         return false;
-    if (*slot & LEAF_INHERITED) {
-        c = *slot & ~LEAF_INHERITED;
+    if (slot->id & LEAF_INHERITED) {
+        c = slot->id & ~LEAF_INHERITED;
+        dest->hw = pte->fork_leaf ? pte->fork_leaf(pte->arg, &slot->hw, c) : 0;
     } else {
-        uint32_t page = *slot - 1;
+        uint32_t page = slot->id - 1;
         c = vm->contents[page];
+        dest->hw = pte->fork ? pte->fork(pte->arg, page, c) : 0;
         vm->rights[page] &= (uint8_t)~FL_PROT_WRITE;
         if (vm->hooks.page_dropped)
             vm->hooks.page_dropped(vm->hooks.arg, page);
     }
     contents_mapper_added(&vm->cs, c);
-    *dest = c | LEAF_INHERITED;
+    dest->id = c | LEAF_INHERITED;
     return true;
 }
 

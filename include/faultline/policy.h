@@ -17,6 +17,8 @@
 
 enum {
     FL_NEEDS_FUTURE = 1u << 0, /* wants every reference's next use (opt) */
+    FL_IS_KERNEL = 1u << 1,    /* not a chooser of victims but the kernel's own memory management,
+                                  which takes the place of the paging engine: no functions below */
 };
 
 #define FL_NEVER_USED UINT64_MAX

@@ -27,13 +27,16 @@
 /* Why a fault was taken. Names are the keys of faults.by_cause. */
 enum fl_cause {
     FL_CAUSE_NONE = 0,
-    FL_CAUSE_ANON_ZERO,  /* first touch of an anonymous page, by a read */
-    FL_CAUSE_ANON_WRITE, /* first touch of an anonymous page, by a write */
-    FL_CAUSE_COW,        /* write to a page shared copy-on-write */
-    FL_CAUSE_FILE_MAP,   /* first touch of a file page through this mapping */
-    FL_CAUSE_SHMEM,      /* first touch of a shared anonymous page through this mapping */
-    FL_CAUSE_FILE_READ,  /* a file page that had been evicted: read again */
-    FL_CAUSE_SWAP_IN,    /* an anonymous page that had been evicted */
+    FL_CAUSE_ANON_ZERO,   /* first touch of an anonymous page, by a read */
+    FL_CAUSE_ANON_WRITE,  /* first touch of an anonymous page, by a write */
+    FL_CAUSE_COW,         /* write to a page shared copy-on-write */
+    FL_CAUSE_FILE_MAP,    /* first touch of a file page through this mapping */
+    FL_CAUSE_FILE_AROUND, /* the same, with its neighbours mapped too (fault-around) */
+    FL_CAUSE_SHMEM,       /* first touch of a shared anonymous page through this mapping */
+    FL_CAUSE_SWAP_CACHE,  /* swapped, and still or again in memory */
+    FL_CAUSE_HUGE,        /* first touch of a huge page */
+    FL_CAUSE_FILE_READ,   /* a file page that had been evicted: read again */
+    FL_CAUSE_SWAP_IN,     /* an anonymous page that had been evicted */
     FL_CAUSE_COUNT
 };
 
@@ -42,16 +45,39 @@ const char *fl_cause_name(enum fl_cause cause);
 /** fl_cause_is_major - true for the causes that need I/O. */
 bool fl_cause_is_major(enum fl_cause cause);
 
+/* What swap lies on: decides read-ahead and when a write is done. */
+enum fl_swap_kind {
+    FL_SWAP_ZRAM, /* synchronous: zram, brd, pmem */
+    FL_SWAP_SSD,
+    FL_SWAP_DISK, /* rotational, as the kernel sees it */
+};
+
+/** fl_swap_kind_name_at - "zram", "ssd", "disk", by number; NULL past the end. */
+const char *fl_swap_kind_name_at(size_t i);
+
+/** What the kernel's policies (FL_IS_KERNEL) want to know besides RAM and swap. */
+struct fl_kernel_opts {
+    enum fl_swap_kind swap_kind;
+    uint32_t swappiness;     /* vm.swappiness, 0 to 200 */
+    uint32_t page_cluster;   /* vm.page-cluster: swap read-ahead of up to 2^this pages */
+    uint32_t first_flush_ms; /* 0 to 2000, on the model's clock: when the statistics that reclaim
+                                looks at are first brought up to date; then every 2 s */
+};
+
+/** fl_kernel_defaults - as Linux comes: zram, 60, 3, and half a flush period. */
+const struct fl_kernel_opts *fl_kernel_defaults(void);
+
 struct fl_replay_opts {
-    uint32_t frames;                    /* data frames; FL_FRAMES_UNLIMITED: never evict */
-    uint64_t swap_pages;                /* slots; UINT64_MAX: as many as needed */
-    const struct fl_policy_ops *policy; /* not NULL */
-    const struct fl_machine *machine;   /* NULL: the default profile */
-    const struct fl_costs *costs;       /* of the time estimate; NULL: built-in */
-    const char *scope;                  /* "memcg", "machine" (NULL): told in the result; textbook
+    uint32_t frames;                     /* data frames; FL_FRAMES_UNLIMITED: never evict */
+    uint64_t swap_pages;                 /* slots; UINT64_MAX: as many as needed */
+    const struct fl_policy_ops *policy;  /* not NULL */
+    const struct fl_machine *machine;    /* NULL: the default profile */
+    const struct fl_costs *costs;        /* of the time estimate; NULL: built-in */
+    const struct fl_kernel_opts *kernel; /* for linux, mglru; NULL: fl_kernel_defaults() */
+    const char *scope;                   /* "memcg", "machine" (NULL): told in the result; textbook
                                            policies charge data pages only, so it changes nothing */
-    bool no_tlb;                        /* leave the TLB stage out */
-    uint64_t seed;                      /* for `random` */
+    bool no_tlb;                         /* leave the TLB stage out */
+    uint64_t seed;                       /* for `random` */
     /* called now and then with 0..10000, bp done of the last pass; NULL: not */
     void (*progress)(void *arg, unsigned done_bp);
     void *progress_arg;
@@ -100,6 +126,9 @@ struct fl_result {
     uint64_t faults[FL_CAUSE_COUNT];
     uint64_t minor, major, segv;
     /* paging */
+    uint64_t readahead_pages, readahead_hits;                     /* of swap and files */
+    uint64_t scanned, activated, deactivated, refaults, reclaims; /* 0 for textbook policies */
+    uint64_t kernel_pages_peak, usage_peak;
     uint64_t evictions, pages_in, pages_out, swap_peak_pages, file_pages_read, file_pages_written;
     uint64_t resident_peak_pages;  /* frames in use at most, in this run */
     uint64_t unlimited_peak_pages; /* what it would have been without a limit */

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The memory group's counter: linux/mm/memcontrol.c, try_charge_memcg. */
+#include <faultline/units.h>
+
+#include "linux_mm.h"
+
+#define CHARGE_BATCH 64u /* MEMCG_CHARGE_BATCH */
+#define RECLAIM_RETRIES 16
+#define RECLAIM_MIN 32u /* SWAP_CLUSTER_MAX */
+
+/* One attempt on the counter; what a batch has over goes to the processor's stock. */
+static bool counter_charge(struct linux_mm *lm, uint64_t batch, uint64_t n)
+{
+    if (lm->usage + batch > lm->opts.limit_pages) {
+        lm->failures++;
+        return false;
+    }
+    lm->usage += batch;
+    if (lm->usage > lm->usage_peak)
+        lm->usage_peak = lm->usage;
+    lm->stock += batch - n;
+    if (lm->stock > CHARGE_BATCH) {
+        lm->usage -= lm->stock;
+        lm->stock = 0;
+    }
+    return true;
+}
+
+static bool consume(struct linux_mm *lm, uint64_t n)
+{
+    if (lm->stock >= n) {
+        lm->stock -= n;
+        return true;
+    }
+    return counter_charge(lm, n > CHARGE_BATCH ? n : CHARGE_BATCH, n) ||
+           (n < CHARGE_BATCH && counter_charge(lm, n, n));
+}
+
+static bool margin(const struct linux_mm *lm, uint64_t n)
+{
+    return lm->usage + n <= lm->opts.limit_pages;
+}
+
+static void drain_stock(struct linux_mm *lm)
+{
+    lm->usage -= lm->stock;
+    lm->stock = 0;
+}
+
+static bool charge_or(struct linux_mm *lm, uint64_t n, bool insist)
+{
+    const struct process *self = lm->process < lm->vm->n_processes ? &lm->vm->processes[lm->process]
+                                                                   : NULL;
+    int retries = RECLAIM_RETRIES;
+    bool drained = false;
+
+    while (!consume(lm, n)) {
+        uint64_t freed = reclaim_group(lm, n > RECLAIM_MIN ? n : RECLAIM_MIN);
+        if (margin(lm, n))
+            continue;
+        if (!drained) {
+            drain_stock(lm);
+            drained = true;
+            continue;
+        }
+        if (!insist)
+            return false;
+        if (freed && n <= 8) /* PAGE_ALLOC_COSTLY_ORDER */
+            continue;
+        if (retries-- > 0)
+            continue;
+        lm->kills++;
+        if (!lm->kill || !lm->kill(lm->arg))
+            return false; /* nobody may be killed: the caller of the model hears why */
+        self = lm->process < lm->vm->n_processes ? &lm->vm->processes[lm->process] : NULL;
+        if (self && self->killed)
+            return false;
+        retries = RECLAIM_RETRIES;
+    }
+    return true;
+}
+
+bool charge(struct linux_mm *lm, uint64_t n)
+{
+    return charge_or(lm, n, true);
+}
+
+bool charge_if_easy(struct linux_mm *lm, uint64_t n)
+{
+    return charge_or(lm, n, false);
+}
+
+void uncharge(struct linux_mm *lm, uint64_t n)
+{
+    lm->usage -= n < lm->usage ? n : lm->usage;
+}
+
+/* Objects are charged by the byte, the counter by whole pages (obj_cgroup_charge). */
+void charge_slab(struct linux_mm *lm, int64_t bytes)
+{
+    uint64_t before = (lm->slab_bytes + FL_PAGE_BYTES - 1) / FL_PAGE_BYTES;
+    lm->slab_bytes =
+        bytes < 0 && (uint64_t)-bytes > lm->slab_bytes ? 0 : lm->slab_bytes + (uint64_t)bytes;
+    uint64_t after = (lm->slab_bytes + FL_PAGE_BYTES - 1) / FL_PAGE_BYTES;
+    if (after > before) {
+        if (charge(lm, after - before))
+            lm->kernel_pages += after - before;
+    } else {
+        uncharge(lm, before - after);
+        lm->kernel_pages -= before - after;
+    }
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Page faults: linux/mm/memory.c, handle_pte_fault. */
+#include "linux_mm.h"
+
+static const enum fl_cost cost_of[FL_CAUSE_COUNT] = {
+    [FL_CAUSE_NONE] = FL_COST_FAULT_FILE_MAP,
+    [FL_CAUSE_ANON_ZERO] = FL_COST_FAULT_ANON_ZERO,
+    [FL_CAUSE_ANON_WRITE] = FL_COST_FAULT_ANON_WRITE,
+    [FL_CAUSE_COW] = FL_COST_FAULT_COW,
+    [FL_CAUSE_FILE_MAP] = FL_COST_FAULT_FILE_MAP,
+    [FL_CAUSE_FILE_AROUND] = FL_COST_FAULT_FILE_MAP,
+    [FL_CAUSE_SHMEM] = FL_COST_FAULT_SHMEM,
+    [FL_CAUSE_SWAP_CACHE] = FL_COST_FAULT_SWAP_CACHE,
+    [FL_CAUSE_HUGE] = FL_COST_FAULT_HUGE,
+    [FL_CAUSE_FILE_READ] = FL_COST_FILE_READ,
+};
+
+/* A folio has a frame from now on; the group has been charged for it. */
+void folio_resident(struct linux_mm *lm, uint32_t c)
+{
+    lm->folio[c].flags |= FOLIO_RESIDENT | FOLIO_CHARGED;
+    if (++lm->resident > lm->resident_peak)
+        lm->resident_peak = lm->resident;
+}
+
+/* The frame is given back; what is left is a shadow, a slot, or nothing. */
+void folio_free(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    if (f->list != LRU_NONE)
+        lru_remove(lm, c);
+    if (!(f->flags & FOLIO_RESIDENT))
+        return;
+    if (f->flags & FOLIO_CHARGED) {
+        uncharge(lm, 1);
+        lm->resident--;
+    }
+    f->flags &= FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET | FOLIO_EXEC | FOLIO_LOCKED;
+}
+
+void map_page(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t bits)
+{
+    lm->pte[page] = (uint8_t)(PTE_PRESENT | PTE_YOUNG | bits);
+    if (!(bits & PTE_ZERO_PAGE))
+        lm->folio[c].mapped++;
+}
+
+static bool synchronous(const struct linux_mm *lm)
+{
+    return lm->opts.swap_kind == SWAP_SYNCHRONOUS;
+}
+
+void count_fault(struct linux_mm *lm, enum fl_cause cause)
+{
+    if (lm->copy_pending) /* the same fault brought the original in */
+        lm->copy_pending = false;
+    else
+        lm->faults[cause]++;
+    if (cause != FL_CAUSE_SWAP_IN)
+        linux_tick(lm, cost_of[cause], 1);
+    else
+        linux_tick(lm, synchronous(lm) ? FL_COST_SWAP_IN_SYNC : FL_COST_SWAP_IN_DISK, 1);
+}
+
+/* A new anonymous page: allocated, then charged, then mapped (do_anonymous_page, wp_page_copy). */
+static bool anonymous(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause cause)
+{
+    bool major = false;
+    if (cause == FL_CAUSE_COW && !lm->copy_pending && !page_cache_before_copy(lm, page, &major))
+        return false;
+    if (!charge(lm, 1))
+        return false;
+    lm->folio[c].flags &= (uint16_t)~FOLIO_ZERO_PAGE;
+    folio_resident(lm, c);
+    lru_add_new(lm, c, LRU_INACTIVE_ANON);
+    map_page(lm, page, c, PTE_WRITE | PTE_DIRTY);
+    count_fault(lm, major ? FL_CAUSE_FILE_READ : cause);
+    return true;
+}
+
+static bool shared_memory(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
+{
+    if (!charge(lm, 1))
+        return false;
+    folio_resident(lm, c);
+    lm->folio[c].flags |= FOLIO_DIRTY;
+    lru_add_new(lm, c, LRU_INACTIVE_ANON);
+    map_page(lm, page, c, (uint8_t)(PTE_WRITE | (write ? PTE_DIRTY : 0)));
+    count_fault(lm, FL_CAUSE_SHMEM);
+    return true;
+}
+
+/* On swap, in the swap cache, or in the frame that another entry maps. */
+static bool not_mapped_here(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
+{
+    enum fl_cause cause;
+    if (!swap_in(lm, page, c, &cause))
+        return false;
+    if (lm->vm->cs.kind[c] == CONTENTS_MEMORY) {
+        /* the swap cache is left as the page enters its file (shmem_swapin_folio) */
+        swap_entry_gone(lm, c);
+        swap_cache_drop(lm, c);
+        lm->folio[c].flags |= FOLIO_DIRTY;
+        map_page(lm, page, c, (uint8_t)(PTE_WRITE | (write ? PTE_DIRTY : 0)));
+        cause = cause == FL_CAUSE_SWAP_CACHE ? FL_CAUSE_SHMEM : cause;
+    } else {
+        swap_map(lm, page, c, write);
+    }
+    count_fault(lm, cause);
+    return true;
+}
+
+/* do_wp_page: a write to an entry that is there and read-only. */
+static bool write_protected(struct linux_mm *lm, uint32_t page, uint32_t c)
+{
+    if (lm->pte[page] & PTE_ZERO_PAGE)
+        return anonymous(lm, page, c, FL_CAUSE_ANON_WRITE);
+    if (folio_is_file(lm, c)) {
+        page_cache_dirty(lm, c);
+        count_fault(lm, FL_CAUSE_FILE_MAP);
+    } else {
+        swap_cache_drop(lm, c);
+        count_fault(lm, FL_CAUSE_COW);
+    }
+    lm->pte[page] |= PTE_WRITE | PTE_DIRTY | PTE_YOUNG;
+    return true;
+}
+
+/* The tables that the virtual memory stage has made or freed since last time. */
+bool charge_page_tables(struct linux_mm *lm)
+{
+    uint64_t n = lm->vm->n_tables;
+    while (lm->page_tables < n) {
+        lm->page_tables++;
+        lm->kernel_pages++;
+        if (!charge(lm, 1)) {
+            lm->page_tables--;
+            lm->kernel_pages--;
+            return false;
+        }
+    }
+    if (lm->page_tables > n) {
+        uncharge(lm, lm->page_tables - n);
+        lm->kernel_pages -= lm->page_tables - n;
+        lm->page_tables = n;
+    }
+    return true;
+}
+
+bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause cause, bool write)
+{
+    const struct folio *f = &lm->folio[c];
+    vmstat_flush_if_due(lm);
+    if (lm->pte[page] & PTE_PRESENT)
+        return write_protected(lm, page, c);
+    if (!charge_page_tables(lm))
+        return false;
+    if (folio_is_file(lm, c))
+        return page_cache_fault(lm, page, c, write);
+    if (f->flags & FOLIO_RESIDENT || f->slot != SWAP_NO_SLOT)
+        return not_mapped_here(lm, page, c, write);
+    if (lm->vm->cs.kind[c] == CONTENTS_MEMORY)
+        return shared_memory(lm, page, c, write);
+    if (write)
+        return anonymous(lm, page, c, cause == FL_CAUSE_NONE ? FL_CAUSE_ANON_WRITE : cause);
+    lm->folio[c].flags |= FOLIO_ZERO_PAGE;
+    map_page(lm, page, c, PTE_ZERO_PAGE);
+    count_fault(lm, FL_CAUSE_ANON_ZERO);
+    return true;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Page-table entries, and what unmap, fork, remap and reclaim do to them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "grow.h"
+#include "linux_mm.h"
+
+#define UNMAPPINGS_MAX 0xffffffu /* what a leaf has room for */
+
+int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm,
+               struct fl_err *err)
+{
+    uint64_t slots = opts->swap_pages < UINT32_MAX / 2 ? opts->swap_pages + 1 : UINT32_MAX / 2;
+    struct swap_area_config config = { .n_slots = (uint32_t)(slots < 2 ? 2 : slots),
+                                       .kind = opts->swap_kind,
+                                       .is_file = opts->swap_kind != SWAP_SYNCHRONOUS,
+                                       .reclaim = swap_cache_reclaim,
+                                       .reclaim_arg = lm };
+    *lm = (struct linux_mm){ .opts = *opts, .vm = vm, .next_flush_ps = opts->first_flush_ps };
+    for (int list = 0; list < LRU_LISTS; list++)
+        lm->lru[list] = (struct lru){ NO_CONTENTS, NO_CONTENTS, 0 };
+    lm->swap_ra = swap_ra_start(opts->page_cluster);
+    return swap_area_init(&lm->swap, &config, err);
+}
+
+void linux_fini(struct linux_mm *lm)
+{
+    free(lm->pte);
+    free(lm->folio);
+    free(lm->writing);
+    page_cache_fini(lm);
+    swap_area_fini(&lm->swap);
+    *lm = (struct linux_mm){ 0 };
+}
+
+int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struct fl_err *err)
+{
+    if (n_pages > lm->pages_room) {
+        uint32_t room = grow_room_for(lm->pages_room, n_pages);
+        if (!room || !grow(&lm->pte, room))
+            return fl_nomem(err, "page table entries");
+        memset(lm->pte + lm->pages_room, 0, room - lm->pages_room);
+        lm->pages_room = room;
+    }
+    if (n_contents > lm->folios_room) {
+        uint32_t room = grow_room_for(lm->folios_room, n_contents);
+        if (!room || !grow(&lm->folio, room))
+            return fl_nomem(err, "folios");
+        for (uint32_t c = lm->folios_room; c < room; c++)
+            lm->folio[c] = (struct folio){ .list = LRU_NONE, .slot = SWAP_NO_SLOT };
+        lm->folios_room = room;
+    }
+    return FL_OK;
+}
+
+/* ---- entries ---------------------------------------------------------------------------- */
+
+static uint32_t hw_of(const struct linux_mm *lm, uint32_t c, uint8_t bits)
+{
+    return lm->folio[c].unmappings << PTE_BITS | bits;
+}
+
+/* The bits of an inherited entry, none if reclaim has unmapped the folio since. */
+static uint8_t hw_bits(const struct linux_mm *lm, uint32_t c, uint32_t hw)
+{
+    uint8_t bits = (uint8_t)hw;
+    bool valid = bits & PTE_ZERO_PAGE || hw >> PTE_BITS == lm->folio[c].unmappings;
+    return valid ? bits : 0;
+}
+
+static bool knows(const struct linux_mm *lm, uint32_t c)
+{
+    return c < lm->folios_room;
+}
+
+/* zap_present_folio_ptes, zap_nonpresent_ptes */
+static void entry_cleared(struct linux_mm *lm, uint32_t c, uint8_t bits)
+{
+    struct folio *f = &lm->folio[c];
+    if (!(bits & PTE_PRESENT)) {
+        if (lm->vm->cs.kind[c] == CONTENTS_ANON)
+            swap_entry_gone(lm, c);
+        return;
+    }
+    if (bits & PTE_ZERO_PAGE)
+        return;
+    f->mapped--;
+    if (bits & PTE_DIRTY)
+        folio_is_file(lm, c) ? page_cache_dirty(lm, c) : (void)(f->flags |= FOLIO_DIRTY);
+    if (bits & PTE_YOUNG && folio_is_file(lm, c))
+        folio_mark_accessed(lm, c);
+}
+
+static void zap(void *arg, uint32_t page, uint32_t c)
+{
+    struct linux_mm *lm = arg;
+    if (page >= lm->pages_room || !knows(lm, c))
+        return;
+    uint8_t bits = lm->pte[page];
+    lm->pte[page] = 0;
+    entry_cleared(lm, c, bits);
+}
+
+static void zap_leaf(void *arg, uint32_t hw, uint32_t c)
+{
+    struct linux_mm *lm = arg;
+    if (!knows(lm, c))
+        return;
+    uint8_t bits = hw_bits(lm, c, hw);
+    if (bits & PTE_YOUNG && lm->folio[c].inherited_young)
+        lm->folio[c].inherited_young--;
+    entry_cleared(lm, c, bits);
+}
+
+static void note_inherited_young(struct folio *f)
+{
+    if (f->inherited_young < UINT8_MAX)
+        f->inherited_young++;
+}
+
+static uint32_t take(void *arg, uint32_t page, uint32_t c)
+{
+    struct linux_mm *lm = arg;
+    if (page >= lm->pages_room || !knows(lm, c))
+        return 0;
+    uint8_t bits = lm->pte[page];
+    lm->pte[page] = 0;
+    if (bits & PTE_DIRTY && !(bits & PTE_ZERO_PAGE))
+        lm->folio[c].flags |= FOLIO_DIRTY;
+    if (bits & PTE_YOUNG && !(bits & PTE_ZERO_PAGE))
+        note_inherited_young(&lm->folio[c]);
+    return hw_of(lm, c, bits);
+}
+
+static void land(void *arg, uint32_t page, uint32_t c, uint32_t hw)
+{
+    struct linux_mm *lm = arg;
+    if (!knows(lm, c) || linux_room(lm, page + 1, 0, NULL) != FL_OK)
+        return;
+    uint8_t bits = hw_bits(lm, c, hw);
+    if (bits & PTE_YOUNG && !(bits & PTE_ZERO_PAGE)) {
+        if (lm->folio[c].inherited_young)
+            lm->folio[c].inherited_young--;
+        else
+            bits &= (uint8_t)~PTE_YOUNG; /* aged since */
+    }
+    lm->pte[page] = bits;
+}
+
+/* copy_present_ptes: both sides read-only, the child's copy not accessed yet */
+static uint32_t fork_bits(struct linux_mm *lm, uint32_t c, uint8_t bits)
+{
+    if (!(bits & PTE_PRESENT)) {
+        if (lm->folio[c].slot != SWAP_NO_SLOT && lm->vm->cs.kind[c] == CONTENTS_ANON)
+            swap_slot_dup(&lm->swap, lm->folio[c].slot);
+        return hw_of(lm, c, 0);
+    }
+    if (!(bits & PTE_ZERO_PAGE)) {
+        lm->folio[c].mapped++;
+        if (bits & PTE_DIRTY)
+            lm->folio[c].flags |= FOLIO_DIRTY;
+    }
+    return hw_of(lm, c, bits & (uint8_t) ~(PTE_WRITE | PTE_YOUNG));
+}
+
+static uint32_t fork_entry(void *arg, uint32_t page, uint32_t c)
+{
+    struct linux_mm *lm = arg;
+    if (page >= lm->pages_room || !knows(lm, c))
+        return 0;
+    lm->pte[page] &= (uint8_t)~PTE_WRITE;
+    return fork_bits(lm, c, lm->pte[page]);
+}
+
+static uint32_t fork_leaf(void *arg, uint32_t *hw, uint32_t c)
+{
+    struct linux_mm *lm = arg;
+    if (!knows(lm, c))
+        return 0;
+    *hw &= ~(uint32_t)PTE_WRITE;
+    return fork_bits(lm, c, hw_bits(lm, c, *hw));
+}
+
+/* A copy needs the original in memory: the same fault brings it in. */
+static bool before_copy(void *arg, uint32_t page, uint32_t c)
+{
+    struct linux_mm *lm = arg;
+    if (linux_room(lm, page + 1, c + 1, NULL) != FL_OK)
+        return false;
+    const struct folio *f = &lm->folio[c];
+    if (lm->pte[page] & PTE_PRESENT ||
+        (!(f->flags & FOLIO_RESIDENT) && f->slot == SWAP_NO_SLOT && !folio_is_file(lm, c)))
+        return true;
+    if (!page_fault(lm, page, c, FL_CAUSE_NONE, false))
+        return false;
+    lm->copy_pending = true;
+    return true;
+}
+
+struct pte_hooks linux_pte_hooks(struct linux_mm *lm)
+{
+    return (struct pte_hooks){ .arg = lm,
+                               .zap = zap,
+                               .zap_leaf = zap_leaf,
+                               .take = take,
+                               .land = land,
+                               .fork = fork_entry,
+                               .fork_leaf = fork_leaf,
+                               .before_copy = before_copy };
+}
+
+/* ---- what reclaim does to all of a folio's entries -------------------------------------- */
+
+/* try_to_unmap */
+void folio_unmap(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    if (!f->mapped)
+        return;
+    for (uint32_t page = lm->vm->cs.first_page[c]; page != NO_PAGE;
+         page = lm->vm->next_mapper[page]) {
+        if (!(lm->pte[page] & PTE_PRESENT))
+            continue;
+        if (lm->pte[page] & PTE_DIRTY)
+            f->flags |= FOLIO_DIRTY;
+        lm->pte[page] = 0;
+        if (lm->unmapped)
+            lm->unmapped(lm->arg, page);
+    }
+    if (lm->vm->cs.kind[c] == CONTENTS_ANON)
+        for (uint32_t i = 0; i < f->mapped; i++)
+            swap_slot_dup(&lm->swap, f->slot);
+    f->mapped = 0;
+    f->inherited_young = 0;
+    f->unmappings = (f->unmappings + 1) & UNMAPPINGS_MAX;
+}
+
+/* folio_referenced: how many entries were accessed since last time */
+uint32_t folio_referenced(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    uint32_t n = f->inherited_young;
+    f->inherited_young = 0;
+    for (uint32_t page = lm->vm->cs.first_page[c]; page != NO_PAGE;
+         page = lm->vm->next_mapper[page])
+        if (lm->pte[page] & PTE_YOUNG) {
+            lm->pte[page] &= (uint8_t)~PTE_YOUNG;
+            n++;
+        }
+    return n;
+}
+
+/* ---- references ------------------------------------------------------------------------- */
+
+int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info, struct fl_err *err)
+{
+    bool write = info & REF_WRITE;
+    uint8_t *pte = &lm->pte[page];
+
+    if (*pte & PTE_PRESENT && (!write || *pte & PTE_WRITE)) {
+        *pte |= write ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG;
+        return FL_OK;
+    }
+    lm->copy_pending &= ref_cause(info) == FL_CAUSE_COW;
+    page_fault(lm, page, c, ref_cause(info), write);
+    lm->copy_pending = false;
+    if (lm->swap.used_peak > lm->slots_peak)
+        lm->slots_peak = lm->swap.used_peak;
+    return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;
+}
+
+void linux_forget(struct linux_mm *lm, uint32_t c)
+{
+    if (!knows(lm, c))
+        return;
+    struct folio *f = &lm->folio[c];
+    lru_add_drain(lm); /* free_pages_and_swap_cache */
+    folio_free(lm, c);
+    if (f->slot != SWAP_NO_SLOT && swap_slot_in_use(&lm->swap, f->slot))
+        swap_slot_free(&lm->swap, f->slot);
+    uint32_t unmappings = f->unmappings;
+    *f = (struct folio){ .list = LRU_NONE, .slot = SWAP_NO_SLOT, .unmappings = unmappings };
+}
+
+int linux_event(struct linux_mm *lm, const struct fl_event *ev, struct fl_err *err)
+{
+    if (ev->kind == FL_EV_FILE || ev->kind == FL_EV_FILE_IO || ev->kind == FL_EV_RESIDENT) {
+        uint32_t process = vm_thread_process(lm->vm, ev->thread);
+        bool killed = process != UINT32_MAX && lm->vm->processes[process].killed;
+        if (process != UINT32_MAX)
+            lm->process = process;
+        if (!killed || ev->kind != FL_EV_FILE_IO)
+            page_cache_event(lm, ev);
+    }
+    charge_page_tables(lm);
+    return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;
+}
+
+enum oom_page linux_page_state(const struct linux_mm *lm, uint32_t c)
+{
+    if (!knows(lm, c))
+        return OOM_PAGE_NONE;
+    const struct folio *f = &lm->folio[c];
+    if (f->flags & FOLIO_RESIDENT)
+        return f->mapped ? OOM_PAGE_RESIDENT : OOM_PAGE_SWAPPED;
+    return f->slot != SWAP_NO_SLOT ? OOM_PAGE_SWAPPED : OOM_PAGE_NONE;
+}

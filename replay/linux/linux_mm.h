@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * linux_mm.h - Linux's own memory management: docs/model-linux.md.
+ *
+ * Takes the place of the paging stage. It follows every page-table entry, because
+ * the kernel faults and ages by entry, and every folio, because it reclaims by folio.
+ *
+ * linux_mm.c    entries: the fast path, what unmap, fork and remap do to them
+ * fault.c       page faults
+ * swap.c        swap-out, swap cache, swap-in and its read-ahead
+ * page_cache.c  file pages: faults, fault-around, read(2), write(2), read-ahead
+ * charge.c      the group's counter, its stock, and the way to an OOM kill
+ * reclaim.c     one reclaim: priorities, the balance of the lists
+ * shrink.c      one batch of an active or inactive list
+ * workingset.c  refaults
+ * lru.c         the lists
+ * vmstat.c      statistics as the kernel sees them, and the model's clock
+ *
+ * Where a rule names a kernel function, it is that of Linux 6.18.
+ */
+#ifndef REPLAY_LINUX_LINUX_MM_H
+#define REPLAY_LINUX_LINUX_MM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <faultline/costs.h>
+#include <faultline/replay.h>
+
+#include "oom.h"
+#include "vm.h"
+#include "swap_area.h"
+#include "swap_ra.h"
+
+/* ---- page-table entries, by dense page id; in a leaf's hw also, above these, the folio's
+   unmappings so far: the entry is gone when the folio has been unmapped since ------------ */
+enum {
+    PTE_PRESENT = 1u << 0,
+    PTE_WRITE = 1u << 1,
+    PTE_DIRTY = 1u << 2,
+    PTE_YOUNG = 1u << 3,
+    PTE_ZERO_PAGE = 1u << 4, /* maps the zero page: no folio */
+    PTE_BITS = 8,            /* of a leaf's hw */
+};
+
+enum lru_list {
+    LRU_INACTIVE_ANON,
+    LRU_ACTIVE_ANON,
+    LRU_INACTIVE_FILE,
+    LRU_ACTIVE_FILE,
+    LRU_LISTS,
+    LRU_UNEVICTABLE = LRU_LISTS,
+    LRU_BATCHED, /* new: in the processor's batch, where reclaim does not see it */
+    LRU_NONE,
+};
+
+/* struct folio.flags */
+enum {
+    FOLIO_RESIDENT = 1u << 0,   /* has a frame */
+    FOLIO_CHARGED = 1u << 1,    /* and our group pays for it; otherwise it cannot be reclaimed */
+    FOLIO_ZERO_PAGE = 1u << 2,  /* read but never written: mapped to the zero page */
+    FOLIO_REFERENCED = 1u << 3, /* PG_referenced */
+    FOLIO_WORKINGSET = 1u << 4, /* PG_workingset */
+    FOLIO_DIRTY = 1u << 5,
+    FOLIO_SWAP_CACHE = 1u << 6,
+    FOLIO_WRITEBACK = 1u << 7,
+    FOLIO_RECLAIM = 1u << 8, /* PG_reclaim */
+    FOLIO_READAHEAD = 1u << 9,
+    FOLIO_SHADOW = 1u << 10, /* evicted; shadow is valid */
+    FOLIO_SHADOW_WORKINGSET = 1u << 11,
+    FOLIO_EXEC = 1u << 12,    /* mapped executable */
+    FOLIO_LOCKED = 1u << 13,  /* mlock */
+    FOLIO_ADOPTED = 1u << 14, /* a file's page whose residency at the start is known */
+};
+
+struct folio {
+    uint32_t newer, older; /* on its list; NO_CONTENTS at the ends */
+    uint32_t slot;         /* SWAP_NO_SLOT */
+    uint32_t shadow;       /* nonresident age when it was evicted */
+    uint32_t mapped;       /* entries that are present */
+    uint32_t unmappings;   /* how often reclaim has unmapped it; 24 bits */
+    uint16_t flags;
+    uint8_t list;            /* enum lru_list */
+    uint8_t inherited_young; /* accessed entries without a dense id */
+};
+
+#define LRU_BATCH 31u /* PAGEVEC_SIZE: folios in a processor's batch */
+
+struct lru {
+    uint32_t newest, oldest, n;
+};
+
+/* What reclaim counts; linux_mm.stat are the true values, .seen those of the last flush. */
+struct lru_stat {
+    uint64_t size[LRU_LISTS];
+    uint64_t activate[2]; /* WORKINGSET_ACTIVATE_ANON, _FILE */
+};
+
+struct linux_opts {
+    uint64_t limit_pages;
+    uint64_t swap_pages; /* UINT64_MAX: as many as needed */
+    enum swap_kind swap_kind;
+    uint32_t page_cluster, swappiness;
+    uint64_t first_flush_ps;      /* on the model's clock; later ones every 2 s */
+    const struct fl_costs *costs; /* what moves that clock */
+};
+
+struct linux_mm {
+    struct linux_opts opts;
+    struct vm *vm;
+
+    uint8_t *pte; /* by dense page id */
+    uint32_t pages_room;
+    struct folio *folio; /* by contents */
+    uint32_t folios_room;
+    struct lru lru[LRU_LISTS];
+    uint32_t batch[LRU_BATCH]; /* contents, in the order they came */
+    uint8_t batch_list[LRU_BATCH];
+    uint32_t n_batch;
+    struct swap_area swap;
+    struct swap_ra swap_ra;
+    struct cached_file *files; /* by object */
+    uint32_t files_room;
+
+    /* the group */
+    uint64_t usage, usage_peak, stock, failures;
+    uint64_t kernel_pages, kernel_pages_peak; /* of usage: page tables, stacks, slab */
+    uint64_t slab_bytes;
+    uint64_t page_tables; /* charged so far */
+
+    /* reclaim */
+    uint64_t nonresident_age;
+    uint64_t cost[2]; /* anon, file: how dear reclaim has been */
+    uint64_t snapshot_activate[2];
+    struct lru_stat stat, seen;
+    uint64_t now_ps, next_flush_ps; /* the model's clock */
+    uint32_t *writing; /* folios under swap write-back, in the order of their submission */
+    uint32_t n_writing, writing_room;
+
+    /* the fault under way */
+    uint32_t process;  /* index of whose it is */
+    bool copy_pending; /* counted already: the entry was brought in only to be copied */
+    bool failed_memory;
+
+    /* the one to call when the group is out of memory; false: nobody may be killed */
+    bool (*kill)(void *arg);
+    void (*unmapped)(void *arg, uint32_t page); /* reclaim took the entry away */
+    void *arg;
+
+    /* results */
+    uint64_t faults[FL_CAUSE_COUNT];
+    uint64_t evictions, pages_in, pages_out, file_pages_read, file_pages_written;
+    uint64_t readahead_pages, readahead_hits;
+    uint64_t slots_peak, resident, resident_peak;
+    uint64_t scanned, activated, deactivated, refaults, direct_reclaims;
+    uint64_t kills;
+};
+
+int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm,
+               struct fl_err *err);
+void linux_fini(struct linux_mm *lm);
+
+/** linux_pte_hooks - what the virtual memory stage has to call for @lm. */
+struct pte_hooks linux_pte_hooks(struct linux_mm *lm);
+
+/** linux_room - make room for page ids below @n_pages and contents below @n_contents. */
+int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struct fl_err *err);
+
+/** linux_slow_run - a reference that the entry does not cover. */
+int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
+                   struct fl_err *err);
+
+/** linux_run - one reference to @page, which holds @c. The process may have been killed after. */
+static inline int linux_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
+                            struct fl_err *err)
+{
+    uint8_t need = info & REF_WRITE ? PTE_PRESENT | PTE_YOUNG | PTE_WRITE | PTE_DIRTY
+                                    : PTE_PRESENT | PTE_YOUNG;
+    if (__builtin_expect((lm->pte[page] & need) == need, 1))
+        return FL_OK;
+    return linux_slow_run(lm, page, c, info, err);
+}
+
+/** linux_event - what the trace tells besides runs and mappings; after vm_event(). */
+int linux_event(struct linux_mm *lm, const struct fl_event *ev, struct fl_err *err);
+
+/** linux_forget - contents @c cease to exist. */
+void linux_forget(struct linux_mm *lm, uint32_t c);
+
+/** linux_tick - @n of something that costs time have happened. */
+static inline void linux_tick(struct linux_mm *lm, enum fl_cost cost, uint64_t n)
+{
+    lm->now_ps += n * lm->opts.costs->ps[cost];
+}
+
+/** linux_page_state - for the OOM killer. */
+enum oom_page linux_page_state(const struct linux_mm *lm, uint32_t c);
+
+/** linux_check - O(n) walk of the invariants, for tests. */
+bool linux_check(const struct linux_mm *lm);
+
+/* ---- between the files of this folder --------------------------------------------------- */
+
+static inline bool folio_is_file(const struct linux_mm *lm, uint32_t c)
+{
+    return lm->vm->cs.kind[c] == CONTENTS_FILE;
+}
+
+/* lru.c */
+void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list);
+void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list);
+void lru_add_drain(struct linux_mm *lm);
+void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list);
+void lru_remove(struct linux_mm *lm, uint32_t c);
+enum lru_list lru_home(const struct linux_mm *lm, uint32_t c, bool active);
+void folio_mark_accessed(struct linux_mm *lm, uint32_t c);
+void folio_activate(struct linux_mm *lm, uint32_t c);
+
+/* charge.c */
+/* false: the process under way has been killed, or nobody could be (failed_memory) */
+bool charge(struct linux_mm *lm, uint64_t n);
+/* without an OOM kill: what read-ahead may take */
+bool charge_if_easy(struct linux_mm *lm, uint64_t n);
+void uncharge(struct linux_mm *lm, uint64_t n);
+void charge_slab(struct linux_mm *lm, int64_t bytes);
+
+/* reclaim.c: frees at least @want pages if it can; returns how many */
+uint64_t reclaim_group(struct linux_mm *lm, uint64_t want);
+
+/* shrink.c */
+struct scan_control {
+    uint64_t want, reclaimed, scanned;
+    int priority;
+    bool may_deactivate[2], force_deactivate, skipped_deactivate;
+    bool cache_trim, may_swap, full_walk;
+    uint64_t cost[2];
+};
+uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
+                         uint64_t n);
+void shrink_active(struct linux_mm *lm, struct scan_control *sc, enum lru_list list, uint64_t n);
+void note_cost(struct linux_mm *lm, bool file, uint64_t written, uint64_t rotated);
+
+/* workingset.c */
+void workingset_evicted(struct linux_mm *lm, uint32_t c);
+/* @c is back; decides whether it starts active */
+bool workingset_refault(struct linux_mm *lm, uint32_t c);
+
+/* swap.c */
+bool swap_available(const struct linux_mm *lm);
+bool swap_cache_enter(struct linux_mm *lm, uint32_t c);
+void swap_hold(struct linux_mm *lm, uint32_t c);
+void swap_cache_left(struct linux_mm *lm, uint32_t c);
+void swap_cache_drop(struct linux_mm *lm, uint32_t c);
+int swap_cache_reclaim(void *arg, uint32_t slot);
+void swap_entry_gone(struct linux_mm *lm, uint32_t c);
+bool swap_write_begin(struct linux_mm *lm, uint32_t c);
+void swap_write_completed(struct linux_mm *lm);
+bool swap_in(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause *cause);
+void swap_map(struct linux_mm *lm, uint32_t page, uint32_t c, bool write);
+
+/* page_cache.c */
+void page_cache_fini(struct linux_mm *lm);
+void page_cache_event(struct linux_mm *lm, const struct fl_event *ev);
+bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write);
+bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major);
+void page_cache_dirty(struct linux_mm *lm, uint32_t c);
+void page_cache_write_back(struct linux_mm *lm);
+
+/* fault.c */
+bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause cause, bool write);
+void count_fault(struct linux_mm *lm, enum fl_cause cause);
+void map_page(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t bits);
+void folio_resident(struct linux_mm *lm, uint32_t c);
+void folio_free(struct linux_mm *lm, uint32_t c);
+bool charge_page_tables(struct linux_mm *lm);
+
+/* linux_mm.c */
+void folio_unmap(struct linux_mm *lm, uint32_t c);
+uint32_t folio_referenced(struct linux_mm *lm, uint32_t c);
+
+/* vmstat.c */
+void vmstat_flush_if_due(struct linux_mm *lm);
+
+#endif

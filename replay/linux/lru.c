@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The lists of folios, newest at the head; linux/mm/swap.c. */
+#include "linux_mm.h"
+
+void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list)
+{
+    struct lru *lru = &lm->lru[list];
+    struct folio *f = &lm->folio[c];
+    f->list = (uint8_t)list;
+    f->newer = NO_CONTENTS;
+    f->older = lru->newest;
+    if (lru->newest != NO_CONTENTS)
+        lm->folio[lru->newest].newer = c;
+    else
+        lru->oldest = c;
+    lru->newest = c;
+    lru->n++;
+    lm->stat.size[list]++;
+}
+
+void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list)
+{
+    struct lru *lru = &lm->lru[list];
+    struct folio *f = &lm->folio[c];
+    f->list = (uint8_t)list;
+    f->older = NO_CONTENTS;
+    f->newer = lru->oldest;
+    if (lru->oldest != NO_CONTENTS)
+        lm->folio[lru->oldest].older = c;
+    else
+        lru->newest = c;
+    lru->oldest = c;
+    lru->n++;
+    lm->stat.size[list]++;
+}
+
+/* folio_add_lru: a full batch goes to its lists, in the order it came */
+void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list)
+{
+    lm->batch[lm->n_batch] = c;
+    lm->batch_list[lm->n_batch++] = (uint8_t)list;
+    lm->folio[c].list = LRU_BATCHED;
+    if (lm->n_batch == LRU_BATCH)
+        lru_add_drain(lm);
+}
+
+void lru_add_drain(struct linux_mm *lm)
+{
+    for (uint32_t i = 0; i < lm->n_batch; i++)
+        lru_add(lm, lm->batch[i], (enum lru_list)lm->batch_list[i]);
+    lm->n_batch = 0;
+}
+
+static void leave_batch(struct linux_mm *lm, uint32_t c)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < lm->n_batch; i++)
+        if (lm->batch[i] != c) {
+            lm->batch[kept] = lm->batch[i];
+            lm->batch_list[kept++] = lm->batch_list[i];
+        }
+    lm->n_batch = kept;
+}
+
+/* __lru_cache_activate_folio */
+static void activate_in_batch(struct linux_mm *lm, uint32_t c)
+{
+    for (uint32_t i = 0; i < lm->n_batch; i++)
+        if (lm->batch[i] == c)
+            lm->batch_list[i] |= 1;
+}
+
+void lru_remove(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    if (f->list == LRU_BATCHED)
+        leave_batch(lm, c);
+    if (f->list >= LRU_LISTS) {
+        f->list = LRU_NONE;
+        return;
+    }
+    struct lru *lru = &lm->lru[f->list];
+    if (f->newer != NO_CONTENTS)
+        lm->folio[f->newer].older = f->older;
+    else
+        lru->newest = f->older;
+    if (f->older != NO_CONTENTS)
+        lm->folio[f->older].newer = f->newer;
+    else
+        lru->oldest = f->newer;
+    lru->n--;
+    lm->stat.size[f->list]--;
+    f->list = LRU_NONE;
+}
+
+/* Shared anonymous memory lives on the anonymous lists: it goes to swap (folio_lru_list). */
+enum lru_list lru_home(const struct linux_mm *lm, uint32_t c, bool active)
+{
+    return (folio_is_file(lm, c) ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON) + (active ? 1 : 0);
+}
+
+/* folio_activate */
+void folio_activate(struct linux_mm *lm, uint32_t c)
+{
+    enum lru_list list = lm->folio[c].list;
+    if (list != LRU_INACTIVE_ANON && list != LRU_INACTIVE_FILE)
+        return;
+    lru_remove(lm, c);
+    lru_add(lm, c, list + 1);
+    lm->nonresident_age++;
+    lm->activated++;
+}
+
+/* folio_mark_accessed */
+void folio_mark_accessed(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    if (!(f->flags & FOLIO_REFERENCED)) {
+        f->flags |= FOLIO_REFERENCED;
+    } else if (f->list == LRU_INACTIVE_ANON || f->list == LRU_INACTIVE_FILE ||
+               f->list == LRU_BATCHED) {
+        if (f->list == LRU_BATCHED)
+            activate_in_batch(lm, c);
+        else
+            folio_activate(lm, c);
+        f->flags &= (uint16_t)~FOLIO_REFERENCED;
+    }
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One batch of one list: linux/mm/vmscan.c, shrink_inactive_list and shrink_active_list. */
+#include "linux_mm.h"
+
+#define BATCH_MAX 32u
+
+enum verdict { KEEP, ACTIVATE, FREED };
+enum reference { RECLAIM, RECLAIM_CLEAN, STAYS, BECOMES_ACTIVE };
+
+/* What one batch met on its way. */
+struct batch {
+    uint64_t written, dirty_files, freed;
+};
+
+/* lru_note_cost: reclaim of this type was dear. Old costs fade, against the size last seen. */
+void note_cost(struct linux_mm *lm, bool file, uint64_t written, uint64_t rotated)
+{
+    uint64_t cost = written * BATCH_MAX + rotated, size = 0;
+    if (!cost)
+        return;
+    lm->cost[file] += cost;
+    for (int list = 0; list < LRU_LISTS; list++)
+        size += lm->seen.size[list];
+    if (lm->cost[0] + lm->cost[1] > size / 4) {
+        lm->cost[0] /= 2;
+        lm->cost[1] /= 2;
+    }
+}
+
+/* folio_check_references */
+static enum reference check_references(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    uint32_t accessed = folio_referenced(lm, c);
+    bool referenced = f->flags & FOLIO_REFERENCED, file = folio_is_file(lm, c);
+
+    f->flags &= (uint16_t)~FOLIO_REFERENCED;
+    if (f->flags & FOLIO_LOCKED)
+        return BECOMES_ACTIVE;
+    if (accessed) {
+        f->flags |= FOLIO_REFERENCED;
+        if (referenced || accessed > 1 || (file && (f->flags & FOLIO_EXEC)))
+            return BECOMES_ACTIVE;
+        return STAYS;
+    }
+    return referenced && file ? RECLAIM_CLEAN : RECLAIM;
+}
+
+/* __remove_mapping: out of its cache, with a shadow left behind. */
+static enum verdict free_clean(struct linux_mm *lm, uint32_t c, struct batch *batch)
+{
+    workingset_evicted(lm, c);
+    if (lm->folio[c].flags & FOLIO_SWAP_CACHE)
+        swap_cache_left(lm, c);
+    folio_free(lm, c);
+    lm->evictions++;
+    batch->freed++;
+    return FREED;
+}
+
+/* pageout: anonymous pages only; a file's dirty pages wait for the flusher. */
+static enum verdict write_dirty(struct linux_mm *lm, uint32_t c, enum reference reference,
+                                struct batch *batch)
+{
+    struct folio *f = &lm->folio[c];
+    if (folio_is_file(lm, c)) {
+        batch->dirty_files++;
+        f->flags |= FOLIO_RECLAIM;
+        return ACTIVATE;
+    }
+    if (reference == RECLAIM_CLEAN)
+        return KEEP;
+    f->flags &= (uint16_t)~FOLIO_DIRTY;
+    batch->written++;
+    lm->pages_out++;
+    linux_tick(
+        lm, lm->opts.swap_kind == SWAP_SYNCHRONOUS ? FL_COST_SWAP_OUT_SYNC : FL_COST_SWAP_OUT_DISK,
+        1);
+    if (lm->opts.swap_kind == SWAP_SYNCHRONOUS)
+        return free_clean(lm, c, batch);
+    f->flags |= FOLIO_WRITEBACK | FOLIO_RECLAIM;
+    return swap_write_begin(lm, c) ? KEEP : ACTIVATE;
+}
+
+/* shrink_folio_list, one folio */
+static enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
+{
+    struct folio *f = &lm->folio[c];
+
+    if (f->flags & FOLIO_WRITEBACK) {
+        if (!(f->flags & FOLIO_RECLAIM)) {
+            f->flags |= FOLIO_RECLAIM;
+            return ACTIVATE;
+        }
+        f->flags &= (uint16_t)~FOLIO_WRITEBACK; /* waited for, then looked at again */
+    }
+    enum reference reference = check_references(lm, c);
+    if (reference == BECOMES_ACTIVE)
+        return ACTIVATE;
+    if (reference == STAYS)
+        return KEEP;
+    if (!folio_is_file(lm, c) && !(f->flags & FOLIO_SWAP_CACHE)) {
+        if (!swap_cache_enter(lm, c))
+            return ACTIVATE;
+        f->flags |= FOLIO_DIRTY;
+    }
+    folio_unmap(lm, c);
+    if (!folio_is_file(lm, c))
+        swap_hold(lm, c);
+    if (f->flags & FOLIO_DIRTY)
+        return write_dirty(lm, c, reference, batch);
+    return free_clean(lm, c, batch);
+}
+
+/* move_folios_to_lru, one folio */
+static void put_back(struct linux_mm *lm, uint32_t c, enum lru_list from, enum verdict verdict)
+{
+    struct folio *f = &lm->folio[c];
+    if (verdict == ACTIVATE && (f->flags & FOLIO_LOCKED)) {
+        f->list = LRU_UNEVICTABLE;
+        return;
+    }
+    if (verdict != ACTIVATE) {
+        lru_add(lm, c, from);
+        return;
+    }
+    if ((f->flags & FOLIO_SWAP_CACHE) && swap_area_full(&lm->swap))
+        swap_cache_drop(lm, c);
+    lru_add(lm, c, from + 1);
+    lm->nonresident_age++;
+    lm->activated++;
+}
+
+/* shrink_inactive_list */
+uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
+                         uint64_t n)
+{
+    uint32_t taken[BATCH_MAX], n_taken = 0;
+    enum verdict verdict[BATCH_MAX];
+    struct batch batch = { 0 };
+    bool file = list == LRU_INACTIVE_FILE;
+
+    lru_add_drain(lm);
+    while (n_taken < n && lm->lru[list].oldest != NO_CONTENTS) {
+        uint32_t c = lm->lru[list].oldest;
+        lru_remove(lm, c);
+        taken[n_taken++] = c;
+    }
+    if (!n_taken)
+        return 0;
+    for (uint32_t i = 0; i < n_taken; i++)
+        verdict[i] = shrink_folio(lm, taken[i], &batch);
+    for (uint32_t i = 0; i < n_taken; i++)
+        if (verdict[i] != FREED)
+            put_back(lm, taken[i], list, verdict[i]);
+    sc->scanned += n_taken;
+    lm->scanned += n_taken;
+    linux_tick(lm, FL_COST_SCAN, n_taken);
+    note_cost(lm, file, batch.written, n_taken - batch.freed);
+    if (batch.dirty_files == n_taken)
+        page_cache_write_back(lm);
+    return batch.freed;
+}
+
+/* shrink_active_list: only executable file pages in use stay active */
+void shrink_active(struct linux_mm *lm, struct scan_control *sc, enum lru_list list, uint64_t n)
+{
+    uint32_t taken[BATCH_MAX], n_taken = 0;
+    uint64_t rotated = 0;
+    bool file = list == LRU_ACTIVE_FILE;
+
+    (void)sc;
+    lru_add_drain(lm);
+    while (n_taken < n && lm->lru[list].oldest != NO_CONTENTS) {
+        uint32_t c = lm->lru[list].oldest;
+        lru_remove(lm, c);
+        taken[n_taken++] = c;
+    }
+    for (uint32_t i = 0; i < n_taken; i++) {
+        struct folio *f = &lm->folio[taken[i]];
+        if (folio_referenced(lm, taken[i]) && file && (f->flags & FOLIO_EXEC)) {
+            lru_add(lm, taken[i], list);
+            lm->nonresident_age++;
+            rotated++;
+            continue;
+        }
+        f->flags |= FOLIO_WORKINGSET;
+        lru_add(lm, taken[i], list - 1);
+        lm->deactivated++;
+    }
+    note_cost(lm, file, 0, rotated);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Out to swap and back: linux/mm/memory.c do_swap_page, swap_state.c, page_io.c. */
+#include "grow.h"
+#include "linux_mm.h"
+
+bool swap_available(const struct linux_mm *lm)
+{
+    return lm->swap.used < swap_area_usable(&lm->swap);
+}
+
+/* folio_alloc_swap */
+bool swap_cache_enter(struct linux_mm *lm, uint32_t c)
+{
+    uint32_t slot = swap_slot_alloc(&lm->swap, c);
+    if (lm->swap.reclaim_due)
+        swap_area_reclaim_full(&lm->swap);
+    if (slot == SWAP_NO_SLOT) {
+        lm->failed_memory |= lm->swap.out_of_memory;
+        return false;
+    }
+    lm->folio[c].slot = slot;
+    lm->folio[c].flags |= FOLIO_SWAP_CACHE;
+    return true;
+}
+
+/* Shared memory leaves its file for the swap cache; the file keeps an entry (shmem_writeout). */
+void swap_hold(struct linux_mm *lm, uint32_t c)
+{
+    uint32_t slot = lm->folio[c].slot;
+    if (lm->vm->cs.kind[c] == CONTENTS_MEMORY && !swap_slot_maps(&lm->swap, slot))
+        swap_slot_dup(&lm->swap, slot);
+}
+
+/* The cached copy goes; the slot stays while entries refer to it. */
+void swap_cache_left(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    f->flags &= (uint16_t)~FOLIO_SWAP_CACHE;
+    if (swap_slot_cache_del(&lm->swap, f->slot))
+        f->slot = SWAP_NO_SLOT;
+}
+
+/* folio_free_swap: the page lives on without its slot, so it has to be written again. */
+void swap_cache_drop(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    if (!(f->flags & FOLIO_SWAP_CACHE) || (f->flags & FOLIO_WRITEBACK) ||
+        swap_slot_maps(&lm->swap, f->slot))
+        return;
+    swap_cache_left(lm, c);
+    f->flags |= FOLIO_DIRTY;
+}
+
+/* The area wants a slot back that only the swap cache holds. */
+int swap_cache_reclaim(void *arg, uint32_t slot)
+{
+    struct linux_mm *lm = arg;
+    uint32_t c = swap_slot_owner(&lm->swap, slot);
+    if (c >= lm->folios_room || lm->folio[c].slot != slot)
+        return 0;
+    swap_cache_drop(lm, c);
+    return lm->folio[c].flags & FOLIO_SWAP_CACHE ? -1 : 1;
+}
+
+/* An entry that named the slot is gone. */
+void swap_entry_gone(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    if (f->slot == SWAP_NO_SLOT || !swap_slot_maps(&lm->swap, f->slot))
+        return;
+    swap_slot_put(&lm->swap, f->slot);
+    if (!swap_slot_in_use(&lm->swap, f->slot))
+        f->slot = SWAP_NO_SLOT;
+}
+
+/* A write is on its way; false: out of memory, so it completes at once. */
+bool swap_write_begin(struct linux_mm *lm, uint32_t c)
+{
+    if (lm->n_writing == lm->writing_room) {
+        uint32_t room = grow_room(lm->writing_room);
+        if (!room || !grow(&lm->writing, room)) {
+            lm->failed_memory = true;
+            return false;
+        }
+        lm->writing_room = room;
+    }
+    lm->writing[lm->n_writing++] = c;
+    return true;
+}
+
+/* The plug is pulled: the writes complete, and their pages go to the old end of the inactive
+   list, to be freed next (folio_end_writeback, folio_rotate_reclaimable). */
+void swap_write_completed(struct linux_mm *lm)
+{
+    for (uint32_t i = 0; i < lm->n_writing; i++) {
+        uint32_t c = lm->writing[i];
+        struct folio *f = &lm->folio[c];
+        if (!(f->flags & FOLIO_WRITEBACK))
+            continue; /* waited for, freed or gone meanwhile */
+        f->flags &= (uint16_t)~FOLIO_WRITEBACK;
+        if (!(f->flags & FOLIO_RECLAIM))
+            continue;
+        f->flags &= (uint16_t)~FOLIO_RECLAIM;
+        if (f->list < LRU_LISTS && !(f->flags & FOLIO_DIRTY)) {
+            lru_remove(lm, c);
+            lru_add_oldest(lm, c, lru_home(lm, c, false));
+        }
+    }
+    lm->n_writing = 0;
+}
+
+/* A page comes back into memory that has been charged for it. */
+static void arrive(struct linux_mm *lm, uint32_t c, bool cached)
+{
+    struct folio *f = &lm->folio[c];
+    folio_resident(lm, c);
+    lm->pages_in++;
+    f->flags &= (uint16_t) ~(FOLIO_WORKINGSET | FOLIO_REFERENCED | FOLIO_DIRTY | FOLIO_READAHEAD);
+    if (cached) {
+        f->flags |= FOLIO_SWAP_CACHE;
+        swap_slot_cache_add(&lm->swap, f->slot);
+    }
+    bool active = workingset_refault(lm, c);
+    lru_add_new(lm, c, lru_home(lm, c, active));
+}
+
+/* One page of the window. false: the process is gone. */
+static bool read_around(struct linux_mm *lm, uint32_t owner, uint32_t target)
+{
+    if (owner >= lm->folios_room || lm->folio[owner].flags & FOLIO_RESIDENT ||
+        lm->folio[owner].slot == SWAP_NO_SLOT)
+        return true;
+    if (!charge(lm, 1))
+        return false;
+    /* charging may have reclaimed or killed: look again */
+    if (lm->folio[owner].flags & FOLIO_RESIDENT || lm->folio[owner].slot == SWAP_NO_SLOT) {
+        uncharge(lm, 1);
+        return true;
+    }
+    arrive(lm, owner, true);
+    if (owner != target) {
+        lm->folio[owner].flags |= FOLIO_READAHEAD;
+        lm->readahead_pages++;
+        linux_tick(lm, FL_COST_SWAP_READAHEAD, 1);
+    }
+    return true;
+}
+
+/* swap_cluster_readahead */
+static bool read_slots(struct linux_mm *lm, uint32_t c)
+{
+    struct swap_ra_range block =
+        swap_ra_slots(&lm->swap_ra, lm->folio[c].slot, lm->swap.config.n_slots);
+    for (uint64_t slot = block.first; slot < block.end; slot++)
+        if (swap_slot_in_use(&lm->swap, (uint32_t)slot) &&
+            !read_around(lm, swap_slot_owner(&lm->swap, (uint32_t)slot), c))
+            return false;
+    if (block.end - block.first > 1)
+        lru_add_drain(lm);
+    return true;
+}
+
+static uint32_t leaf_contents(const struct vm *vm, const struct leaf *leaf)
+{
+    return leaf->id & LEAF_INHERITED ? leaf->id & ~LEAF_INHERITED : vm->contents[leaf->id - 1];
+}
+
+/* swap_vma_readahead */
+static bool read_pages(struct linux_mm *lm, uint32_t page, uint32_t c)
+{
+    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct mm *mm = &lm->vm->mms[at.mm];
+    struct vma *vma = mm_find(mm, at.vpn);
+    if (!vma)
+        return read_around(lm, c, c);
+    bool one;
+    struct swap_ra_range range =
+        swap_ra_pages(&lm->swap_ra, &vma->swap_ra, at.vpn, vma->start, vma->end, &one);
+    for (uint64_t vpn = range.first; vpn < range.end; vpn++) {
+        const struct leaf *leaf = mm->users ? pgtable_peek(&mm->tables, vpn) : NULL;
+        if (!leaf || !leaf->id)
+            continue;
+        if (!read_around(lm, leaf_contents(lm->vm, leaf), c))
+            return false;
+    }
+    if (!one)
+        lru_add_drain(lm);
+    return true;
+}
+
+static void swap_cache_hit(struct linux_mm *lm, uint32_t page, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    bool marked = f->flags & FOLIO_READAHEAD;
+    struct vma *vma = NULL;
+    if (lm->opts.swap_kind != SWAP_ROTATIONAL) {
+        struct fl_page at = fl_reader_page(lm->vm->reader, page);
+        vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
+    }
+    f->flags &= (uint16_t)~FOLIO_READAHEAD;
+    lm->readahead_hits += marked;
+    swap_ra_found(&lm->swap_ra, vma ? &vma->swap_ra : NULL,
+                  fl_reader_page(lm->vm->reader, page).vpn, marked);
+}
+
+/* do_swap_page up to the mapping; @cause: what the fault turned out to be. */
+bool swap_in(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause *cause)
+{
+    *cause = FL_CAUSE_SWAP_CACHE;
+    if (lm->folio[c].flags & FOLIO_RESIDENT) {
+        if (lm->folio[c].flags & FOLIO_SWAP_CACHE)
+            swap_cache_hit(lm, page, c);
+        return true;
+    }
+    *cause = FL_CAUSE_SWAP_IN;
+    if (lm->opts.swap_kind == SWAP_SYNCHRONOUS &&
+        swap_slot_maps(&lm->swap, lm->folio[c].slot) == 1) {
+        if (!charge(lm, 1))
+            return false;
+        arrive(lm, c, false);
+        return true;
+    }
+    while (!(lm->folio[c].flags & FOLIO_RESIDENT))
+        if (!(lm->opts.swap_kind == SWAP_ROTATIONAL ? read_slots(lm, c) : read_pages(lm, page, c)))
+            return false;
+    return true;
+}
+
+/* do_swap_page, from the mapping on. */
+void swap_map(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
+{
+    struct folio *f = &lm->folio[c];
+    swap_entry_gone(lm, c);
+    if (f->flags & FOLIO_SWAP_CACHE &&
+        (swap_area_full(&lm->swap) || (f->flags & FOLIO_LOCKED) || (write && !f->mapped)))
+        swap_cache_drop(lm, c);
+    bool alone = lm->vm->cs.mappers[c] == 1;
+    map_page(lm, page, c, (uint8_t)((alone ? PTE_WRITE : 0) | (write ? PTE_WRITE | PTE_DIRTY : 0)));
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Refault distances: linux/mm/workingset.c. */
+#include "linux_mm.h"
+
+/* workingset_eviction */
+void workingset_evicted(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    f->shadow = (uint32_t)lm->nonresident_age;
+    f->flags &= (uint16_t)~FOLIO_SHADOW_WORKINGSET;
+    f->flags |= FOLIO_SHADOW;
+    if (f->flags & FOLIO_WORKINGSET)
+        f->flags |= FOLIO_SHADOW_WORKINGSET;
+    lm->nonresident_age++;
+}
+
+/* workingset_test_recent: with the sizes of the last statistics flush */
+static uint64_t workingset_size(const struct linux_mm *lm, bool file)
+{
+    const uint64_t *size = lm->seen.size;
+    uint64_t n = size[LRU_ACTIVE_FILE];
+    if (!file)
+        n += size[LRU_INACTIVE_FILE];
+    if (swap_available(lm)) {
+        n += size[LRU_ACTIVE_ANON];
+        if (file)
+            n += size[LRU_INACTIVE_ANON];
+    }
+    return n;
+}
+
+/* workingset_refault */
+bool workingset_refault(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    bool file = folio_is_file(lm, c);
+    if (!(f->flags & FOLIO_SHADOW))
+        return false;
+    f->flags &= (uint16_t)~FOLIO_SHADOW;
+    lm->refaults++;
+    uint32_t distance = (uint32_t)lm->nonresident_age - f->shadow;
+    if (distance > workingset_size(lm, file))
+        return false;
+    lm->nonresident_age++;
+    lm->stat.activate[file]++;
+    if (f->flags & FOLIO_SHADOW_WORKINGSET) {
+        f->flags |= FOLIO_WORKINGSET;
+        note_cost(lm, file, 1, 0);
+    }
+    return true;
+}
