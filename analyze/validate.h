@@ -33,6 +33,7 @@ struct validate_point {
 /* What on this machine can disturb the counts. */
 struct validate_host {
     bool damon, thp_always, mglru, zswap;
+    int page_cluster; /* vm.page-cluster; -1: unknown */
 };
 
 struct validate {

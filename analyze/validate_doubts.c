@@ -22,6 +22,17 @@ static bool says(const char *path, const char *word)
     return yes;
 }
 
+static int number_in(const char *path)
+{
+    int n = -1;
+    FILE *f = fopen(path, "re");
+    if (f && fscanf(f, "%d", &n) != 1)
+        n = -1;
+    if (f)
+        fclose(f);
+    return n;
+}
+
 void validate_look(struct validate *v)
 {
     glob_t found;
@@ -34,6 +45,7 @@ void validate_look(struct validate *v)
     h->thp_always = says("/sys/kernel/mm/transparent_hugepage/enabled", "[always]");
     h->mglru = says("/sys/kernel/mm/lru_gen/enabled", "0x") &&
                !says("/sys/kernel/mm/lru_gen/enabled", "0x0000");
+    h->page_cluster = number_in("/proc/sys/vm/page-cluster");
     h->zswap = says("/sys/module/zswap/parameters/enabled", "Y");
 }
 
@@ -66,6 +78,17 @@ static bool same_end(int a, int b)
            (WIFSIGNALED(a) ? WTERMSIG(a) == WTERMSIG(b) : WEXITSTATUS(a) == WEXITSTATUS(b));
 }
 
+/* Limits at which some runs had a process killed and others had none. */
+static unsigned undecided(const struct validate *v)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < v->n_points; i++) {
+        struct validate_spread s = validate_spread(&v->points[i], V_OOM);
+        n += s.min == 0 && s.max > 0;
+    }
+    return n;
+}
+
 static void run_doubts(const struct validate *v, json_t *q)
 {
     uint64_t zero = 0, outlived = v->native.outlived, other_end = 0, timeouts = 0;
@@ -83,6 +106,11 @@ static void run_doubts(const struct validate *v, json_t *q)
     if (zero) {
         snprintf(text, sizeof text, "%" PRIu64 " pages of zeros were swapped without I/O", zero);
         fl_quality_add(q, "zero_pages", text);
+    }
+    if (undecided(v)) {
+        snprintf(text, sizeof text, "at %u of %zu limits the kernel killed in some runs only",
+                 undecided(v), v->n_points);
+        fl_quality_add(q, "oom_by_chance", text);
     }
     if (outlived) {
         snprintf(text, sizeof text, "%" PRIu64 " processes outlived the command and were killed",

@@ -91,13 +91,29 @@ static void show_progress(const struct pool *pool)
                                                               (v->n_points * v->n_policies)));
 }
 
+/* What the kernel's own policies are to know of the swap that was there. */
+static struct fl_kernel_opts kernel_of(const struct validate *v)
+{
+    struct fl_kernel_opts k = *fl_kernel_defaults();
+    k.swap_kind = v->swap.kind == FL_SWAPDEV_ZRAM ? FL_SWAP_ZRAM
+                  : v->swap.rotational            ? FL_SWAP_DISK
+                                                  : FL_SWAP_SSD;
+    if (v->swappiness >= 0)
+        k.swappiness = (uint32_t)v->swappiness;
+    if (v->host.page_cluster >= 0)
+        k.page_cluster = (uint32_t)v->host.page_cluster;
+    return k;
+}
+
 static int predict(struct validate *v, size_t i, const char *path, struct fl_err *err)
 {
     struct validate_point *p = &v->points[i % v->n_points];
     uint64_t *to = p->predicted[i / v->n_points];
+    struct fl_kernel_opts kernel = kernel_of(v);
     struct fl_replay_opts opts = { .frames = frames_of(p->ram_bytes),
                                    .swap_pages = v->swap.pages,
                                    .policy = v->policies[i / v->n_points],
+                                   .kernel = &kernel,
                                    .scope = "memcg",
                                    .no_tlb = true,
                                    .seed = 1 };

@@ -45,6 +45,8 @@ static const struct {
     { "swap_devices", "leave one swap device on, or none" },
     { "foreign_swap", "validate again on a quieter machine" },
     { "zero_pages", "none is needed: they are counted; the model cannot know contents" },
+    { "oom_by_chance",
+      "look at the runs one by one in the JSON; those killed have smaller counts" },
     { "outlived", "let the command wait for its children" },
     { "other_status", "see with --show-output what the command complains of" },
     { "timeout", "give a longer --timeout or larger limits" },

@@ -184,15 +184,16 @@ static void every_doubt_has_a_remedy(void **state)
     size_t i;
     json_t *doubt, *quality = json_array();
     fill(&v, &p, runs, argv);
-    v.host = (struct validate_host){ true, true, true, true };
+    v.host = (struct validate_host){ true, true, true, true, 3 };
     v.swap.was_on = true;
     v.swap.devices = 2;
     v.foreign_swaps = 1;
     v.native.wait_status = 1 << 8;
     runs[0].outlived = 2;
+    runs[1].oom_kills = 1;
     p.timeouts = 1;
     validate_doubts(&v, quality);
-    assert_int_equal(json_array_size(quality), 12);
+    assert_int_equal(json_array_size(quality), 13);
     json_array_foreach(quality, i, doubt)
         assert_true(json_is_string(json_object_get(doubt, "remedy")) &&
                     *json_string_value(json_object_get(doubt, "remedy")));
