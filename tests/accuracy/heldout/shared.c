@@ -56,14 +56,17 @@ int main(int argc, char **argv)
     if (shared == MAP_FAILED || pipe(to_child) != 0 || pipe(to_parent) != 0)
         return 1;
     work_fill_all(shared, pages);
-    pid_t pid = fork();
-    if (pid < 0)
-        return 1;
-    if (pid == 0)
-        _exit(play(shared, pages, heap_pages, turns, to_child[0], to_parent[1], 1));
     /* The first turn is the parent's own: as if the child had handed it over. */
     if (write(to_parent[1], "", 1) != 1)
         return 1;
+    pid_t pid = fork();
+    if (pid < 0)
+        return 1;
+    /* Each keeps its own ends only: where one is killed, the other's read ends. */
+    close(to_child[pid == 0]);
+    close(to_parent[pid != 0]);
+    if (pid == 0)
+        _exit(play(shared, pages, heap_pages, turns, to_child[0], to_parent[1], 1));
     int failed = play(shared, pages, heap_pages, turns, to_parent[0], to_child[1], 0);
     return failed || waitpid(pid, &status, 0) != pid || status != 0;
 }
