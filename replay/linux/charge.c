@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The memory group's counter: linux/mm/memcontrol.c, try_charge_memcg. */
-#include <faultline/units.h>
-
 #include "linux_mm.h"
 
 #define CHARGE_BATCH 64u /* MEMCG_CHARGE_BATCH */
@@ -47,7 +45,7 @@ static void drain_stock(struct linux_mm *lm)
     lm->stock = 0;
 }
 
-static bool charge_or(struct linux_mm *lm, uint64_t n, bool insist)
+bool group_charge(struct linux_mm *lm, uint64_t n, bool insist)
 {
     const struct process *self = lm->process < lm->vm->n_processes ? &lm->vm->processes[lm->process]
                                                                    : NULL;
@@ -80,33 +78,7 @@ static bool charge_or(struct linux_mm *lm, uint64_t n, bool insist)
     return true;
 }
 
-bool charge(struct linux_mm *lm, uint64_t n)
-{
-    return charge_or(lm, n, true);
-}
-
-bool charge_if_easy(struct linux_mm *lm, uint64_t n)
-{
-    return charge_or(lm, n, false);
-}
-
-void uncharge(struct linux_mm *lm, uint64_t n)
+void group_uncharge(struct linux_mm *lm, uint64_t n)
 {
     lm->usage -= n < lm->usage ? n : lm->usage;
-}
-
-/* Objects are charged by the byte, the counter by whole pages (obj_cgroup_charge). */
-void charge_slab(struct linux_mm *lm, int64_t bytes)
-{
-    uint64_t before = (lm->slab_bytes + FL_PAGE_BYTES - 1) / FL_PAGE_BYTES;
-    lm->slab_bytes =
-        bytes < 0 && (uint64_t)-bytes > lm->slab_bytes ? 0 : lm->slab_bytes + (uint64_t)bytes;
-    uint64_t after = (lm->slab_bytes + FL_PAGE_BYTES - 1) / FL_PAGE_BYTES;
-    if (after > before) {
-        if (charge(lm, after - before))
-            lm->kernel_pages += after - before;
-    } else {
-        uncharge(lm, before - after);
-        lm->kernel_pages -= before - after;
-    }
 }

@@ -32,7 +32,7 @@ void folio_free(struct linux_mm *lm, uint32_t c)
     if (!(f->flags & FOLIO_RESIDENT))
         return;
     if (f->flags & FOLIO_CHARGED) {
-        uncharge(lm, 1);
+        give_pages(lm, 1);
         lm->resident--;
     }
     f->flags &= FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET | FOLIO_EXEC | FOLIO_LOCKED;
@@ -68,7 +68,7 @@ static bool anonymous(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_ca
     bool major = false;
     if (cause == FL_CAUSE_COW && !lm->copy_pending && !page_cache_before_copy(lm, page, &major))
         return false;
-    if (!charge(lm, 1))
+    if (!take_pages(lm, 1))
         return false;
     lm->folio[c].flags &= (uint16_t)~FOLIO_ZERO_PAGE;
     folio_resident(lm, c);
@@ -80,7 +80,7 @@ static bool anonymous(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_ca
 
 static bool shared_memory(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
 {
-    if (!charge(lm, 1))
+    if (!take_pages(lm, 1))
         return false;
     folio_resident(lm, c);
     lm->folio[c].flags |= FOLIO_DIRTY;
@@ -133,14 +133,14 @@ bool charge_page_tables(struct linux_mm *lm)
     while (lm->page_tables < n) {
         lm->page_tables++;
         lm->kernel_pages++;
-        if (!charge(lm, 1)) {
+        if (!take_pages(lm, 1)) {
             lm->page_tables--;
             lm->kernel_pages--;
             return false;
         }
     }
     if (lm->page_tables > n) {
-        uncharge(lm, lm->page_tables - n);
+        give_pages(lm, lm->page_tables - n);
         lm->kernel_pages -= lm->page_tables - n;
         lm->page_tables = n;
     }

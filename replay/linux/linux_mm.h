@@ -9,6 +9,7 @@
  * fault.c       page faults
  * swap.c        swap-out, swap cache, swap-in and its read-ahead
  * page_cache.c  file pages: faults, fault-around, read(2), write(2), read-ahead
+ * memory.c      where pages are taken from and given back to
  * charge.c      the group's counter, its stock, and the way to an OOM kill
  * reclaim.c     one reclaim: priorities, the balance of the lists
  * shrink.c      one batch of an active or inactive list
@@ -216,13 +217,17 @@ enum lru_list lru_home(const struct linux_mm *lm, uint32_t c, bool active);
 void folio_mark_accessed(struct linux_mm *lm, uint32_t c);
 void folio_activate(struct linux_mm *lm, uint32_t c);
 
-/* charge.c */
+/* memory.c: nobody else takes pages, or gives them back */
 /* false: the process under way has been killed, or nobody could be (failed_memory) */
-bool charge(struct linux_mm *lm, uint64_t n);
+bool take_pages(struct linux_mm *lm, uint64_t n);
 /* without an OOM kill: what read-ahead may take */
-bool charge_if_easy(struct linux_mm *lm, uint64_t n);
-void uncharge(struct linux_mm *lm, uint64_t n);
+bool take_pages_if_easy(struct linux_mm *lm, uint64_t n);
+void give_pages(struct linux_mm *lm, uint64_t n);
 void charge_slab(struct linux_mm *lm, int64_t bytes);
+
+/* charge.c; @insist: kill somebody rather than fail */
+bool group_charge(struct linux_mm *lm, uint64_t n, bool insist);
+void group_uncharge(struct linux_mm *lm, uint64_t n);
 
 /* reclaim.c: frees at least @want pages if it can; returns how many */
 uint64_t reclaim_group(struct linux_mm *lm, uint64_t want);

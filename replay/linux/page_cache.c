@@ -123,7 +123,7 @@ static bool read_range(struct linux_mm *lm, uint32_t object, uint64_t first, uin
             return false;
         if (lm->folio[c].flags & FOLIO_RESIDENT)
             continue;
-        if (offset == target ? !charge(lm, 1) : !charge_if_easy(lm, 1)) {
+        if (offset == target ? !take_pages(lm, 1) : !take_pages_if_easy(lm, 1)) {
             if (offset == target)
                 return false;
             offset = offset < target ? target - 1 : end; /* read-ahead gives up */
@@ -290,7 +290,7 @@ static void do_write(struct linux_mm *lm, uint32_t object, uint64_t first, uint6
         if (c == NO_CONTENTS)
             return;
         if (!(lm->folio[c].flags & FOLIO_RESIDENT)) {
-            if (!charge(lm, 1))
+            if (!take_pages(lm, 1))
                 return;
             insert(lm, c, true);
         }

@@ -130,11 +130,11 @@ static bool read_around(struct linux_mm *lm, uint32_t owner, uint32_t target)
     if (owner >= lm->folios_room || lm->folio[owner].flags & FOLIO_RESIDENT ||
         lm->folio[owner].slot == SWAP_NO_SLOT)
         return true;
-    if (!charge(lm, 1))
+    if (!take_pages(lm, 1))
         return false;
     /* charging may have reclaimed or killed: look again */
     if (lm->folio[owner].flags & FOLIO_RESIDENT || lm->folio[owner].slot == SWAP_NO_SLOT) {
-        uncharge(lm, 1);
+        give_pages(lm, 1);
         return true;
     }
     arrive(lm, owner, true);
@@ -215,7 +215,7 @@ bool swap_in(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause *caus
     *cause = FL_CAUSE_SWAP_IN;
     if (lm->opts.swap_kind == SWAP_SYNCHRONOUS &&
         swap_slot_maps(&lm->swap, lm->folio[c].slot) == 1) {
-        if (!charge(lm, 1))
+        if (!take_pages(lm, 1))
             return false;
         arrive(lm, c, false);
         return true;
