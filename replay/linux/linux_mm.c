@@ -18,7 +18,7 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
                                        .reclaim = swap_cache_reclaim,
                                        .reclaim_arg = lm };
     *lm = (struct linux_mm){ .opts = *opts, .vm = vm, .next_flush_ps = opts->first_flush_ps };
-    for (int list = 0; list < LRU_LISTS; list++)
+    for (int list = 0; list < LRU_LISTS_MAX; list++)
         lm->lru[list] = (struct lru){ NO_CONTENTS, NO_CONTENTS, 0 };
     lm->swap_ra = swap_ra_start(opts->page_cluster);
     return swap_area_init(&lm->swap, &config, err);

@@ -50,7 +50,8 @@ enum lru_list {
     LRU_INACTIVE_FILE,
     LRU_ACTIVE_FILE,
     LRU_LISTS,
-    LRU_UNEVICTABLE = LRU_LISTS,
+    LRU_LISTS_MAX = 8,               /* of all policies: `mglru` has eight, mglru.h */
+    LRU_UNEVICTABLE = LRU_LISTS_MAX, /* from here on: on no list */
     LRU_BATCHED, /* new: in the processor's batch, where reclaim does not see it */
     LRU_NONE,
 };
@@ -93,7 +94,7 @@ struct lru {
 
 /* What reclaim counts; linux_mm.stat are the true values, .seen those of the last flush. */
 struct lru_stat {
-    uint64_t size[LRU_LISTS];
+    uint64_t size[LRU_LISTS_MAX];
     uint64_t activate[2]; /* WORKINGSET_ACTIVATE_ANON, _FILE */
 };
 
@@ -114,7 +115,7 @@ struct linux_mm {
     uint32_t pages_room;
     struct folio *folio; /* by contents */
     uint32_t folios_room;
-    struct lru lru[LRU_LISTS];
+    struct lru lru[LRU_LISTS_MAX];
     uint32_t batch[LRU_BATCH]; /* contents, in the order they came */
     uint8_t batch_list[LRU_BATCH];
     uint32_t n_batch;
@@ -213,6 +214,7 @@ void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_drain(struct linux_mm *lm);
 void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_remove(struct linux_mm *lm, uint32_t c);
+void folio_rotate_reclaimable(struct linux_mm *lm, uint32_t c);
 enum lru_list lru_home(const struct linux_mm *lm, uint32_t c, bool active);
 void folio_mark_accessed(struct linux_mm *lm, uint32_t c);
 void folio_activate(struct linux_mm *lm, uint32_t c);
@@ -233,6 +235,13 @@ void group_uncharge(struct linux_mm *lm, uint64_t n);
 uint64_t reclaim_group(struct linux_mm *lm, uint64_t want);
 
 /* shrink.c */
+enum verdict { KEEP, ACTIVATE, FREED };
+
+/* What one batch met on its way. */
+struct batch {
+    uint64_t written, dirty_files, freed;
+};
+
 struct scan_control {
     uint64_t want, reclaimed, scanned;
     int priority;
@@ -240,6 +249,7 @@ struct scan_control {
     bool cache_trim, may_swap, full_walk;
     uint64_t cost[2];
 };
+enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch);
 uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
                          uint64_t n);
 void shrink_active(struct linux_mm *lm, struct scan_control *sc, enum lru_list list, uint64_t n);

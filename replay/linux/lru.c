@@ -75,7 +75,7 @@ void lru_remove(struct linux_mm *lm, uint32_t c)
     struct folio *f = &lm->folio[c];
     if (f->list == LRU_BATCHED)
         leave_batch(lm, c);
-    if (f->list >= LRU_LISTS) {
+    if (f->list >= LRU_UNEVICTABLE) {
         f->list = LRU_NONE;
         return;
     }
@@ -97,6 +97,15 @@ void lru_remove(struct linux_mm *lm, uint32_t c)
 enum lru_list lru_home(const struct linux_mm *lm, uint32_t c, bool active)
 {
     return (folio_is_file(lm, c) ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON) + (active ? 1 : 0);
+}
+
+/* A page that reclaim was waiting for has been written: it goes next. */
+void folio_rotate_reclaimable(struct linux_mm *lm, uint32_t c)
+{
+    if (lm->folio[c].list >= LRU_UNEVICTABLE)
+        return;
+    lru_remove(lm, c);
+    lru_add_oldest(lm, c, lru_home(lm, c, false));
 }
 
 /* folio_activate */

@@ -262,10 +262,8 @@ static void clean(struct linux_mm *lm, uint32_t c)
     for (uint32_t page = lm->vm->cs.first_page[c]; page != NO_PAGE;
          page = lm->vm->next_mapper[page]) /* so that the next write is noticed */
         lm->pte[page] &= (uint8_t) ~(PTE_WRITE | PTE_DIRTY);
-    if (f->flags & FOLIO_RECLAIM && f->list < LRU_LISTS) {
-        lru_remove(lm, c);
-        lru_add_oldest(lm, c, LRU_INACTIVE_FILE);
-    }
+    if (f->flags & FOLIO_RECLAIM)
+        folio_rotate_reclaimable(lm, c);
     f->flags &= (uint16_t)~FOLIO_RECLAIM;
 }
 

@@ -4,13 +4,7 @@
 
 #define BATCH_MAX 32u
 
-enum verdict { KEEP, ACTIVATE, FREED };
 enum reference { RECLAIM, RECLAIM_CLEAN, STAYS, BECOMES_ACTIVE };
-
-/* What one batch met on its way. */
-struct batch {
-    uint64_t written, dirty_files, freed;
-};
 
 /* lru_note_cost: reclaim of this type was dear. Old costs fade, against the size last seen. */
 void note_cost(struct linux_mm *lm, bool file, uint64_t written, uint64_t rotated)
@@ -83,7 +77,7 @@ static enum verdict write_dirty(struct linux_mm *lm, uint32_t c, enum reference 
 }
 
 /* shrink_folio_list, one folio */
-static enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
+enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
 {
     struct folio *f = &lm->folio[c];
 

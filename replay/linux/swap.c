@@ -101,10 +101,8 @@ void swap_write_completed(struct linux_mm *lm)
         if (!(f->flags & FOLIO_RECLAIM))
             continue;
         f->flags &= (uint16_t)~FOLIO_RECLAIM;
-        if (f->list < LRU_LISTS && !(f->flags & FOLIO_DIRTY)) {
-            lru_remove(lm, c);
-            lru_add_oldest(lm, c, lru_home(lm, c, false));
-        }
+        if (!(f->flags & FOLIO_DIRTY))
+            folio_rotate_reclaimable(lm, c);
     }
     lm->n_writing = 0;
 }
