@@ -97,6 +97,16 @@ static uint32_t event_mm(const struct fl_event *ev)
     }
 }
 
+/* @rc of the kernel's model, unless it was that nobody could be killed. */
+static int kernel_rc(const struct replay *rp, int rc, struct fl_err *err)
+{
+    if (rp->kill_rc == FL_OK)
+        return rc;
+    if (err)
+        *err = rp->kill_err;
+    return rp->kill_rc;
+}
+
 static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err *err)
 {
     uint32_t spaces = rp->vm.n_spaces, parent = FL_NO_MM;
@@ -104,16 +114,16 @@ static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err 
     rp->at_new_place = true;
     int rc = vm_event(&rp->vm, ev, err);
     rp->event = NULL;
+    if (rc == FL_OK && rp->has_tlb) {
+        if (ev->kind == FL_EV_PROCESS && rp->vm.n_spaces > spaces)
+            parent = ev->process.copied_mm;
+        if (parent < rp->vm.n_mms && rp->vm.mms[parent].users)
+            tlb_fork(&rp->tlb, parent);
+        else
+            tlb_flush_gathered(&rp->tlb, event_mm(ev));
+    }
     if (rc == FL_OK && rp->has_kernel)
-        rc = linux_event(&rp->kernel, ev, err);
-    if (rc != FL_OK || !rp->has_tlb)
-        return rc;
-    if (ev->kind == FL_EV_PROCESS && rp->vm.n_spaces > spaces)
-        parent = ev->process.copied_mm;
-    if (parent < rp->vm.n_mms && rp->vm.mms[parent].users)
-        tlb_fork(&rp->tlb, parent);
-    else
-        tlb_flush_gathered(&rp->tlb, event_mm(ev));
+        rc = kernel_rc(rp, linux_event(&rp->kernel, ev, err), err);
     return rc;
 }
 
@@ -161,7 +171,8 @@ static enum oom_page kernel_page_state(const void *arg, uint32_t c)
 /* What oom_score_adj is a share of; as much swap as is needed counts for nothing. */
 static int64_t total_pages(const struct replay *rp)
 {
-    return (int64_t)rp->opts.frames + (int64_t)rp->opts.swap_pages;
+    uint64_t swap = rp->opts.swap_pages == UINT64_MAX ? 0 : rp->opts.swap_pages;
+    return (int64_t)rp->opts.frames + (int64_t)swap;
 }
 
 static int kill_someone(struct replay *rp, struct fl_err *err)
@@ -198,21 +209,16 @@ static bool kernel_kill(void *arg)
     return rp->kill_rc == FL_OK;
 }
 
-static int kernel_reference(struct replay *rp, uint32_t process, uint32_t page, uint32_t c,
-                            uint8_t info, struct fl_err *err)
+static int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
+                            struct fl_err *err)
 {
     struct linux_mm *k = &rp->kernel;
     int rc = FL_OK;
-    k->process = process;
     if (c >= k->folios_room || page >= k->pages_room)
         rc = linux_room(k, rp->vm.n_pages, c + 1, err);
     if (rc == FL_OK)
         rc = linux_run(k, page, c, info, err);
-    if (rp->kill_rc != FL_OK) {
-        *err = rp->kill_err;
-        rc = rp->kill_rc;
-    }
-    return rc;
+    return kernel_rc(rp, rc, err);
 }
 
 static int page_reference(struct replay *rp, const struct process *self, uint32_t c, uint8_t info,
@@ -248,10 +254,11 @@ static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint
         return FL_OK;
     if (rp->has_tlb)
         tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
+    rp->kernel.process = process;
     int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
     if (rc != FL_OK || c == NO_CONTENTS)
-        return rc;
-    rc = rp->has_kernel ? kernel_reference(rp, process, page, c, info, err)
+        return kernel_rc(rp, rc, err);
+    rc = rp->has_kernel ? kernel_reference(rp, page, c, info, err)
                         : page_reference(rp, self, c, info, next_use, err);
     if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
         rc = tlb_run(&rp->tlb, page, FL_PAGE_4K, runs->fetches[i], runs->reads[i], runs->writes[i],

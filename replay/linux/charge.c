@@ -45,10 +45,16 @@ static void drain_stock(struct linux_mm *lm)
     lm->stock = 0;
 }
 
+/* Whoever charges has been killed, or what it was charging for is gone. */
+static bool killed(const struct linux_mm *lm)
+{
+    const struct vm *vm = lm->vm;
+    return (lm->process < vm->n_processes && vm->processes[lm->process].killed) ||
+           (lm->mm < vm->n_mms && !vm->mms[lm->mm].users);
+}
+
 bool group_charge(struct linux_mm *lm, uint64_t n, bool insist)
 {
-    const struct process *self = lm->process < lm->vm->n_processes ? &lm->vm->processes[lm->process]
-                                                                   : NULL;
     int retries = RECLAIM_RETRIES;
     bool drained = false;
 
@@ -70,8 +76,7 @@ bool group_charge(struct linux_mm *lm, uint64_t n, bool insist)
         lm->kills++;
         if (!lm->kill || !lm->kill(lm->arg))
             return false; /* nobody may be killed: the caller of the model hears why */
-        self = lm->process < lm->vm->n_processes ? &lm->vm->processes[lm->process] : NULL;
-        if (self && self->killed)
+        if (killed(lm))
             return false;
         retries = RECLAIM_RETRIES;
     }

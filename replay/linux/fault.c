@@ -66,10 +66,12 @@ void count_fault(struct linux_mm *lm, enum fl_cause cause)
 static bool anonymous(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause cause)
 {
     bool major = false;
-    if (cause == FL_CAUSE_COW && !lm->copy_pending && !page_cache_before_copy(lm, page, &major))
-        return false;
     if (!take_pages(lm, 1))
         return false;
+    if (cause == FL_CAUSE_COW && !lm->copy_pending && !page_cache_before_copy(lm, page, &major)) {
+        give_pages(lm, 1);
+        return false;
+    }
     lm->folio[c].flags &= (uint16_t)~FOLIO_ZERO_PAGE;
     folio_resident(lm, c);
     lru_add_new(lm, c, LRU_INACTIVE_ANON);
@@ -97,10 +99,7 @@ static bool not_mapped_here(struct linux_mm *lm, uint32_t page, uint32_t c, bool
     if (!swap_in(lm, page, c, &cause))
         return false;
     if (lm->vm->cs.kind[c] == CONTENTS_MEMORY) {
-        /* the swap cache is left as the page enters its file (shmem_swapin_folio) */
-        swap_entry_gone(lm, c);
-        swap_cache_drop(lm, c);
-        lm->folio[c].flags |= FOLIO_DIRTY;
+        shmem_came_in(lm, c);
         map_page(lm, page, c, (uint8_t)(PTE_WRITE | (write ? PTE_DIRTY : 0)));
         cause = cause == FL_CAUSE_SWAP_CACHE ? FL_CAUSE_SHMEM : cause;
     } else {
@@ -119,6 +118,8 @@ static bool write_protected(struct linux_mm *lm, uint32_t page, uint32_t c)
         page_cache_dirty(lm, c);
         count_fault(lm, FL_CAUSE_FILE_MAP);
     } else {
+        if (lm->folio[c].list == LRU_BATCHED)
+            lru_add_drain(lm); /* wp_can_reuse_anon_folio */
         swap_cache_drop(lm, c);
         count_fault(lm, FL_CAUSE_COW);
     }
@@ -150,6 +151,7 @@ bool charge_page_tables(struct linux_mm *lm)
 bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause cause, bool write)
 {
     const struct folio *f = &lm->folio[c];
+    lm->mm = lm->vm->mm_of[page];
     vmstat_flush_if_due(lm);
     if (lm->pte[page] & PTE_PRESENT)
         return write_protected(lm, page, c);

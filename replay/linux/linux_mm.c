@@ -136,8 +136,12 @@ static uint32_t take(void *arg, uint32_t page, uint32_t c)
 static void land(void *arg, uint32_t page, uint32_t c, uint32_t hw)
 {
     struct linux_mm *lm = arg;
-    if (!knows(lm, c) || linux_room(lm, page + 1, 0, NULL) != FL_OK)
+    if (!knows(lm, c))
         return;
+    if (linux_room(lm, page + 1, 0, NULL) != FL_OK) {
+        lm->failed_memory = true;
+        return;
+    }
     uint8_t bits = hw_bits(lm, c, hw);
     if (bits & PTE_YOUNG && !(bits & PTE_ZERO_PAGE)) {
         if (lm->folio[c].inherited_young)
@@ -186,8 +190,10 @@ static uint32_t fork_leaf(void *arg, uint32_t *hw, uint32_t c)
 static bool before_copy(void *arg, uint32_t page, uint32_t c)
 {
     struct linux_mm *lm = arg;
-    if (linux_room(lm, page + 1, c + 1, NULL) != FL_OK)
+    if (linux_room(lm, page + 1, c + 1, NULL) != FL_OK) {
+        lm->failed_memory = true;
         return false;
+    }
     const struct folio *f = &lm->folio[c];
     if (lm->pte[page] & PTE_PRESENT ||
         (!(f->flags & FOLIO_RESIDENT) && f->slot == SWAP_NO_SLOT && !folio_is_file(lm, c)))
@@ -285,11 +291,10 @@ void linux_forget(struct linux_mm *lm, uint32_t c)
 
 int linux_event(struct linux_mm *lm, const struct fl_event *ev, struct fl_err *err)
 {
+    lm->process = vm_thread_process(lm->vm, ev->thread);
+    lm->mm = FL_NO_MM;
     if (ev->kind == FL_EV_FILE || ev->kind == FL_EV_FILE_IO || ev->kind == FL_EV_RESIDENT) {
-        uint32_t process = vm_thread_process(lm->vm, ev->thread);
-        bool killed = process != UINT32_MAX && lm->vm->processes[process].killed;
-        if (process != UINT32_MAX)
-            lm->process = process;
+        bool killed = lm->process != UINT32_MAX && lm->vm->processes[lm->process].killed;
         if (!killed || ev->kind != FL_EV_FILE_IO)
             page_cache_event(lm, ev);
     }
@@ -302,7 +307,8 @@ enum oom_page linux_page_state(const struct linux_mm *lm, uint32_t c)
     if (!knows(lm, c))
         return OOM_PAGE_NONE;
     const struct folio *f = &lm->folio[c];
-    if (f->flags & FOLIO_RESIDENT)
-        return f->mapped ? OOM_PAGE_RESIDENT : OOM_PAGE_SWAPPED;
-    return f->slot != SWAP_NO_SLOT ? OOM_PAGE_SWAPPED : OOM_PAGE_NONE;
+    if (f->mapped)
+        return OOM_PAGE_RESIDENT;
+    bool entries_on_swap = lm->vm->cs.kind[c] == CONTENTS_ANON && f->slot != SWAP_NO_SLOT;
+    return entries_on_swap ? OOM_PAGE_SWAPPED : OOM_PAGE_NONE;
 }

@@ -9,6 +9,7 @@
  * fault.c       page faults
  * swap.c        swap-out, swap cache, swap-in and its read-ahead
  * page_cache.c  file pages: faults, fault-around, read(2), write(2), read-ahead
+ * shmem.c       memory-backed files under system calls
  * memory.c      where pages are taken from and given back to
  * charge.c      the group's counter, its stock, and the way to an OOM kill
  * reclaim.c     one reclaim: priorities, the balance of the lists
@@ -73,6 +74,7 @@ enum {
     FOLIO_EXEC = 1u << 12,    /* mapped executable */
     FOLIO_LOCKED = 1u << 13,  /* mlock */
     FOLIO_ADOPTED = 1u << 14, /* a file's page whose residency at the start is known */
+    FOLIO_BUSY = 1u << 15,    /* locked, or held by the fault: reclaim leaves it alone */
 };
 
 struct folio {
@@ -141,6 +143,7 @@ struct linux_mm {
 
     /* the fault under way */
     uint32_t process;  /* index of whose it is */
+    uint32_t mm;       /* the address space it is in; FL_NO_MM: none */
     bool copy_pending; /* counted already: the entry was brought in only to be copied */
     bool failed_memory;
 
@@ -261,7 +264,8 @@ void workingset_evicted(struct linux_mm *lm, uint32_t c);
 bool workingset_refault(struct linux_mm *lm, uint32_t c);
 
 /* swap.c */
-bool swap_available(const struct linux_mm *lm);
+bool swap_exists(const struct linux_mm *lm);    /* total_swap_pages */
+bool swap_available(const struct linux_mm *lm); /* and some of it is free */
 bool swap_cache_enter(struct linux_mm *lm, uint32_t c);
 void swap_hold(struct linux_mm *lm, uint32_t c);
 void swap_cache_left(struct linux_mm *lm, uint32_t c);
@@ -270,6 +274,7 @@ int swap_cache_reclaim(void *arg, uint32_t slot);
 void swap_entry_gone(struct linux_mm *lm, uint32_t c);
 bool swap_write_begin(struct linux_mm *lm, uint32_t c);
 void swap_write_completed(struct linux_mm *lm);
+/* @page: NO_PAGE when it is not a fault, of shared memory only */
 bool swap_in(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause *cause);
 void swap_map(struct linux_mm *lm, uint32_t page, uint32_t c, bool write);
 
@@ -280,6 +285,13 @@ bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write
 bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major);
 void page_cache_dirty(struct linux_mm *lm, uint32_t c);
 void page_cache_write_back(struct linux_mm *lm);
+/* the page of @object at @offset, made known if need be; NO_CONTENTS: no memory */
+uint32_t page_at(struct linux_mm *lm, uint32_t object, uint64_t offset);
+
+/* shmem.c */
+void shmem_came_in(struct linux_mm *lm, uint32_t c);
+/* pages @first to @end, exclusive; of FL_IO_TRUNCATE, from @first on */
+void shmem_io(struct linux_mm *lm, uint32_t object, enum fl_io_op op, uint64_t first, uint64_t end);
 
 /* fault.c */
 bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause cause, bool write);

@@ -13,10 +13,13 @@
 
 #include "linux_mm.h"
 
-#define FAULT_AROUND_PAGES 16u /* fault_around_bytes 64 KiB */
-#define MMAP_MISS_MAX 1000u    /* MMAP_LOTSAMISS * 10 */
-#define MMAP_MISS_LOTS 100u    /* MMAP_LOTSAMISS */
-#define READ_AHEAD_DEFAULT 32u /* VM_READAHEAD_PAGES */
+#define FAULT_AROUND_PAGES 16u                                     /* fault_around_bytes 64 KiB */
+#define MMAP_MISS_MAX 1000u                                        /* MMAP_LOTSAMISS * 10 */
+#define MMAP_MISS_LOTS 100u                                        /* MMAP_LOTSAMISS */
+#define READ_AHEAD_DEFAULT 32u                                     /* VM_READAHEAD_PAGES */
+#define NO_TARGET (UINT64_MAX - 1)                                 /* nothing but read-ahead */
+#define TRANSFER_PAGES_MAX (UINT64_C(0x7ffff000) >> FL_PAGE_SHIFT) /* MAX_RW_COUNT */
+#define READ_AHEAD_MAX 0x10000u                                    /* ours: 256 MiB */
 
 struct extent {
     uint64_t first, end;
@@ -82,8 +85,7 @@ static void adopt(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_
         f->flags |= FOLIO_RESIDENT;
 }
 
-/* The page of @object at @offset, made known if need be; NO_CONTENTS: no memory. */
-static uint32_t page_at(struct linux_mm *lm, uint32_t object, uint64_t offset)
+uint32_t page_at(struct linux_mm *lm, uint32_t object, uint64_t offset)
 {
     uint32_t c = contents_object_page(&lm->vm->cs, object, offset);
     if (c == NO_CONTENTS)
@@ -108,15 +110,19 @@ static void insert(struct linux_mm *lm, uint32_t c, bool for_write)
 
 /* ---- reading ---------------------------------------------------------------------------- */
 
-/* Read [first, end), of which @target must come in, the others may. false: the process is gone. */
-static bool read_range(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end,
+/* Pages are locked until they have been read. */
+static void unlock_range(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end)
+{
+    for (uint64_t offset = first; offset < end; offset++) {
+        uint32_t c = contents_object_page(&lm->vm->cs, object, offset);
+        if (c != NO_CONTENTS && c < lm->folios_room)
+            lm->folio[c].flags &= (uint16_t)~FOLIO_BUSY;
+    }
+}
+
+static bool fill_range(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end,
                        uint64_t target, uint64_t mark)
 {
-    const struct cached_file *file = file_of(lm, object);
-    if (!file)
-        return false;
-    if (end > file->size)
-        end = file->size > target ? file->size : target + 1;
     for (uint64_t offset = first; offset < end; offset++) {
         uint32_t c = page_at(lm, object, offset);
         if (c == NO_CONTENTS)
@@ -126,10 +132,13 @@ static bool read_range(struct linux_mm *lm, uint32_t object, uint64_t first, uin
         if (offset == target ? !take_pages(lm, 1) : !take_pages_if_easy(lm, 1)) {
             if (offset == target)
                 return false;
-            offset = offset < target ? target - 1 : end; /* read-ahead gives up */
+            if (offset > target || target >= end)
+                return true; /* read-ahead gives up */
+            offset = target - 1;
             continue;
         }
         insert(lm, c, false);
+        lm->folio[c].flags |= FOLIO_BUSY;
         lm->file_pages_read++;
         if (offset == mark)
             lm->folio[c].flags |= FOLIO_READAHEAD;
@@ -139,21 +148,50 @@ static bool read_range(struct linux_mm *lm, uint32_t object, uint64_t first, uin
     return true;
 }
 
-/* do_sync_mmap_readahead */
-static bool read_for_fault(struct linux_mm *lm, uint32_t object, uint64_t offset)
+/* Read [first, end), of which @target must come in, the others may. false: the process is gone. */
+static bool read_range(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end,
+                       uint64_t target, uint64_t mark)
 {
-    struct cached_file *file = file_of(lm, object);
+    const struct cached_file *file = file_of(lm, object);
     if (!file)
         return false;
-    uint64_t first = offset, n = 1, ra = file->read_ahead;
+    if (end > file->size)
+        end = file->size;
+    if (target != NO_TARGET && end <= target)
+        end = target + 1;
+    bool alive = fill_range(lm, object, first, end, target, mark);
+    unlock_range(lm, object, first, end);
+    return alive;
+}
+
+static bool read_window(struct linux_mm *lm, uint32_t object, uint64_t target)
+{
+    const struct cached_file *file = file_of(lm, object);
+    uint64_t end = file->window.start + file->window.size;
+    return read_range(lm, object, file->window.start, end, target, end - file->window.async_size);
+}
+
+/* do_sync_mmap_readahead: around the page, or in executable mappings from it on */
+static bool read_for_fault(struct linux_mm *lm, const struct vma *vma, uint64_t offset)
+{
+    struct cached_file *file = file_of(lm, vma->object);
+    if (!file)
+        return false;
+    uint64_t ra = file->read_ahead, end = vma->pgoff + (vma->end - vma->start);
     if (file->mmap_miss < MMAP_MISS_MAX)
         file->mmap_miss++;
-    if (file->advice != FL_IO_RANDOM && ra && file->mmap_miss <= MMAP_MISS_LOTS) {
-        first = offset > ra / 2 ? offset - ra / 2 : 0;
-        n = ra;
+    if (file->advice == FL_IO_RANDOM || !ra || file->mmap_miss > MMAP_MISS_LOTS)
+        return read_range(lm, vma->object, offset, offset + 1, offset, UINT64_MAX);
+    if (vma->rights & FL_PROT_EXEC) {
+        file->window.start = offset;
+        file->window.size = end - offset < ra ? end - offset : ra;
+        file->window.async_size = 0;
+    } else {
+        file->window.start = offset > ra / 2 ? offset - ra / 2 : 0;
+        file->window.size = ra;
+        file->window.async_size = ra / 4;
     }
-    return read_range(lm, object, first, first + n, offset,
-                      n > 1 ? first + n - ra / 4 : UINT64_MAX);
+    return read_window(lm, vma->object, offset);
 }
 
 static uint64_t next_power_of_two(uint64_t n)
@@ -181,13 +219,6 @@ static uint64_t next_window(uint64_t size, uint64_t max)
     return size <= max / 2 ? size * 2 : max;
 }
 
-static bool read_window(struct linux_mm *lm, uint32_t object, uint64_t target)
-{
-    const struct cached_file *file = file_of(lm, object);
-    uint64_t end = file->window.start + file->window.size;
-    return read_range(lm, object, file->window.start, end, target, end - file->window.async_size);
-}
-
 /* page_cache_sync_ra: @offset is wanted by read(2) and not there */
 static bool read_missing(struct linux_mm *lm, uint32_t object, uint64_t offset, uint64_t request)
 {
@@ -206,9 +237,11 @@ static bool read_missing(struct linux_mm *lm, uint32_t object, uint64_t offset, 
     return read_window(lm, object, offset);
 }
 
-/* page_cache_async_ra: the mark has been met */
-static bool read_further(struct linux_mm *lm, uint32_t object, uint64_t offset)
+/* page_cache_async_ra: the mark of @c has been met */
+static bool read_further(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_t c)
 {
+    lm->folio[c].flags &= (uint16_t)~FOLIO_READAHEAD;
+    lm->readahead_hits++;
     struct cached_file *file = file_of(lm, object);
     uint64_t max = file->advice == FL_IO_SEQUENTIAL ? 2 * file->read_ahead : file->read_ahead;
     if (!max || file->advice == FL_IO_RANDOM)
@@ -221,7 +254,10 @@ static bool read_further(struct linux_mm *lm, uint32_t object, uint64_t offset)
         file->window.size = max;
     }
     file->window.async_size = file->window.size;
-    return file->window.start >= file->size || read_window(lm, object, UINT64_MAX - 1);
+    lm->folio[c].flags |= FOLIO_BUSY; /* held meanwhile */
+    bool alive = file->window.start >= file->size || read_window(lm, object, NO_TARGET);
+    lm->folio[c].flags &= (uint16_t)~FOLIO_BUSY;
+    return alive;
 }
 
 /* filemap_read */
@@ -234,11 +270,8 @@ static void do_read(struct linux_mm *lm, uint32_t object, uint64_t first, uint64
         if (!(lm->folio[c].flags & FOLIO_RESIDENT)) {
             if (!read_missing(lm, object, offset, end - offset))
                 return;
-        } else if (lm->folio[c].flags & FOLIO_READAHEAD) {
-            lm->folio[c].flags &= (uint16_t)~FOLIO_READAHEAD;
-            lm->readahead_hits++;
-            if (!read_further(lm, object, offset))
-                return;
+        } else if (lm->folio[c].flags & FOLIO_READAHEAD && !read_further(lm, object, offset, c)) {
+            return;
         }
         folio_mark_accessed(lm, c);
         file_of(lm, object)->window.next = offset + 1;
@@ -375,7 +408,9 @@ static void fault_around(struct linux_mm *lm, struct mm *mm, const struct vma *v
     for (uint64_t at = first; at < end; at++) {
         if (at != vpn)
             map_around(lm, mm, vma, at);
-        if (file && file->mmap_miss)
+        uint32_t c = contents_object_page(&lm->vm->cs, vma->object, vma->pgoff + at - vma->start);
+        if (file && file->mmap_miss && c != NO_CONTENTS && c < lm->folios_room &&
+            lm->folio[c].flags & FOLIO_RESIDENT && !(lm->folio[c].flags & FOLIO_WORKINGSET))
             file->mmap_miss--;
     }
 }
@@ -395,13 +430,10 @@ bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write
         lm->folio[c].flags |= FOLIO_EXEC;
     if (!(lm->folio[c].flags & FOLIO_RESIDENT)) {
         cause = FL_CAUSE_FILE_READ;
-        if (!read_for_fault(lm, vma->object, offset))
+        if (!read_for_fault(lm, vma, offset))
             return false;
-    } else if (lm->folio[c].flags & FOLIO_READAHEAD) {
-        lm->folio[c].flags &= (uint16_t)~FOLIO_READAHEAD;
-        lm->readahead_hits++;
-        if (!read_further(lm, vma->object, offset))
-            return false;
+    } else if (lm->folio[c].flags & FOLIO_READAHEAD && !read_further(lm, vma->object, offset, c)) {
+        return false;
     }
     if (write)
         page_cache_dirty(lm, c);
@@ -424,7 +456,7 @@ bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major)
     if (c == NO_CONTENTS)
         return false;
     *major = !(lm->folio[c].flags & FOLIO_RESIDENT);
-    return !*major || read_for_fault(lm, vma->object, offset);
+    return !*major || read_for_fault(lm, vma, offset);
 }
 
 /* ---- events ----------------------------------------------------------------------------- */
@@ -450,6 +482,14 @@ static void file_io(struct linux_mm *lm, struct cached_file *file, uint32_t obje
     if (ev->file_io.length != FL_IO_TO_END &&
         !__builtin_add_overflow(ev->file_io.offset, ev->file_io.length, &end))
         end = fl_pages_of(end);
+    if ((ev->file_io.op == FL_IO_READ || ev->file_io.op == FL_IO_WRITE) &&
+        end - first > TRANSFER_PAGES_MAX)
+        end = first + TRANSFER_PAGES_MAX; /* no call transfers more: a hostile trace */
+    if (lm->vm->cs.objects[object].kind == CONTENTS_MEMORY) {
+        shmem_io(lm, object, ev->file_io.op,
+                 ev->file_io.op == FL_IO_TRUNCATE ? fl_pages_of(ev->file_io.offset) : first, end);
+        return;
+    }
     switch (ev->file_io.op) {
     case FL_IO_READ:
         if (!(ev->file_io.flags & FL_IO_DIRECT))
@@ -467,11 +507,18 @@ static void file_io(struct linux_mm *lm, struct cached_file *file, uint32_t obje
         return;
     case FL_IO_SYNC: sync_file(lm, object, first, end); return;
     case FL_IO_DONTNEED: drop(lm, object, first, end, false); return;
-    case FL_IO_WILLNEED: read_range(lm, object, first, end, UINT64_MAX - 1, UINT64_MAX); return;
+    case FL_IO_WILLNEED: /* force_page_cache_ra */
+        if (end - first > file->read_ahead)
+            end = first + file->read_ahead;
+        read_range(lm, object, first, end, NO_TARGET, UINT64_MAX);
+        return;
     case FL_IO_NORMAL:
     case FL_IO_RANDOM:
     case FL_IO_SEQUENTIAL: file->advice = ev->file_io.op; return;
-    case FL_IO_UNLINK: drop(lm, object, 0, UINT64_MAX, true); return;
+    case FL_IO_UNLINK: /* mappings keep the file */
+        if (!lm->vm->cs.objects[object].mappings)
+            drop(lm, object, 0, UINT64_MAX, true);
+        return;
     default: return;
     }
 }
@@ -497,7 +544,9 @@ void page_cache_event(struct linux_mm *lm, const struct fl_event *ev)
         if (!__builtin_add_overflow(ev->resident.offset, ev->resident.length, &end))
             end = fl_pages_of(end);
         if (ev->resident.read_ahead_pages)
-            file->read_ahead = ev->resident.read_ahead_pages;
+            file->read_ahead = ev->resident.read_ahead_pages < READ_AHEAD_MAX
+                                   ? ev->resident.read_ahead_pages
+                                   : READ_AHEAD_MAX;
         note_resident(lm, file, first, end);
     }
 }

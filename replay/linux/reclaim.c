@@ -113,7 +113,6 @@ static bool rebalance(uint64_t nr[LRU_LISTS], const uint64_t target[LRU_LISTS])
 static void shrink_lruvec(struct linux_mm *lm, struct scan_control *sc)
 {
     uint64_t nr[LRU_LISTS], target[LRU_LISTS], reclaimed = 0;
-    bool adjusted = false;
 
     scan_counts(lm, sc, nr);
     for (int list = 0; list < LRU_LISTS; list++)
@@ -125,15 +124,12 @@ static void shrink_lruvec(struct linux_mm *lm, struct scan_control *sc)
             if (n)
                 reclaimed += shrink_list(lm, sc, (enum lru_list)list, n);
         }
-        if (reclaimed < sc->want || adjusted)
-            continue;
-        if (!rebalance(nr, target))
+        if (reclaimed >= sc->want && !rebalance(nr, target))
             break;
-        adjusted = true;
     }
     swap_write_completed(lm);
     sc->reclaimed += reclaimed;
-    if (swap_available(lm) && inactive_is_low(lm, false))
+    if (swap_exists(lm) && inactive_is_low(lm, false))
         shrink_active(lm, sc, LRU_ACTIVE_ANON, BATCH);
 }
 

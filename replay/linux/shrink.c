@@ -81,6 +81,8 @@ enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
 {
     struct folio *f = &lm->folio[c];
 
+    if (f->flags & FOLIO_BUSY)
+        return KEEP;
     if (f->flags & FOLIO_WRITEBACK) {
         if (!(f->flags & FOLIO_RECLAIM)) {
             f->flags |= FOLIO_RECLAIM;

@@ -3,15 +3,21 @@
 #include "grow.h"
 #include "linux_mm.h"
 
+/* (The area itself has one slot at least.) */
+bool swap_exists(const struct linux_mm *lm)
+{
+    return lm->opts.swap_pages > 0;
+}
+
 bool swap_available(const struct linux_mm *lm)
 {
-    return lm->swap.used < swap_area_usable(&lm->swap);
+    return swap_exists(lm) && lm->swap.used < swap_area_usable(&lm->swap);
 }
 
 /* folio_alloc_swap */
 bool swap_cache_enter(struct linux_mm *lm, uint32_t c)
 {
-    uint32_t slot = swap_slot_alloc(&lm->swap, c);
+    uint32_t slot = swap_exists(lm) ? swap_slot_alloc(&lm->swap, c) : SWAP_NO_SLOT;
     if (lm->swap.reclaim_due)
         swap_area_reclaim_full(&lm->swap);
     if (slot == SWAP_NO_SLOT) {
@@ -136,7 +142,9 @@ static bool read_around(struct linux_mm *lm, uint32_t owner, uint32_t target)
         return true;
     }
     arrive(lm, owner, true);
-    if (owner != target) {
+    if (owner == target) {
+        lm->folio[owner].flags |= FOLIO_BUSY; /* until it is mapped */
+    } else {
         lm->folio[owner].flags |= FOLIO_READAHEAD;
         lm->readahead_pages++;
         linux_tick(lm, FL_COST_SWAP_READAHEAD, 1);
@@ -186,19 +194,25 @@ static bool read_pages(struct linux_mm *lm, uint32_t page, uint32_t c)
     return true;
 }
 
+/* Which kind of read-ahead (swapin_readahead, shmem_swapin_cluster). */
+static bool by_slot(const struct linux_mm *lm, uint32_t c)
+{
+    return lm->opts.swap_kind == SWAP_ROTATIONAL || lm->vm->cs.kind[c] == CONTENTS_MEMORY;
+}
+
 static void swap_cache_hit(struct linux_mm *lm, uint32_t page, uint32_t c)
 {
     struct folio *f = &lm->folio[c];
     bool marked = f->flags & FOLIO_READAHEAD;
     struct vma *vma = NULL;
-    if (lm->opts.swap_kind != SWAP_ROTATIONAL) {
+    if (!by_slot(lm, c)) {
         struct fl_page at = fl_reader_page(lm->vm->reader, page);
         vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
     }
     f->flags &= (uint16_t)~FOLIO_READAHEAD;
     lm->readahead_hits += marked;
     swap_ra_found(&lm->swap_ra, vma ? &vma->swap_ra : NULL,
-                  fl_reader_page(lm->vm->reader, page).vpn, marked);
+                  vma ? fl_reader_page(lm->vm->reader, page).vpn : 0, marked);
 }
 
 /* do_swap_page up to the mapping; @cause: what the fault turned out to be. */
@@ -218,16 +232,17 @@ bool swap_in(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause *caus
         arrive(lm, c, false);
         return true;
     }
-    while (!(lm->folio[c].flags & FOLIO_RESIDENT))
-        if (!(lm->opts.swap_kind == SWAP_ROTATIONAL ? read_slots(lm, c) : read_pages(lm, page, c)))
-            return false;
-    return true;
+    bool alive = by_slot(lm, c) ? read_slots(lm, c) : read_pages(lm, page, c);
+    lm->folio[c].flags &= (uint16_t)~FOLIO_BUSY;
+    return alive && lm->folio[c].flags & FOLIO_RESIDENT;
 }
 
 /* do_swap_page, from the mapping on. */
 void swap_map(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
 {
     struct folio *f = &lm->folio[c];
+    if (write && f->flags & FOLIO_SWAP_CACHE && f->list == LRU_BATCHED)
+        lru_add_drain(lm);
     swap_entry_gone(lm, c);
     if (f->flags & FOLIO_SWAP_CACHE &&
         (swap_area_full(&lm->swap) || (f->flags & FOLIO_LOCKED) || (write && !f->mapped)))

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What must hold between two references, whatever came before. */
+#include <stdlib.h>
+
+#include "linux_mm.h"
+
+/* Counted from the other side: what the page tables and the lists say of each folio. */
+struct tally {
+    uint32_t present, absent;
+    bool listed;
+};
+
+struct census {
+    const struct linux_mm *lm;
+    struct tally *of; /* by contents */
+    uint32_t n;
+};
+
+static bool count_entry(void *arg, uint64_t vpn, struct leaf *leaf)
+{
+    struct census *census = arg;
+    const struct linux_mm *lm = census->lm;
+    bool inherited = leaf->id & LEAF_INHERITED;
+    uint32_t c = inherited ? leaf->id & ~LEAF_INHERITED : lm->vm->contents[leaf->id - 1];
+    (void)vpn;
+    if (c >= census->n)
+        return inherited; /* never referred to: it has no folio yet */
+    uint32_t bits = inherited ? leaf->hw & 0xff : lm->pte[leaf->id - 1];
+    bool gone = inherited && leaf->hw >> PTE_BITS != lm->folio[c].unmappings;
+    if (bits & PTE_ZERO_PAGE)
+        return true;
+    if (bits & PTE_PRESENT && !gone)
+        census->of[c].present++;
+    else
+        census->of[c].absent++;
+    return true;
+}
+
+/* Sizes, and the links of both directions. */
+static bool check_list(struct census *census, int list)
+{
+    const struct linux_mm *lm = census->lm;
+    const struct lru *lru = &lm->lru[list];
+    uint32_t newer = NO_CONTENTS, n = 0;
+    for (uint32_t c = lru->newest; c != NO_CONTENTS; newer = c, c = lm->folio[c].older, n++) {
+        if (c >= census->n || n == lru->n || census->of[c].listed || lm->folio[c].list != list ||
+            lm->folio[c].newer != newer)
+            return false;
+        census->of[c].listed = true;
+    }
+    return n == lru->n && newer == lru->oldest && lm->stat.size[list] == n;
+}
+
+static bool check_batch(struct census *census)
+{
+    const struct linux_mm *lm = census->lm;
+    for (uint32_t i = 0; i < lm->n_batch; i++) {
+        uint32_t c = lm->batch[i];
+        if (c >= census->n || census->of[c].listed || lm->folio[c].list != LRU_BATCHED)
+            return false;
+        census->of[c].listed = true;
+    }
+    return lm->n_batch < LRU_BATCH;
+}
+
+/* The slot of @c, and who says to hold it. */
+static bool check_slot(const struct linux_mm *lm, uint32_t c, const struct tally *t)
+{
+    const struct folio *f = &lm->folio[c];
+    bool cached = f->flags & FOLIO_SWAP_CACHE, anonymous = lm->vm->cs.kind[c] == CONTENTS_ANON;
+    if (f->slot == SWAP_NO_SLOT)
+        return !cached && !(anonymous && f->flags & FOLIO_RESIDENT && t->absent);
+    uint32_t maps = swap_slot_maps(&lm->swap, f->slot);
+    return swap_slot_in_use(&lm->swap, f->slot) && swap_slot_owner(&lm->swap, f->slot) == c &&
+           swap_slot_cached(&lm->swap, f->slot) == cached &&
+           cached == ((f->flags & FOLIO_RESIDENT) != 0) &&
+           (anonymous ? maps == t->absent : maps <= 1);
+}
+
+static bool check_folio(const struct linux_mm *lm, uint32_t c, const struct tally *t)
+{
+    const struct folio *f = &lm->folio[c];
+    bool resident = f->flags & FOLIO_RESIDENT, charged = f->flags & FOLIO_CHARGED;
+    if (c >= lm->vm->cs.n) /* no such contents yet */
+        return f->list == LRU_NONE && !f->flags && f->slot == SWAP_NO_SLOT;
+    if (f->flags & (FOLIO_BUSY | FOLIO_WRITEBACK) || (charged && !resident))
+        return false;
+    if (t->listed != (f->list < LRU_LISTS_MAX || f->list == LRU_BATCHED) ||
+        charged != (f->list != LRU_NONE))
+        return false;
+    return f->mapped == t->present && (resident || !f->mapped) && check_slot(lm, c, t);
+}
+
+static bool check_sums(const struct linux_mm *lm)
+{
+    uint64_t charged = 0, slots = 0;
+    for (uint32_t c = 0; c < lm->folios_room; c++) {
+        charged += (lm->folio[c].flags & FOLIO_CHARGED) != 0;
+        slots += lm->folio[c].slot != SWAP_NO_SLOT;
+    }
+    return charged == lm->resident && slots == lm->swap.used && !lm->n_writing &&
+           lm->usage == lm->stock + charged + lm->kernel_pages &&
+           lm->usage <= lm->opts.limit_pages && lm->kernel_pages >= lm->page_tables;
+}
+
+bool linux_check(const struct linux_mm *lm)
+{
+    struct census census = { .lm = lm, .n = lm->folios_room };
+    census.of = calloc(census.n + UINT64_C(1), sizeof *census.of);
+    bool ok = census.of && swap_area_check(&lm->swap) && check_sums(lm) && check_batch(&census);
+    for (int list = 0; ok && list < LRU_LISTS_MAX; list++)
+        ok = check_list(&census, list);
+    for (uint32_t i = 0; ok && i < lm->vm->n_mms; i++)
+        ok = !lm->vm->mms[i].users ||
+             pgtable_walk(&lm->vm->mms[i].tables, 0, pgtable_span_pages(lm->vm->levels),
+                          count_entry, &census);
+    for (uint32_t c = 0; ok && c < census.n; c++)
+        ok = check_folio(lm, c, &census.of[c]);
+    free(census.of);
+    return ok;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What must hold in the Linux model at any time, whatever processes do: linux_check(). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <faultline/units.h>
+
+#include "linux_drive.h"
+
+#define NEVER UINT64_MAX
+
+static const enum swap_kind kinds[] = { SWAP_SYNCHRONOUS, SWAP_SSD, SWAP_ROTATIONAL };
+
+/* Files that lie on the disk in part, read and written by system calls between the other items. */
+static void add_file_io(struct item_list *list, uint64_t seed)
+{
+    struct item_list with = { 0 };
+    uint64_t rng = seed;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct fl_event *ev = &list->at[i].event;
+        if (list->at[i].is_run)
+            item_list_run(&with, &list->at[i]);
+        else
+            item_list_event(&with, ev);
+        if (!list->at[i].is_run && ev->kind == FL_EV_FILE) {
+            struct fl_event resident = { .kind = FL_EV_RESIDENT, .thread = FL_NO_THREAD };
+            resident.resident.file = ev->file.file;
+            resident.resident.read_ahead_pages = (uint32_t)random_below(&rng, 20);
+            resident.resident.offset = random_below(&rng, 8) << 12;
+            resident.resident.length = random_below(&rng, 20) << 12;
+            item_list_event(&with, &resident);
+        } else if (i > 10 && random_below(&rng, 6) == 0) {
+            struct fl_event io = { .kind = FL_EV_FILE_IO, .thread = 0 };
+            io.file_io.file = (uint32_t)random_below(&rng, 7);
+            io.file_io.op = (uint32_t)(1 + random_below(&rng, 10));
+            io.file_io.flags = random_below(&rng, 4) ? 0 : FL_IO_DURABLE;
+            io.file_io.offset = random_below(&rng, 60) << 11;
+            io.file_io.length = random_below(&rng, 9) ? random_below(&rng, 90000) : FL_IO_TO_END;
+            if (io.file_io.op <= FL_IO_WRITE && io.file_io.length == FL_IO_TO_END)
+                io.file_io.length = 4096;
+            item_list_event(&with, &io);
+        }
+    }
+    item_list_free(list);
+    *list = with;
+}
+
+static void invariants_hold(uint64_t seed, bool pages, const struct linux_opts *opts,
+                            uint64_t *kills)
+{
+    struct item_list list;
+    struct linux_drive d;
+    if (pages)
+        random_pages(seed, (enum random_pattern)(seed % RANDOM_PATTERNS), 2500, 160, &list);
+    else
+        random_processes(seed, 700, &list);
+    if (!pages && seed % 2)
+        add_file_io(&list, seed);
+    linux_drive_open(&d, &list, opts);
+    d.check_every = 1 + seed % 7;
+    linux_drive_run(&d);
+    if (d.broken || (!d.stuck && !linux_check(&d.lm)))
+        fail_msg("seed %llu, limit %llu, swap %llu of kind %d: broken after %llu references",
+                 (unsigned long long)seed, (unsigned long long)opts->limit_pages,
+                 (unsigned long long)opts->swap_pages, (int)opts->swap_kind,
+                 (unsigned long long)d.references);
+    *kills += d.lm.kills;
+    linux_drive_close(&d);
+}
+
+/* Limits from too small for one process's page tables to nearly enough for all. */
+static void invariants_hold_among_processes(void **state)
+{
+    uint64_t kills = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 120; seed++) {
+        static const uint64_t swap[] = { 0, 1, 9, 40, NEVER };
+        struct linux_opts opts = linux_drive_opts(6 + seed * 7 % 90, swap[seed % FL_COUNT(swap)],
+                                                  kinds[seed / 5 % FL_COUNT(kinds)],
+                                                  seed % 4 * 2000000);
+        invariants_hold(seed, false, &opts, &kills);
+    }
+    assert_true(kills > 0);
+}
+
+/* One process that swaps all the time; statistics flushed every so often. */
+static void invariants_hold_under_swapping(void **state)
+{
+    uint64_t kills = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 48; seed++) {
+        struct linux_opts opts = linux_drive_opts(
+            50 + seed * 5 % 80, 1000, kinds[seed % FL_COUNT(kinds)], seed % 4 * 2000000);
+        invariants_hold(seed, true, &opts, &kills);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(invariants_hold_among_processes),
+        cmocka_unit_test(invariants_hold_under_swapping),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
