@@ -72,7 +72,6 @@ static bool anonymous(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_ca
         give_pages(lm, 1);
         return false;
     }
-    lm->folio[c].flags &= (uint16_t)~FOLIO_ZERO_PAGE;
     folio_resident(lm, c);
     lru_add_new(lm, c, LRU_INACTIVE_ANON);
     map_page(lm, page, c, PTE_WRITE | PTE_DIRTY);
@@ -165,7 +164,6 @@ bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause ca
         return shared_memory(lm, page, c, write);
     if (write)
         return anonymous(lm, page, c, cause == FL_CAUSE_NONE ? FL_CAUSE_ANON_WRITE : cause);
-    lm->folio[c].flags |= FOLIO_ZERO_PAGE;
     map_page(lm, page, c, PTE_ZERO_PAGE);
     count_fault(lm, FL_CAUSE_ANON_ZERO);
     return true;

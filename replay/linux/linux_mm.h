@@ -61,7 +61,7 @@ enum lru_list {
 enum {
     FOLIO_RESIDENT = 1u << 0,   /* has a frame */
     FOLIO_CHARGED = 1u << 1,    /* and our group pays for it; otherwise it cannot be reclaimed */
-    FOLIO_ZERO_PAGE = 1u << 2,  /* read but never written: mapped to the zero page */
+    FOLIO_BUSY = 1u << 2,       /* locked, or held by the fault: reclaim leaves it alone */
     FOLIO_REFERENCED = 1u << 3, /* PG_referenced */
     FOLIO_WORKINGSET = 1u << 4, /* PG_workingset */
     FOLIO_DIRTY = 1u << 5,
@@ -74,7 +74,6 @@ enum {
     FOLIO_EXEC = 1u << 12,    /* mapped executable */
     FOLIO_LOCKED = 1u << 13,  /* mlock */
     FOLIO_ADOPTED = 1u << 14, /* a file's page whose residency at the start is known */
-    FOLIO_BUSY = 1u << 15,    /* locked, or held by the fault: reclaim leaves it alone */
 };
 
 struct folio {
