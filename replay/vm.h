@@ -30,6 +30,11 @@ enum {
     VMA_SHARED = 1,
     VMA_SPECIAL = 2,  /* vdso: not memory */
     VMA_HAD_ANON = 4, /* holds or held an anonymous page: fork copies it */
+    VMA_RANDOM = 8,   /* MADV_RANDOM, MADV_SEQUENTIAL: until MADV_NORMAL */
+    VMA_SEQUENTIAL = 16,
+    VMA_NO_RECENCY = VMA_RANDOM | VMA_SEQUENTIAL, /* accessing it says nothing (vma_has_recency) */
+    VMA_HUGE = 32,                                /* MADV_HUGEPAGE, MADV_NOHUGEPAGE */
+    VMA_NO_HUGE = 64,
 };
 
 struct vma {
@@ -49,7 +54,7 @@ struct mm {
 };
 
 struct process {
-    uint32_t pid, mm;
+    uint32_t pid, mm, threads;
     int32_t oom_score_adj;
     bool exited, killed;
     char comm[16];
@@ -114,6 +119,8 @@ struct vm {
 
     uint64_t n_tables, tables_peak, flat_bytes_avoided;
     uint32_t n_spaces;
+    uint32_t n_alive; /* processes */
+    uint32_t n_tasks; /* their threads */
     uint64_t segv;
 };
 

@@ -8,7 +8,16 @@
 #include "grow.h"
 #include "vm.h"
 
-enum { ADVICE_DONTNEED = 4, ADVICE_REMOVE = 9 }; /* madvise(2) */
+/* madvise(2) */
+enum {
+    ADVICE_NORMAL = 0,
+    ADVICE_RANDOM = 1,
+    ADVICE_SEQUENTIAL = 2,
+    ADVICE_DONTNEED = 4,
+    ADVICE_REMOVE = 9,
+    ADVICE_HUGEPAGE = 14,
+    ADVICE_NOHUGEPAGE = 15,
+};
 
 /* Index of the first mapping that ends after @vpn. */
 static uint32_t vma_at_or_after(const struct mm *mm, uint64_t vpn)
@@ -230,6 +239,32 @@ static bool protect_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t 
     return true;
 }
 
+/* Advice that stays with the mappings in the range. */
+static bool advise_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to, uint8_t set,
+                         uint8_t clear)
+{
+    if (!vma_cut(vm, mm, from) || !vma_cut(vm, mm, to))
+        return false;
+    for (uint32_t i = vma_at_or_after(mm, from); i < mm->n_vmas && mm->vmas[i].start < to; i++)
+        mm->vmas[i].flags = (uint8_t)((mm->vmas[i].flags & ~clear) | set);
+    return true;
+}
+
+static bool advise(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to, uint32_t advice)
+{
+    const uint8_t order = VMA_RANDOM | VMA_SEQUENTIAL, huge = VMA_HUGE | VMA_NO_HUGE;
+    switch (advice) {
+    case ADVICE_NORMAL: return advise_range(vm, mm, from, to, 0, order);
+    case ADVICE_RANDOM: return advise_range(vm, mm, from, to, VMA_RANDOM, order);
+    case ADVICE_SEQUENTIAL: return advise_range(vm, mm, from, to, VMA_SEQUENTIAL, order);
+    case ADVICE_HUGEPAGE: return advise_range(vm, mm, from, to, VMA_HUGE, huge);
+    case ADVICE_NOHUGEPAGE: return advise_range(vm, mm, from, to, VMA_NO_HUGE, huge);
+    case ADVICE_DONTNEED:
+    case ADVICE_REMOVE: return pgtable_walk(&mm->tables, from, to, drop_page, vm);
+    default: return true;
+    }
+}
+
 /* ---- remap ------------------------------------------------------------------------ */
 
 struct move {
@@ -400,9 +435,8 @@ int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
         return rc;
     default:
         rc = page_range(vm, ev->advise.start, ev->advise.length, &from, &to, err);
-        if (rc == FL_OK &&
-            (ev->advise.advice == ADVICE_DONTNEED || ev->advise.advice == ADVICE_REMOVE))
-            pgtable_walk(&mm->tables, from, to, drop_page, vm);
+        if (rc == FL_OK && from < to && !advise(vm, mm, from, to, ev->advise.advice))
+            rc = fl_nomem(err, "mappings");
         return rc;
     }
 }

@@ -101,8 +101,10 @@ static int process_begin(struct vm *vm, const struct fl_event *ev, struct fl_err
             return fl_nomem(err, "processes");
         vm->processes_room = room;
     }
-    if (rc == FL_OK)
+    if (rc == FL_OK) {
         vm->processes[vm->n_processes++] = p;
+        vm->n_alive += !stillborn;
+    }
     return rc;
 }
 
@@ -124,6 +126,10 @@ static int thread_begin(struct vm *vm, const struct fl_event *ev, struct fl_err 
         vm->n_threads++;
     }
     vm->process_of[index] = process;
+    if (!vm->processes[process].exited && !vm->processes[process].killed) {
+        vm->processes[process].threads++;
+        vm->n_tasks++;
+    }
     return FL_OK;
 }
 
@@ -147,22 +153,42 @@ static int process_exec(struct vm *vm, const struct fl_event *ev, struct fl_err 
     return FL_OK;
 }
 
+static void process_gone(struct vm *vm, struct process *p)
+{
+    vm->n_alive--;
+    vm->n_tasks -= p->threads;
+    p->threads = 0;
+}
+
+static void thread_exit(struct vm *vm, uint32_t thread)
+{
+    uint32_t i = vm_thread_process(vm, thread);
+    if (i == UINT32_MAX || !vm->processes[i].threads)
+        return;
+    vm->processes[i].threads--;
+    vm->n_tasks--;
+}
+
 static void process_exit(struct vm *vm, uint32_t pid)
 {
     uint32_t i = find_pid(vm, pid);
     if (i == UINT32_MAX || vm->processes[i].exited)
         return;
     vm->processes[i].exited = true;
-    if (!vm->processes[i].killed)
-        space_leave(vm, vm->processes[i].mm);
+    if (vm->processes[i].killed)
+        return;
+    process_gone(vm, &vm->processes[i]);
+    space_leave(vm, vm->processes[i].mm);
 }
 
 void vm_kill(struct vm *vm, uint32_t index)
 {
     uint32_t mm = vm->processes[index].mm;
     for (uint32_t i = 0; i < vm->n_processes; i++)
-        if (vm->processes[i].mm == mm && !vm->processes[i].exited && !vm->processes[i].killed)
+        if (vm->processes[i].mm == mm && !vm->processes[i].exited && !vm->processes[i].killed) {
             vm->processes[i].killed = true;
+            process_gone(vm, &vm->processes[i]);
+        }
     vm->mms[mm].users = 0;
     space_end(vm, mm);
 }
@@ -183,6 +209,7 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     case FL_EV_PROCESS: return process_begin(vm, ev, err);
     case FL_EV_THREAD: return thread_begin(vm, ev, err);
     case FL_EV_EXEC: return process_exec(vm, ev, err);
+    case FL_EV_THREAD_EXIT: thread_exit(vm, ev->thread); return FL_OK;
     case FL_EV_EXIT: process_exit(vm, ev->exit.pid); return FL_OK;
     case FL_EV_COMM:
         i = find_pid(vm, ev->comm.pid);
@@ -201,7 +228,6 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     case FL_EV_REMAP:
     case FL_EV_ADVISE: return mm_event(vm, ev, err);
     case FL_EV_SIGNAL: note_signal(vm, ev); return FL_OK;
-    case FL_EV_THREAD_EXIT:
     case FL_EV_FAULT:
     case FL_EV_LOST:
     case FL_EV_FILE_IO:

@@ -99,8 +99,7 @@ static bool check_sums(const struct linux_mm *lm)
         slots += lm->folio[c].slot != SWAP_NO_SLOT;
     }
     return charged == lm->resident && slots == lm->swap.used && !lm->n_writing &&
-           lm->usage == lm->stock + charged + lm->kernel_pages &&
-           lm->usage <= lm->opts.limit_pages;
+           lm->usage == lm->stock + charged + lm->kernel_pages && lm->usage <= lm->opts.limit_pages;
 }
 
 bool linux_check(const struct linux_mm *lm)

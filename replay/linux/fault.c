@@ -19,6 +19,7 @@ static const enum fl_cost cost_of[FL_CAUSE_COUNT] = {
 void folio_resident(struct linux_mm *lm, uint32_t c)
 {
     lm->folio[c].flags |= FOLIO_RESIDENT | FOLIO_CHARGED;
+    give_to_folio(lm, c);
     if (++lm->resident > lm->resident_peak)
         lm->resident_peak = lm->resident;
 }
@@ -32,10 +33,12 @@ void folio_free(struct linux_mm *lm, uint32_t c)
     if (!(f->flags & FOLIO_RESIDENT))
         return;
     if (f->flags & FOLIO_CHARGED) {
-        give_pages(lm, 1);
+        give_folio(lm, c);
         lm->resident--;
+        if (folio_is_file(lm, c))
+            kernel_memory_of_file_page_gone(lm, c);
     }
-    f->flags &= FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET | FOLIO_EXEC | FOLIO_LOCKED;
+    f->flags &= FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET | FOLIO_EXEC | FOLIO_LOCKED | FOLIO_ADOPTED;
 }
 
 void map_page(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t bits)
@@ -126,27 +129,6 @@ static bool write_protected(struct linux_mm *lm, uint32_t page, uint32_t c)
     return true;
 }
 
-/* The tables that the virtual memory stage has made or freed since last time. */
-bool charge_page_tables(struct linux_mm *lm)
-{
-    uint64_t n = lm->vm->n_tables;
-    while (lm->page_tables < n) {
-        lm->page_tables++;
-        lm->kernel_pages++;
-        if (!take_pages(lm, 1)) {
-            lm->page_tables--;
-            lm->kernel_pages--;
-            return false;
-        }
-    }
-    if (lm->page_tables > n) {
-        give_pages(lm, lm->page_tables - n);
-        lm->kernel_pages -= lm->page_tables - n;
-        lm->page_tables = n;
-    }
-    return true;
-}
-
 bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause cause, bool write)
 {
     const struct folio *f = &lm->folio[c];
@@ -154,7 +136,7 @@ bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause ca
     vmstat_flush_if_due(lm);
     if (lm->pte[page] & PTE_PRESENT)
         return write_protected(lm, page, c);
-    if (!charge_page_tables(lm))
+    if (!kernel_memory_charge(lm))
         return false;
     if (folio_is_file(lm, c))
         return page_cache_fault(lm, page, c, write);

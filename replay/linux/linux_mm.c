@@ -4,14 +4,16 @@
 #include <string.h>
 
 #include "grow.h"
-#include "linux_mm.h"
+#include "mglru.h"
 
 #define UNMAPPINGS_MAX 0xffffffu /* what a leaf has room for */
 
 int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm,
                struct fl_err *err)
 {
-    uint64_t slots = opts->swap_pages < UINT32_MAX / 2 ? opts->swap_pages + 1 : UINT32_MAX / 2;
+    /* a group's limit of cgroup v2 says nothing of the device */
+    bool sized = opts->swap_pages < UINT32_MAX / 2 && (opts->machine || !opts->group_v2);
+    uint64_t slots = sized ? opts->swap_pages + 1 : UINT32_MAX / 2;
     struct swap_area_config config = { .n_slots = (uint32_t)(slots < 2 ? 2 : slots),
                                        .kind = opts->swap_kind,
                                        .is_file = opts->swap_kind != SWAP_SYNCHRONOUS,
@@ -21,6 +23,11 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
     for (int list = 0; list < LRU_LISTS_MAX; list++)
         lm->lru[list] = (struct lru){ NO_CONTENTS, NO_CONTENTS, 0 };
     lm->swap_ra = swap_ra_start(opts->page_cluster);
+    int rc = opts->machine ? zones_init(&lm->zones, &opts->zones, err) : FL_OK;
+    if (rc != FL_OK)
+        return rc;
+    if (opts->mglru && mglru_init(lm, err) != FL_OK)
+        return FL_ENOMEM;
     return swap_area_init(&lm->swap, &config, err);
 }
 
@@ -28,8 +35,10 @@ void linux_fini(struct linux_mm *lm)
 {
     free(lm->pte);
     free(lm->folio);
+    free(lm->zone_of);
     free(lm->writing);
     page_cache_fini(lm);
+    mglru_fini(lm);
     swap_area_fini(&lm->swap);
     *lm = (struct linux_mm){ 0 };
 }
@@ -49,6 +58,10 @@ int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struc
             return fl_nomem(err, "folios");
         for (uint32_t c = lm->folios_room; c < room; c++)
             lm->folio[c] = (struct folio){ .list = LRU_NONE, .slot = SWAP_NO_SLOT };
+        if (lm->mglru && mglru_room(lm, room, err) != FL_OK)
+            return FL_ENOMEM;
+        if (lm->opts.machine && !grow(&lm->zone_of, room))
+            return fl_nomem(err, "folios");
         lm->folios_room = room;
     }
     return FL_OK;
@@ -74,8 +87,18 @@ static bool knows(const struct linux_mm *lm, uint32_t c)
     return c < lm->folios_room;
 }
 
+/* vma_has_recency; only files are looked up, as the advice is for them */
+static bool has_recency(const struct linux_mm *lm, uint32_t page, uint32_t c)
+{
+    if (!folio_is_file(lm, c))
+        return true;
+    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    const struct vma *vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
+    return !vma || !(vma->flags & VMA_NO_RECENCY);
+}
+
 /* zap_present_folio_ptes, zap_nonpresent_ptes */
-static void entry_cleared(struct linux_mm *lm, uint32_t c, uint8_t bits)
+static void entry_cleared(struct linux_mm *lm, uint32_t c, uint8_t bits, bool recency)
 {
     struct folio *f = &lm->folio[c];
     if (!(bits & PTE_PRESENT)) {
@@ -88,7 +111,7 @@ static void entry_cleared(struct linux_mm *lm, uint32_t c, uint8_t bits)
     f->mapped--;
     if (bits & PTE_DIRTY)
         folio_is_file(lm, c) ? page_cache_dirty(lm, c) : (void)(f->flags |= FOLIO_DIRTY);
-    if (bits & PTE_YOUNG && folio_is_file(lm, c))
+    if (bits & PTE_YOUNG && folio_is_file(lm, c) && recency)
         folio_mark_accessed(lm, c);
 }
 
@@ -99,7 +122,7 @@ static void zap(void *arg, uint32_t page, uint32_t c)
         return;
     uint8_t bits = lm->pte[page];
     lm->pte[page] = 0;
-    entry_cleared(lm, c, bits);
+    entry_cleared(lm, c, bits, has_recency(lm, page, c));
 }
 
 static void zap_leaf(void *arg, uint32_t hw, uint32_t c)
@@ -110,7 +133,7 @@ static void zap_leaf(void *arg, uint32_t hw, uint32_t c)
     uint8_t bits = hw_bits(lm, c, hw);
     if (bits & PTE_YOUNG && lm->folio[c].inherited_young)
         lm->folio[c].inherited_young--;
-    entry_cleared(lm, c, bits);
+    entry_cleared(lm, c, bits, true);
 }
 
 static void note_inherited_young(struct folio *f)
@@ -198,7 +221,10 @@ static bool before_copy(void *arg, uint32_t page, uint32_t c)
     if (lm->pte[page] & PTE_PRESENT ||
         (!(f->flags & FOLIO_RESIDENT) && f->slot == SWAP_NO_SLOT && !folio_is_file(lm, c)))
         return true;
-    if (!page_fault(lm, page, c, FL_CAUSE_NONE, false))
+    lm->in_fault = true;
+    bool alive = page_fault(lm, page, c, FL_CAUSE_NONE, false);
+    lm->in_fault = false;
+    if (!alive)
         return false;
     lm->copy_pending = true;
     return true;
@@ -250,9 +276,11 @@ uint32_t folio_referenced(struct linux_mm *lm, uint32_t c)
     f->inherited_young = 0;
     for (uint32_t page = lm->vm->cs.first_page[c]; page != NO_PAGE;
          page = lm->vm->next_mapper[page])
-        if (lm->pte[page] & PTE_YOUNG) {
+        if (lm->pte[page] & PTE_YOUNG && has_recency(lm, page, c)) {
             lm->pte[page] &= (uint8_t)~PTE_YOUNG;
             n++;
+            if (lm->mglru)
+                mglru_look_around(lm, page);
         }
     return n;
 }
@@ -264,13 +292,16 @@ int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
     bool write = info & REF_WRITE;
     uint8_t *pte = &lm->pte[page];
 
+    if (lm->mglru)
+        mglru_ran(lm, page);
     if (*pte & PTE_PRESENT && (!write || *pte & PTE_WRITE)) {
         *pte |= write ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG;
         return FL_OK;
     }
     lm->copy_pending &= ref_cause(info) == FL_CAUSE_COW;
+    lm->in_fault = true;
     page_fault(lm, page, c, ref_cause(info), write);
-    lm->copy_pending = false;
+    lm->in_fault = lm->copy_pending = false;
     if (lm->swap.used_peak > lm->slots_peak)
         lm->slots_peak = lm->swap.used_peak;
     return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;
@@ -298,7 +329,7 @@ int linux_event(struct linux_mm *lm, const struct fl_event *ev, struct fl_err *e
         if (!killed || ev->kind != FL_EV_FILE_IO)
             page_cache_event(lm, ev);
     }
-    charge_page_tables(lm);
+    kernel_memory_charge(lm);
     return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;
 }
 

@@ -11,11 +11,15 @@
  * page_cache.c  file pages: faults, fault-around, read(2), write(2), read-ahead
  * shmem.c       memory-backed files under system calls
  * memory.c      where pages are taken from and given back to
+ * zones.h       a machine's zones and their watermarks
+ * page_alloc.c  the way to a page of a zone, and to an OOM kill
+ * kswapd.c      reclaim in the background
  * charge.c      the group's counter, its stock, and the way to an OOM kill
  * reclaim.c     one reclaim: priorities, the balance of the lists
  * shrink.c      one batch of an active or inactive list
  * workingset.c  refaults
- * lru.c         the lists
+ * lru.c         the lists; mglru.h: those of policy `mglru`
+ * kernel_memory.c  page tables, stacks and slab objects, which the group pays for too
  * vmstat.c      statistics as the kernel sees them, and the model's clock
  *
  * Where a rule names a kernel function, it is that of Linux 6.18.
@@ -33,6 +37,7 @@
 #include "vm.h"
 #include "swap_area.h"
 #include "swap_ra.h"
+#include "zones.h"
 
 /* ---- page-table entries, by dense page id; in a leaf's hw also, above these, the folio's
    unmappings so far: the entry is gone when the folio has been unmapped since ------------ */
@@ -73,6 +78,7 @@ enum {
     FOLIO_SHADOW_WORKINGSET = 1u << 11,
     FOLIO_EXEC = 1u << 12,    /* mapped executable */
     FOLIO_LOCKED = 1u << 13,  /* mlock */
+    FOLIO_BUFFERS = 1u << 15, /* a file's page that was written: has a buffer head */
     FOLIO_ADOPTED = 1u << 14, /* a file's page whose residency at the start is known */
 };
 
@@ -104,13 +110,28 @@ struct linux_opts {
     uint64_t swap_pages; /* UINT64_MAX: as many as needed */
     enum swap_kind swap_kind;
     uint32_t page_cluster, swappiness;
+    bool group_v2;  /* the group is of cgroup v2: swap_pages is its own limit */
+    bool no_groups; /* the kernel has no memory groups: its statistics are exact */
+    bool machine;   /* no group's limit, but this machine's memory: */
+    struct zones_config zones;
     uint64_t first_flush_ps;      /* on the model's clock; later ones every 2 s */
     const struct fl_costs *costs; /* what moves that clock */
+    bool mglru;                   /* generations, in place of active and inactive lists */
+};
+
+struct kswapd {
+    bool awake, no_cache_trim, cache_trim_failed;
+    int priority;
+    uint32_t failures;  /* rounds in a row that reclaimed nothing (kswapd_failures) */
+    uint64_t reclaimed; /* in this round */
+    uint64_t now_ps;    /* its own clock */
+    uint64_t doze_until_ps;
 };
 
 struct linux_mm {
     struct linux_opts opts;
     struct vm *vm;
+    struct mglru *mglru; /* NULL: active and inactive lists */
 
     uint8_t *pte; /* by dense page id */
     uint32_t pages_room;
@@ -128,10 +149,17 @@ struct linux_mm {
     /* the group */
     uint64_t usage, usage_peak, stock, failures;
     uint64_t kernel_pages, kernel_pages_peak; /* of usage: page tables, stacks, slab */
-    uint64_t slab_bytes;
-    uint64_t page_tables; /* charged so far */
+    uint64_t file_slab_bytes;                 /* of it, objects that come with file pages */
+
+    /* the machine, in scope machine; usage and its peak are then of all that the traced took */
+    struct zones zones;
+    uint64_t loose[ZONES], in_folios[ZONES]; /* pages taken: of no folio, of folios */
+    uint8_t last_zone;                       /* that a page was taken from */
+    uint8_t *zone_of;                        /* by contents */
+    struct kswapd kswapd;
 
     /* reclaim */
+    bool flusher_due; /* woken by a reclaim that does not wait for it */
     uint64_t nonresident_age;
     uint64_t cost[2]; /* anon, file: how dear reclaim has been */
     uint64_t snapshot_activate[2];
@@ -144,6 +172,7 @@ struct linux_mm {
     uint32_t process;  /* index of whose it is */
     uint32_t mm;       /* the address space it is in; FL_NO_MM: none */
     bool copy_pending; /* counted already: the entry was brought in only to be copied */
+    bool in_fault;     /* of a page: what joins the lists now is being accessed */
     bool failed_memory;
 
     /* the one to call when the group is out of memory; false: nobody may be killed */
@@ -156,7 +185,7 @@ struct linux_mm {
     uint64_t evictions, pages_in, pages_out, file_pages_read, file_pages_written;
     uint64_t readahead_pages, readahead_hits;
     uint64_t slots_peak, resident, resident_peak;
-    uint64_t scanned, activated, deactivated, refaults, direct_reclaims;
+    uint64_t scanned, activated, deactivated, refaults, direct_reclaims, background_reclaimed;
     uint64_t kills;
 };
 
@@ -216,6 +245,8 @@ void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_drain(struct linux_mm *lm);
 void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_remove(struct linux_mm *lm, uint32_t c);
+/* off its list and nothing else: it joins another at once */
+void lru_unlink(struct linux_mm *lm, uint32_t c);
 void folio_rotate_reclaimable(struct linux_mm *lm, uint32_t c);
 enum lru_list lru_home(const struct linux_mm *lm, uint32_t c, bool active);
 void folio_mark_accessed(struct linux_mm *lm, uint32_t c);
@@ -227,14 +258,39 @@ bool take_pages(struct linux_mm *lm, uint64_t n);
 /* without an OOM kill: what read-ahead may take */
 bool take_pages_if_easy(struct linux_mm *lm, uint64_t n);
 void give_pages(struct linux_mm *lm, uint64_t n);
-void charge_slab(struct linux_mm *lm, int64_t bytes);
+/* the page taken last becomes @c's; @c's page is given back */
+void give_to_folio(struct linux_mm *lm, uint32_t c);
+void give_folio(struct linux_mm *lm, uint32_t c);
+/* out of memory: somebody is killed. false: not anybody, or the process under way */
+bool kill_for_memory(struct linux_mm *lm);
 
 /* charge.c; @insist: kill somebody rather than fail */
 bool group_charge(struct linux_mm *lm, uint64_t n, bool insist);
 void group_uncharge(struct linux_mm *lm, uint64_t n);
 
+/* page_alloc.c; @insist as above */
+bool machine_take(struct linux_mm *lm, uint64_t n, bool insist);
+void machine_give(struct linux_mm *lm, uint64_t n);
+void machine_give_to_folio(struct linux_mm *lm, uint32_t c);
+void machine_give_folio(struct linux_mm *lm, uint32_t c);
+/* the file's page @c was in memory before the recording; false: there is no room for it */
+bool machine_adopt(struct linux_mm *lm, uint32_t c);
+/* the same for a file's pages, which are the first to go. Returns: from where on there is room */
+uint64_t machine_warm(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end);
+
+/* kswapd.c */
+void kswapd_wake(struct linux_mm *lm);
+/* as far as its clock is behind the program's */
+void kswapd_run(struct linux_mm *lm);
+
 /* reclaim.c: frees at least @want pages if it can; returns how many */
-uint64_t reclaim_group(struct linux_mm *lm, uint64_t want);
+#define RECLAIM_MIN 32u /* SWAP_CLUSTER_MAX */
+uint64_t reclaim_direct(struct linux_mm *lm, uint64_t want);
+/* of each list, what @sc's priority says */
+struct scan_control;
+void shrink_node(struct linux_mm *lm, struct scan_control *sc);
+void kswapd_age_node(struct linux_mm *lm, struct scan_control *sc);
+void snapshot_refaults(struct linux_mm *lm);
 
 /* shrink.c */
 enum verdict { KEEP, ACTIVATE, FREED };
@@ -249,6 +305,8 @@ struct scan_control {
     int priority;
     bool may_deactivate[2], force_deactivate, skipped_deactivate;
     bool cache_trim, may_swap, full_walk;
+    bool global, kswapd; /* for the whole machine; in the background */
+    bool file_is_tiny, no_cache_trim, cache_trim_failed;
     uint64_t cost[2];
 };
 enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch);
@@ -265,6 +323,7 @@ bool workingset_refault(struct linux_mm *lm, uint32_t c);
 /* swap.c */
 bool swap_exists(const struct linux_mm *lm);    /* total_swap_pages */
 bool swap_available(const struct linux_mm *lm); /* and some of it is free */
+bool swap_full(const struct linux_mm *lm);
 bool swap_cache_enter(struct linux_mm *lm, uint32_t c);
 void swap_hold(struct linux_mm *lm, uint32_t c);
 void swap_cache_left(struct linux_mm *lm, uint32_t c);
@@ -298,13 +357,18 @@ void count_fault(struct linux_mm *lm, enum fl_cause cause);
 void map_page(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t bits);
 void folio_resident(struct linux_mm *lm, uint32_t c);
 void folio_free(struct linux_mm *lm, uint32_t c);
-bool charge_page_tables(struct linux_mm *lm);
 
 /* linux_mm.c */
 void folio_unmap(struct linux_mm *lm, uint32_t c);
 uint32_t folio_referenced(struct linux_mm *lm, uint32_t c);
 
+/* kernel_memory.c: takes or gives back what the kernel needs by now; false: as take_pages() */
+bool kernel_memory_charge(struct linux_mm *lm);
+void kernel_memory_of_file_page(struct linux_mm *lm, uint32_t c, bool written);
+void kernel_memory_of_file_page_gone(struct linux_mm *lm, uint32_t c);
+
 /* vmstat.c */
 void vmstat_flush_if_due(struct linux_mm *lm);
+void vmstat_before_use(struct linux_mm *lm);
 
 #endif

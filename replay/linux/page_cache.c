@@ -11,7 +11,7 @@
 #include "grow.h"
 #include <faultline/units.h>
 
-#include "linux_mm.h"
+#include "mglru.h"
 
 #define FAULT_AROUND_PAGES 16u                                     /* fault_around_bytes 64 KiB */
 #define MMAP_MISS_MAX 1000u                                        /* MMAP_LOTSAMISS * 10 */
@@ -81,8 +81,9 @@ static void adopt(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_
     if (f->flags & FOLIO_ADOPTED || !file)
         return;
     f->flags |= FOLIO_ADOPTED;
-    if (folio_is_file(lm, c) && resident_before(file, offset))
-        f->flags |= FOLIO_RESIDENT;
+    if (folio_is_file(lm, c) && resident_before(file, offset) &&
+        (!lm->opts.machine || machine_adopt(lm, c)))
+        lm->folio[c].flags |= FOLIO_RESIDENT;
 }
 
 uint32_t page_at(struct linux_mm *lm, uint32_t object, uint64_t offset)
@@ -102,6 +103,8 @@ uint32_t page_at(struct linux_mm *lm, uint32_t object, uint64_t offset)
 static void insert(struct linux_mm *lm, uint32_t c, bool for_write)
 {
     folio_resident(lm, c);
+    if (folio_is_file(lm, c))
+        kernel_memory_of_file_page(lm, c, for_write);
     if (for_write)
         lm->folio[c].flags &= (uint16_t)~FOLIO_SHADOW;
     bool active = workingset_refault(lm, c);
@@ -180,7 +183,8 @@ static bool read_for_fault(struct linux_mm *lm, const struct vma *vma, uint64_t 
     uint64_t ra = file->read_ahead, end = vma->pgoff + (vma->end - vma->start);
     if (file->mmap_miss < MMAP_MISS_MAX)
         file->mmap_miss++;
-    if (file->advice == FL_IO_RANDOM || !ra || file->mmap_miss > MMAP_MISS_LOTS)
+    if ((vma->flags & VMA_RANDOM) || file->advice == FL_IO_RANDOM || !ra ||
+        file->mmap_miss > MMAP_MISS_LOTS)
         return read_range(lm, vma->object, offset, offset + 1, offset, UINT64_MAX);
     if (vma->rights & FL_PROT_EXEC) {
         file->window.start = offset;
@@ -303,7 +307,9 @@ static void clean(struct linux_mm *lm, uint32_t c)
 /* Reclaim met nothing but dirty pages, woke the flusher and waited (wakeup_flusher_threads). */
 void page_cache_write_back(struct linux_mm *lm)
 {
-    for (int list = LRU_INACTIVE_FILE; list <= LRU_ACTIVE_FILE; list++)
+    int first = lm->mglru ? (int)mglru_list(MGLRU_FILE, 0) : LRU_INACTIVE_FILE;
+    int end = lm->mglru ? LRU_LISTS_MAX : LRU_LISTS;
+    for (int list = first; list < end; list++)
         for (uint32_t c = lm->lru[list].newest, older; c != NO_CONTENTS; c = older) {
             older = lm->folio[c].older;
             clean(lm, c);
@@ -358,37 +364,38 @@ static void drop(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t 
 
 /* ---- faults ----------------------------------------------------------------------------- */
 
-/* filemap_map_pages of one entry. */
-static void map_around(struct linux_mm *lm, struct mm *mm, const struct vma *vma, uint64_t vpn)
+static bool mappable(const struct linux_mm *lm, uint32_t c)
+{
+    return c != NO_CONTENTS && folio_is_file(lm, c) &&
+           (lm->folio[c].flags & (FOLIO_RESIDENT | FOLIO_READAHEAD)) == FOLIO_RESIDENT;
+}
+
+/* filemap_map_pages, one entry. Returns the contents that the page cache has there, if any. */
+static uint32_t map_around(struct linux_mm *lm, struct mm *mm, const struct vma *vma, uint64_t vpn)
 {
     struct vm *vm = lm->vm;
     struct leaf *leaf = pgtable_slot(&mm->tables, vpn);
-    uint64_t offset = vma->pgoff + (vpn - vma->start);
-    uint32_t c;
-    if (!leaf)
-        return;
+    uint32_t c = page_at(lm, vma->object, vma->pgoff + (vpn - vma->start));
+    if (!leaf || !mappable(lm, c))
+        return NO_CONTENTS;
     if (leaf->id && !(leaf->id & LEAF_INHERITED)) {
         uint32_t page = leaf->id - 1;
-        c = vm->contents[page];
-        if (lm->pte[page] & PTE_PRESENT || !folio_is_file(lm, c) ||
-            !(lm->folio[c].flags & FOLIO_RESIDENT) || lm->folio[c].flags & FOLIO_READAHEAD)
-            return;
-        map_page(lm, page, c, 0);
-        return;
+        if (vm->contents[page] == c && !(lm->pte[page] & PTE_PRESENT))
+            map_page(lm, page, c, 0);
+        return c;
     }
-    c = leaf->id ? leaf->id & ~LEAF_INHERITED : page_at(lm, vma->object, offset);
-    if (c == NO_CONTENTS || !folio_is_file(lm, c) || !(lm->folio[c].flags & FOLIO_RESIDENT) ||
-        lm->folio[c].flags & FOLIO_READAHEAD)
-        return;
-    uint32_t hw = lm->folio[c].unmappings << PTE_BITS | PTE_PRESENT | PTE_YOUNG;
-    if (leaf->id && leaf->hw >> PTE_BITS == lm->folio[c].unmappings && leaf->hw & PTE_PRESENT)
-        return;
+    struct folio *f = &lm->folio[c];
+    uint32_t hw = f->unmappings << PTE_BITS | PTE_PRESENT | PTE_YOUNG;
+    if (leaf->id && ((leaf->id & ~LEAF_INHERITED) != c ||
+                     (leaf->hw >> PTE_BITS == f->unmappings && leaf->hw & PTE_PRESENT)))
+        return c;
     if (!leaf->id)
         contents_mapper_added(&vm->cs, c);
     *leaf = (struct leaf){ .id = c | LEAF_INHERITED, .hw = hw };
-    lm->folio[c].mapped++;
-    if (lm->folio[c].inherited_young < UINT8_MAX)
-        lm->folio[c].inherited_young++;
+    f->mapped++;
+    if (!(vma->flags & VMA_NO_RECENCY) && f->inherited_young < UINT8_MAX)
+        f->inherited_young++;
+    return c;
 }
 
 /* do_fault_around */
@@ -406,11 +413,8 @@ static void fault_around(struct linux_mm *lm, struct mm *mm, const struct vma *v
         end = vma->end;
     struct cached_file *file = file_of(lm, vma->object);
     for (uint64_t at = first; at < end; at++) {
-        if (at != vpn)
-            map_around(lm, mm, vma, at);
-        uint32_t c = contents_object_page(&lm->vm->cs, vma->object, vma->pgoff + at - vma->start);
-        if (file && file->mmap_miss && c != NO_CONTENTS && c < lm->folios_room &&
-            lm->folio[c].flags & FOLIO_RESIDENT && !(lm->folio[c].flags & FOLIO_WORKINGSET))
+        uint32_t c = map_around(lm, mm, vma, at);
+        if (file && file->mmap_miss && c != NO_CONTENTS && !(lm->folio[c].flags & FOLIO_WORKINGSET))
             file->mmap_miss--;
     }
 }
@@ -461,11 +465,15 @@ bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major)
 
 /* ---- events ----------------------------------------------------------------------------- */
 
-static void note_resident(struct linux_mm *lm, struct cached_file *file, uint64_t first,
-                          uint64_t end)
+static void note_resident(struct linux_mm *lm, struct cached_file *file, uint32_t object,
+                          uint64_t first, uint64_t end)
 {
     struct extent *more = reallocarray(file->resident, file->n_resident + 1, sizeof *more);
     file->known = true;
+    if (lm->opts.machine && end > file->size)
+        end = file->size;
+    if (lm->opts.machine && end > first && end != UINT64_MAX)
+        first = machine_warm(lm, object, first, end);
     if (!more) {
         lm->failed_memory = true;
         return;
@@ -537,7 +545,7 @@ void page_cache_event(struct linux_mm *lm, const struct fl_event *ev)
     if (ev->kind == FL_EV_FILE_IO) {
         file_io(lm, file, object, ev);
     } else if (ev->kind == FL_EV_FILE) {
-        if (file->size == UINT64_MAX && ev->file.size_bytes)
+        if (file->size == UINT64_MAX)
             file->size = fl_pages_of(ev->file.size_bytes);
     } else {
         uint64_t first = ev->resident.offset >> FL_PAGE_SHIFT, end = UINT64_MAX;
@@ -547,6 +555,6 @@ void page_cache_event(struct linux_mm *lm, const struct fl_event *ev)
             file->read_ahead = ev->resident.read_ahead_pages < READ_AHEAD_MAX
                                    ? ev->resident.read_ahead_pages
                                    : READ_AHEAD_MAX;
-        note_resident(lm, file, first, end);
+        note_resident(lm, file, object, first, end);
     }
 }
