@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "cmd_common.h"
+#include "kernel_opts.h"
 
 struct replay_cfg {
     struct fl_size ram, swap;
+    const char *base, *memcg;
     uint64_t frames, seed, swappiness, page_cluster, first_flush;
     const char *policy, *scope, *machine, *costs, *swap_device, *out;
     bool json, partial, no_tlb;
@@ -38,9 +40,18 @@ static const struct fl_opt replay_opts[] = {
       "vm.page-cluster: swap read-ahead of up to 2^N pages, for the policy `linux`", NULL },
     { "first-flush", 0, FL_OPT_UINT, offsetof(struct replay_cfg, first_flush), "MS", "1000",
       "when the kernel's statistics are first flushed, 0 to 2000, for the policy `linux`", NULL },
-    { "scope", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, scope), "SCOPE", "machine",
-      "memcg or machine; textbook policies charge data pages only, so both are the same to them",
+    { "scope", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, scope), "SCOPE", NULL,
+      "what the memory is, for the kernel's policies: the limit of a memory group (memcg, "
+      "unless said) or all RAM of a machine; textbook policies count data pages only",
       scope_at },
+    { "base", 0, FL_OPT_STRING, offsetof(struct replay_cfg, base), "SIZE", NULL,
+      "with --scope machine: how much of the RAM its kernel and other programs use; without it "
+      "1/64 and 128M, 0 for nothing",
+      NULL },
+    { "memcg", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, memcg), "VERSION", NULL,
+      "memory groups of version v1 (--swap is the device), v2 (--swap is the group's limit) or "
+      "none; without it as the recording says, else v2",
+      fl_memcg_name_at },
     { "machine", 0, FL_OPT_STRING, offsetof(struct replay_cfg, machine), "NAME|FILE", "skylake-sp",
       "TLB and page-table depth: one of 'faultline machines', a file as 'machines NAME --json' "
       "prints it, or host, the machine of the recording",
@@ -175,14 +186,29 @@ static enum fl_swap_kind swap_kind(const char *name)
     return (enum fl_swap_kind)i;
 }
 
+/* What the kernel's policies are told: defaults, then the recording, then the options. */
+static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg, uint64_t *peak,
+                          struct fl_kernel_opts *kernel, struct fl_err *err)
+{
+    struct fl_size base;
+    *kernel = *fl_kernel_defaults();
+    fl_kernel_from_trace(r, kernel);
+    kernel->swap_kind = swap_kind(cfg->swap_device);
+    kernel->swappiness = (uint32_t)cfg->swappiness;
+    kernel->page_cluster = (uint32_t)cfg->page_cluster;
+    kernel->first_flush_ms = (uint32_t)cfg->first_flush;
+    kernel->memcg = kernel_memcg_find(cfg->memcg, kernel->memcg);
+    if (!cfg->base)
+        return FL_OK;
+    int rc = fl_parse_size(cfg->base, &base, err);
+    return rc == FL_OK ? cmd_swap_pages(r, &base, peak, &kernel->base_pages, err) : rc;
+}
+
 static int replay_trace(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
                         const struct fl_machine *machine, const struct fl_costs *costs,
                         struct fl_err *err)
 {
-    struct fl_kernel_opts kernel = { .swap_kind = swap_kind(cfg->swap_device),
-                                     .swappiness = (uint32_t)cfg->swappiness,
-                                     .page_cluster = (uint32_t)cfg->page_cluster,
-                                     .first_flush_ms = (uint32_t)cfg->first_flush };
+    struct fl_kernel_opts kernel;
     struct fl_replay_opts opts = { .policy = fl_policy_find(cfg->policy),
                                    .frames = (uint32_t)cfg->frames,
                                    .seed = cfg->seed,
@@ -194,7 +220,9 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     struct fl_progress progress;
     uint64_t peak = UINT64_MAX;
     struct fl_result *res = NULL;
-    int rc = cfg->frames ? FL_OK : cmd_frames(r, &cfg->ram, &peak, &opts.frames, err);
+    int rc = kernel_options(r, cfg, &peak, &kernel, err);
+    if (rc == FL_OK && !cfg->frames)
+        rc = cmd_frames(r, &cfg->ram, &peak, &opts.frames, err);
     if (rc == FL_OK)
         rc = cmd_swap_pages(r, &cfg->swap, &peak, &opts.swap_pages, err);
     fl_progress_begin(&progress, "replay", isatty(STDERR_FILENO) ? stderr : NULL);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One run of the model: virtual memory, then paging, then TLB, for each run of the trace. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <faultline/units.h>
 
 #include "future.h"
+#include "kernel_opts.h"
 #include "linux/linux_mm.h"
 #include "oom.h"
 #include "paging.h"
+#include "policies.h"
 #include "timeline.h"
 #include "tlb.h"
 #include "vm.h"
@@ -171,8 +174,10 @@ static enum oom_page kernel_page_state(const void *arg, uint32_t c)
 /* What oom_score_adj is a share of; as much swap as is needed counts for nothing. */
 static int64_t total_pages(const struct replay *rp)
 {
+    uint64_t ram = rp->has_kernel && rp->kernel.opts.machine ? zones_managed(&rp->kernel.zones)
+                                                             : rp->opts.frames;
     uint64_t swap = rp->opts.swap_pages == UINT64_MAX ? 0 : rp->opts.swap_pages;
-    return (int64_t)rp->opts.frames + (int64_t)swap;
+    return (int64_t)ram + (int64_t)swap;
 }
 
 static int kill_someone(struct replay *rp, struct fl_err *err)
@@ -333,7 +338,12 @@ static int begin_kernel(struct replay *rp, struct fl_err *err)
                                .page_cluster = kernel->page_cluster,
                                .swappiness = kernel->swappiness,
                                .first_flush_ps = kernel->first_flush_ms * UINT64_C(1000000000),
-                               .costs = rp->opts.costs };
+                               .costs = rp->opts.costs,
+                               .group_v2 = kernel->memcg == FL_MEMCG_V2,
+                               .no_groups = kernel->memcg == FL_MEMCG_NONE,
+                               .machine = !strcmp(kernel_scope(&rp->opts), "machine"),
+                               .zones = kernel_zones(kernel, rp->opts.frames),
+                               .mglru = rp->opts.policy == &fl_policy_mglru };
     int rc = linux_init(&rp->kernel, &opts, &rp->vm, err);
     rp->kernel.kill = kernel_kill;
     rp->kernel.arg = rp;
@@ -432,6 +442,7 @@ static void fill_kernel(struct fl_result *res, const struct linux_mm *k)
     res->deactivated = k->deactivated;
     res->refaults = k->refaults;
     res->reclaims = k->direct_reclaims;
+    res->background = k->background_reclaimed;
     res->kernel_pages_peak = k->kernel_pages_peak;
     res->usage_peak = k->usage_peak;
 }

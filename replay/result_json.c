@@ -9,6 +9,8 @@
 #include <faultline/replay.h>
 #include <faultline/units.h>
 
+#include "kernel_opts.h"
+
 static json_t *u64(uint64_t v)
 {
     return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
@@ -106,7 +108,7 @@ static json_t *machine_json(const struct fl_result *res)
     json_object_set_new(m, "policy", text(o->policy->name));
     if (!strcmp(o->policy->name, "random"))
         json_object_set_new(m, "seed", u64(o->seed));
-    json_object_set_new(m, "scope", text(o->scope ? o->scope : "machine"));
+    json_object_set_new(m, "scope", text(kernel_scope(o)));
     json_object_set_new(m, "levels", u64(o->machine->levels));
     json_t *tlb = json_array();
     for (uint32_t i = 0; i < o->machine->n_tlb && !o->no_tlb; i++)
@@ -220,8 +222,9 @@ static json_t *reclaim_json(const struct fl_result *res)
     json_object_set_new(o, "activated", u64(res->activated));
     json_object_set_new(o, "deactivated", u64(res->deactivated));
     json_object_set_new(o, "refaults", u64(res->refaults));
-    json_object_set_new(o, "direct", u64(res->reclaims));
-    json_object_set_new(o, "background", u64(0));
+    json_object_set_new(o, "direct", u64(res->evictions - res->background));
+    json_object_set_new(o, "background", u64(res->background));
+    json_object_set_new(o, "stalls", u64(res->reclaims));
     return o;
 }
 

@@ -55,6 +55,15 @@ enum fl_swap_kind {
 /** fl_swap_kind_name_at - "zram", "ssd", "disk", by number; NULL past the end. */
 const char *fl_swap_kind_name_at(size_t i);
 
+#define FL_BASE_TYPICAL UINT64_MAX
+
+/* What the recording, or else the user, says of memory groups. */
+enum fl_memcg_version {
+    FL_MEMCG_NONE, /* the kernel has none: its statistics are exact */
+    FL_MEMCG_V1,
+    FL_MEMCG_V2,
+};
+
 /** What the kernel's policies (FL_IS_KERNEL) want to know besides RAM and swap. */
 struct fl_kernel_opts {
     enum fl_swap_kind swap_kind;
@@ -62,10 +71,28 @@ struct fl_kernel_opts {
     uint32_t page_cluster;   /* vm.page-cluster: swap read-ahead of up to 2^this pages */
     uint32_t first_flush_ms; /* 0 to 2000, on the model's clock: when the statistics that reclaim
                                 looks at are first brought up to date; then every 2 s */
+    enum fl_memcg_version memcg; /* v2: swap is the group's own limit; v1: the devices' size */
+    /* of scope "machine": */
+    uint64_t base_pages;      /* in use by all but the traced; FL_BASE_TYPICAL: as measured on an
+                                  idle machine, by its size */
+    uint64_t min_free_kbytes; /* vm.min_free_kbytes; 0: computed from the RAM as the kernel does */
+    uint32_t watermark_scale_factor; /* vm.watermark_scale_factor, 1 to 3000 */
+    bool khugepaged;                 /* huge pages are not off: more is kept free */
 };
 
-/** fl_kernel_defaults - as Linux comes: zram, 60, 3, and half a flush period. */
+/** fl_kernel_defaults - as Linux comes: zram, 60, 3, half a flush period, v2, huge pages. */
 const struct fl_kernel_opts *fl_kernel_defaults(void);
+
+/**
+ * fl_kernel_from_trace - what the recording says of its host's kernel, into @kernel: the version
+ * of memory groups, the watermark scale, whether huge pages are on, and vm.min_free_kbytes if
+ * somebody has set it there (it differs from what the kernel computes from that machine's RAM).
+ * What the recording does not tell is left alone.
+ */
+void fl_kernel_from_trace(const struct fl_reader *r, struct fl_kernel_opts *kernel);
+
+/** fl_memcg_name_at - "none", "v1", "v2", by number; NULL past the end. */
+const char *fl_memcg_name_at(size_t i);
 
 struct fl_replay_opts {
     uint32_t frames;                     /* data frames; FL_FRAMES_UNLIMITED: never evict */
@@ -74,10 +101,12 @@ struct fl_replay_opts {
     const struct fl_machine *machine;    /* NULL: the default profile */
     const struct fl_costs *costs;        /* of the time estimate; NULL: built-in */
     const struct fl_kernel_opts *kernel; /* for linux, mglru; NULL: fl_kernel_defaults() */
-    const char *scope;                   /* "memcg", "machine" (NULL): told in the result; textbook
-                                           policies charge data pages only, so it changes nothing */
-    bool no_tlb;                         /* leave the TLB stage out */
-    uint64_t seed;                       /* for `random` */
+    /* "memcg": @frames are a group's limit; "machine": all of a machine's RAM. NULL: memcg for the
+       kernel's policies, machine for the textbook's, which charge data pages only, so that
+       it changes nothing for them */
+    const char *scope;
+    bool no_tlb;   /* leave the TLB stage out */
+    uint64_t seed; /* for `random` */
     /* called now and then with 0..10000, bp done of the last pass; NULL: not */
     void (*progress)(void *arg, unsigned done_bp);
     void *progress_arg;
@@ -128,6 +157,7 @@ struct fl_result {
     /* paging */
     uint64_t readahead_pages, readahead_hits;                     /* of swap and files */
     uint64_t scanned, activated, deactivated, refaults, reclaims; /* 0 for textbook policies */
+    uint64_t background;                                          /* of evictions: by kswapd */
     uint64_t kernel_pages_peak, usage_peak;
     uint64_t evictions, pages_in, pages_out, swap_peak_pages, file_pages_read, file_pages_written;
     uint64_t resident_peak_pages;  /* frames in use at most, in this run */

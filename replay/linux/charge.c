@@ -4,7 +4,6 @@
 
 #define CHARGE_BATCH 64u /* MEMCG_CHARGE_BATCH */
 #define RECLAIM_RETRIES 16
-#define RECLAIM_MIN 32u /* SWAP_CLUSTER_MAX */
 
 /* One attempt on the counter; what a batch has over goes to the processor's stock. */
 static bool counter_charge(struct linux_mm *lm, uint64_t batch, uint64_t n)
@@ -45,21 +44,13 @@ static void drain_stock(struct linux_mm *lm)
     lm->stock = 0;
 }
 
-/* Whoever charges has been killed, or what it was charging for is gone. */
-static bool killed(const struct linux_mm *lm)
-{
-    const struct vm *vm = lm->vm;
-    return (lm->process < vm->n_processes && vm->processes[lm->process].killed) ||
-           (lm->mm < vm->n_mms && !vm->mms[lm->mm].users);
-}
-
 bool group_charge(struct linux_mm *lm, uint64_t n, bool insist)
 {
     int retries = RECLAIM_RETRIES;
     bool drained = false;
 
     while (!consume(lm, n)) {
-        uint64_t freed = reclaim_group(lm, n > RECLAIM_MIN ? n : RECLAIM_MIN);
+        uint64_t freed = reclaim_direct(lm, n > RECLAIM_MIN ? n : RECLAIM_MIN);
         if (margin(lm, n))
             continue;
         if (!drained) {
@@ -73,10 +64,7 @@ bool group_charge(struct linux_mm *lm, uint64_t n, bool insist)
             continue;
         if (retries-- > 0)
             continue;
-        lm->kills++;
-        if (!lm->kill || !lm->kill(lm->arg))
-            return false; /* nobody may be killed: the caller of the model hears why */
-        if (killed(lm))
+        if (!kill_for_memory(lm))
             return false;
         retries = RECLAIM_RETRIES;
     }

@@ -2,10 +2,10 @@
 /* One reclaim of the group: linux/mm/vmscan.c, do_try_to_free_pages and what it calls. */
 #include <faultline/units.h>
 
-#include "linux_mm.h"
+#include "mglru.h"
 
 #define DEF_PRIORITY 12
-#define BATCH 32u /* SWAP_CLUSTER_MAX */
+#define BATCH RECLAIM_MIN
 
 enum balance { SCAN_EQUAL, SCAN_FRACT, SCAN_ANON, SCAN_FILE };
 
@@ -34,22 +34,32 @@ static bool inactive_is_low(const struct linux_mm *lm, bool file)
 /* prepare_scan_control */
 static void prepare(struct linux_mm *lm, struct scan_control *sc)
 {
+    vmstat_before_use(lm);
     for (int file = 0; file < 2; file++) {
         sc->cost[file] = lm->cost[file];
         sc->may_deactivate[file] = sc->force_deactivate ||
                                    lm->seen.activate[file] != lm->snapshot_activate[file] ||
                                    inactive_is_low(lm, file);
     }
-    sc->cache_trim = lm->seen.size[LRU_INACTIVE_FILE] >> sc->priority && !sc->may_deactivate[true];
+    sc->cache_trim = lm->seen.size[LRU_INACTIVE_FILE] >> sc->priority &&
+                     !sc->may_deactivate[true] && !sc->no_cache_trim;
+    if (!sc->global)
+        return;
+    uint64_t file = lm->stat.size[LRU_INACTIVE_FILE] + lm->stat.size[LRU_ACTIVE_FILE];
+    sc->file_is_tiny = file + zones_free(&lm->zones) <= zones_mark(&lm->zones, WMARK_HIGH) &&
+                       !sc->may_deactivate[false] &&
+                       lm->stat.size[LRU_INACTIVE_ANON] >> sc->priority;
 }
 
 /* The head of get_scan_count: which rule decides. */
 static enum balance choose_balance(const struct linux_mm *lm, const struct scan_control *sc)
 {
-    if (!sc->may_swap || !swap_available(lm) || !lm->opts.swappiness)
+    if (!sc->may_swap || !swap_available(lm) || (!lm->opts.swappiness && !sc->global))
         return SCAN_FILE;
-    if (!sc->priority)
+    if (!sc->priority && lm->opts.swappiness)
         return SCAN_EQUAL;
+    if (sc->file_is_tiny)
+        return SCAN_ANON;
     if (sc->cache_trim)
         return SCAN_FILE;
     return SCAN_FRACT;
@@ -113,6 +123,7 @@ static bool rebalance(uint64_t nr[LRU_LISTS], const uint64_t target[LRU_LISTS])
 static void shrink_lruvec(struct linux_mm *lm, struct scan_control *sc)
 {
     uint64_t nr[LRU_LISTS], target[LRU_LISTS], reclaimed = 0;
+    bool in_proportion = sc->global && !sc->kswapd && sc->priority == DEF_PRIORITY;
 
     scan_counts(lm, sc, nr);
     for (int list = 0; list < LRU_LISTS; list++)
@@ -124,7 +135,7 @@ static void shrink_lruvec(struct linux_mm *lm, struct scan_control *sc)
             if (n)
                 reclaimed += shrink_list(lm, sc, (enum lru_list)list, n);
         }
-        if (reclaimed >= sc->want && !rebalance(nr, target))
+        if (reclaimed >= sc->want && !in_proportion && !rebalance(nr, target))
             break;
     }
     swap_write_completed(lm);
@@ -133,21 +144,50 @@ static void shrink_lruvec(struct linux_mm *lm, struct scan_control *sc)
         shrink_active(lm, sc, LRU_ACTIVE_ANON, BATCH);
 }
 
-/* do_try_to_free_pages */
-uint64_t reclaim_group(struct linux_mm *lm, uint64_t want)
+void shrink_node(struct linux_mm *lm, struct scan_control *sc)
 {
-    struct scan_control sc = { .want = want, .may_swap = true };
+    uint64_t before = sc->reclaimed;
+    if (lm->mglru) {
+        mglru_shrink(lm, sc);
+    } else {
+        prepare(lm, sc);
+        shrink_lruvec(lm, sc);
+    }
+    if (lm->flusher_due) {
+        lm->flusher_due = false;
+        page_cache_write_back(lm);
+    }
+    if (sc->reclaimed > before)
+        lm->kswapd.failures = 0;
+    else
+        sc->cache_trim_failed |= sc->cache_trim;
+}
+
+void kswapd_age_node(struct linux_mm *lm, struct scan_control *sc)
+{
+    if (!lm->mglru && swap_available(lm) && inactive_is_low(lm, false))
+        shrink_active(lm, sc, LRU_ACTIVE_ANON, BATCH);
+}
+
+void snapshot_refaults(struct linux_mm *lm)
+{
+    for (int file = 0; file < 2; file++)
+        lm->snapshot_activate[file] = lm->seen.activate[file];
+}
+
+/* do_try_to_free_pages */
+uint64_t reclaim_direct(struct linux_mm *lm, uint64_t want)
+{
+    struct scan_control sc = { .want = want, .may_swap = true, .global = lm->opts.machine };
 
     lm->direct_reclaims++;
     for (;;) {
         for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {
-            prepare(lm, &sc);
-            shrink_lruvec(lm, &sc);
+            shrink_node(lm, &sc);
             if (sc.reclaimed >= sc.want)
                 break;
         }
-        for (int file = 0; file < 2; file++)
-            lm->snapshot_activate[file] = lm->seen.activate[file];
+        snapshot_refaults(lm);
         if (sc.reclaimed)
             break;
         if (!sc.full_walk) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One batch of one list: linux/mm/vmscan.c, shrink_inactive_list and shrink_active_list. */
-#include "linux_mm.h"
+#include "mglru.h"
 
 #define BATCH_MAX 32u
 
@@ -28,6 +28,11 @@ static enum reference check_references(struct linux_mm *lm, uint32_t c)
     uint32_t accessed = folio_referenced(lm, c);
     bool referenced = f->flags & FOLIO_REFERENCED, file = folio_is_file(lm, c);
 
+    if (lm->mglru && !(f->flags & FOLIO_LOCKED)) {
+        if (!accessed)
+            return RECLAIM;
+        return mglru_set_refs(lm, c) ? BECOMES_ACTIVE : STAYS;
+    }
     f->flags &= (uint16_t)~FOLIO_REFERENCED;
     if (f->flags & FOLIO_LOCKED)
         return BECOMES_ACTIVE;
@@ -76,6 +81,20 @@ static enum verdict write_dirty(struct linux_mm *lm, uint32_t c, enum reference 
     return swap_write_begin(lm, c) ? KEEP : ACTIVATE;
 }
 
+/* A group of cgroup v1 has no dirty throttling of its own (writeback_throttling_sane). */
+static bool waits_for_writes(const struct linux_mm *lm)
+{
+    return !lm->opts.machine && !lm->opts.group_v2;
+}
+
+static void wake_flusher(struct linux_mm *lm)
+{
+    if (waits_for_writes(lm))
+        page_cache_write_back(lm);
+    else
+        lm->flusher_due = true;
+}
+
 /* shrink_folio_list, one folio */
 enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
 {
@@ -84,7 +103,7 @@ enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
     if (f->flags & FOLIO_BUSY)
         return KEEP;
     if (f->flags & FOLIO_WRITEBACK) {
-        if (!(f->flags & FOLIO_RECLAIM)) {
+        if (!(f->flags & FOLIO_RECLAIM) || !waits_for_writes(lm)) {
             f->flags |= FOLIO_RECLAIM;
             return ACTIVATE;
         }
@@ -120,7 +139,7 @@ static void put_back(struct linux_mm *lm, uint32_t c, enum lru_list from, enum v
         lru_add(lm, c, from);
         return;
     }
-    if ((f->flags & FOLIO_SWAP_CACHE) && swap_area_full(&lm->swap))
+    if ((f->flags & FOLIO_SWAP_CACHE) && swap_full(lm))
         swap_cache_drop(lm, c);
     lru_add(lm, c, from + 1);
     lm->nonresident_age++;
@@ -154,7 +173,7 @@ uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_
     linux_tick(lm, FL_COST_SCAN, n_taken);
     note_cost(lm, file, batch.written, n_taken - batch.freed);
     if (batch.dirty_files == n_taken)
-        page_cache_write_back(lm);
+        wake_flusher(lm);
     return batch.freed;
 }
 

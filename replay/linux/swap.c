@@ -9,15 +9,31 @@ bool swap_exists(const struct linux_mm *lm)
     return lm->opts.swap_pages > 0;
 }
 
+/* cgroup v2 limits a group's swap, v1 knows only the devices' size. */
+static bool limited_by_group(const struct linux_mm *lm)
+{
+    return lm->opts.group_v2 && !lm->opts.machine && lm->opts.swap_pages != UINT64_MAX;
+}
+
 bool swap_available(const struct linux_mm *lm)
 {
-    return swap_exists(lm) && lm->swap.used < swap_area_usable(&lm->swap);
+    return swap_exists(lm) && lm->swap.used < swap_area_usable(&lm->swap) &&
+           (!limited_by_group(lm) || lm->swap.used < lm->opts.swap_pages);
+}
+
+/* mem_cgroup_swap_full: slots that are only cached are given up */
+bool swap_full(const struct linux_mm *lm)
+{
+    return swap_area_full(&lm->swap) ||
+           (limited_by_group(lm) && lm->swap.used * UINT64_C(2) >= lm->opts.swap_pages);
 }
 
 /* folio_alloc_swap */
 bool swap_cache_enter(struct linux_mm *lm, uint32_t c)
 {
-    uint32_t slot = swap_exists(lm) ? swap_slot_alloc(&lm->swap, c) : SWAP_NO_SLOT;
+    if (!swap_exists(lm) || (limited_by_group(lm) && !swap_available(lm)))
+        return false;
+    uint32_t slot = swap_slot_alloc(&lm->swap, c);
     if (lm->swap.reclaim_due)
         swap_area_reclaim_full(&lm->swap);
     if (slot == SWAP_NO_SLOT) {
@@ -245,7 +261,7 @@ void swap_map(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
         lru_add_drain(lm);
     swap_entry_gone(lm, c);
     if (f->flags & FOLIO_SWAP_CACHE &&
-        (swap_area_full(&lm->swap) || (f->flags & FOLIO_LOCKED) || (write && !f->mapped)))
+        (swap_full(lm) || (f->flags & FOLIO_LOCKED) || (write && !f->mapped)))
         swap_cache_drop(lm, c);
     bool alone = lm->vm->cs.mappers[c] == 1;
     map_page(lm, page, c, (uint8_t)((alone ? PTE_WRITE : 0) | (write ? PTE_WRITE | PTE_DIRTY : 0)));

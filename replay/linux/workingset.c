@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Refault distances: linux/mm/workingset.c. */
-#include "linux_mm.h"
+#include "mglru.h"
 
 /* workingset_eviction */
 void workingset_evicted(struct linux_mm *lm, uint32_t c)
 {
     struct folio *f = &lm->folio[c];
+    if (lm->mglru) {
+        mglru_evicted(lm, c);
+        return;
+    }
     f->shadow = (uint32_t)lm->nonresident_age;
     f->flags &= (uint16_t)~FOLIO_SHADOW_WORKINGSET;
     f->flags |= FOLIO_SHADOW;
@@ -34,10 +38,15 @@ bool workingset_refault(struct linux_mm *lm, uint32_t c)
 {
     struct folio *f = &lm->folio[c];
     bool file = folio_is_file(lm, c);
+    if (lm->mglru) {
+        mglru_refault(lm, c);
+        return false;
+    }
     if (!(f->flags & FOLIO_SHADOW))
         return false;
     f->flags &= (uint16_t)~FOLIO_SHADOW;
     lm->refaults++;
+    vmstat_before_use(lm);
     uint32_t distance = (uint32_t)lm->nonresident_age - f->shadow;
     if (distance > workingset_size(lm, file))
         return false;

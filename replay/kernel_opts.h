@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/** kernel_opts.h - between fl_kernel_opts and those who use them. */
+#ifndef REPLAY_KERNEL_OPTS_H
+#define REPLAY_KERNEL_OPTS_H
+
+#include <faultline/replay.h>
+
+#include "linux/zones.h"
+
+/** kernel_memcg_find - the version called @name; @otherwise if there is none, or it is NULL. */
+enum fl_memcg_version kernel_memcg_find(const char *name, enum fl_memcg_version otherwise);
+
+/** kernel_scope - "memcg" or "machine": as asked for, or the policy's own. */
+const char *kernel_scope(const struct fl_replay_opts *opts);
+
+/** kernel_zones - the machine of @ram_pages that @kernel describes. */
+struct zones_config kernel_zones(const struct fl_kernel_opts *kernel, uint64_t ram_pages);
+
+#endif
