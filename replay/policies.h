@@ -11,5 +11,6 @@ extern const struct fl_policy_ops fl_policy_clock;
 extern const struct fl_policy_ops fl_policy_random;
 extern const struct fl_policy_ops fl_policy_opt;
 extern const struct fl_policy_ops fl_policy_linux;
+extern const struct fl_policy_ops fl_policy_mglru;
 
 #endif

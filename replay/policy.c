@@ -7,7 +7,8 @@
 #include "policies.h"
 
 static const struct fl_policy_ops *const policies[] = {
-    &fl_policy_fifo, &fl_policy_lru, &fl_policy_clock, &fl_policy_random, &fl_policy_opt,   &fl_policy_linux,
+    &fl_policy_fifo, &fl_policy_lru,   &fl_policy_clock, &fl_policy_random,
+    &fl_policy_opt,  &fl_policy_linux, &fl_policy_mglru,
 };
 
 const struct fl_policy_ops *fl_policy_at(size_t i)

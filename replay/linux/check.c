@@ -2,7 +2,7 @@
 /* What must hold between two references, whatever came before. */
 #include <stdlib.h>
 
-#include "linux_mm.h"
+#include "mglru.h"
 
 /* Counted from the other side: what the page tables and the lists say of each folio. */
 struct tally {
@@ -106,7 +106,8 @@ bool linux_check(const struct linux_mm *lm)
 {
     struct census census = { .lm = lm, .n = lm->folios_room };
     census.of = calloc(census.n + UINT64_C(1), sizeof *census.of);
-    bool ok = census.of && swap_area_check(&lm->swap) && check_sums(lm) && check_batch(&census);
+    bool ok = census.of && swap_area_check(&lm->swap) && check_sums(lm) &&
+              check_batch(&census) && (!lm->mglru || mglru_check(lm));
     for (int list = 0; ok && list < LRU_LISTS_MAX; list++)
         ok = check_list(&census, list);
     for (uint32_t i = 0; ok && i < lm->vm->n_mms; i++)

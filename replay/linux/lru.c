@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The lists of folios, newest at the head; linux/mm/swap.c. */
-#include "linux_mm.h"
+#include "mglru.h"
 
 void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list)
 {
@@ -38,7 +38,7 @@ void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list)
 void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list)
 {
     lm->batch[lm->n_batch] = c;
-    lm->batch_list[lm->n_batch++] = (uint8_t)list;
+    lm->batch_list[lm->n_batch++] = (uint8_t)(lm->mglru && lm->in_fault ? list | 1 : list);
     lm->folio[c].list = LRU_BATCHED;
     if (lm->n_batch == LRU_BATCH)
         lru_add_drain(lm);
@@ -47,7 +47,10 @@ void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list)
 void lru_add_drain(struct linux_mm *lm)
 {
     for (uint32_t i = 0; i < lm->n_batch; i++)
-        lru_add(lm, lm->batch[i], (enum lru_list)lm->batch_list[i]);
+        if (lm->mglru)
+            mglru_add(lm, lm->batch[i], lm->batch_list[i] & 1);
+        else
+            lru_add(lm, lm->batch[i], (enum lru_list)lm->batch_list[i]);
     lm->n_batch = 0;
 }
 
@@ -75,10 +78,17 @@ void lru_remove(struct linux_mm *lm, uint32_t c)
     struct folio *f = &lm->folio[c];
     if (f->list == LRU_BATCHED)
         leave_batch(lm, c);
-    if (f->list >= LRU_UNEVICTABLE) {
-        f->list = LRU_NONE;
-        return;
+    if (f->list < LRU_UNEVICTABLE) {
+        lru_unlink(lm, c);
+        if (lm->mglru)
+            mglru_left(lm, c);
     }
+    f->list = LRU_NONE;
+}
+
+void lru_unlink(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
     struct lru *lru = &lm->lru[f->list];
     if (f->newer != NO_CONTENTS)
         lm->folio[f->newer].older = f->older;
@@ -90,7 +100,6 @@ void lru_remove(struct linux_mm *lm, uint32_t c)
         lru->oldest = f->newer;
     lru->n--;
     lm->stat.size[f->list]--;
-    f->list = LRU_NONE;
 }
 
 /* Shared anonymous memory lives on the anonymous lists: it goes to swap (folio_lru_list). */
@@ -105,7 +114,10 @@ void folio_rotate_reclaimable(struct linux_mm *lm, uint32_t c)
     if (lm->folio[c].list >= LRU_UNEVICTABLE)
         return;
     lru_remove(lm, c);
-    lru_add_oldest(lm, c, lru_home(lm, c, false));
+    if (lm->mglru)
+        mglru_add_oldest(lm, c);
+    else
+        lru_add_oldest(lm, c, lru_home(lm, c, false));
 }
 
 /* folio_activate */
@@ -124,7 +136,9 @@ void folio_activate(struct linux_mm *lm, uint32_t c)
 void folio_mark_accessed(struct linux_mm *lm, uint32_t c)
 {
     struct folio *f = &lm->folio[c];
-    if (!(f->flags & FOLIO_REFERENCED)) {
+    if (lm->mglru) {
+        mglru_mark_accessed(lm, c);
+    } else if (!(f->flags & FOLIO_REFERENCED)) {
         f->flags |= FOLIO_REFERENCED;
     } else if (f->list == LRU_INACTIVE_ANON || f->list == LRU_INACTIVE_FILE ||
                f->list == LRU_BATCHED) {

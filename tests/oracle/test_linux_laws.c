@@ -79,11 +79,12 @@ static void invariants_hold_among_processes(void **state)
 {
     uint64_t kills = 0;
     (void)state;
-    for (uint64_t seed = 1; seed <= 120; seed++) {
+    for (uint64_t seed = 1; seed <= 240; seed++) {
         static const uint64_t swap[] = { 0, 1, 9, 40, NEVER };
         struct linux_opts opts = linux_drive_opts(6 + seed * 7 % 90, swap[seed % FL_COUNT(swap)],
                                                   kinds[seed / 5 % FL_COUNT(kinds)],
                                                   seed % 4 * 2000000);
+        opts.mglru = seed > 120;
         invariants_hold(seed, false, &opts, &kills);
     }
     assert_true(kills > 0);
@@ -94,9 +95,10 @@ static void invariants_hold_under_swapping(void **state)
 {
     uint64_t kills = 0;
     (void)state;
-    for (uint64_t seed = 1; seed <= 48; seed++) {
+    for (uint64_t seed = 1; seed <= 96; seed++) {
         struct linux_opts opts = linux_drive_opts(
             50 + seed * 5 % 80, 1000, kinds[seed % FL_COUNT(kinds)], seed % 4 * 2000000);
+        opts.mglru = seed > 48;
         invariants_hold(seed, true, &opts, &kills);
     }
 }
