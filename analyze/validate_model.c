@@ -100,6 +100,7 @@ static struct fl_kernel_opts kernel_of(const struct validate *v)
                                                   : FL_SWAP_SSD;
     if (v->swappiness >= 0)
         k.swappiness = (uint32_t)v->swappiness;
+    k.memcg = v->cgroup_version == 1 ? FL_MEMCG_V1 : FL_MEMCG_V2;
     if (v->host.page_cluster >= 0)
         k.page_cluster = (uint32_t)v->host.page_cluster;
     return k;

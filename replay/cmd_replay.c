@@ -190,6 +190,7 @@ static enum fl_swap_kind swap_kind(const char *name)
 static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg, uint64_t *peak,
                           struct fl_kernel_opts *kernel, struct fl_err *err)
 {
+    struct fl_err why;
     struct fl_size base;
     *kernel = *fl_kernel_defaults();
     fl_kernel_from_trace(r, kernel);
@@ -200,8 +201,9 @@ static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg, uin
     kernel->memcg = kernel_memcg_find(cfg->memcg, kernel->memcg);
     if (!cfg->base)
         return FL_OK;
-    int rc = fl_parse_size(cfg->base, &base, err);
-    return rc == FL_OK ? cmd_swap_pages(r, &base, peak, &kernel->base_pages, err) : rc;
+    if (fl_parse_size(cfg->base, &base, &why) != FL_OK)
+        return fl_fail(err, FL_EUSAGE, "--base: %s", why.msg);
+    return cmd_swap_pages(r, &base, peak, &kernel->base_pages, err);
 }
 
 static int replay_trace(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,

@@ -126,6 +126,7 @@ static bool keep(struct linux_mm *lm, uint32_t c, enum watermark mark)
         return false;
     lm->folio[c].flags |= FOLIO_ADOPTED;
     folio_resident(lm, c);
+    kernel_memory_of_file_page(lm, c, false);
     return true;
 }
 
