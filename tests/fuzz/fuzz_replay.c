@@ -5,12 +5,16 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void replay(struct fl_reader *r, uint32_t frames, uint64_t swap_pages, const char *policy,
-                   bool no_tlb)
+                   bool no_tlb, enum fl_swap_kind swap_kind)
 {
+    struct fl_kernel_opts kernel = *fl_kernel_defaults();
+    kernel.swap_kind = swap_kind;
+    kernel.first_flush_ms = 0; /* so that refaults activate */
     struct fl_replay_opts opts = { .frames = frames,
                                    .swap_pages = swap_pages,
                                    .policy = fl_policy_find(policy),
                                    .no_tlb = no_tlb,
+                                   .kernel = &kernel,
                                    .seed = 1 };
     struct fl_result *result = NULL;
     struct fl_err err;
@@ -23,8 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fl_reader *r;
     if (fl_reader_open_mem(data, size, FL_READ_PARTIAL, &r, NULL) != FL_OK)
         return 0;
-    replay(r, 3, UINT64_MAX, "lru", false);
-    replay(r, 2, 1, "clock", true);
+    replay(r, 3, UINT64_MAX, "lru", false, FL_SWAP_ZRAM);
+    replay(r, 2, 1, "clock", true, FL_SWAP_ZRAM);
+    replay(r, 40, 9, "linux", false, FL_SWAP_ZRAM);
+    replay(r, 12, 100, "linux", true, FL_SWAP_SSD);
+    replay(r, 70, 1000, "linux", false, FL_SWAP_DISK);
     struct fl_sweep_point points[] = {
         { .policy = fl_policy_find("lru"), .frames = 2, .swap_pages = UINT64_MAX },
         { .policy = fl_policy_find("fifo"), .frames = 5, .swap_pages = UINT64_MAX },

@@ -86,27 +86,25 @@ static int one_run(struct linux_drive *d, const struct fl_runs *runs, size_t i, 
     return rc;
 }
 
-void linux_drive_run(struct linux_drive *d)
+void linux_drive_run(struct linux_drive *d, uint64_t references)
 {
-    struct fl_item item;
     struct fl_err err;
-    for (;;) {
-        must(fl_reader_next(d->reader, &item, &err), &err);
-        if (item.kind == FL_ITEM_END)
-            return;
+    while (!d->broken && !d->stuck && d->references < references) {
         int rc = FL_OK;
-        if (item.kind == FL_ITEM_EVENT) {
-            rc = vm_event(&d->vm, &item.event, &err);
-            if (rc == FL_OK)
-                rc = linux_event(&d->lm, &item.event, &err);
+        if (d->item.kind == FL_ITEM_RUNS && d->done < d->item.runs.n) {
+            rc = one_run(d, &d->item.runs, d->done++, &err);
         } else {
-            rc = vm_new_pages(&d->vm, &err);
-            for (size_t i = 0; i < item.runs.n && rc == FL_OK && !d->broken && !d->stuck; i++)
-                rc = one_run(d, &item.runs, i, &err);
+            must(fl_reader_next(d->reader, &d->item, &err), &err);
+            d->done = 0;
+            if (d->item.kind == FL_ITEM_END)
+                return;
+            if (d->item.kind == FL_ITEM_RUNS)
+                rc = vm_new_pages(&d->vm, &err);
+            else if ((rc = vm_event(&d->vm, &d->item.event, &err)) == FL_OK)
+                rc = linux_event(&d->lm, &d->item.event, &err);
         }
-        if (d->broken || d->stuck)
-            return;
-        must(rc, &err);
+        if (!d->stuck)
+            must(rc, &err);
     }
 }
 

@@ -13,6 +13,8 @@ struct linux_drive {
     struct fl_reader *reader;
     void *bytes;
     uint64_t references;
+    struct fl_item item;  /* under way */
+    size_t done;          /* of its runs */
     bool stuck;           /* out of memory with nobody to kill: the end */
     uint64_t check_every; /* references; 0: never */
     bool broken;          /* linux_check() said no; @references then tells where */
@@ -22,8 +24,11 @@ struct linux_drive {
 void linux_drive_open(struct linux_drive *d, struct item_list *list, const struct linux_opts *opts);
 void linux_drive_close(struct linux_drive *d);
 
-/** linux_drive_run - up to the end of the trace, to a check that fails, or to the end of memory. */
-void linux_drive_run(struct linux_drive *d);
+/**
+ * linux_drive_run - on, until @references of the living have been made, to the end of the trace,
+ * to a check that fails, or to the end of memory.
+ */
+void linux_drive_run(struct linux_drive *d, uint64_t references);
 
 /** linux_drive_page - the dense id of a page that a run has touched; NO_PAGE: none has. */
 uint32_t linux_drive_page(const struct linux_drive *d, uint32_t mm, uint64_t vpn);

@@ -64,7 +64,7 @@ static void invariants_hold(uint64_t seed, bool pages, const struct linux_opts *
         add_file_io(&list, seed);
     linux_drive_open(&d, &list, opts);
     d.check_every = 1 + seed % 7;
-    linux_drive_run(&d);
+    linux_drive_run(&d, UINT64_MAX);
     if (d.broken || (!d.stuck && !linux_check(&d.lm)))
         fail_msg("seed %llu, limit %llu, swap %llu of kind %d: broken after %llu references",
                  (unsigned long long)seed, (unsigned long long)opts->limit_pages,

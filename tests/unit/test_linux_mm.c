@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Small scenes under the Linux model, worked out by hand from docs/model-linux.md. */
+#include "linux_drive.h"
+#include "scene.h"
+
+#define NEVER UINT64_MAX
+#define FIRST 1024u /* page number of the mapping */
+
+/* One process that writes pages 1 to @n of its mapping of 256, in order. */
+static void write_upwards(struct scene *s, uint32_t n)
+{
+    process(s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(s, 0, FIRST, 256);
+    for (uint32_t i = 1; i <= n; i++)
+        writes(s, 0, 0, FIRST + i);
+}
+
+/* What such a process has charged besides its pages. */
+static uint64_t kernel_pages(void)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = linux_drive_opts(100000, 0, SWAP_SYNCHRONOUS, NEVER);
+    write_upwards(&s, 1);
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, NEVER);
+    uint64_t n = d.lm.kernel_pages;
+    linux_drive_close(&d);
+    return n;
+}
+
+/* Room for @pages besides what the kernel takes. Swappiness 200: anonymous pages only. */
+static struct linux_opts room_for(uint64_t pages, enum swap_kind kind)
+{
+    struct linux_opts opts = linux_drive_opts(kernel_pages() + pages, 1000, kind, NEVER);
+    opts.swappiness = 200;
+    return opts;
+}
+
+static uint32_t contents_of(const struct linux_drive *d, uint32_t i)
+{
+    return d->vm.contents[linux_drive_page(d, 0, FIRST + i)];
+}
+
+static const struct folio *folio_of(const struct linux_drive *d, uint32_t i)
+{
+    return &d->lm.folio[contents_of(d, i)];
+}
+
+/*
+ * 128 pages fill the group; 124 are on the list, the last four in the batch. Page 129: every page is
+ * young, so it is kept once. Taken at priority 6: 124 >> 6 = 1; then of 128: 4, 8, 16, 32, 64 at
+ * priorities 5 to 1, in all 125. At priority 0 a first batch of 32 keeps pages 126 to 128 and frees 1 to
+ * 29; 29 are not enough, so a second one frees 30 to 61.
+ */
+static void the_first_page_beyond_the_limit_walks_the_list_once(void **state)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = room_for(128, SWAP_SYNCHRONOUS);
+    (void)state;
+    write_upwards(&s, 129);
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, 128);
+    assert_int_equal(d.lm.usage, opts.limit_pages);
+    assert_int_equal(d.lm.stock, 0);
+    assert_int_equal(d.lm.n_batch, 4);
+    assert_int_equal(d.lm.direct_reclaims, 0);
+    linux_drive_run(&d, 129);
+    assert_int_equal(d.lm.direct_reclaims, 1);
+    assert_int_equal(d.lm.scanned, 125 + 64);
+    assert_int_equal(d.lm.evictions, 61);
+    assert_int_equal(d.lm.pages_out, 61);
+    assert_int_equal(d.lm.usage, opts.limit_pages - 61 + 1);
+    assert_int_equal(d.lm.lru[LRU_INACTIVE_ANON].n, 67);
+    assert_int_equal(d.lm.lru[LRU_ACTIVE_ANON].n, 0);
+    assert_false(folio_of(&d, 61)->flags & FOLIO_RESIDENT);
+    assert_true(folio_of(&d, 62)->flags & FOLIO_RESIDENT);
+    assert_int_equal(d.lm.faults[FL_CAUSE_ANON_WRITE], 129);
+    assert_true(linux_check(&d.lm));
+    linux_drive_close(&d);
+}
+
+/*
+ * Goes on from there: the list is 62 to 128, all referenced, and 129 in the batch. Page 62 is touched
+ * again. 60 more pages fill the group: 98 on the list, 30 in the batch. Page 190: priority 6 takes
+ * one, page 62, which becomes active; then of 127, 124, 117, 103 left: 3, 7, 14, 25 are freed.
+ */
+static void a_page_touched_between_two_scans_becomes_active(void **state)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = room_for(128, SWAP_SYNCHRONOUS);
+    (void)state;
+    write_upwards(&s, 129);
+    reads(&s, 0, 0, FIRST + 62);
+    for (uint32_t i = 130; i <= 190; i++)
+        writes(&s, 0, 0, FIRST + i);
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, NEVER);
+    assert_int_equal(d.lm.direct_reclaims, 2);
+    assert_int_equal(d.lm.activated, 1);
+    assert_int_equal(folio_of(&d, 62)->list, LRU_ACTIVE_ANON);
+    assert_int_equal(d.lm.evictions, 61 + 3 + 7 + 14 + 25);
+    assert_false(folio_of(&d, 63)->flags & FOLIO_RESIDENT);
+    assert_int_equal(d.lm.faults[FL_CAUSE_SWAP_IN], 0);
+    assert_true(linux_check(&d.lm));
+    linux_drive_close(&d);
+}
+
+/*
+ * On an SSD, priority 0 of the same scene writes 125 pages (1 to 125, to slots 1 to 125) and frees none; as the writes complete, each goes to the old
+ * end, 125 last. The second round frees from there: of 128, 127, 126, 123, 116, 102 at priorities 7 to 2:
+ * 1, 1, 3, 7, 14, 25, that is 125 down to 75. 1 to 74 are in the swap cache.
+ */
+static void a_page_still_in_the_swap_cache_is_a_minor_fault(void **state)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = room_for(128, SWAP_SSD);
+    (void)state;
+    write_upwards(&s, 129);
+    reads(&s, 0, 0, FIRST + 74);
+    reads(&s, 0, 0, FIRST + 125); /* a window of 8 around it: 122 to 125 are on swap */
+    reads(&s, 0, 0, FIRST + 124);
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, 129);
+    assert_int_equal(d.lm.pages_out, 125);
+    assert_int_equal(d.lm.evictions, 51);
+    assert_int_equal(folio_of(&d, 1)->slot, 1);
+    assert_int_equal(folio_of(&d, 125)->slot, 125);
+    linux_drive_run(&d, 130);
+    assert_int_equal(d.lm.faults[FL_CAUSE_SWAP_CACHE], 1);
+    assert_int_equal(d.lm.faults[FL_CAUSE_SWAP_IN], 0);
+    linux_drive_run(&d, 131);
+    assert_int_equal(d.lm.faults[FL_CAUSE_SWAP_IN], 1);
+    assert_int_equal(d.lm.pages_in, 4);
+    assert_int_equal(d.lm.readahead_pages, 3);
+    linux_drive_run(&d, 132);
+    assert_int_equal(d.lm.faults[FL_CAUSE_SWAP_CACHE], 2);
+    assert_int_equal(d.lm.readahead_hits, 1);
+    assert_true(linux_check(&d.lm));
+    linux_drive_close(&d);
+}
+
+/* The child's write copies; the parent's then finds itself alone and takes a fault all the same. */
+static void a_fork_shares_pages_until_one_side_writes(void **state)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = linux_drive_opts(1000, 1000, SWAP_SYNCHRONOUS, NEVER);
+    (void)state;
+    write_upwards(&s, 2);
+    process(&s, 11, 10, 1, 0, 1);
+    reads(&s, 1, 1, FIRST + 1);
+    reads(&s, 1, 1, FIRST + 2);
+    writes(&s, 1, 1, FIRST + 1);
+    writes(&s, 0, 0, FIRST + 1);
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, 3);
+    assert_int_equal(folio_of(&d, 1)->mapped, 2);
+    assert_int_equal(d.lm.resident, 2);
+    assert_int_equal(d.lm.faults[FL_CAUSE_COW], 0);
+    linux_drive_run(&d, 5);
+    assert_int_equal(d.lm.faults[FL_CAUSE_COW], 1);
+    assert_int_equal(d.lm.resident, 3);
+    assert_int_equal(folio_of(&d, 1)->mapped, 1);
+    linux_drive_run(&d, NEVER);
+    assert_int_equal(d.lm.faults[FL_CAUSE_COW], 2);
+    assert_int_equal(folio_of(&d, 2)->mapped, 2);
+    assert_true(linux_check(&d.lm));
+    linux_drive_close(&d);
+}
+
+static void reading_then_writing_a_new_page_are_two_faults(void **state)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = linux_drive_opts(1000, 1000, SWAP_SYNCHRONOUS, NEVER);
+    (void)state;
+    write_upwards(&s, 1);
+    reads(&s, 0, 0, FIRST + 2);
+    reads(&s, 0, 0, FIRST + 1);
+    writes(&s, 0, 0, FIRST + 2);
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, 2);
+    assert_int_equal(d.lm.faults[FL_CAUSE_ANON_ZERO], 1);
+    assert_int_equal(d.lm.resident, 1);
+    linux_drive_run(&d, NEVER);
+    assert_int_equal(d.lm.faults[FL_CAUSE_ANON_WRITE], 2);
+    assert_int_equal(d.lm.resident, 2);
+    linux_drive_close(&d);
+}
+
+/* Evicted at age 0, back at age 1. The active list holds one page, but reclaim does not know yet. */
+static void a_refault_activates_by_flushed_statistics_only(void **state)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = linux_drive_opts(1000, 1000, SWAP_SYNCHRONOUS, NEVER);
+    (void)state;
+    write_upwards(&s, 1);
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, NEVER);
+    uint32_t c = contents_of(&d, 1);
+    d.lm.stat.size[LRU_ACTIVE_ANON] = 1;
+    workingset_evicted(&d.lm, c);
+    assert_false(workingset_refault(&d.lm, c));
+    d.lm.next_flush_ps = d.lm.now_ps;
+    vmstat_flush_if_due(&d.lm);
+    workingset_evicted(&d.lm, c);
+    assert_true(workingset_refault(&d.lm, c));
+    assert_int_equal(d.lm.stat.activate[0], 1);
+    assert_int_equal(d.lm.refaults, 2);
+    linux_drive_close(&d);
+}
+
+/* All pages active, in truth or also as far as reclaim knows: @flushed. */
+static uint64_t kills_when_all_is_active(bool flushed)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = room_for(128, SWAP_SYNCHRONOUS);
+    write_upwards(&s, 129);
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, 128);
+    lru_add_drain(&d.lm);
+    for (uint32_t i = 1; i <= 128; i++) {
+        lru_remove(&d.lm, contents_of(&d, i));
+        lru_add(&d.lm, contents_of(&d, i), LRU_ACTIVE_ANON);
+    }
+    if (flushed)
+        d.lm.seen = d.lm.stat;
+    linux_drive_run(&d, 129);
+    assert_true(linux_check(&d.lm));
+    uint64_t kills = d.lm.kills;
+    assert_int_equal(d.lm.direct_reclaims, kills ? 18 : 1);
+    linux_drive_close(&d);
+    return kills;
+}
+
+static void all_active_and_not_known_is_an_oom_kill_with_swap_free(void **state)
+{
+    (void)state;
+    assert_int_equal(kills_when_all_is_active(false), 1);
+    assert_int_equal(kills_when_all_is_active(true), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_page_beyond_the_limit_walks_the_list_once),
+        cmocka_unit_test(a_page_touched_between_two_scans_becomes_active),
+        cmocka_unit_test(a_page_still_in_the_swap_cache_is_a_minor_fault),
+        cmocka_unit_test(a_fork_shares_pages_until_one_side_writes),
+        cmocka_unit_test(reading_then_writing_a_new_page_are_two_faults),
+        cmocka_unit_test(a_refault_activates_by_flushed_statistics_only),
+        cmocka_unit_test(all_active_and_not_known_is_an_oom_kill_with_swap_free),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
