@@ -56,9 +56,8 @@ static uint64_t apart(uint64_t a, uint64_t b)
     return a > b ? a - b : b - a;
 }
 
-void fl_kernel_from_trace(const struct fl_reader *r, struct fl_kernel_opts *kernel)
+void kernel_from_meta(const struct fl_meta *meta, struct fl_kernel_opts *kernel)
 {
-    const struct fl_meta *meta = fl_reader_meta(r);
     const char *thp = fl_meta_get(meta, "host.thp");
     uint64_t min_free = fl_meta_get_u64(meta, "host.min_free_kbytes", 0);
     uint64_t ram = fl_meta_get_u64(meta, "host.ram_bytes", 0);
@@ -73,4 +72,9 @@ void fl_kernel_from_trace(const struct fl_reader *r, struct fl_kernel_opts *kern
     uint64_t computed = computed_on_host(ram, kernel);
     if (min_free && computed && apart(min_free, computed) > computed / 16)
         kernel->min_free_kbytes = min_free;
+}
+
+void fl_kernel_from_trace(const struct fl_reader *r, struct fl_kernel_opts *kernel)
+{
+    kernel_from_meta(fl_reader_meta(r), kernel);
 }

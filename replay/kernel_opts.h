@@ -10,6 +10,9 @@
 /** kernel_memcg_find - the version called @name; @otherwise if there is none, or it is NULL. */
 enum fl_memcg_version kernel_memcg_find(const char *name, enum fl_memcg_version otherwise);
 
+/** kernel_from_meta - fl_kernel_from_trace() of what it noted. */
+void kernel_from_meta(const struct fl_meta *meta, struct fl_kernel_opts *kernel);
+
 /** kernel_scope - "memcg" or "machine": as asked for, or the policy's own. */
 const char *kernel_scope(const struct fl_replay_opts *opts);
 
