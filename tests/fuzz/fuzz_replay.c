@@ -9,12 +9,16 @@ static void replay(struct fl_reader *r, uint32_t frames, uint64_t swap_pages, co
 {
     struct fl_kernel_opts kernel = *fl_kernel_defaults();
     kernel.swap_kind = swap_kind;
-    kernel.first_flush_ms = 0; /* so that refaults activate */
+    kernel.first_flush_ms = 0;     /* so that refaults activate */
+    kernel.memcg = FL_MEMCG_V1;    /* v2 has a large device under a small limit: slow to make */
+    kernel.base_pages = 4096 - 90; /* of a machine of 16 MiB */
+    kernel.min_free_kbytes = 64;
     struct fl_replay_opts opts = { .frames = frames,
                                    .swap_pages = swap_pages,
                                    .policy = fl_policy_find(policy),
                                    .no_tlb = no_tlb,
                                    .kernel = &kernel,
+                                   .scope = frames == 4096 ? "machine" : NULL,
                                    .seed = 1 };
     struct fl_result *result = NULL;
     struct fl_err err;
@@ -31,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     replay(r, 2, 1, "clock", true, FL_SWAP_ZRAM);
     replay(r, 40, 9, "linux", false, FL_SWAP_ZRAM);
     replay(r, 12, 100, "linux", true, FL_SWAP_SSD);
+    replay(r, 4096, 50, "linux", true, FL_SWAP_SSD);
+    replay(r, 30, 60, "mglru", true, FL_SWAP_ZRAM);
     replay(r, 70, 1000, "linux", false, FL_SWAP_DISK);
     struct fl_sweep_point points[] = {
         { .policy = fl_policy_find("lru"), .frames = 2, .swap_pages = UINT64_MAX },

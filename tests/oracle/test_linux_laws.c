@@ -85,7 +85,28 @@ static void invariants_hold_among_processes(void **state)
                                                   kinds[seed / 5 % FL_COUNT(kinds)],
                                                   seed % 4 * 2000000);
         opts.mglru = seed > 120;
+        opts.no_groups = seed % 5 == 3;
+        opts.group_v2 = opts.swap_pages < 100 && seed % 4 < 2;
         invariants_hold(seed, false, &opts, &kills);
+    }
+    assert_true(kills > 0);
+}
+
+/* A machine of 16 MiB, most of it in use by others: watermarks of 16, 20 and 24 pages. */
+static void invariants_hold_on_a_machine(void **state)
+{
+    uint64_t kills = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 160; seed++) {
+        struct linux_opts opts = linux_drive_opts(
+            NEVER / 2, seed % 3 * 100, kinds[seed / 5 % FL_COUNT(kinds)], seed % 4 * 2000000);
+        opts.machine = true;
+        opts.zones = (struct zones_config){ .ram_pages = 4096,
+                                            .base_pages = 4096 - 60 - seed * 7 % 120,
+                                            .min_free_kbytes = 64,
+                                            .scale_factor = 10 };
+        opts.mglru = seed % 2;
+        invariants_hold(seed / 2, seed % 7 == 0, &opts, &kills);
     }
     assert_true(kills > 0);
 }
@@ -107,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(invariants_hold_among_processes),
+        cmocka_unit_test(invariants_hold_on_a_machine),
         cmocka_unit_test(invariants_hold_under_swapping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
