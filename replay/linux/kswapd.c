@@ -63,6 +63,7 @@ static void pass(struct linux_mm *lm)
     kswapd_age_node(lm, &sc);
     sc.scanned = 0;
     shrink_node(lm, &sc);
+    k->priority = sc.priority; /* which policy `mglru` may lower at once */
     k->reclaimed += sc.reclaimed;
     k->cache_trim_failed |= sc.cache_trim_failed;
     lm->background_reclaimed += sc.reclaimed;

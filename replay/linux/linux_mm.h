@@ -309,6 +309,7 @@ struct scan_control {
     bool file_is_tiny, no_cache_trim, cache_trim_failed;
     uint64_t cost[2];
 };
+void wake_flusher(struct linux_mm *lm);
 enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch);
 uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
                          uint64_t n);
@@ -324,6 +325,7 @@ bool workingset_refault(struct linux_mm *lm, uint32_t c);
 bool swap_exists(const struct linux_mm *lm);    /* total_swap_pages */
 bool swap_available(const struct linux_mm *lm); /* and some of it is free */
 bool swap_full(const struct linux_mm *lm);
+uint64_t swap_pages_left(const struct linux_mm *lm); /* that the group or machine may use */
 bool swap_cache_enter(struct linux_mm *lm, uint32_t c);
 void swap_hold(struct linux_mm *lm, uint32_t c);
 void swap_cache_left(struct linux_mm *lm, uint32_t c);

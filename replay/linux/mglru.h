@@ -40,6 +40,7 @@ struct mglru {
     struct mglru_counts counts[MGLRU_TYPES][MGLRU_TIERS];
     uint8_t *state; /* by contents: generation + 1 (0: on no list), references << 3 */
     uint32_t state_room;
+    bool kswapd; /* it is kswapd that reclaims: see mglru_look_around() */
 
     /* page-table walks */
     uint8_t *used; /* by address space: it has run since it was last walked */

@@ -304,10 +304,15 @@ bool mglru_drop_empty(struct linux_mm *lm, uint32_t swappiness)
 
 /* ---- what eviction tells the aging ------------------------------------------------------------ */
 
-/* walk_update_folio outside a walk: promotion takes the folio off its list (folio_activate) */
+/* walk_update_folio outside a walk: promotion takes the folio off its list (folio_activate);
+   kswapd counts as being in one */
 static void promote(struct linux_mm *lm, uint32_t c)
 {
     const struct mglru *g = lm->mglru;
+    if (g->kswapd) {
+        mglru_update_gen(lm, c);
+        return;
+    }
     if (!mglru_set_refs(lm, c) || mglru_gen_of(g, c) == (int)mglru_gen(g->max_seq))
         return;
     lru_remove(lm, c);

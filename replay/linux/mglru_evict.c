@@ -176,7 +176,7 @@ static void put_back(struct linux_mm *lm, uint32_t c, enum verdict verdict)
         return;
     }
     if (active) {
-        if (f->flags & FOLIO_SWAP_CACHE && swap_area_full(&lm->swap))
+        if (f->flags & FOLIO_SWAP_CACHE && swap_full(lm))
             swap_cache_drop(lm, c);
         lm->activated++;
     }
@@ -236,8 +236,7 @@ static uint64_t evict(struct linux_mm *lm, struct pass *pass, uint64_t n)
 /* get_swappiness: none when swap is nearly full */
 static uint32_t swappiness_now(const struct linux_mm *lm, const struct scan_control *sc)
 {
-    uint64_t usable = swap_area_usable(&lm->swap);
-    if (!sc->may_swap || usable < lm->swap.used + MGLRU_BATCH)
+    if (!sc->may_swap || swap_pages_left(lm) < MGLRU_BATCH)
         return 0;
     return lm->opts.swappiness;
 }
@@ -265,19 +264,70 @@ static uint64_t scan_count(struct linux_mm *lm, const struct pass *pass)
     return 0;
 }
 
-/* lru_gen_shrink_lruvec, try_to_shrink_lruvec */
+/* ---- for the whole machine ----------------------------------------------------------------------- */
+
+static uint32_t bits(uint64_t x)
+{
+    return x ? 64u - (uint32_t)__builtin_clzll(x) : 0;
+}
+
+/* Pages of generations that count as inactive (lru_gen_is_active). */
+static uint64_t inactive_pages(const struct mglru *g, enum mglru_type type)
+{
+    uint64_t n = 0;
+    for (uint64_t seq = g->min_seq[type]; seq + MGLRU_GENS_MIN <= g->max_seq; seq++)
+        n += g->pages[type][mglru_gen(seq)];
+    return n;
+}
+
+/* set_initial_priority: a great want starts with more of the lists */
+static void set_initial_priority(const struct linux_mm *lm, struct scan_control *sc)
+{
+    if (sc->priority != DEF_PRIORITY || sc->want < MGLRU_BATCH)
+        return;
+    uint64_t n = inactive_pages(lm->mglru, MGLRU_FILE);
+    if (swap_available(lm))
+        n += inactive_pages(lm->mglru, MGLRU_ANON);
+    int priority = (int)bits(n) - 1 - (int)bits(sc->want - 1);
+    if (priority < DEF_PRIORITY / 2)
+        priority = DEF_PRIORITY / 2;
+    if (priority < DEF_PRIORITY)
+        sc->priority = priority;
+}
+
+/* should_abort_scan: a group's reclaim goes on, the machine's stops when there is enough */
+static bool enough(const struct linux_mm *lm, const struct scan_control *sc)
+{
+    if (!sc->global)
+        return false;
+    if (sc->reclaimed >= sc->want)
+        return true;
+    for (int i = 0; i < ZONES && sc->kswapd; i++) {
+        const struct zone *zone = &lm->zones.zone[i];
+        uint64_t free = zone->free > MGLRU_BATCH ? zone->free - MGLRU_BATCH : 0;
+        if (zone->managed && !zone_is_ok(zone, free, WMARK_HIGH))
+            return false;
+    }
+    return sc->kswapd;
+}
+
+/* lru_gen_shrink_lruvec, lru_gen_shrink_node, try_to_shrink_lruvec */
 void mglru_shrink(struct linux_mm *lm, struct scan_control *sc)
 {
     uint64_t scanned = 0, n;
     lru_add_drain(lm);
+    if (sc->global)
+        set_initial_priority(lm, sc);
+    lm->mglru->kswapd = sc->kswapd;
     struct pass pass = { .sc = sc, .swappiness = swappiness_now(lm, sc) };
     while ((n = scan_count(lm, &pass)) > 0) {
         uint64_t more = evict(lm, &pass, n);
         scanned += more;
-        if (!more || scanned >= n)
+        if (!more || scanned >= n || enough(lm, sc))
             break;
     }
+    lm->mglru->kswapd = false;
     if (pass.dirty_files && pass.dirty_files == pass.file_taken)
-        page_cache_write_back(lm);
+        wake_flusher(lm);
     swap_write_completed(lm);
 }

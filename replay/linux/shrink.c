@@ -87,7 +87,7 @@ static bool waits_for_writes(const struct linux_mm *lm)
     return !lm->opts.machine && !lm->opts.group_v2;
 }
 
-static void wake_flusher(struct linux_mm *lm)
+void wake_flusher(struct linux_mm *lm)
 {
     if (waits_for_writes(lm))
         page_cache_write_back(lm);

@@ -21,6 +21,16 @@ bool swap_available(const struct linux_mm *lm)
            (!limited_by_group(lm) || lm->swap.used < lm->opts.swap_pages);
 }
 
+/* mem_cgroup_get_nr_swap_pages */
+uint64_t swap_pages_left(const struct linux_mm *lm)
+{
+    if (!swap_available(lm))
+        return 0;
+    uint64_t left = swap_area_usable(&lm->swap) - lm->swap.used;
+    uint64_t group = lm->opts.swap_pages - lm->swap.used;
+    return limited_by_group(lm) && group < left ? group : left;
+}
+
 /* mem_cgroup_swap_full: slots that are only cached are given up */
 bool swap_full(const struct linux_mm *lm)
 {
