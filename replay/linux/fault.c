@@ -90,6 +90,8 @@ static bool shared_memory(struct linux_mm *lm, uint32_t page, uint32_t c, bool w
     lm->folio[c].flags |= FOLIO_DIRTY;
     lru_add_new(lm, c, LRU_INACTIVE_ANON);
     map_page(lm, page, c, (uint8_t)(PTE_WRITE | (write ? PTE_DIRTY : 0)));
+    if (!write)
+        shmem_fault_around(lm, page);
     count_fault(lm, FL_CAUSE_SHMEM);
     return true;
 }
@@ -103,6 +105,8 @@ static bool not_mapped_here(struct linux_mm *lm, uint32_t page, uint32_t c, bool
     if (lm->vm->cs.kind[c] == CONTENTS_MEMORY) {
         shmem_came_in(lm, c);
         map_page(lm, page, c, (uint8_t)(PTE_WRITE | (write ? PTE_DIRTY : 0)));
+        if (!write)
+            shmem_fault_around(lm, page);
         cause = cause == FL_CAUSE_SWAP_CACHE ? FL_CAUSE_SHMEM : cause;
     } else {
         swap_map(lm, page, c, write);

@@ -165,6 +165,7 @@ struct linux_mm {
     uint64_t snapshot_activate[2];
     struct lru_stat stat, seen;
     uint64_t now_ps, next_flush_ps; /* the model's clock */
+    uint64_t stat_flushes;
     uint32_t *writing; /* folios under swap write-back, in the order of their submission */
     uint32_t n_writing, writing_room;
 
@@ -343,6 +344,7 @@ void page_cache_fini(struct linux_mm *lm);
 void page_cache_event(struct linux_mm *lm, const struct fl_event *ev);
 bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write);
 bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major);
+void shmem_fault_around(struct linux_mm *lm, uint32_t page);
 void page_cache_dirty(struct linux_mm *lm, uint32_t c);
 void page_cache_write_back(struct linux_mm *lm);
 /* the page of @object at @offset, made known if need be; NO_CONTENTS: no memory */

@@ -366,8 +366,9 @@ static void drop(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t 
 
 static bool mappable(const struct linux_mm *lm, uint32_t c)
 {
-    return c != NO_CONTENTS && folio_is_file(lm, c) &&
-           (lm->folio[c].flags & (FOLIO_RESIDENT | FOLIO_READAHEAD)) == FOLIO_RESIDENT;
+    return c != NO_CONTENTS && c < lm->folios_room && lm->vm->cs.kind[c] != CONTENTS_ANON &&
+           (lm->folio[c].flags & (FOLIO_RESIDENT | FOLIO_READAHEAD | FOLIO_SWAP_CACHE)) ==
+               FOLIO_RESIDENT;
 }
 
 /* filemap_map_pages, one entry. Returns the contents that the page cache has there, if any. */
@@ -375,17 +376,22 @@ static uint32_t map_around(struct linux_mm *lm, struct mm *mm, const struct vma 
 {
     struct vm *vm = lm->vm;
     struct leaf *leaf = pgtable_slot(&mm->tables, vpn);
-    uint32_t c = page_at(lm, vma->object, vma->pgoff + (vpn - vma->start));
+    bool file = vm->cs.objects[vma->object].kind == CONTENTS_FILE;
+    uint64_t offset = vma->pgoff + (vpn - vma->start);
+    uint32_t c = file ? page_at(lm, vma->object, offset)
+                      : contents_object_page(&vm->cs, vma->object, offset);
     if (!leaf || !mappable(lm, c))
         return NO_CONTENTS;
+    uint8_t bits = file ? 0
+                        : PTE_WRITE; /* nothing waits for a first write (vma_wants_writenotify) */
     if (leaf->id && !(leaf->id & LEAF_INHERITED)) {
         uint32_t page = leaf->id - 1;
         if (vm->contents[page] == c && !(lm->pte[page] & PTE_PRESENT))
-            map_page(lm, page, c, 0);
+            map_page(lm, page, c, bits);
         return c;
     }
     struct folio *f = &lm->folio[c];
-    uint32_t hw = f->unmappings << PTE_BITS | PTE_PRESENT | PTE_YOUNG;
+    uint32_t hw = f->unmappings << PTE_BITS | PTE_PRESENT | PTE_YOUNG | bits;
     if (leaf->id && ((leaf->id & ~LEAF_INHERITED) != c ||
                      (leaf->hw >> PTE_BITS == f->unmappings && leaf->hw & PTE_PRESENT)))
         return c;
@@ -417,6 +423,16 @@ static void fault_around(struct linux_mm *lm, struct mm *mm, const struct vma *v
         if (file && file->mmap_miss && c != NO_CONTENTS && !(lm->folio[c].flags & FOLIO_WORKINGSET))
             file->mmap_miss--;
     }
+}
+
+/* A read fault on shared memory maps what is there of its surroundings too. */
+void shmem_fault_around(struct linux_mm *lm, uint32_t page)
+{
+    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct mm *mm = &lm->vm->mms[at.mm];
+    const struct vma *vma = mm_find(mm, at.vpn);
+    if (vma && vma->object != NO_OBJECT)
+        fault_around(lm, mm, vma, at.vpn);
 }
 
 /* do_read_fault, do_shared_fault: @page of a file. false: the process is gone. */

@@ -21,6 +21,13 @@ bool swap_available(const struct linux_mm *lm)
            (!limited_by_group(lm) || lm->swap.used < lm->opts.swap_pages);
 }
 
+/* mem_cgroup_swap_full: slots that are only cached are given up */
+bool swap_full(const struct linux_mm *lm)
+{
+    return swap_area_full(&lm->swap) ||
+           (limited_by_group(lm) && lm->swap.used * UINT64_C(2) >= lm->opts.swap_pages);
+}
+
 /* mem_cgroup_get_nr_swap_pages */
 uint64_t swap_pages_left(const struct linux_mm *lm)
 {
@@ -29,13 +36,6 @@ uint64_t swap_pages_left(const struct linux_mm *lm)
     uint64_t left = swap_area_usable(&lm->swap) - lm->swap.used;
     uint64_t group = lm->opts.swap_pages - lm->swap.used;
     return limited_by_group(lm) && group < left ? group : left;
-}
-
-/* mem_cgroup_swap_full: slots that are only cached are given up */
-bool swap_full(const struct linux_mm *lm)
-{
-    return swap_area_full(&lm->swap) ||
-           (limited_by_group(lm) && lm->swap.used * UINT64_C(2) >= lm->opts.swap_pages);
 }
 
 /* folio_alloc_swap */
