@@ -443,6 +443,10 @@ static void fill_kernel(struct fl_result *res, const struct linux_mm *k)
     res->refaults = k->refaults;
     res->reclaims = k->direct_reclaims;
     res->background = k->background_reclaimed;
+    if (k->opts.machine) {
+        res->base_pages = k->opts.zones.base_pages;
+        res->min_free_kbytes = k->zones.min_free_kbytes;
+    }
     res->kernel_pages_peak = k->kernel_pages_peak;
     res->usage_peak = k->usage_peak;
 }

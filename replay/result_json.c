@@ -109,6 +109,12 @@ static json_t *machine_json(const struct fl_result *res)
     if (!strcmp(o->policy->name, "random"))
         json_object_set_new(m, "seed", u64(o->seed));
     json_object_set_new(m, "scope", text(kernel_scope(o)));
+    if (o->policy->needs & FL_IS_KERNEL && o->kernel)
+        json_object_set_new(m, "memcg", text(fl_memcg_name_at(o->kernel->memcg)));
+    if (res->min_free_kbytes) {
+        json_object_set_new(m, "base_bytes", u64(res->base_pages * FL_PAGE_BYTES));
+        json_object_set_new(m, "min_free_kbytes", u64(res->min_free_kbytes));
+    }
     json_object_set_new(m, "levels", u64(o->machine->levels));
     json_t *tlb = json_array();
     for (uint32_t i = 0; i < o->machine->n_tlb && !o->no_tlb; i++)

@@ -164,6 +164,7 @@ struct fl_result {
     uint64_t unlimited_peak_pages; /* what it would have been without a limit */
     /* TLB */
     uint32_t n_tlb;
+    uint64_t base_pages, min_free_kbytes; /* of the machine; 0 in scope memcg */
     struct fl_tlb_counts tlb[FL_TLB_LEVELS_MAX];
     uint64_t walks, walk_refs;
     uint64_t tlb_later_hits; /* look-ups that missed the first level of their side, but not all */
