@@ -11,7 +11,7 @@
 struct replay_cfg {
     struct fl_size ram, swap;
     const char *base, *memcg;
-    uint64_t frames, seed, swappiness, page_cluster, first_flush;
+    uint64_t frames, seed, swappiness, page_cluster, first_flush, native_ns;
     const char *policy, *scope, *machine, *costs, *swap_device, *out;
     bool json, partial, no_tlb;
 };
@@ -31,8 +31,9 @@ static const struct fl_opt replay_opts[] = {
       "swap area; a full one ends in an OOM kill", NULL },
     { "policy", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, policy), "NAME", "lru",
       "replacement policy, see 'faultline policies'", fl_policy_name_at },
-    { "swap-device", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, swap_device), "KIND", "zram",
-      "what swap lies on, for the policy `linux`: zram, ssd or disk (rotational)",
+    { "swap-device", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, swap_device), "KIND", NULL,
+      "what swap lies on: zram, ssd or disk (rotational); without it zram, or ssd where --costs "
+      "has a disk",
       fl_swap_kind_name_at },
     { "swappiness", 0, FL_OPT_UINT, offsetof(struct replay_cfg, swappiness), "N", "60",
       "vm.swappiness, 0 to 200, for the policy `linux`", NULL },
@@ -58,6 +59,9 @@ static const struct fl_opt replay_opts[] = {
       NULL },
     { "costs", 0, FL_OPT_STRING, offsetof(struct replay_cfg, costs), "FILE", NULL,
       "what faults and swapping cost, for the time estimate: a file of 'faultline calibrate'",
+      NULL },
+    { "native", 0, FL_OPT_DURATION, offsetof(struct replay_cfg, native_ns), "SECONDS", NULL,
+      "the program's own run time (user and system) with memory enough, for the model's clock",
       NULL },
     { "no-tlb", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_tlb), NULL, NULL,
       "leave the TLB out: faster, and no `tlb` in the result", NULL },
@@ -186,15 +190,35 @@ static enum fl_swap_kind swap_kind(const char *name)
     return (enum fl_swap_kind)i;
 }
 
+/* As given, made to fit the program's own speed, and for the device that swap lies on. */
+static int costs_of(struct fl_reader *r, const struct replay_cfg *cfg,
+                    const struct fl_machine *machine, struct fl_costs *costs, struct fl_err *err)
+{
+    int rc = FL_OK;
+    if (cfg->costs)
+        rc = fl_costs_load(cfg->costs, costs, err);
+    else
+        *costs = *(machine->costs ? machine->costs : fl_costs_default());
+    if (rc == FL_OK && cfg->swap_device)
+        costs->swap_device = fl_swap_kind_device(swap_kind(cfg->swap_device));
+    if (rc == FL_OK && cfg->native_ns)
+        rc = fl_costs_fit_access(r, cfg->native_ns, costs, NULL, err);
+    return rc;
+}
+
 /* What the kernel's policies are told: defaults, then the recording, then the options. */
-static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg, uint64_t *peak,
+static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg,
+                          const struct fl_costs *costs, uint64_t *peak,
                           struct fl_kernel_opts *kernel, struct fl_err *err)
 {
     struct fl_err why;
     struct fl_size base;
     *kernel = *fl_kernel_defaults();
     fl_kernel_from_trace(r, kernel);
-    kernel->swap_kind = swap_kind(cfg->swap_device);
+    if (cfg->swap_device)
+        kernel->swap_kind = swap_kind(cfg->swap_device);
+    else if (costs->swap_device == FL_SWAP_DEVICE_DISK)
+        kernel->swap_kind = FL_SWAP_SSD;
     kernel->swappiness = (uint32_t)cfg->swappiness;
     kernel->page_cluster = (uint32_t)cfg->page_cluster;
     kernel->first_flush_ms = (uint32_t)cfg->first_flush;
@@ -207,22 +231,24 @@ static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg, uin
 }
 
 static int replay_trace(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
-                        const struct fl_machine *machine, const struct fl_costs *costs,
-                        struct fl_err *err)
+                        const struct fl_machine *machine, struct fl_err *err)
 {
     struct fl_kernel_opts kernel;
+    struct fl_costs costs;
     struct fl_replay_opts opts = { .policy = fl_policy_find(cfg->policy),
                                    .frames = (uint32_t)cfg->frames,
                                    .seed = cfg->seed,
                                    .machine = machine,
-                                   .costs = costs,
+                                   .costs = &costs,
                                    .scope = cfg->scope,
                                    .kernel = &kernel,
                                    .no_tlb = cfg->no_tlb };
     struct fl_progress progress;
     uint64_t peak = UINT64_MAX;
     struct fl_result *res = NULL;
-    int rc = kernel_options(r, cfg, &peak, &kernel, err);
+    int rc = costs_of(r, cfg, machine, &costs, err);
+    if (rc == FL_OK)
+        rc = kernel_options(r, cfg, &costs, &peak, &kernel, err);
     if (rc == FL_OK && !cfg->frames)
         rc = cmd_frames(r, &cfg->ram, &peak, &opts.frames, err);
     if (rc == FL_OK)
@@ -244,7 +270,6 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
     const struct replay_cfg *cfg = arg;
     const struct fl_machine *machine;
     struct fl_machine *loaded = NULL;
-    struct fl_costs costs;
     struct fl_reader *r = NULL;
     bool has_ram = cfg->ram.bytes || cfg->ram.percent_bp;
     (void)n_operands;
@@ -259,8 +284,6 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
     int rc = fl_outfile_apart(cfg->out, operands[0], err);
     if (rc == FL_OK && cfg->costs)
         rc = fl_outfile_apart(cfg->out, cfg->costs, err);
-    if (rc == FL_OK && cfg->costs)
-        rc = fl_costs_load(cfg->costs, &costs, err);
     if (rc == FL_OK)
         rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
     if (rc == FL_OK)
@@ -268,7 +291,7 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
     if (rc == FL_OK && loaded)
         rc = fl_outfile_apart(cfg->out, cfg->machine, err);
     if (rc == FL_OK)
-        rc = replay_trace(r, operands[0], cfg, machine, cfg->costs ? &costs : NULL, err);
+        rc = replay_trace(r, operands[0], cfg, machine, err);
     fl_reader_free(r);
     fl_machine_free(loaded);
     return rc;

@@ -449,6 +449,7 @@ static void fill_kernel(struct fl_result *res, const struct linux_mm *k)
     }
     res->kernel_pages_peak = k->kernel_pages_peak;
     res->usage_peak = k->usage_peak;
+    res->stat_flushes = k->stat_flushes;
 }
 
 static void fill_result(struct replay *rp)

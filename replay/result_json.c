@@ -231,6 +231,7 @@ static json_t *reclaim_json(const struct fl_result *res)
     json_object_set_new(o, "direct", u64(res->evictions - res->background));
     json_object_set_new(o, "background", u64(res->background));
     json_object_set_new(o, "stalls", u64(res->reclaims));
+    json_object_set_new(o, "stat_flushes", u64(res->stat_flushes));
     return o;
 }
 

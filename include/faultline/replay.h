@@ -55,6 +55,12 @@ enum fl_swap_kind {
 /** fl_swap_kind_name_at - "zram", "ssd", "disk", by number; NULL past the end. */
 const char *fl_swap_kind_name_at(size_t i);
 
+/** fl_swap_kind_device - which of the two costs of swapping such a device has. */
+static inline enum fl_swap_device fl_swap_kind_device(enum fl_swap_kind kind)
+{
+    return kind == FL_SWAP_ZRAM ? FL_SWAP_DEVICE_ZRAM : FL_SWAP_DEVICE_DISK;
+}
+
 #define FL_BASE_TYPICAL UINT64_MAX
 
 /* What the recording, or else the user, says of memory groups. */
@@ -158,13 +164,15 @@ struct fl_result {
     uint64_t readahead_pages, readahead_hits;                     /* of swap and files */
     uint64_t scanned, activated, deactivated, refaults, reclaims; /* 0 for textbook policies */
     uint64_t background;                                          /* of evictions: by kswapd */
+    uint64_t base_pages, min_free_kbytes; /* of the machine; 0 in scope memcg */
     uint64_t kernel_pages_peak, usage_peak;
+    uint64_t stat_flushes; /* of the statistics that reclaim looks at; with 0 of them any later
+                              first_flush_ms gives the same result */
     uint64_t evictions, pages_in, pages_out, swap_peak_pages, file_pages_read, file_pages_written;
     uint64_t resident_peak_pages;  /* frames in use at most, in this run */
     uint64_t unlimited_peak_pages; /* what it would have been without a limit */
     /* TLB */
     uint32_t n_tlb;
-    uint64_t base_pages, min_free_kbytes; /* of the machine; 0 in scope memcg */
     struct fl_tlb_counts tlb[FL_TLB_LEVELS_MAX];
     uint64_t walks, walk_refs;
     uint64_t tlb_later_hits; /* look-ups that missed the first level of their side, but not all */
@@ -197,6 +205,19 @@ struct fl_result {
 int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_result **out,
               struct fl_err *err);
 void fl_result_free(struct fl_result *result); /* NULL is fine */
+
+#define FL_COST_ACCESS_PS_MIN 20
+
+/**
+ * fl_costs_fit_access - let @costs say how fast the program of @r really runs: FL_COST_ACCESS
+ * becomes (@native_ns - what its minor faults cost by @costs) / accesses, and at least
+ * FL_COST_ACCESS_PS_MIN. It moves the model's clock, which periodic work of the kernel goes by.
+ * @native_ns: its processor time (user and system) in memory that suffices.
+ * @peak_pages: resident at most without a limit, as fl_footprint(); may be NULL.
+ * Errors: as fl_replay(). Cost: a replay by the policy `linux` that never evicts.
+ */
+int fl_costs_fit_access(struct fl_reader *r, uint64_t native_ns, struct fl_costs *costs,
+                        uint64_t *peak_pages, struct fl_err *err);
 
 /* ---- many sizes ------------------------------------------------------------ */
 

@@ -19,6 +19,7 @@ void vmstat_flush_if_due(struct linux_mm *lm)
     if (lm->now_ps < lm->next_flush_ps)
         return;
     lm->seen = lm->stat;
+    lm->stat_flushes++;
     lm->next_flush_ps +=
         (lm->now_ps - lm->next_flush_ps) / FLUSH_PERIOD_PS * FLUSH_PERIOD_PS + FLUSH_PERIOD_PS;
 }
