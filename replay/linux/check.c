@@ -106,8 +106,8 @@ bool linux_check(const struct linux_mm *lm)
 {
     struct census census = { .lm = lm, .n = lm->folios_room };
     census.of = calloc(census.n + UINT64_C(1), sizeof *census.of);
-    bool ok = census.of && swap_area_check(&lm->swap) && check_sums(lm) &&
-              check_batch(&census) && (!lm->mglru || mglru_check(lm));
+    bool ok = census.of && swap_area_check(&lm->swap) && check_sums(lm) && check_batch(&census) &&
+              (!lm->mglru || mglru_check(lm));
     for (int list = 0; ok && list < LRU_LISTS_MAX; list++)
         ok = check_list(&census, list);
     for (uint32_t i = 0; ok && i < lm->vm->n_mms; i++)
