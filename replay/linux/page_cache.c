@@ -335,13 +335,30 @@ static void do_write(struct linux_mm *lm, uint32_t object, uint64_t first, uint6
     }
 }
 
+static int by_offset(const void *a, const void *b)
+{
+    const struct object_page *x = a, *y = b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Upwards: the order shows in the lists. */
 static void sync_file(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end)
 {
     const struct object *obj = &lm->vm->cs.objects[object];
+    struct object_page *page = reallocarray(NULL, obj->n_pages + UINT64_C(1), sizeof *page);
+    size_t n = 0;
+    if (!page) {
+        lm->failed_memory = true;
+        return;
+    }
     for (uint32_t i = 0; i < obj->cap; i++)
-        if (obj->pages[i].contents != NO_CONTENTS && obj->pages[i].offset >= first &&
-            obj->pages[i].offset < end && obj->pages[i].contents < lm->folios_room)
-            clean(lm, obj->pages[i].contents);
+        if (obj->pages[i].contents < lm->folios_room && obj->pages[i].offset >= first &&
+            obj->pages[i].offset < end && lm->folio[obj->pages[i].contents].flags & FOLIO_DIRTY)
+            page[n++] = obj->pages[i];
+    qsort(page, n, sizeof *page, by_offset);
+    for (size_t i = 0; i < n; i++)
+        clean(lm, page[i].contents);
+    free(page);
 }
 
 /* Pages from @first on leave the page cache; @all: also dirty and mapped ones (truncate). */
