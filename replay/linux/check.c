@@ -102,12 +102,31 @@ static bool check_sums(const struct linux_mm *lm)
            lm->usage == lm->stock + charged + lm->kernel_pages && lm->usage <= lm->opts.limit_pages;
 }
 
+/* Every page that was free at first is free, a folio's, or the kernel's. */
+static bool check_zones(const struct linux_mm *lm)
+{
+    const struct zones_config *config = &lm->opts.zones;
+    uint64_t in_folios[ZONES] = { 0 }, loose = 0;
+    if (!lm->opts.machine)
+        return true;
+    for (uint32_t c = 0; c < lm->folios_room; c++)
+        if (lm->folio[c].flags & FOLIO_CHARGED)
+            in_folios[lm->zone_of[c]]++;
+    for (int i = 0; i < ZONES; i++) {
+        if (in_folios[i] != lm->in_folios[i])
+            return false;
+        loose += lm->loose[i];
+    }
+    return loose == lm->kernel_pages &&
+           zones_free(&lm->zones) + lm->usage == config->ram_pages - config->base_pages;
+}
+
 bool linux_check(const struct linux_mm *lm)
 {
     struct census census = { .lm = lm, .n = lm->folios_room };
     census.of = calloc(census.n + UINT64_C(1), sizeof *census.of);
-    bool ok = census.of && swap_area_check(&lm->swap) && check_sums(lm) && check_batch(&census) &&
-              (!lm->mglru || mglru_check(lm));
+    bool ok = census.of && swap_area_check(&lm->swap) && check_sums(lm) && check_zones(lm) &&
+              check_batch(&census) && (!lm->mglru || mglru_check(lm));
     for (int list = 0; ok && list < LRU_LISTS_MAX; list++)
         ok = check_list(&census, list);
     for (uint32_t i = 0; ok && i < lm->vm->n_mms; i++)
