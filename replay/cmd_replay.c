@@ -36,9 +36,9 @@ static const struct fl_opt replay_opts[] = {
       "has a disk",
       fl_swap_kind_name_at },
     { "swappiness", 0, FL_OPT_UINT, offsetof(struct replay_cfg, swappiness), "N", "60",
-      "vm.swappiness, 0 to 200, for the policy `linux`", NULL },
+      "vm.swappiness, 0 to 200, for `linux` and `mglru`", NULL },
     { "page-cluster", 0, FL_OPT_UINT, offsetof(struct replay_cfg, page_cluster), "N", "3",
-      "vm.page-cluster: swap read-ahead of up to 2^N pages, for the policy `linux`", NULL },
+      "vm.page-cluster: swap read-ahead of up to 2^N pages, for `linux` and `mglru`", NULL },
     { "first-flush", 0, FL_OPT_UINT, offsetof(struct replay_cfg, first_flush), "MS", "1000",
       "when the kernel's statistics are first flushed, 0 to 2000, for the policy `linux`", NULL },
     { "scope", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, scope), "SCOPE", NULL,
@@ -135,7 +135,9 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
 {
     const struct fl_replay_opts *o = &res->opts;
     char ram[FL_FORMAT_BYTES], swap[FL_FORMAT_BYTES];
-    fprintf(out, "policy %s, RAM %s, swap %s, fidelity %s\n\n", o->policy->name,
+    bool kernel = o->policy->needs & FL_IS_KERNEL;
+    fprintf(out, "policy %s%s%s, RAM %s, swap %s, fidelity %s\n\n", o->policy->name,
+            kernel ? ", scope " : "", kernel ? kernel_scope(o) : "",
             o->frames == FL_FRAMES_UNLIMITED ? "unlimited"
                                              : fl_format_bytes(ram, o->frames * FL_PAGE_BYTES),
             o->swap_pages == UINT64_MAX ? "unlimited"
@@ -150,6 +152,10 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
     print_pages(out, "swapped in", res->pages_in);
     print_pages(out, "swapped out", res->pages_out);
     print_pages(out, "swap peak", res->swap_peak_pages);
+    if (kernel) {
+        print_pages(out, "reclaimed directly", res->evictions - res->background);
+        print_pages(out, "  in the background", res->background);
+    }
     print_count(out, "page tables peak", res->page_tables_peak);
     print_pages(out, "saved by sharing", res->saved_pages);
     for (uint32_t i = 0; i < res->n_tlb; i++)
@@ -222,6 +228,7 @@ static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg,
     kernel->swappiness = (uint32_t)cfg->swappiness;
     kernel->page_cluster = (uint32_t)cfg->page_cluster;
     kernel->first_flush_ms = (uint32_t)cfg->first_flush;
+    kernel->data_frames = cfg->frames != 0;
     kernel->memcg = kernel_memcg_find(cfg->memcg, kernel->memcg);
     if (!cfg->base)
         return FL_OK;

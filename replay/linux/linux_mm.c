@@ -221,7 +221,7 @@ static bool before_copy(void *arg, uint32_t page, uint32_t c)
     if (lm->pte[page] & PTE_PRESENT ||
         (!(f->flags & FOLIO_RESIDENT) && f->slot == SWAP_NO_SLOT && !folio_is_file(lm, c)))
         return true;
-    lm->in_fault = true;
+    lm->in_fault = lm->mglru && has_recency(lm, page, c);
     bool alive = page_fault(lm, page, c, FL_CAUSE_NONE, false);
     lm->in_fault = false;
     if (!alive)
@@ -299,7 +299,7 @@ int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
         return FL_OK;
     }
     lm->copy_pending &= ref_cause(info) == FL_CAUSE_COW;
-    lm->in_fault = true;
+    lm->in_fault = lm->mglru && has_recency(lm, page, c);
     page_fault(lm, page, c, ref_cause(info), write);
     lm->in_fault = lm->copy_pending = false;
     if (lm->swap.used_peak > lm->slots_peak)

@@ -113,7 +113,7 @@ static uint32_t take_accessed(struct linux_mm *lm, struct leaf *leaf)
 /* should_skip_vma */
 static bool skips(const struct linux_mm *lm, const struct vma *vma, uint32_t swappiness)
 {
-    if (!vma->rights || vma->flags & VMA_SPECIAL)
+    if (!vma->rights || vma->flags & (VMA_SPECIAL | VMA_NO_RECENCY))
         return true;
     bool file = vma->object != NO_OBJECT && lm->vm->cs.objects[vma->object].kind == CONTENTS_FILE;
     return !file && !swappiness;
