@@ -188,14 +188,6 @@ static int output(struct fl_reader *r, const char *path, const struct replay_cfg
     return cmd_write_json(fl_result_json(res, r, trace), cfg->out, err);
 }
 
-static enum fl_swap_kind swap_kind(const char *name)
-{
-    size_t i = 0;
-    while (fl_swap_kind_name_at(i + 1) && strcmp(fl_swap_kind_name_at(i), name) != 0)
-        i++;
-    return (enum fl_swap_kind)i;
-}
-
 /* As given, made to fit the program's own speed, and for the device that swap lies on. */
 static int costs_of(struct fl_reader *r, const struct replay_cfg *cfg,
                     const struct fl_machine *machine, struct fl_costs *costs, struct fl_err *err)
@@ -206,7 +198,7 @@ static int costs_of(struct fl_reader *r, const struct replay_cfg *cfg,
     else
         *costs = *(machine->costs ? machine->costs : fl_costs_default());
     if (rc == FL_OK && cfg->swap_device)
-        costs->swap_device = fl_swap_kind_device(swap_kind(cfg->swap_device));
+        costs->swap_device = fl_swap_kind_device(cmd_swap_kind(cfg->swap_device));
     if (rc == FL_OK && cfg->native_ns)
         rc = fl_costs_fit_access(r, cfg->native_ns, costs, NULL, err);
     return rc;
@@ -222,7 +214,7 @@ static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg,
     *kernel = *fl_kernel_defaults();
     fl_kernel_from_trace(r, kernel);
     if (cfg->swap_device)
-        kernel->swap_kind = swap_kind(cfg->swap_device);
+        kernel->swap_kind = cmd_swap_kind(cfg->swap_device);
     else if (costs->swap_device == FL_SWAP_DEVICE_DISK)
         kernel->swap_kind = FL_SWAP_SSD;
     kernel->swappiness = (uint32_t)cfg->swappiness;

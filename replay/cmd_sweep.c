@@ -7,7 +7,7 @@
 #include "cmd_common.h"
 
 struct sweep_cfg {
-    const char *ram, *swap, *policy, *out;
+    const char *ram, *swap, *policy, *swap_device, *out;
     uint64_t jobs, seed;
     bool json, partial;
 };
@@ -19,6 +19,9 @@ static const struct fl_opt sweep_opts[] = {
       "swap sizes, each with every RAM size", NULL },
     { "policy", 0, FL_OPT_CHOICES, offsetof(struct sweep_cfg, policy), "LIST", "lru",
       "policies, separated by commas", fl_policy_name_at },
+    { "swap-device", 0, FL_OPT_CHOICE, offsetof(struct sweep_cfg, swap_device), "KIND", "zram",
+      "what swap lies on, for `linux` and `mglru`: zram, ssd or disk (rotational)",
+      fl_swap_kind_name_at },
     { "jobs", 'j', FL_OPT_UINT, offsetof(struct sweep_cfg, jobs), "N", "0",
       "threads, 0 for one a processor; the answer does not depend on it", NULL },
     { "seed", 0, FL_OPT_UINT, offsetof(struct sweep_cfg, seed), "N", "1",
@@ -56,14 +59,17 @@ static int parse_axes(const struct sweep_cfg *cfg, struct axes *a, struct fl_err
     return rc;
 }
 
-static int build_points(struct fl_reader *r, const struct axes *a, uint64_t seed, uint64_t *peak,
+static int build_points(struct fl_reader *r, const struct axes *a, uint64_t seed,
+                        const struct fl_kernel_opts *kernel, uint64_t *peak,
                         struct fl_sweep_point *points, struct fl_err *err)
 {
     size_t n = 0;
     for (size_t p = 0; p < a->n_policy; p++)
         for (size_t s = 0; s < a->n_swap; s++)
             for (size_t m = 0; m < a->n_ram; m++, n++) {
-                points[n] = (struct fl_sweep_point){ .policy = a->policy[p], .seed = seed };
+                points[n] = (struct fl_sweep_point){ .policy = a->policy[p],
+                                                     .seed = seed,
+                                                     .kernel = kernel };
                 int rc = cmd_frames(r, &a->ram[m], peak, &points[n].frames, err);
                 if (rc == FL_OK)
                     rc = cmd_swap_pages(r, &a->swap[s], peak, &points[n].swap_pages, err);
@@ -121,6 +127,7 @@ static int run_sweep(void *arg, int n_operands, char **operands, struct fl_err *
 {
     const struct sweep_cfg *cfg = arg;
     struct axes axes = { 0 };
+    struct fl_kernel_opts kernel = *fl_kernel_defaults();
     struct fl_sweep_point *points = NULL;
     struct fl_reader *r = NULL;
     uint64_t peak = UINT64_MAX;
@@ -136,9 +143,11 @@ static int run_sweep(void *arg, int n_operands, char **operands, struct fl_err *
     if (rc == FL_OK)
         rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
     if (rc == FL_OK) {
+        fl_kernel_from_trace(r, &kernel);
+        kernel.swap_kind = cmd_swap_kind(cfg->swap_device);
         n = axes.n_ram * axes.n_swap * axes.n_policy;
         points = calloc(n, sizeof *points);
-        rc = points ? build_points(r, &axes, cfg->seed, &peak, points, err)
+        rc = points ? build_points(r, &axes, cfg->seed, &kernel, &peak, points, err)
                     : fl_nomem(err, "sweep");
     }
     fl_progress_begin(&progress, "sweep", isatty(STDERR_FILENO) ? stderr : NULL);

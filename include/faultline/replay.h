@@ -77,6 +77,8 @@ struct fl_kernel_opts {
     uint32_t page_cluster;   /* vm.page-cluster: swap read-ahead of up to 2^this pages */
     uint32_t first_flush_ms; /* 0 to 2000, on the model's clock: when the statistics that reclaim
                                 looks at are first brought up to date; then every 2 s */
+    bool data_frames;        /* fl_replay_opts.frames are for data: the kernel's own memory
+                                    (page tables, stacks, slab) takes none of them */
     enum fl_memcg_version memcg; /* v2: swap is the group's own limit; v1: the devices' size */
     /* of scope "machine": */
     uint64_t base_pages;      /* in use by all but the traced; FL_BASE_TYPICAL: as measured on an
@@ -226,6 +228,7 @@ struct fl_sweep_point {
     const struct fl_policy_ops *policy;
     uint32_t frames;
     uint64_t swap_pages, seed;
+    const struct fl_kernel_opts *kernel; /* as fl_replay_opts.kernel */
     /* answered */
     uint64_t minor, major, swap_in, swap_out, oom_kills;
 };

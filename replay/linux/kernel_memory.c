@@ -24,6 +24,8 @@ enum {
 static uint64_t pages_needed(const struct linux_mm *lm)
 {
     const struct vm *vm = lm->vm;
+    if (lm->opts.data_frames)
+        return 0;
     uint64_t tasks = vm->n_tasks ? vm->n_tasks - 1 : 0;
     uint64_t processes = vm->n_alive ? vm->n_alive - 1 : 0;
     uint64_t slab = tasks * TASK_BYTES + processes * PROCESS_BYTES + vm->n_spaces * SPACE_BYTES +
