@@ -237,6 +237,35 @@ static void mglru_type_to_scan_weighs_refaults_by_swappiness(void **state)
     assert_int_equal(mglru_type_to_scan(&g, 200), MGLRU_ANON);
 }
 
+/* Folios 0 to 2 in the oldest generation; 1 was read twice, and of its tier 64 of 1000 came back,
+   of the first none of 1000: the limit is tier 0. The other two are evicted, 1 moves on. With
+   its folios gone the oldest generation is, and (1000 + 1) / 2 is carried over. */
+static void mglru_shrink_protects_tiers_that_come_back(void **state)
+{
+    struct scan_control sc = { .want = 32, .may_swap = true };
+    struct lists l;
+    (void)state;
+    lists_open(&l, 3);
+    struct mglru_counts *n = l.lm.mglru->counts[MGLRU_FILE];
+    l.lm.resident = l.lm.usage = 6;
+    folio_mark_accessed(&l.lm, 1);
+    folio_mark_accessed(&l.lm, 1);
+    for (uint32_t c = 0; c < 3; c++)
+        mglru_add(&l.lm, c, false);
+    n[0].evicted = 1000;
+    n[1] = (struct mglru_counts){ .refaulted = 64, .evicted = 1000 };
+    mglru_shrink(&l.lm, &sc);
+    assert_int_equal(sc.reclaimed, 2);
+    assert_false(l.lm.folio[0].flags & FOLIO_RESIDENT);
+    assert_true(l.lm.folio[1].flags & FOLIO_RESIDENT);
+    assert_list(&l, MGLRU_FILE, 1, (uint32_t[]){ 1, NO_CONTENTS });
+    assert_int_equal(l.lm.mglru->min_seq[MGLRU_FILE], 1);
+    assert_int_equal(n[1].avg_total, 500);
+    assert_int_equal(n[1].avg_refaulted, 32);
+    assert_int_equal(n[0].evicted, 2);
+    lists_close(&l);
+}
+
 /* ---- page tables ---------------------------------------------------------------------------- */
 
 #define BASE 8192u /* page 0 of the first of two tables */
@@ -431,6 +460,7 @@ int main(void)
         cmocka_unit_test(mglru_refault_counts_in_the_tier_it_was_evicted_from),
         cmocka_unit_test(mglru_tier_to_evict_compares_with_the_first),
         cmocka_unit_test(mglru_type_to_scan_weighs_refaults_by_swappiness),
+        cmocka_unit_test(mglru_shrink_protects_tiers_that_come_back),
         cmocka_unit_test(mglru_age_walks_page_tables),
         cmocka_unit_test(mglru_age_leaves_idle_spaces_alone),
         cmocka_unit_test(mglru_look_around_stays_in_its_window),
