@@ -32,10 +32,11 @@ const char *kernel_scope(const struct fl_replay_opts *opts)
 
 struct zones_config kernel_zones(const struct fl_kernel_opts *kernel, uint64_t ram_pages)
 {
+    uint64_t base = kernel->base_pages;
+    if (base == FL_BASE_TYPICAL)
+        base = kernel->data_frames ? 0 : zones_typical_base(ram_pages);
     return (struct zones_config){ .ram_pages = ram_pages,
-                                  .base_pages = kernel->base_pages == FL_BASE_TYPICAL
-                                                    ? zones_typical_base(ram_pages)
-                                                    : kernel->base_pages,
+                                  .base_pages = base,
                                   .min_free_kbytes = kernel->min_free_kbytes,
                                   .scale_factor = kernel->watermark_scale_factor,
                                   .khugepaged = kernel->khugepaged };

@@ -82,7 +82,7 @@ struct fl_kernel_opts {
     enum fl_memcg_version memcg; /* v2: swap is the group's own limit; v1: the devices' size */
     /* of scope "machine": */
     uint64_t base_pages;      /* in use by all but the traced; FL_BASE_TYPICAL: as measured on an
-                                  idle machine, by its size */
+                                  idle machine, by its size; none with data_frames */
     uint64_t min_free_kbytes; /* vm.min_free_kbytes; 0: computed from the RAM as the kernel does */
     uint32_t watermark_scale_factor; /* vm.watermark_scale_factor, 1 to 3000 */
     bool khugepaged;                 /* huge pages are not off: more is kept free */

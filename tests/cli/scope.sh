@@ -49,6 +49,9 @@ ok "the same bytes twice" cmp -s machine.json again.json
 run base.json --ram 80M --scope machine --base 16M
 ok "what others use is not there for the program" holds base.json \
     '.machine.base_bytes == 16777216 and .faults.major > 0'
+run frames.json --frames 16384 --scope machine
+ok "data frames are all the program's but for the watermarks" holds frames.json \
+    '.machine.base_bytes == 0 and .faults.major > 0'
 run typical.json --ram 256M --scope machine
 ok "an idle kernel's base unless said: 1/64 and 128M" holds typical.json \
     '.machine.base_bytes == (256 / 64 + 128) * 1048576 and .faults.major == 0'
