@@ -341,6 +341,7 @@ static int begin_kernel(struct replay *rp, struct fl_err *err)
                                .costs = rp->opts.costs,
                                .group_v2 = kernel->memcg == FL_MEMCG_V2,
                                .no_groups = kernel->memcg == FL_MEMCG_NONE,
+                               .data_frames = kernel->data_frames,
                                .machine = !strcmp(kernel_scope(&rp->opts), "machine"),
                                .zones = kernel_zones(kernel, rp->opts.frames),
                                .mglru = rp->opts.policy == &fl_policy_mglru };

@@ -116,6 +116,7 @@ struct linux_opts {
     struct zones_config zones;
     uint64_t first_flush_ps;      /* on the model's clock; later ones every 2 s */
     const struct fl_costs *costs; /* what moves that clock */
+    bool data_frames;             /* the kernel's own memory takes none of the pages */
     bool mglru;                   /* generations, in place of active and inactive lists */
 };
 
