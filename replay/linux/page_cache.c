@@ -11,32 +11,11 @@
 #include "grow.h"
 #include <faultline/units.h>
 
-#include "mglru.h"
+#include "page_cache.h"
 
-#define FAULT_AROUND_PAGES 16u                                     /* fault_around_bytes 64 KiB */
-#define MMAP_MISS_MAX 1000u                                        /* MMAP_LOTSAMISS * 10 */
-#define MMAP_MISS_LOTS 100u                                        /* MMAP_LOTSAMISS */
 #define READ_AHEAD_DEFAULT 32u                                     /* VM_READAHEAD_PAGES */
-#define NO_TARGET (UINT64_MAX - 1)                                 /* nothing but read-ahead */
 #define TRANSFER_PAGES_MAX (UINT64_C(0x7ffff000) >> FL_PAGE_SHIFT) /* MAX_RW_COUNT */
 #define READ_AHEAD_MAX 0x10000u                                    /* ours: 256 MiB */
-
-struct extent {
-    uint64_t first, end;
-};
-
-/* What is kept of a file; by object. */
-struct cached_file {
-    bool known; /* the recording says which pages were resident */
-    struct extent *resident;
-    uint32_t n_resident;
-    uint64_t size; /* pages */
-    uint32_t read_ahead, mmap_miss;
-    uint32_t advice; /* enum fl_io_op NORMAL, RANDOM, SEQUENTIAL; 0: none given */
-    struct {
-        uint64_t start, size, async_size, next; /* next: page after the last read */
-    } window;
-};
 
 void page_cache_fini(struct linux_mm *lm)
 {
@@ -45,7 +24,7 @@ void page_cache_fini(struct linux_mm *lm)
     free(lm->files);
 }
 
-static struct cached_file *file_of(struct linux_mm *lm, uint32_t object)
+struct cached_file *file_of(struct linux_mm *lm, uint32_t object)
 {
     if (object >= lm->files_room) {
         uint32_t room = grow_room_for(lm->files_room, (uint64_t)object + 1);
@@ -74,7 +53,7 @@ static bool resident_before(const struct cached_file *file, uint64_t offset)
 }
 
 /* First meeting with a page: is it in the page cache, somebody else's? */
-static void adopt(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_t c)
+void adopt(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_t c)
 {
     const struct cached_file *file = file_of(lm, object);
     struct folio *f = &lm->folio[c];
@@ -100,7 +79,7 @@ uint32_t page_at(struct linux_mm *lm, uint32_t object, uint64_t offset)
 }
 
 /* A new folio in the page cache, charged to the group that brought it in. */
-static void insert(struct linux_mm *lm, uint32_t c, bool for_write)
+void page_cache_insert(struct linux_mm *lm, uint32_t c, bool for_write)
 {
     folio_resident(lm, c);
     if (folio_is_file(lm, c))
@@ -112,157 +91,6 @@ static void insert(struct linux_mm *lm, uint32_t c, bool for_write)
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
-
-/* Pages are locked until they have been read. */
-static void unlock_range(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end)
-{
-    for (uint64_t offset = first; offset < end; offset++) {
-        uint32_t c = contents_object_page(&lm->vm->cs, object, offset);
-        if (c != NO_CONTENTS && c < lm->folios_room)
-            lm->folio[c].flags &= (uint16_t)~FOLIO_BUSY;
-    }
-}
-
-static bool fill_range(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end,
-                       uint64_t target, uint64_t mark)
-{
-    for (uint64_t offset = first; offset < end; offset++) {
-        uint32_t c = page_at(lm, object, offset);
-        if (c == NO_CONTENTS)
-            return false;
-        if (lm->folio[c].flags & FOLIO_RESIDENT)
-            continue;
-        if (offset == target ? !take_pages(lm, 1) : !take_pages_if_easy(lm, 1)) {
-            if (offset == target)
-                return false;
-            if (offset > target || target >= end)
-                return true; /* read-ahead gives up */
-            offset = target - 1;
-            continue;
-        }
-        insert(lm, c, false);
-        lm->folio[c].flags |= FOLIO_BUSY;
-        lm->file_pages_read++;
-        if (offset == mark)
-            lm->folio[c].flags |= FOLIO_READAHEAD;
-        lm->readahead_pages += offset != target;
-        linux_tick(lm, FL_COST_FILE_READAHEAD, offset != target);
-    }
-    return true;
-}
-
-/* Read [first, end), of which @target must come in, the others may. false: the process is gone. */
-static bool read_range(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end,
-                       uint64_t target, uint64_t mark)
-{
-    const struct cached_file *file = file_of(lm, object);
-    if (!file)
-        return false;
-    if (end > file->size)
-        end = file->size;
-    if (target != NO_TARGET && end <= target)
-        end = target + 1;
-    bool alive = fill_range(lm, object, first, end, target, mark);
-    unlock_range(lm, object, first, end);
-    return alive;
-}
-
-static bool read_window(struct linux_mm *lm, uint32_t object, uint64_t target)
-{
-    const struct cached_file *file = file_of(lm, object);
-    uint64_t end = file->window.start + file->window.size;
-    return read_range(lm, object, file->window.start, end, target, end - file->window.async_size);
-}
-
-/* do_sync_mmap_readahead: around the page, or in executable mappings from it on */
-static bool read_for_fault(struct linux_mm *lm, const struct vma *vma, uint64_t offset)
-{
-    struct cached_file *file = file_of(lm, vma->object);
-    if (!file)
-        return false;
-    uint64_t ra = file->read_ahead, end = vma->pgoff + (vma->end - vma->start);
-    if (file->mmap_miss < MMAP_MISS_MAX)
-        file->mmap_miss++;
-    if ((vma->flags & VMA_RANDOM) || file->advice == FL_IO_RANDOM || !ra ||
-        file->mmap_miss > MMAP_MISS_LOTS)
-        return read_range(lm, vma->object, offset, offset + 1, offset, UINT64_MAX);
-    if (vma->rights & FL_PROT_EXEC) {
-        file->window.start = offset;
-        file->window.size = end - offset < ra ? end - offset : ra;
-        file->window.async_size = 0;
-    } else {
-        file->window.start = offset > ra / 2 ? offset - ra / 2 : 0;
-        file->window.size = ra;
-        file->window.async_size = ra / 4;
-    }
-    return read_window(lm, vma->object, offset);
-}
-
-static uint64_t next_power_of_two(uint64_t n)
-{
-    uint64_t p = 1;
-    while (p < n)
-        p *= 2;
-    return p;
-}
-
-/* get_init_ra_size */
-static uint64_t first_window(uint64_t request, uint64_t max)
-{
-    uint64_t n = next_power_of_two(request);
-    if (n <= max / 32)
-        return n * 4;
-    return n <= max / 4 ? n * 2 : max;
-}
-
-/* get_next_ra_size */
-static uint64_t next_window(uint64_t size, uint64_t max)
-{
-    if (size < max / 16)
-        return size * 4;
-    return size <= max / 2 ? size * 2 : max;
-}
-
-/* page_cache_sync_ra: @offset is wanted by read(2) and not there */
-static bool read_missing(struct linux_mm *lm, uint32_t object, uint64_t offset, uint64_t request)
-{
-    struct cached_file *file = file_of(lm, object);
-    uint64_t max = file->read_ahead;
-    if (!max || file->advice == FL_IO_RANDOM)
-        return read_range(lm, object, offset, offset + request, offset, UINT64_MAX);
-    if (file->advice == FL_IO_SEQUENTIAL)
-        max *= 2;
-    if (offset && offset != file->window.next && request <= max) /* random */
-        return read_range(lm, object, offset, offset + request, offset, UINT64_MAX);
-    file->window.start = offset;
-    file->window.size = first_window(request, max);
-    file->window.async_size = file->window.size > request ? file->window.size - request
-                                                          : file->window.size / 2;
-    return read_window(lm, object, offset);
-}
-
-/* page_cache_async_ra: the mark of @c has been met */
-static bool read_further(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_t c)
-{
-    lm->folio[c].flags &= (uint16_t)~FOLIO_READAHEAD;
-    lm->readahead_hits++;
-    struct cached_file *file = file_of(lm, object);
-    uint64_t max = file->advice == FL_IO_SEQUENTIAL ? 2 * file->read_ahead : file->read_ahead;
-    if (!max || file->advice == FL_IO_RANDOM)
-        return true;
-    if (offset == file->window.start + file->window.size - file->window.async_size) {
-        file->window.start += file->window.size;
-        file->window.size = next_window(file->window.size, max);
-    } else {
-        file->window.start = offset + 1;
-        file->window.size = max;
-    }
-    file->window.async_size = file->window.size;
-    lm->folio[c].flags |= FOLIO_BUSY; /* held meanwhile */
-    bool alive = file->window.start >= file->size || read_window(lm, object, NO_TARGET);
-    lm->folio[c].flags &= (uint16_t)~FOLIO_BUSY;
-    return alive;
-}
 
 /* filemap_read */
 static void do_read(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end)
@@ -329,7 +157,7 @@ static void do_write(struct linux_mm *lm, uint32_t object, uint64_t first, uint6
         if (!(lm->folio[c].flags & FOLIO_RESIDENT)) {
             if (!take_pages(lm, 1))
                 return;
-            insert(lm, c, true);
+            page_cache_insert(lm, c, true);
         }
         page_cache_dirty(lm, c);
     }
@@ -378,124 +206,6 @@ static void drop(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t 
         f->flags = FOLIO_ADOPTED;
     }
 }
-
-/* ---- faults ----------------------------------------------------------------------------- */
-
-static bool mappable(const struct linux_mm *lm, uint32_t c)
-{
-    return c != NO_CONTENTS && c < lm->folios_room && lm->vm->cs.kind[c] != CONTENTS_ANON &&
-           (lm->folio[c].flags & (FOLIO_RESIDENT | FOLIO_READAHEAD | FOLIO_SWAP_CACHE)) ==
-               FOLIO_RESIDENT;
-}
-
-/* filemap_map_pages, one entry. Returns the contents that the page cache has there, if any. */
-static uint32_t map_around(struct linux_mm *lm, struct mm *mm, const struct vma *vma, uint64_t vpn)
-{
-    struct vm *vm = lm->vm;
-    struct leaf *leaf = pgtable_slot(&mm->tables, vpn);
-    bool file = vm->cs.objects[vma->object].kind == CONTENTS_FILE;
-    uint64_t offset = vma->pgoff + (vpn - vma->start);
-    uint32_t c = file ? page_at(lm, vma->object, offset)
-                      : contents_object_page(&vm->cs, vma->object, offset);
-    if (!leaf || !mappable(lm, c))
-        return NO_CONTENTS;
-    uint8_t bits = file ? 0
-                        : PTE_WRITE; /* nothing waits for a first write (vma_wants_writenotify) */
-    if (leaf->id && !(leaf->id & LEAF_INHERITED)) {
-        uint32_t page = leaf->id - 1;
-        if (vm->contents[page] == c && !(lm->pte[page] & PTE_PRESENT))
-            map_page(lm, page, c, bits);
-        return c;
-    }
-    struct folio *f = &lm->folio[c];
-    uint32_t hw = f->unmappings << PTE_BITS | PTE_PRESENT | PTE_YOUNG | bits;
-    if (leaf->id && ((leaf->id & ~LEAF_INHERITED) != c ||
-                     (leaf->hw >> PTE_BITS == f->unmappings && leaf->hw & PTE_PRESENT)))
-        return c;
-    if (!leaf->id)
-        contents_mapper_added(&vm->cs, c);
-    *leaf = (struct leaf){ .id = c | LEAF_INHERITED, .hw = hw };
-    f->mapped++;
-    if (!(vma->flags & VMA_NO_RECENCY) && f->inherited_young < UINT8_MAX)
-        f->inherited_young++;
-    return c;
-}
-
-/* do_fault_around */
-static void fault_around(struct linux_mm *lm, struct mm *mm, const struct vma *vma, uint64_t vpn)
-{
-    uint64_t table = vpn & ~(uint64_t)(PGTABLE_ENTRIES - 1);
-    uint64_t first = vpn & ~(uint64_t)(FAULT_AROUND_PAGES - 1);
-    uint64_t lowest = vma->start > table ? vma->start : table;
-    if (first < lowest)
-        first = lowest;
-    uint64_t end = first + FAULT_AROUND_PAGES;
-    if (end > table + PGTABLE_ENTRIES)
-        end = table + PGTABLE_ENTRIES;
-    if (end > vma->end)
-        end = vma->end;
-    struct cached_file *file = file_of(lm, vma->object);
-    for (uint64_t at = first; at < end; at++) {
-        uint32_t c = map_around(lm, mm, vma, at);
-        if (file && file->mmap_miss && c != NO_CONTENTS && !(lm->folio[c].flags & FOLIO_WORKINGSET))
-            file->mmap_miss--;
-    }
-}
-
-/* A read fault on shared memory maps what is there of its surroundings too. */
-void shmem_fault_around(struct linux_mm *lm, uint32_t page)
-{
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
-    struct mm *mm = &lm->vm->mms[at.mm];
-    const struct vma *vma = mm_find(mm, at.vpn);
-    if (vma && vma->object != NO_OBJECT)
-        fault_around(lm, mm, vma, at.vpn);
-}
-
-/* do_read_fault, do_shared_fault: @page of a file. false: the process is gone. */
-bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
-{
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
-    struct mm *mm = &lm->vm->mms[at.mm];
-    const struct vma *vma = mm_find(mm, at.vpn);
-    enum fl_cause cause = write ? FL_CAUSE_FILE_MAP : FL_CAUSE_FILE_AROUND;
-    if (!vma || vma->object == NO_OBJECT)
-        return true;
-    uint64_t offset = vma->pgoff + (at.vpn - vma->start);
-    adopt(lm, vma->object, offset, c);
-    if (vma->rights & FL_PROT_EXEC)
-        lm->folio[c].flags |= FOLIO_EXEC;
-    if (!(lm->folio[c].flags & FOLIO_RESIDENT)) {
-        cause = FL_CAUSE_FILE_READ;
-        if (!read_for_fault(lm, vma, offset))
-            return false;
-    } else if (lm->folio[c].flags & FOLIO_READAHEAD && !read_further(lm, vma->object, offset, c)) {
-        return false;
-    }
-    if (write)
-        page_cache_dirty(lm, c);
-    map_page(lm, page, c, write ? PTE_WRITE | PTE_DIRTY : 0);
-    if (!write)
-        fault_around(lm, mm, vma, at.vpn);
-    count_fault(lm, cause);
-    return true;
-}
-
-/* do_cow_fault: the file's page has to be there to be copied. @major: it was read in. */
-bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major)
-{
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
-    const struct vma *vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
-    if (!vma || vma->object == NO_OBJECT || lm->vm->cs.objects[vma->object].kind != CONTENTS_FILE)
-        return true;
-    uint64_t offset = vma->pgoff + (at.vpn - vma->start);
-    uint32_t c = page_at(lm, vma->object, offset);
-    if (c == NO_CONTENTS)
-        return false;
-    *major = !(lm->folio[c].flags & FOLIO_RESIDENT);
-    return !*major || read_for_fault(lm, vma, offset);
-}
-
 /* ---- events ----------------------------------------------------------------------------- */
 
 static void note_resident(struct linux_mm *lm, struct cached_file *file, uint32_t object,
