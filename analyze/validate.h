@@ -2,8 +2,8 @@
 /**
  * validate.h - the kernel's counts beside the model's, for one command.
  *
- * validate_run.c asks the kernel, validate_model.c the model, validate_stats.c compares,
- * validate_json.c and validate_text.c say it, validate_doubts.c what to think of it.
+ * validate_points.c has the limits, validate_run.c asks the kernel, validate_predict.c the model,
+ * validate_stats.c compares, validate_json.c and validate_text.c say it, validate_doubts.c what to think of it.
  */
 #ifndef FAULTLINE_VALIDATE_H
 #define FAULTLINE_VALIDATE_H
@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include <faultline/cgroup.h>
+#include <faultline/flushes.h>
 #include <faultline/replay.h>
 #include <faultline/swapdev.h>
 
@@ -23,11 +24,25 @@ enum { VALIDATE_POLICIES_MAX = 16, VALIDATE_POINTS_MAX = 256, VALIDATE_DEFAULT_P
 enum validate_count { V_MINOR, V_MAJOR, V_SWAP_IN, V_SWAP_OUT, V_OOM, V_COUNT };
 const char *validate_count_name(enum validate_count c);
 
+/* One answer of the model. */
+struct validate_answer {
+    uint32_t first_flush_ms; /* asked with; of no meaning to textbook policies */
+    uint64_t count[V_COUNT];
+};
+
+/* What one policy says of a limit: an answer for each run of the kernel, or just one where it does
+   not matter when statistics are flushed. */
+struct validate_prediction {
+    struct validate_answer *answers;
+    unsigned n;
+};
+
 struct validate_point {
     uint64_t ram_bytes;
-    struct fl_run *runs; /* those that ended by themselves */
+    struct fl_run *runs; /* those that ended, by themselves or killed for want of memory */
+    uint64_t *flush_ns;  /* of each: from its start to the first periodic flush; 0: not known */
     unsigned n_runs, timeouts;
-    uint64_t predicted[VALIDATE_POLICIES_MAX][V_COUNT];
+    struct validate_prediction predicted[VALIDATE_POLICIES_MAX];
 };
 
 /* What on this machine can disturb the counts. */
@@ -42,7 +57,7 @@ struct validate {
     unsigned runs;
     const cpu_set_t *cpus;
     uint64_t timeout_ns;
-    bool show_output;
+    bool show_output, no_align;
     const struct fl_policy_ops *policies[VALIDATE_POLICIES_MAX];
     size_t n_policies;
     const volatile sig_atomic_t *stop; /* not 0: give up */
@@ -53,11 +68,16 @@ struct validate {
     struct fl_run native; /* without limit, files warm */
     struct fl_swapdev swap;
     struct validate_host host;
+    bool aligned;        /* runs began at phases of the kernel's flushes */
+    char unaligned[160]; /* why not */
+    struct fl_costs costs;
+    uint64_t trace_peak_pages;
     uint64_t foreign_swaps; /* pages swapped on the machine while no run of ours was on */
     struct validate_point *points;
     size_t n_points;
     /* within */
     struct fl_guard *guard;
+    struct fl_flushes *flushes;
     struct fl_cgroup_site site;
     unsigned n_groups, steps_done, steps_all;
 };
@@ -87,24 +107,56 @@ int validate_end(struct validate *v, struct fl_err *err);
  * from 40 % to 95 % of the peak the kernel charged. Whole pages, at least one.
  */
 int validate_points(struct validate *v, const char *list, struct fl_reader *r, struct fl_err *err);
-/** validate_predict - the trace at @path under every policy at every point. */
+/**
+ * validate_predict - the trace at @path under every policy at every point. A policy of the kernel's
+ * is asked for each run, with the run's own first flush rounded to 50 ms, or with phases spread
+ * evenly where that is not known; runs whose answer must be the same share a replay.
+ */
 int validate_predict(struct validate *v, const char *path, struct fl_err *err);
 
 /* ---- comparing --------------------------------------------------------------------- */
 
-/** One count over the runs of a point; all 0 without runs. */
+/**
+ * A run's outcome is whether the kernel killed in its group for want of memory. A point's outcome is
+ * that of more than half of its runs; half and half, and none, count as survived. Counts are
+ * compared between the runs of the kernel and of the model that ended as the point did.
+ */
+
+/** One count over some runs; all 0 without any. */
 struct validate_spread {
     uint64_t min, median, max; /* an even number of runs: mean of the middle two, rounded down */
+    unsigned n;                /* runs it is of */
 };
 
 /** validate_sample - count @c of one run. */
 uint64_t validate_sample(const struct fl_run *run, enum validate_count c);
+/** validate_killed - how many runs of the kernel were killed in. */
+unsigned validate_killed(const struct validate_point *p);
+/** validate_foretold - how many answers of policy @i have kills. */
+unsigned validate_foretold(const struct validate_point *p, size_t i);
+/** validate_agrees - has policy @i foretold the point's outcome? */
+bool validate_agrees(const struct validate_point *p, size_t i);
+/** validate_spread - over the runs that ended as the point did; V_OOM: over all. */
 struct validate_spread validate_spread(const struct validate_point *p, enum validate_count c);
+/** validate_comparable - has policy @i answers that ended as the point did? */
+bool validate_comparable(const struct validate_point *p, size_t i);
+/** validate_predicted - over those, or over all where there are none; V_OOM: over all. */
+struct validate_spread validate_predicted(const struct validate_point *p, size_t i,
+                                          enum validate_count c);
 /**
- * validate_error - (predicted - measured) / measured in percent, rounded to 0.01.
+ * validate_percent - (predicted - measured) / measured in percent, rounded to 0.01.
  * 0 when both are 0. Returns: false when only the measured one is 0: no number says that.
  */
-bool validate_error(uint64_t predicted, uint64_t measured, double *percent);
+bool validate_percent(uint64_t predicted, uint64_t measured, double *percent);
+/**
+ * validate_error - validate_percent() of the medians; for V_OOM 0 when the outcomes agree.
+ * Returns: false when there is none: no runs, none to compare with, other outcomes, or nothing
+ * measured.
+ */
+bool validate_error(const struct validate_point *p, size_t i, enum validate_count c,
+                    double *percent);
+/** validate_in_range - is the predicted median within the kernel's own range? */
+bool validate_in_range(const struct validate_point *p, size_t i, enum validate_count c);
 
 /* ---- saying it ----------------------------------------------------------------------- */
 

@@ -65,6 +65,8 @@ static void machine_doubts(const struct validate *v, json_t *q)
                        "swap was on already: what others swap counts as the command's");
     if (v->swap.was_on && v->swap.devices > 1)
         fl_quality_add(q, "swap_devices", "more than one swap device is on");
+    if (!v->aligned)
+        fl_quality_add(q, "unaligned", v->unaligned);
     if (v->foreign_swaps) {
         snprintf(text, sizeof text, "%" PRIu64 " pages were swapped while no run was on",
                  v->foreign_swaps);
@@ -83,8 +85,8 @@ static unsigned undecided(const struct validate *v)
 {
     unsigned n = 0;
     for (size_t i = 0; i < v->n_points; i++) {
-        struct validate_spread s = validate_spread(&v->points[i], V_OOM);
-        n += s.min == 0 && s.max > 0;
+        unsigned killed = validate_killed(&v->points[i]);
+        n += killed > 0 && killed < v->points[i].n_runs;
     }
     return n;
 }

@@ -42,9 +42,9 @@ static json_int_t status_of(int wait_status)
 
 static json_t *native_json(const struct fl_run *n)
 {
-    return json_pack("{s:o,s:I,s:o,s:o,s:o}", "wall_ns", u64(n->wall_ns), "status",
-                     status_of(n->wait_status), "peak_bytes", u64(n->peak_bytes), "minor",
-                     u64(n->minor), "major", u64(n->major));
+    return json_pack("{s:o,s:o,s:I,s:o,s:o,s:o}", "wall_ns", u64(n->wall_ns), "cpu_ns",
+                     u64(n->cpu_ns), "status", status_of(n->wait_status), "peak_bytes",
+                     u64(n->peak_bytes), "minor", u64(n->minor), "major", u64(n->major));
 }
 
 static json_t *swap_json(const struct fl_swapdev *s)
@@ -121,6 +121,14 @@ static json_t *counters_json(const struct validate_point *p)
     return o;
 }
 
+static json_t *flushes_json(const struct validate_point *p)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < p->n_runs; i++)
+        json_array_append_new(list, p->flush_ns[i] ? u64(p->flush_ns[i]) : json_null());
+    return list;
+}
+
 static json_t *kernel_json(const struct validate_point *p)
 {
     static const char *const others[] = { "wall_ns", "status", "peak_bytes", "limit_hits",
@@ -132,6 +140,7 @@ static json_t *kernel_json(const struct validate_point *p)
     json_object_set_new(o, "swap_out_zero", each(p, get_swap, FL_VM_swpout_zero));
     for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
         json_object_set_new(o, others[i], each(p, get_other, i));
+    json_object_set_new(o, "first_flush_ns", flushes_json(p));
     json_object_set_new(o, "timeouts", u64(p->timeouts));
     json_object_set_new(o, "oom_victims", victims_json(p));
     json_object_set_new(o, "counters", counters_json(p));
@@ -144,45 +153,79 @@ static json_t *spread_json(const struct validate_point *p)
     for (unsigned c = 0; c < V_COUNT && p->n_runs; c++) {
         struct validate_spread s = validate_spread(p, (enum validate_count)c);
         json_object_set_new(o, validate_count_name((enum validate_count)c),
-                            json_pack("{s:o,s:o,s:o}", "min", u64(s.min), "median", u64(s.median),
-                                      "max", u64(s.max)));
+                            json_pack("{s:o,s:o,s:o,s:i}", "min", u64(s.min), "median",
+                                      u64(s.median), "max", u64(s.max), "runs", (int)s.n));
     }
     return o;
 }
 
 /* ---- predictions ------------------------------------------------------------------------- */
 
-static json_t *predicted_json(const uint64_t predicted[V_COUNT])
+static json_t *by_count(const struct validate_point *p, size_t policy,
+                        json_t *get(const struct validate_point *p, size_t policy,
+                                    enum validate_count c))
 {
     json_t *o = json_object();
     for (unsigned c = 0; c < V_COUNT; c++)
-        json_object_set_new(o, validate_count_name((enum validate_count)c), u64(predicted[c]));
-    return o;
-}
-
-static json_t *errors_json(const struct validate_point *p, const uint64_t predicted[V_COUNT])
-{
-    json_t *o = json_object();
-    for (unsigned c = 0; c < V_COUNT; c++) {
-        double percent;
-        uint64_t median = validate_spread(p, (enum validate_count)c).median;
-        bool defined = p->n_runs && validate_error(predicted[c], median, &percent);
         json_object_set_new(o, validate_count_name((enum validate_count)c),
-                            defined ? json_real(percent) : json_null());
-    }
+                            get(p, policy, (enum validate_count)c));
     return o;
 }
 
-static json_t *in_range_json(const struct validate_point *p, const uint64_t predicted[V_COUNT])
+static json_t *predicted(const struct validate_point *p, size_t policy, enum validate_count c)
 {
-    json_t *o = json_object();
-    for (unsigned c = 0; c < V_COUNT; c++) {
-        struct validate_spread s = validate_spread(p, (enum validate_count)c);
-        json_object_set_new(
-            o, validate_count_name((enum validate_count)c),
-            json_boolean(p->n_runs && predicted[c] >= s.min && predicted[c] <= s.max));
-    }
+    return u64(validate_predicted(p, policy, c).median);
+}
+
+static json_t *error(const struct validate_point *p, size_t policy, enum validate_count c)
+{
+    double percent;
+    return validate_error(p, policy, c, &percent) ? json_real(percent) : json_null();
+}
+
+static json_t *in_range(const struct validate_point *p, size_t policy, enum validate_count c)
+{
+    return json_boolean(validate_in_range(p, policy, c));
+}
+
+static json_t *answers(const struct validate_point *p, size_t policy, enum validate_count c)
+{
+    const struct validate_prediction *from = &p->predicted[policy];
+    json_t *list = json_array();
+    for (unsigned i = 0; i < from->n; i++)
+        json_array_append_new(list, u64(from->answers[i].count[c]));
+    return list;
+}
+
+static json_t *answers_json(const struct validate *v, const struct validate_point *p, size_t policy)
+{
+    const struct validate_prediction *from = &p->predicted[policy];
+    json_t *o = by_count(p, policy, answers);
+    if (!(v->policies[policy]->needs & FL_IS_KERNEL))
+        return o;
+    json_t *list = json_array();
+    for (unsigned i = 0; i < from->n; i++)
+        json_array_append_new(list, u64(from->answers[i].first_flush_ms));
+    json_object_set_new(o, "first_flush_ms", list);
     return o;
+}
+
+static json_t *outcome_json(const struct validate_point *p, size_t policy)
+{
+    return json_pack("{s:i,s:i,s:i,s:i,s:b,s:b}", "kernel_runs", (int)p->n_runs, "kernel_killed",
+                     (int)validate_killed(p), "predicted_runs", (int)p->predicted[policy].n,
+                     "predicted_killed", (int)validate_foretold(p, policy), "agrees",
+                     validate_agrees(p, policy), "comparable", validate_comparable(p, policy));
+}
+
+/* What policy @i says, into @o. */
+static void prediction_json(const struct validate *v, const struct validate_point *p, size_t i,
+                            json_t *o)
+{
+    json_object_set_new(o, "predicted_runs", answers_json(v, p, i));
+    json_object_set_new(o, "outcome", outcome_json(p, i));
+    json_object_set_new(o, "error_pct", by_count(p, i, error));
+    json_object_set_new(o, "in_range", by_count(p, i, in_range));
 }
 
 static json_t *point_json(const struct validate *v, const struct validate_point *p)
@@ -191,12 +234,11 @@ static json_t *point_json(const struct validate *v, const struct validate_point 
     json_object_set_new(o, "ram_bytes", u64(p->ram_bytes));
     json_object_set_new(o, "kernel", kernel_json(p));
     json_object_set_new(o, "spread", spread_json(p));
-    json_object_set_new(o, "predicted", predicted_json(p->predicted[0]));
-    json_object_set_new(o, "error_pct", errors_json(p, p->predicted[0]));
+    json_object_set_new(o, "predicted", by_count(p, 0, predicted));
+    prediction_json(v, p, 0, o);
     for (size_t i = 0; i < v->n_policies; i++) {
-        json_t *one = predicted_json(p->predicted[i]);
-        json_object_set_new(one, "error_pct", errors_json(p, p->predicted[i]));
-        json_object_set_new(one, "in_range", in_range_json(p, p->predicted[i]));
+        json_t *one = by_count(p, i, predicted);
+        prediction_json(v, p, i, one);
         json_object_set_new(by_policy, v->policies[i]->name, one);
     }
     json_object_set_new(o, "policies", by_policy);
@@ -217,7 +259,9 @@ json_t *validate_json(const struct validate *v, json_t *trace, json_t *quality)
     json_object_set_new(o, "swap", swap_json(&v->swap));
     json_object_set_new(o, "runs", json_integer(v->runs));
     json_object_set_new(o, "policy", json_string(v->policies[0]->name));
+    json_object_set_new(o, "aligned", json_boolean(v->aligned));
     json_object_set_new(o, "native", native_json(&v->native));
+    json_object_set_new(o, "access_ps", u64(v->costs.ps[FL_COST_ACCESS]));
     for (size_t i = 0; i < v->n_points; i++)
         json_array_append_new(points, point_json(v, &v->points[i]));
     json_object_set_new(o, "points", points);

@@ -43,8 +43,12 @@ int validate_end(struct validate *v, struct fl_err *err)
 {
     int rc = fl_guard_end(v->guard, err);
     v->guard = NULL;
-    for (size_t i = 0; i < v->n_points; i++)
+    for (size_t i = 0; i < v->n_points; i++) {
         free(v->points[i].runs);
+        free(v->points[i].flush_ns);
+        for (size_t k = 0; k < VALIDATE_POLICIES_MAX; k++)
+            free(v->points[i].predicted[k].answers);
+    }
     free(v->points);
     v->points = NULL;
     v->n_points = 0;
@@ -59,8 +63,45 @@ static int make_group(struct validate *v, uint64_t limit_bytes, struct fl_cgroup
     return fl_cgroup_make(&v->site, name, limit_bytes, v->guard, group, err);
 }
 
-/* One run in a group of its own. */
-static int run_once(struct validate *v, uint64_t limit_bytes, struct fl_run *out,
+/* ---- phases of the kernel's flushes ------------------------------------------------------ */
+
+/* Goes on without; what has been made is undone with the rest. */
+static void give_up_aligning(struct validate *v, const struct fl_err *why)
+{
+    snprintf(v->unaligned, sizeof v->unaligned, "%.159s", why->msg);
+    v->aligned = false;
+    fl_flushes_close(v->flushes);
+    v->flushes = NULL;
+}
+
+static void begin_aligning(struct validate *v)
+{
+    struct fl_err why = { .msg = "--no-align" };
+    v->aligned = !v->no_align && fl_flushes_open(v->guard, &v->flushes, &why) == FL_OK;
+    if (!v->aligned)
+        give_up_aligning(v, &why);
+}
+
+static void wait_phase(struct validate *v, uint64_t phase_ns)
+{
+    struct fl_err why = { 0 };
+    if (v->flushes && fl_flushes_wait_phase(v->flushes, phase_ns, v->stop, &why) != FL_OK)
+        give_up_aligning(v, &why);
+}
+
+/* From the start of @run to the first flush; 0: not known. */
+static uint64_t first_flush(struct validate *v, const struct fl_run *run)
+{
+    struct fl_err why = { 0 };
+    uint64_t at_ns = 0;
+    if (v->flushes &&
+        fl_flushes_first_after(v->flushes, run->exec_ns, v->stop, &at_ns, &why) != FL_OK)
+        give_up_aligning(v, &why);
+    return at_ns > run->exec_ns ? at_ns - run->exec_ns : 0;
+}
+
+/* One run in a group of its own, @phase_ns after a flush where these are seen. */
+static int run_once(struct validate *v, uint64_t limit_bytes, uint64_t phase_ns, struct fl_run *out,
                     struct fl_err *err)
 {
     struct fl_run_opts opts = { .argv = v->argv,
@@ -75,6 +116,7 @@ static int run_once(struct validate *v, uint64_t limit_bytes, struct fl_run *out
         rc = make_group(v, limit_bytes, &group, err);
     if (rc == FL_OK)
         v->swappiness = fl_cgroup_swappiness(&group);
+    wait_phase(v, phase_ns);
     if (rc == FL_OK)
         rc = fl_run(&group, &opts, out, err);
     int undone = fl_guard_undo(v->guard, mark, rc == FL_OK ? err : NULL);
@@ -87,7 +129,7 @@ int validate_native(struct validate *v, struct fl_err *err)
 {
     int rc = FL_OK;
     for (unsigned i = 0; i < NATIVE_RUNS && rc == FL_OK; i++) {
-        rc = run_once(v, FL_CGROUP_NO_LIMIT, &v->native, err);
+        rc = run_once(v, FL_CGROUP_NO_LIMIT, 0, &v->native, err);
         if (rc == FL_OK && v->native.timed_out)
             rc = fl_fail(err, FL_EDATA,
                          "the command takes longer than --timeout even without a limit; give more");
@@ -134,17 +176,22 @@ int validate_record(struct validate *v, const char *path, struct fl_err *err)
 
 /* ---- under limits ------------------------------------------------------------------------ */
 
-static int run_point(struct validate *v, struct validate_point *p, struct fl_err *err)
+/* Run @round of all begins at another phase, so that the runs cover the period evenly. */
+static int run_point(struct validate *v, struct validate_point *p, unsigned round,
+                     struct fl_err *err)
 {
+    uint64_t period_ns = FL_FLUSH_PERIOD_MS * UINT64_C(1000000);
     struct fl_run run;
     if (p->timeouts) /* it would not end this time either */
         return FL_OK;
-    int rc = run_once(v, p->ram_bytes, &run, err);
-    if (rc == FL_OK && run.timed_out)
+    int rc = run_once(v, p->ram_bytes, (2 * round + 1) * period_ns / (2 * v->runs), &run, err);
+    if (rc == FL_OK && run.timed_out) {
         p->timeouts++;
-    else if (rc == FL_OK)
+    } else if (rc == FL_OK) {
+        p->flush_ns[p->n_runs] = first_flush(v, &run);
         p->runs[p->n_runs++] = run;
-    return rc;
+    }
+    return rc == FL_OK ? validate_stopped(v, err) : rc;
 }
 
 /* Rounds over all limits, up and down in turn, so that what drifts falls on all alike. */
@@ -158,7 +205,7 @@ static int run_all(struct validate *v, struct fl_err *err)
             struct fl_vm_counts idle = fl_vm_counts_since(&now, &last);
             v->foreign_swaps += fl_vm_swap_in(&idle) + fl_vm_swap_out(&idle);
             if (rc == FL_OK)
-                rc = run_point(v, &v->points[round % 2 ? v->n_points - 1 - i : i], err);
+                rc = run_point(v, &v->points[round % 2 ? v->n_points - 1 - i : i], round, err);
             if (rc == FL_OK)
                 rc = fl_vm_counts_read(&last, err);
             step(v, 1);
@@ -178,7 +225,11 @@ int validate_kernel(struct validate *v, const struct fl_swapdev_request *swap, c
         rc = fl_swapdev_on(swap, bytes > LEAST_BYTES ? bytes : LEAST_BYTES, dir, v->guard, &v->swap,
                            err);
     if (rc == FL_OK)
+        begin_aligning(v);
+    if (rc == FL_OK)
         rc = run_all(v, err);
+    fl_flushes_close(v->flushes);
+    v->flushes = NULL;
     int undone = fl_guard_undo(v->guard, mark, rc == FL_OK ? err : NULL);
     return rc == FL_OK ? undone : rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Spreads and errors. */
+/* Outcomes, spreads and errors. */
 #include <stdlib.h>
 
 #include "validate.h"
@@ -22,33 +22,114 @@ uint64_t validate_sample(const struct fl_run *run, enum validate_count c)
     }
 }
 
-static uint64_t nth(const struct validate_point *p, enum validate_count c, unsigned rank)
+/* ---- outcomes ------------------------------------------------------------------------- */
+
+unsigned validate_killed(const struct validate_point *p)
 {
-    /* Few runs: the one with as many below it as asked, ties by position. */
-    for (unsigned i = 0; i < p->n_runs; i++) {
-        uint64_t x = validate_sample(&p->runs[i], c);
+    unsigned n = 0;
+    for (unsigned i = 0; i < p->n_runs; i++)
+        n += p->runs[i].oom_kills > 0;
+    return n;
+}
+
+unsigned validate_foretold(const struct validate_point *p, size_t i)
+{
+    const struct validate_prediction *from = &p->predicted[i];
+    unsigned n = 0;
+    for (unsigned k = 0; k < from->n; k++)
+        n += from->answers[k].count[V_OOM] > 0;
+    return n;
+}
+
+static bool ends_killed(const struct validate_point *p)
+{
+    return 2 * validate_killed(p) > p->n_runs;
+}
+
+bool validate_agrees(const struct validate_point *p, size_t i)
+{
+    return ends_killed(p) == (2 * validate_foretold(p, i) > p->predicted[i].n);
+}
+
+bool validate_comparable(const struct validate_point *p, size_t i)
+{
+    unsigned killed = validate_foretold(p, i);
+    return p->n_runs && (ends_killed(p) ? killed : p->predicted[i].n - killed) > 0;
+}
+
+/* ---- spreads ---------------------------------------------------------------------------- */
+
+/* Samples from either side, by number; false: not one of those that count. */
+struct samples {
+    const struct validate_point *point;
+    const struct validate_prediction *prediction; /* NULL: the kernel's */
+    enum validate_count c;
+    bool all, killed; /* of all outcomes, else only of this one */
+};
+
+static bool sample_at(const struct samples *s, unsigned i, uint64_t *x)
+{
+    uint64_t kills;
+    if (s->prediction) {
+        *x = s->prediction->answers[i].count[s->c];
+        kills = s->prediction->answers[i].count[V_OOM];
+    } else {
+        *x = validate_sample(&s->point->runs[i], s->c);
+        kills = s->point->runs[i].oom_kills;
+    }
+    return s->all || (kills > 0) == s->killed;
+}
+
+/* Few runs: the one with as many below it as asked, ties by position. */
+static uint64_t nth(const struct samples *s, unsigned n, unsigned rank)
+{
+    uint64_t x, y;
+    for (unsigned i = 0; i < n; i++) {
         unsigned below = 0;
-        for (unsigned j = 0; j < p->n_runs; j++) {
-            uint64_t y = validate_sample(&p->runs[j], c);
-            below += y < x || (y == x && j < i);
-        }
+        if (!sample_at(s, i, &x))
+            continue;
+        for (unsigned j = 0; j < n; j++)
+            below += sample_at(s, j, &y) && (y < x || (y == x && j < i));
         if (below == rank)
             return x;
     }
     return 0;
 }
 
-struct validate_spread validate_spread(const struct validate_point *p, enum validate_count c)
+static struct validate_spread spread(const struct samples *s)
 {
-    if (p->n_runs == 0)
+    unsigned n = s->prediction ? s->prediction->n : s->point->n_runs, counted = 0;
+    uint64_t x;
+    for (unsigned i = 0; i < n; i++)
+        counted += sample_at(s, i, &x);
+    if (counted == 0)
         return (struct validate_spread){ 0 };
-    uint64_t low = nth(p, c, (p->n_runs - 1) / 2), high = nth(p, c, p->n_runs / 2);
-    return (struct validate_spread){ .min = nth(p, c, 0),
+    uint64_t low = nth(s, n, (counted - 1) / 2), high = nth(s, n, counted / 2);
+    return (struct validate_spread){ .min = nth(s, n, 0),
                                      .median = low + (high - low) / 2,
-                                     .max = nth(p, c, p->n_runs - 1) };
+                                     .max = nth(s, n, counted - 1),
+                                     .n = counted };
 }
 
-bool validate_error(uint64_t predicted, uint64_t measured, double *percent)
+struct validate_spread validate_spread(const struct validate_point *p, enum validate_count c)
+{
+    return spread(
+        &(struct samples){ .point = p, .c = c, .all = c == V_OOM, .killed = ends_killed(p) });
+}
+
+struct validate_spread validate_predicted(const struct validate_point *p, size_t i,
+                                          enum validate_count c)
+{
+    return spread(&(struct samples){ .point = p,
+                                     .prediction = &p->predicted[i],
+                                     .c = c,
+                                     .all = c == V_OOM || !validate_comparable(p, i),
+                                     .killed = ends_killed(p) });
+}
+
+/* ---- errors --------------------------------------------------------------------------------- */
+
+bool validate_percent(uint64_t predicted, uint64_t measured, double *percent)
 {
     *percent = 0;
     if (measured == 0)
@@ -56,4 +137,22 @@ bool validate_error(uint64_t predicted, uint64_t measured, double *percent)
     double bp = ((double)predicted - (double)measured) / (double)measured * 10000.0;
     *percent = (bp < 1e15 ? (double)(int64_t)(bp + (bp < 0 ? -0.5 : 0.5)) : bp) / 100.0;
     return true;
+}
+
+bool validate_error(const struct validate_point *p, size_t i, enum validate_count c,
+                    double *percent)
+{
+    *percent = 0;
+    if (c == V_OOM)
+        return p->n_runs && validate_agrees(p, i);
+    return validate_comparable(p, i) && validate_percent(validate_predicted(p, i, c).median,
+                                                         validate_spread(p, c).median, percent);
+}
+
+bool validate_in_range(const struct validate_point *p, size_t i, enum validate_count c)
+{
+    struct validate_spread kernel = validate_spread(p, c), model = validate_predicted(p, i, c);
+    if (c != V_OOM && !validate_comparable(p, i))
+        return false;
+    return kernel.n && model.median >= kernel.min && model.median <= kernel.max;
 }

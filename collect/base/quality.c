@@ -45,6 +45,8 @@ static const struct {
     { "swap_devices", "leave one swap device on, or none" },
     { "foreign_swap", "validate again on a quieter machine" },
     { "zero_pages", "none is needed: they are counted; the model cannot know contents" },
+    { "unaligned",
+      "run as root, without --no-align, on a kernel that has tracefs (6.13 or later)" },
     { "oom_by_chance",
       "look at the runs one by one in the JSON; those killed have smaller counts" },
     { "outlived", "let the command wait for its children" },

@@ -51,6 +51,11 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static uint64_t time_ns(const struct timeval *t)
+{
+    return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_usec * 1000u;
+}
+
 int fl_cpus_parse(const char *text, cpu_set_t *out, struct fl_err *err)
 {
     const char *p = text;
@@ -106,6 +111,7 @@ static void become_command(struct job *job, const struct sigaction *before)
     getrusage(RUSAGE_SELF, &u);
     s->early_minor = (uint64_t)u.ru_minflt;
     s->early_major = (uint64_t)u.ru_majflt;
+    s->run.exec_ns = now_ns();
     execv(job->path, job->opts->argv);
     s->exec_errno = errno;
     _exit(127);
@@ -173,6 +179,7 @@ static void between(struct job *job)
     getrusage(RUSAGE_CHILDREN, &u);
     s->run.minor = (uint64_t)u.ru_minflt - s->early_minor;
     s->run.major = (uint64_t)u.ru_majflt - s->early_major;
+    s->run.cpu_ns = time_ns(&u.ru_utime) + time_ns(&u.ru_stime);
 }
 
 /* ---- ours ------------------------------------------------------------------------------------ */

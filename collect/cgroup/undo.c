@@ -124,12 +124,18 @@ static int undo_file(const char *path)
     return unlink(path) == 0 || errno == ENOENT ? 0 : errno;
 }
 
+static int undo_folder(const char *path)
+{
+    return rmdir(path) == 0 || errno == ENOENT ? 0 : errno;
+}
+
 int undo_step(enum fl_undo what, const char *path)
 {
     static int (*const undo[])(const char *) = {
-        [FL_UNDO_GROUP] = undo_group, [FL_UNDO_SWAP] = undo_swap,
-        [FL_UNDO_ZRAM] = undo_zram,   [FL_UNDO_ZRAM_DEVICE] = undo_zram_device,
-        [FL_UNDO_FILE] = undo_file,   [FL_UNDO_MOUNT] = undo_mount,
+        [FL_UNDO_GROUP] = undo_group,   [FL_UNDO_SWAP] = undo_swap,
+        [FL_UNDO_ZRAM] = undo_zram,     [FL_UNDO_ZRAM_DEVICE] = undo_zram_device,
+        [FL_UNDO_FILE] = undo_file,     [FL_UNDO_MOUNT] = undo_mount,
+        [FL_UNDO_FOLDER] = undo_folder,
     };
     int failed = undo[what](path);
     /* Busy passes: a process on its way out, a device that somebody looks at. */

@@ -165,7 +165,9 @@ struct fl_run_opts {
 };
 
 struct fl_run {
+    uint64_t exec_ns; /* CLOCK_MONOTONIC, when the command's program was started */
     uint64_t wall_ns; /* from fork to the command's end */
+    uint64_t cpu_ns;  /* user and system time of the command and every descendant */
     int wait_status;  /* of the command, as waitpid(2) */
     bool timed_out, stopped;
     /* Task fault counts of the command and every descendant, from exec on (rusage). */

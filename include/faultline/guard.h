@@ -24,6 +24,7 @@ enum fl_undo {
     FL_UNDO_ZRAM_DEVICE, /* path: /sys/block/zramN; the device itself is removed */
     FL_UNDO_FILE,        /* path: unlinked */
     FL_UNDO_MOUNT,       /* path: unmounted, and the folder removed */
+    FL_UNDO_FOLDER,      /* path: an empty folder, or a tracing instance; removed */
 };
 
 struct fl_guard;

@@ -16,7 +16,7 @@
 static double error_of(uint64_t predicted, uint64_t measured)
 {
     double percent = -1;
-    assert_true(validate_error(predicted, measured, &percent));
+    assert_true(validate_percent(predicted, measured, &percent));
     return percent;
 }
 
@@ -37,7 +37,7 @@ static void nothing_of_nothing_is_right_and_something_has_no_percent(void **stat
     (void)state;
     double percent = -1;
     assert_true(error_of(0, 0) == 0.0);
-    assert_false(validate_error(1, 0, &percent));
+    assert_false(validate_percent(1, 0, &percent));
 }
 
 static struct validate_spread spread_of(unsigned n, const uint64_t *majors)
@@ -68,9 +68,84 @@ static void spreads(void **state)
                   UINT64_MAX, UINT64_MAX);
 }
 
+/* ---- outcomes ------------------------------------------------------------------------- */
+
+/* Majors tell the runs apart: 1.. of the kernel's, 101.. of the model's; kills as given. */
+struct world {
+    struct fl_run runs[8];
+    struct validate_answer answers[8];
+    struct validate_point p;
+};
+
+static void world(struct world *w, const char *kernel, const char *model)
+{
+    *w = (struct world){ .p = { .n_runs = (unsigned)strlen(kernel),
+                                .predicted = { { .n = (unsigned)strlen(model) } } } };
+    w->p.runs = w->runs;
+    w->p.predicted[0].answers = w->answers;
+    for (unsigned i = 0; kernel[i]; i++)
+        w->runs[i] = (struct fl_run){ .major = i + 1, .oom_kills = kernel[i] == 'K' };
+    for (unsigned i = 0; model[i]; i++) {
+        w->answers[i].count[V_MAJOR] = 101 + i;
+        w->answers[i].count[V_OOM] = model[i] == 'K';
+    }
+}
+
+static void only_runs_that_ended_as_most_did_are_compared(void **state)
+{
+    (void)state;
+    struct world w;
+    double percent;
+    world(&w, "KKsKs", "sKsK"); /* majors 1, 2, 4 of the kernel; 102, 104 of the model */
+    assert_int_equal(validate_killed(&w.p), 3);
+    assert_int_equal(validate_foretold(&w.p, 0), 2);
+    assert_spread(validate_spread(&w.p, V_MAJOR), 1, 2, 4);
+    assert_int_equal(validate_spread(&w.p, V_MAJOR).n, 3);
+    assert_spread(validate_spread(&w.p, V_OOM), 0, 1, 1);
+    assert_spread(validate_predicted(&w.p, 0, V_MAJOR), 102, 103, 104);
+    assert_true(validate_comparable(&w.p, 0));
+    assert_false(validate_agrees(&w.p, 0)); /* half of the model's is not most */
+    assert_true(validate_error(&w.p, 0, V_MAJOR, &percent));
+    assert_true(percent == 5050.0);
+    assert_false(validate_error(&w.p, 0, V_OOM, &percent));
+    assert_false(validate_in_range(&w.p, 0, V_MAJOR));
+    w.answers[1].count[V_MAJOR] = 1;
+    w.answers[3].count[V_MAJOR] = 4;
+    assert_true(validate_in_range(&w.p, 0, V_MAJOR));
+}
+
+static void half_killed_counts_as_survived(void **state)
+{
+    (void)state;
+    struct world w;
+    world(&w, "KsKs", "s");
+    assert_spread(validate_spread(&w.p, V_MAJOR), 2, 3, 4);
+    assert_true(validate_agrees(&w.p, 0));
+    assert_true(validate_comparable(&w.p, 0));
+}
+
+static void other_outcomes_have_counts_but_no_error(void **state)
+{
+    (void)state;
+    struct world w;
+    double percent;
+    world(&w, "KKK", "ss");
+    assert_false(validate_comparable(&w.p, 0));
+    assert_spread(validate_predicted(&w.p, 0, V_MAJOR), 101, 101, 102);
+    for (unsigned c = 0; c < V_COUNT; c++) {
+        assert_false(validate_error(&w.p, 0, (enum validate_count)c, &percent));
+        assert_false(validate_in_range(&w.p, 0, (enum validate_count)c));
+    }
+    world(&w, "sss", "KK");
+    assert_false(validate_comparable(&w.p, 0));
+    assert_false(validate_agrees(&w.p, 0));
+}
+
 /* ---- documents ------------------------------------------------------------------------ */
 
-/* One limit of 1 MiB, three runs; lru is 10 % high in majors, the kernel saw one kill less. */
+/* One limit of 1 MiB, three runs; lru is 10 % high in majors. */
+static struct validate_answer lru_says[1];
+
 static void fill(struct validate *v, struct validate_point *p, struct fl_run runs[3],
                  char *const *argv)
 {
@@ -80,13 +155,18 @@ static void fill(struct validate *v, struct validate_point *p, struct fl_run run
         fl_vm_counts_parse("pswpin 90\nswpin_zero 5\npswpout 200\nswpout_zero 0\n",
                            &runs[i].machine);
     }
-    *p = (struct validate_point){ .ram_bytes = 1 << 20, .runs = runs, .n_runs = 3 };
-    memcpy(p->predicted[0], (const uint64_t[V_COUNT]){ 1000, 110, 95, 190, 1 },
-           sizeof p->predicted[0]);
+    static uint64_t flush_ns[3] = { 0, 5, 0 };
+    *p = (struct validate_point){ .ram_bytes = 1 << 20,
+                                  .runs = runs,
+                                  .flush_ns = flush_ns,
+                                  .n_runs = 3,
+                                  .predicted = { { .answers = lru_says, .n = 1 } } };
+    lru_says[0] = (struct validate_answer){ .count = { 1000, 110, 95, 190, 0 } };
     *v = (struct validate){ .argv = argv,
                             .runs = 3,
                             .policies = { fl_policy_find("lru") },
                             .n_policies = 1,
+                            .aligned = true,
                             .cgroup_version = 1,
                             .swappiness = 60,
                             .swap = { .kind = FL_SWAPDEV_ZRAM, .pages = 100 },
@@ -124,7 +204,16 @@ static void json_has_the_keys_and_the_errors(void **state)
     assert_true(json_real_value(json_object_get(errors, "major")) == 10.0);
     assert_true(json_real_value(json_object_get(errors, "swap_in")) == 0.0);
     assert_true(json_real_value(json_object_get(errors, "swap_out")) == -5.0);
-    assert_true(json_is_null(json_object_get(errors, "oom")));
+    assert_true(json_real_value(json_object_get(errors, "oom")) == 0.0);
+    assert_int_equal(integer(point, "outcome", "kernel_runs"), 3);
+    assert_int_equal(integer(point, "outcome", "predicted_killed"), 0);
+    assert_true(json_is_false(json_object_get(json_object_get(point, "in_range"), "major")));
+    const json_t *flushes = json_object_get(kernel, "first_flush_ns");
+    assert_true(json_is_null(json_array_get(flushes, 0)));
+    assert_int_equal(json_integer_value(json_array_get(flushes, 1)), 5);
+    const json_t *answers = json_object_get(point, "predicted_runs");
+    assert_int_equal(json_array_size(json_object_get(answers, "major")), 1);
+    assert_null(json_object_get(answers, "first_flush_ms"));
     const json_t *lru = json_object_get(json_object_get(point, "policies"), "lru");
     assert_true(json_is_false(json_object_get(json_object_get(lru, "in_range"), "major")));
     assert_true(json_is_true(json_object_get(json_object_get(lru, "in_range"), "minor")));
@@ -166,7 +255,8 @@ static void the_table_has_both_and_the_doubts(void **state)
     fclose(out);
     assert_non_null(strstr(text, "98 .. 105"));
     assert_non_null(strstr(text, "+10.0 %"));
-    assert_non_null(strstr(text, "not 0"));
+    assert_non_null(strstr(text, "0 of 3"));
+    assert_non_null(strstr(text, "agrees"));
     assert_non_null(strstr(text, "swap_was_on: "));
     assert_non_null(strstr(text, "foreign_swap: 3 pages"));
     assert_non_null(strstr(text, "zero_pages: 15 pages"));
@@ -191,9 +281,11 @@ static void every_doubt_has_a_remedy(void **state)
     v.native.wait_status = 1 << 8;
     runs[0].outlived = 2;
     runs[1].oom_kills = 1;
+    v.aligned = false;
+    snprintf(v.unaligned, sizeof v.unaligned, "no tracing");
     p.timeouts = 1;
     validate_doubts(&v, quality);
-    assert_int_equal(json_array_size(quality), 13);
+    assert_int_equal(json_array_size(quality), 14);
     json_array_foreach(quality, i, doubt)
         assert_true(json_is_string(json_object_get(doubt, "remedy")) &&
                     *json_string_value(json_object_get(doubt, "remedy")));
@@ -248,6 +340,9 @@ int main(void)
         cmocka_unit_test(errors_are_percent_of_the_measured),
         cmocka_unit_test(nothing_of_nothing_is_right_and_something_has_no_percent),
         cmocka_unit_test(spreads),
+        cmocka_unit_test(only_runs_that_ended_as_most_did_are_compared),
+        cmocka_unit_test(half_killed_counts_as_survived),
+        cmocka_unit_test(other_outcomes_have_counts_but_no_error),
         cmocka_unit_test(json_has_the_keys_and_the_errors),
         cmocka_unit_test(without_runs_there_is_no_error),
         cmocka_unit_test(the_table_has_both_and_the_doubts),
