@@ -10,7 +10,7 @@
 
 struct replay_cfg {
     struct fl_size ram, swap;
-    const char *base, *memcg;
+    const char *base, *memcg, *thp;
     uint64_t frames, seed, swappiness, page_cluster, first_flush, native_ns;
     const char *policy, *scope, *machine, *costs, *swap_device, *out;
     bool json, partial, no_tlb;
@@ -53,6 +53,10 @@ static const struct fl_opt replay_opts[] = {
       "memory groups of version v1 (--swap is the device), v2 (--swap is the group's limit) or "
       "none; without it as the recording says, else v2",
       fl_memcg_name_at },
+    { "thp", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, thp), "MODE", NULL,
+      "huge pages for anonymous memory, for the policy `linux`: always, madvise or never; without "
+      "it as the recording says, else madvise",
+      fl_thp_name_at },
     { "machine", 0, FL_OPT_STRING, offsetof(struct replay_cfg, machine), "NAME|FILE", "skylake-sp",
       "TLB and page-table depth: one of 'faultline machines', a file as 'machines NAME --json' "
       "prints it, or host, the machine of the recording",
@@ -157,6 +161,8 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
         print_pages(out, "  in the background", res->background);
     }
     print_count(out, "page tables peak", res->page_tables_peak);
+    if (res->faults[FL_CAUSE_HUGE])
+        print_count(out, "huge page splits", res->thp.splits);
     print_pages(out, "saved by sharing", res->saved_pages);
     for (uint32_t i = 0; i < res->n_tlb; i++)
         if (res->tlb[i].lookups)
@@ -222,6 +228,7 @@ static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg,
     kernel->first_flush_ms = (uint32_t)cfg->first_flush;
     kernel->data_frames = cfg->frames != 0;
     kernel->memcg = kernel_memcg_find(cfg->memcg, kernel->memcg);
+    kernel->thp = kernel_thp_find(cfg->thp, kernel->thp);
     if (!cfg->base)
         return FL_OK;
     if (fl_parse_size(cfg->base, &base, &why) != FL_OK)

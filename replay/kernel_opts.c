@@ -15,6 +15,35 @@ const char *fl_memcg_name_at(size_t i)
     return i < FL_COUNT(memcg_names) ? memcg_names[i] : NULL;
 }
 
+static const char *const thp_names[] = {
+    [FL_THP_NEVER] = "never", [FL_THP_MADVISE] = "madvise", [FL_THP_ALWAYS] = "always"
+};
+
+const char *fl_thp_name_at(size_t i)
+{
+    return i < FL_COUNT(thp_names) ? thp_names[i] : NULL;
+}
+
+enum fl_thp_mode kernel_thp_find(const char *name, enum fl_thp_mode otherwise)
+{
+    for (size_t i = 0; name && fl_thp_name_at(i); i++)
+        if (!strcmp(name, fl_thp_name_at(i)))
+            return (enum fl_thp_mode)i;
+    return otherwise;
+}
+
+/* "always [madvise] never": which is chosen */
+static enum fl_thp_mode chosen_thp(const char *all, enum fl_thp_mode otherwise)
+{
+    char name[16];
+    const char *open = strchr(all, '['), *end = open ? strchr(open, ']') : NULL;
+    if (!end || (size_t)(end - open) > sizeof name)
+        return otherwise;
+    memcpy(name, open + 1, (size_t)(end - open - 1));
+    name[end - open - 1] = '\0';
+    return kernel_thp_find(name, otherwise);
+}
+
 enum fl_memcg_version kernel_memcg_find(const char *name, enum fl_memcg_version otherwise)
 {
     for (size_t i = 0; name && fl_memcg_name_at(i); i++)
@@ -67,6 +96,8 @@ void kernel_from_meta(const struct fl_meta *meta, struct fl_kernel_opts *kernel)
     kernel->memcg = kernel_memcg_find(fl_meta_get(meta, "host.memcg"), kernel->memcg);
     if (scale >= 1 && scale <= 3000)
         kernel->watermark_scale_factor = (uint32_t)scale;
+    if (thp)
+        kernel->thp = chosen_thp(thp, kernel->thp);
     if (thp)
         kernel->khugepaged = !strstr(thp, "[never]");
     /* 1/16: the machine's holes and what was reserved at boot are not known */

@@ -13,6 +13,9 @@ enum fl_memcg_version kernel_memcg_find(const char *name, enum fl_memcg_version 
 /** kernel_from_meta - fl_kernel_from_trace() of what it noted. */
 void kernel_from_meta(const struct fl_meta *meta, struct fl_kernel_opts *kernel);
 
+/** kernel_thp_find - the mode called @name; @otherwise if there is none, or it is NULL. */
+enum fl_thp_mode kernel_thp_find(const char *name, enum fl_thp_mode otherwise);
+
 /** kernel_scope - "memcg" or "machine": as asked for, or the policy's own. */
 const char *kernel_scope(const struct fl_replay_opts *opts);
 

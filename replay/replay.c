@@ -37,6 +37,11 @@ struct replay {
 
 /* ---- what one stage tells another --------------------------------------------------- */
 
+static enum fl_page_size mapped_as(const struct replay *rp, uint32_t page)
+{
+    return rp->has_kernel ? linux_mapped_as(&rp->kernel, page) : FL_PAGE_4K;
+}
+
 /* A remap takes pages back in two operations: at the new place, then at the old one. */
 static void gather_remapped(struct replay *rp, uint32_t page)
 {
@@ -47,7 +52,7 @@ static void gather_remapped(struct replay *rp, uint32_t page)
     if (at_new_place != rp->at_new_place)
         tlb_flush_gathered(&rp->tlb, ev->remap.mm);
     rp->at_new_place = at_new_place;
-    tlb_gather(&rp->tlb, page, FL_PAGE_4K);
+    tlb_gather(&rp->tlb, page, mapped_as(rp, page));
 }
 
 static void on_page_dropped(void *arg, uint32_t page)
@@ -56,11 +61,11 @@ static void on_page_dropped(void *arg, uint32_t page)
     if (!rp->has_tlb)
         return;
     if (!rp->event && !rp->killing)
-        tlb_flush_page(&rp->tlb, page, FL_PAGE_4K);
+        tlb_flush_page(&rp->tlb, page, mapped_as(rp, page));
     else if (rp->event && rp->event->kind == FL_EV_REMAP)
         gather_remapped(rp, page);
     else
-        tlb_gather(&rp->tlb, page, FL_PAGE_4K);
+        tlb_gather(&rp->tlb, page, mapped_as(rp, page));
 }
 
 static void on_contents_gone(void *arg, uint32_t c)
@@ -133,7 +138,7 @@ static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err 
 static void on_unmapped(void *arg, uint32_t page)
 {
     struct replay *rp = arg;
-    tlb_flush_page(&rp->tlb, page, FL_PAGE_4K);
+    tlb_flush_page(&rp->tlb, page, mapped_as(rp, page));
 }
 
 /* ---- runs ------------------------------------------------------------------------------ */
@@ -266,8 +271,8 @@ static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint
     rc = rp->has_kernel ? kernel_reference(rp, page, c, info, err)
                         : page_reference(rp, self, c, info, next_use, err);
     if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
-        rc = tlb_run(&rp->tlb, page, FL_PAGE_4K, runs->fetches[i], runs->reads[i], runs->writes[i],
-                     err);
+        rc = tlb_run(&rp->tlb, page, mapped_as(rp, page), runs->fetches[i], runs->reads[i],
+                     runs->writes[i], err);
     return rc;
 }
 
@@ -278,6 +283,8 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
         return fl_fail(err, FL_EFORMAT, "the trace has accesses of unknown thread %u",
                        runs->thread);
     int rc = vm_new_pages(&rp->vm, err);
+    if (rc == FL_OK && rp->has_kernel && rp->kernel.thp.on)
+        rc = linux_background(&rp->kernel, err);
     if (rc == FL_OK && rp->has_tlb)
         rc = tlb_room(&rp->tlb, rp->vm.n_pages, err);
     for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
@@ -344,6 +351,7 @@ static int begin_kernel(struct replay *rp, struct fl_err *err)
                                .data_frames = kernel->data_frames,
                                .machine = !strcmp(kernel_scope(&rp->opts), "machine"),
                                .zones = kernel_zones(kernel, rp->opts.frames),
+                               .thp = kernel->thp,
                                .mglru = rp->opts.policy == &fl_policy_mglru };
     int rc = linux_init(&rp->kernel, &opts, &rp->vm, err);
     rp->kernel.kill = kernel_kill;
@@ -450,6 +458,14 @@ static void fill_kernel(struct fl_result *res, const struct linux_mm *k)
     }
     res->kernel_pages_peak = k->kernel_pages_peak;
     res->usage_peak = k->usage_peak;
+    res->thp = (struct fl_thp_counts){ .mode = k->opts.thp,
+                                       .faults = k->thp.faults,
+                                       .zero_faults = k->thp.zero_faults,
+                                       .fallbacks = k->thp.fallbacks,
+                                       .collapses = k->thp.collapses,
+                                       .splits = k->thp.splits,
+                                       .swapouts = k->thp.swapouts,
+                                       .swapout_fallbacks = k->thp.swapout_fallbacks };
     res->stat_flushes = k->stat_flushes;
 }
 
@@ -513,7 +529,8 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
         if (rp.timeline.open || !rp.timeline.n)
             end_row(&rp);
         fill_result(&rp);
-        if (rp.result->n_oom_kills) /* the dead would have touched more */
+        /* the dead would have touched more; huge pages are more than was touched */
+        if (rp.result->n_oom_kills || rp.result->thp.faults || rp.result->thp.collapses)
             rc = fl_footprint(r, &rp.result->unlimited_peak_pages, err);
     }
     if (rc == FL_OK)

@@ -235,6 +235,20 @@ static json_t *reclaim_json(const struct fl_result *res)
     return o;
 }
 
+static json_t *thp_json(const struct fl_result *res)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "mode", text(fl_thp_name_at(res->thp.mode)));
+    json_object_set_new(o, "faults", u64(res->thp.faults));
+    json_object_set_new(o, "zero_faults", u64(res->thp.zero_faults));
+    json_object_set_new(o, "fallbacks", u64(res->thp.fallbacks));
+    json_object_set_new(o, "collapses", u64(res->thp.collapses));
+    json_object_set_new(o, "splits", u64(res->thp.splits));
+    json_object_set_new(o, "swapouts", u64(res->thp.swapouts));
+    json_object_set_new(o, "swapout_fallbacks", u64(res->thp.swapout_fallbacks));
+    return o;
+}
+
 json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, json_t *trace)
 {
     json_t *o = json_object();
@@ -257,6 +271,8 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
     json_object_set_new(o, "page_table",
                         json_pack("{s:I,s:I}", "tables_peak", (json_int_t)res->page_tables_peak,
                                   "flat_bytes_avoided", (json_int_t)res->flat_bytes_avoided));
+    if (!strcmp(res->opts.policy->name, "linux"))
+        json_object_set_new(o, "thp", thp_json(res));
     json_object_set_new(o, "sharing",
                         json_pack("{s:I,s:I}", "shared_pages", (json_int_t)res->shared_pages,
                                   "saved_bytes", (json_int_t)(res->saved_pages * FL_PAGE_BYTES)));

@@ -114,6 +114,12 @@ void tlb_gather(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
     uint64_t pages = UINT64_C(1) << SIZE_BITS * size;
     uint64_t from = fl_reader_page(tlb->reader, page).vpn & ~(pages - 1);
+    const struct tlb_gathered *last = tlb->n_gathered && tlb->n_gathered <= tlb->flush_pages
+                                          ? &tlb->gathered[tlb->n_gathered - 1]
+                                          : NULL;
+    if (size != FL_PAGE_4K && last && last->size == size &&
+        (fl_reader_page(tlb->reader, last->page).vpn & ~(pages - 1)) == from)
+        return; /* the same mapping */
     if (!tlb->n_gathered || from < tlb->from)
         tlb->from = from;
     if (!tlb->n_gathered || from + pages > tlb->to)

@@ -76,6 +76,12 @@ struct pte_hooks {
     uint32_t (*fork_leaf)(void *arg, uint32_t *hw, uint32_t contents);
     /* a write is about to copy @contents. false: the process has been killed meanwhile */
     bool (*before_copy)(void *arg, uint32_t page, uint32_t contents);
+    /* of whole ranges of a space, before their entries: a mapping is cut at @vpn, or was already;
+       all in [from, to) is unmapped; [from, from + n) moves to @to */
+    void (*cut)(void *arg, uint32_t mm, uint64_t vpn);
+    void (*cleared)(void *arg, uint32_t mm, uint64_t from, uint64_t to);
+    void (*moved)(void *arg, uint32_t mm, uint64_t from, uint64_t n, uint64_t to);
+    void (*forked)(void *arg, uint32_t parent, uint32_t child); /* after its entries */
 };
 
 /* What the other stages want to hear. */
@@ -170,6 +176,11 @@ static inline uint8_t run_need(uint32_t reads, uint32_t writes, uint32_t fetches
 void vm_kill(struct vm *vm, uint32_t index);
 
 /* ---- between vm*.c ------------------------------------------------------------- */
+
+static inline uint32_t mm_index(const struct vm *vm, const struct mm *mm)
+{
+    return (uint32_t)(mm - vm->mms);
+}
 
 struct vma *mm_find(const struct mm *mm, uint64_t vpn);
 int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err);

@@ -62,10 +62,17 @@ static bool vma_insert(struct vm *vm, struct mm *mm, uint32_t at, const struct v
     return true;
 }
 
+static void tell_cut(struct vm *vm, const struct mm *mm, uint64_t vpn)
+{
+    if (vm->hooks.pte.cut)
+        vm->hooks.pte.cut(vm->hooks.pte.arg, mm_index(vm, mm), vpn);
+}
+
 /* Cut the mapping that spans @vpn in two there. */
 static bool vma_cut(struct vm *vm, struct mm *mm, uint64_t vpn)
 {
     uint32_t i = vma_at_or_after(mm, vpn);
+    tell_cut(vm, mm, vpn);
     if (i == mm->n_vmas || mm->vmas[i].start >= vpn)
         return true;
     struct vma upper = mm->vmas[i];
@@ -138,6 +145,8 @@ static bool clear_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to
 {
     if (!vma_cut(vm, mm, from) || !vma_cut(vm, mm, to))
         return false;
+    if (vm->hooks.pte.cleared)
+        vm->hooks.pte.cleared(vm->hooks.pte.arg, mm_index(vm, mm), from, to);
     uint32_t first = vma_at_or_after(mm, from), last = first;
     for (; last < mm->n_vmas && mm->vmas[last].start < to; last++) {
         const struct vma vma = mm->vmas[last];
@@ -260,7 +269,12 @@ static bool advise(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to, uin
     case ADVICE_HUGEPAGE: return advise_range(vm, mm, from, to, VMA_HUGE, huge);
     case ADVICE_NOHUGEPAGE: return advise_range(vm, mm, from, to, VMA_NO_HUGE, huge);
     case ADVICE_DONTNEED:
-    case ADVICE_REMOVE: return pgtable_walk(&mm->tables, from, to, drop_page, vm);
+    case ADVICE_REMOVE:
+        tell_cut(vm, mm, from);
+        tell_cut(vm, mm, to);
+        if (vm->hooks.pte.cleared)
+            vm->hooks.pte.cleared(vm->hooks.pte.arg, mm_index(vm, mm), from, to);
+        return pgtable_walk(&mm->tables, from, to, drop_page, vm);
     default: return true;
     }
 }
@@ -299,6 +313,8 @@ static bool move_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t n, 
     struct move m = { .vm = vm, .mm = mm, .from = from, .to = to };
     if (!vma_cut(vm, mm, from) || !vma_cut(vm, mm, from + n))
         return false;
+    if (vm->hooks.pte.moved)
+        vm->hooks.pte.moved(vm->hooks.pte.arg, mm_index(vm, mm), from, n, to);
     for (uint64_t at = from;;) {
         uint32_t i = vma_at_or_after(mm, at);
         if (i == mm->n_vmas || mm->vmas[i].start >= from + n)
@@ -400,6 +416,8 @@ int mm_copy(struct vm *vm, struct mm *child, uint32_t parent, struct fl_err *err
             !pgtable_walk(&from->tables, vma->start, vma->end, copy_page, &copy))
             return fl_nomem(err, "page tables");
     }
+    if (vm->hooks.pte.forked)
+        vm->hooks.pte.forked(vm->hooks.pte.arg, parent, mm_index(vm, child));
     vm_note_tables(vm);
     return FL_OK;
 }

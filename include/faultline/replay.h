@@ -70,6 +70,13 @@ enum fl_memcg_version {
     FL_MEMCG_V2,
 };
 
+/* Which anonymous memory may be in huge pages. */
+enum fl_thp_mode {
+    FL_THP_NEVER,
+    FL_THP_MADVISE, /* where MADV_HUGEPAGE asked for it */
+    FL_THP_ALWAYS,
+};
+
 /** What the kernel's policies (FL_IS_KERNEL) want to know besides RAM and swap. */
 struct fl_kernel_opts {
     enum fl_swap_kind swap_kind;
@@ -79,6 +86,7 @@ struct fl_kernel_opts {
                                 looks at are first brought up to date; then every 2 s */
     bool data_frames;        /* fl_replay_opts.frames are for data: the kernel's own memory
                                     (page tables, stacks, slab) takes none of them */
+    enum fl_thp_mode thp;    /* of policy linux; under mglru there are none */
     enum fl_memcg_version memcg; /* v2: swap is the group's own limit; v1: the devices' size */
     /* of scope "machine": */
     uint64_t base_pages;      /* in use by all but the traced; FL_BASE_TYPICAL: as measured on an
@@ -98,6 +106,9 @@ const struct fl_kernel_opts *fl_kernel_defaults(void);
  * What the recording does not tell is left alone.
  */
 void fl_kernel_from_trace(const struct fl_reader *r, struct fl_kernel_opts *kernel);
+
+/** fl_thp_name_at - "never", "madvise", "always", by number; NULL past the end. */
+const char *fl_thp_name_at(size_t i);
 
 /** fl_memcg_name_at - "none", "v1", "v2", by number; NULL past the end. */
 const char *fl_memcg_name_at(size_t i);
@@ -156,6 +167,17 @@ struct fl_oom_kill {
     uint64_t rss_pages, swap_pages, at_access;
 };
 
+/* Huge pages; all 0 for textbook policies. */
+struct fl_thp_counts {
+    enum fl_thp_mode mode;
+    uint64_t faults;            /* that got one */
+    uint64_t zero_faults;       /* that mapped the huge zero page */
+    uint64_t fallbacks;         /* faults that did not get one */
+    uint64_t collapses, splits; /* made of small pages, into small pages */
+    uint64_t swapouts;          /* written to swap whole */
+    uint64_t swapout_fallbacks; /* split instead */
+};
+
 struct fl_result {
     /* the question */
     struct fl_replay_opts opts;
@@ -168,6 +190,7 @@ struct fl_result {
     uint64_t background;                                          /* of evictions: by kswapd */
     uint64_t base_pages, min_free_kbytes; /* of the machine; 0 in scope memcg */
     uint64_t kernel_pages_peak, usage_peak;
+    struct fl_thp_counts thp;
     uint64_t stat_flushes; /* of the statistics that reclaim looks at; with 0 of them any later
                               first_flush_ms gives the same result */
     uint64_t evictions, pages_in, pages_out, swap_peak_pages, file_pages_read, file_pages_written;

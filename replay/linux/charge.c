@@ -44,12 +44,14 @@ static void drain_stock(struct linux_mm *lm)
     lm->stock = 0;
 }
 
-bool group_charge(struct linux_mm *lm, uint64_t n, bool insist)
+bool group_charge(struct linux_mm *lm, uint64_t n, enum effort effort)
 {
     int retries = RECLAIM_RETRIES;
     bool drained = false;
 
     while (!consume(lm, n)) {
+        if (effort == EFFORT_NONE)
+            return false;
         uint64_t freed = reclaim_direct(lm, n > RECLAIM_MIN ? n : RECLAIM_MIN);
         if (margin(lm, n))
             continue;
@@ -58,13 +60,13 @@ bool group_charge(struct linux_mm *lm, uint64_t n, bool insist)
             drained = true;
             continue;
         }
-        if (!insist)
+        if (effort == EFFORT_ONCE)
             return false;
         if (freed && n <= 8) /* PAGE_ALLOC_COSTLY_ORDER */
             continue;
         if (retries-- > 0)
             continue;
-        if (!kill_for_memory(lm))
+        if (effort != EFFORT_KILL || !kill_for_memory(lm))
             return false;
         retries = RECLAIM_RETRIES;
     }

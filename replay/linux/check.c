@@ -42,11 +42,12 @@ static bool check_list(struct census *census, int list)
     const struct linux_mm *lm = census->lm;
     const struct lru *lru = &lm->lru[list];
     uint32_t newer = NO_CONTENTS, n = 0;
-    for (uint32_t c = lru->newest; c != NO_CONTENTS; newer = c, c = lm->folio[c].older, n++) {
-        if (c >= census->n || n == lru->n || census->of[c].listed || lm->folio[c].list != list ||
+    for (uint32_t c = lru->newest; c != NO_CONTENTS; newer = c, c = lm->folio[c].older) {
+        if (c >= census->n || n >= lru->n || census->of[c].listed || lm->folio[c].list != list ||
             lm->folio[c].newer != newer)
             return false;
         census->of[c].listed = true;
+        n += folio_pages(lm, c);
     }
     return n == lru->n && newer == lru->oldest && lm->stat.size[list] == n;
 }
@@ -99,7 +100,8 @@ static bool check_sums(const struct linux_mm *lm)
         slots += lm->folio[c].slot != SWAP_NO_SLOT;
     }
     return charged == lm->resident && slots == lm->swap.used && !lm->n_writing &&
-           lm->usage == lm->stock + charged + lm->kernel_pages && lm->usage <= lm->opts.limit_pages;
+           lm->usage == lm->stock + charged + lm->kernel_pages + lm->thp.unmapped_pages &&
+           lm->usage <= lm->opts.limit_pages;
 }
 
 /* Every page that was free at first is free, a folio's, or the kernel's. */

@@ -118,6 +118,8 @@ static bool not_mapped_here(struct linux_mm *lm, uint32_t page, uint32_t c, bool
 /* do_wp_page: a write to an entry that is there and read-only. */
 static bool write_protected(struct linux_mm *lm, uint32_t page, uint32_t c)
 {
+    if (lm->pte[page] & PTE_HUGE && huge_write_protected(lm, page))
+        return true;
     if (lm->pte[page] & PTE_ZERO_PAGE)
         return anonymous(lm, page, c, FL_CAUSE_ANON_WRITE);
     if (folio_is_file(lm, c)) {
@@ -148,6 +150,8 @@ bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause ca
         return not_mapped_here(lm, page, c, write);
     if (lm->vm->cs.kind[c] == CONTENTS_MEMORY)
         return shared_memory(lm, page, c, write);
+    if (lm->thp.on && !lm->copy_pending && huge_fault(lm, page, write))
+        return true;
     if (write)
         return anonymous(lm, page, c, cause == FL_CAUSE_NONE ? FL_CAUSE_ANON_WRITE : cause);
     map_page(lm, page, c, PTE_ZERO_PAGE);

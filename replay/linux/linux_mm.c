@@ -23,6 +23,7 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
     for (int list = 0; list < LRU_LISTS_MAX; list++)
         lm->lru[list] = (struct lru){ NO_CONTENTS, NO_CONTENTS, 0 };
     lm->swap_ra = swap_ra_start(opts->page_cluster);
+    lm->thp.on = opts->thp != FL_THP_NEVER && !opts->mglru;
     int rc = opts->machine ? zones_init(&lm->zones, &opts->zones, err) : FL_OK;
     if (rc != FL_OK)
         return rc;
@@ -39,6 +40,7 @@ void linux_fini(struct linux_mm *lm)
     free(lm->writing);
     page_cache_fini(lm);
     mglru_fini(lm);
+    thp_fini(lm);
     swap_area_fini(&lm->swap);
     *lm = (struct linux_mm){ 0 };
 }
@@ -69,7 +71,7 @@ int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struc
 
 /* ---- entries ---------------------------------------------------------------------------- */
 
-static uint32_t hw_of(const struct linux_mm *lm, uint32_t c, uint8_t bits)
+uint32_t entry_hw(const struct linux_mm *lm, uint32_t c, uint8_t bits)
 {
     return lm->folio[c].unmappings << PTE_BITS | bits;
 }
@@ -80,6 +82,12 @@ static uint8_t hw_bits(const struct linux_mm *lm, uint32_t c, uint32_t hw)
     uint8_t bits = (uint8_t)hw;
     bool valid = bits & PTE_ZERO_PAGE || hw >> PTE_BITS == lm->folio[c].unmappings;
     return valid ? bits : 0;
+}
+
+uint8_t leaf_bits(const struct linux_mm *lm, const struct leaf *leaf)
+{
+    return leaf->id & LEAF_INHERITED ? hw_bits(lm, leaf->id & ~LEAF_INHERITED, leaf->hw)
+                                     : lm->pte[leaf->id - 1];
 }
 
 static bool knows(const struct linux_mm *lm, uint32_t c)
@@ -121,7 +129,7 @@ static void zap(void *arg, uint32_t page, uint32_t c)
     if (page >= lm->pages_room || !knows(lm, c))
         return;
     uint8_t bits = lm->pte[page];
-    lm->pte[page] = 0;
+    lm->pte[page] = bits & PTE_HUGE;
     entry_cleared(lm, c, bits, has_recency(lm, page, c));
 }
 
@@ -131,7 +139,7 @@ static void zap_leaf(void *arg, uint32_t hw, uint32_t c)
     if (!knows(lm, c))
         return;
     uint8_t bits = hw_bits(lm, c, hw);
-    if (bits & PTE_YOUNG && lm->folio[c].inherited_young)
+    if ((bits & (PTE_YOUNG | PTE_HUGE)) == PTE_YOUNG && lm->folio[c].inherited_young)
         lm->folio[c].inherited_young--;
     entry_cleared(lm, c, bits, true);
 }
@@ -148,12 +156,14 @@ static uint32_t take(void *arg, uint32_t page, uint32_t c)
     if (page >= lm->pages_room || !knows(lm, c))
         return 0;
     uint8_t bits = lm->pte[page];
-    lm->pte[page] = 0;
+    lm->pte[page] = bits & PTE_HUGE;
+    if (bits & PTE_HUGE) /* whether it was accessed is with all of it */
+        bits &= (uint8_t)~PTE_YOUNG;
     if (bits & PTE_DIRTY && !(bits & PTE_ZERO_PAGE))
         lm->folio[c].flags |= FOLIO_DIRTY;
     if (bits & PTE_YOUNG && !(bits & PTE_ZERO_PAGE))
         note_inherited_young(&lm->folio[c]);
-    return hw_of(lm, c, bits);
+    return entry_hw(lm, c, bits);
 }
 
 static void land(void *arg, uint32_t page, uint32_t c, uint32_t hw)
@@ -181,14 +191,14 @@ static uint32_t fork_bits(struct linux_mm *lm, uint32_t c, uint8_t bits)
     if (!(bits & PTE_PRESENT)) {
         if (lm->folio[c].slot != SWAP_NO_SLOT && lm->vm->cs.kind[c] == CONTENTS_ANON)
             swap_slot_dup(&lm->swap, lm->folio[c].slot);
-        return hw_of(lm, c, 0);
+        return entry_hw(lm, c, 0);
     }
     if (!(bits & PTE_ZERO_PAGE)) {
         lm->folio[c].mapped++;
         if (bits & PTE_DIRTY)
             lm->folio[c].flags |= FOLIO_DIRTY;
     }
-    return hw_of(lm, c, bits & (uint8_t) ~(PTE_WRITE | PTE_YOUNG));
+    return entry_hw(lm, c, bits & (uint8_t) ~(PTE_WRITE | PTE_YOUNG));
 }
 
 static uint32_t fork_entry(void *arg, uint32_t page, uint32_t c)
@@ -217,6 +227,8 @@ static bool before_copy(void *arg, uint32_t page, uint32_t c)
         lm->failed_memory = true;
         return false;
     }
+    if ((lm->pte[page] & (PTE_PRESENT | PTE_HUGE | PTE_ZERO_PAGE)) == (PTE_PRESENT | PTE_HUGE))
+        huge_split_at(lm, page); /* to copy one page */
     const struct folio *f = &lm->folio[c];
     if (lm->pte[page] & PTE_PRESENT ||
         (!(f->flags & FOLIO_RESIDENT) && f->slot == SWAP_NO_SLOT && !folio_is_file(lm, c)))
@@ -233,6 +245,10 @@ static bool before_copy(void *arg, uint32_t page, uint32_t c)
 struct pte_hooks linux_pte_hooks(struct linux_mm *lm)
 {
     return (struct pte_hooks){ .arg = lm,
+                               .cut = huge_cut,
+                               .cleared = huge_cleared,
+                               .moved = huge_moved,
+                               .forked = huge_forked,
                                .zap = zap,
                                .zap_leaf = zap_leaf,
                                .take = take,
@@ -272,6 +288,8 @@ void folio_unmap(struct linux_mm *lm, uint32_t c)
 uint32_t folio_referenced(struct linux_mm *lm, uint32_t c)
 {
     struct folio *f = &lm->folio[c];
+    if (f->huge)
+        return huge_referenced(lm, f->huge - 1u);
     uint32_t n = f->inherited_young;
     f->inherited_young = 0;
     for (uint32_t page = lm->vm->cs.first_page[c]; page != NO_PAGE;
@@ -294,8 +312,12 @@ int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
 
     if (lm->mglru)
         mglru_ran(lm, page);
+    if (write)
+        lm->folio[c].zero = false;
     if (*pte & PTE_PRESENT && (!write || *pte & PTE_WRITE)) {
         *pte |= write ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG;
+        if (*pte & PTE_HUGE)
+            pmd_accessed(lm, page);
         return FL_OK;
     }
     lm->copy_pending &= ref_cause(info) == FL_CAUSE_COW;
@@ -307,12 +329,20 @@ int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
     return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;
 }
 
+int linux_background(struct linux_mm *lm, struct fl_err *err)
+{
+    khugepaged_run(lm);
+    return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;
+}
+
 void linux_forget(struct linux_mm *lm, uint32_t c)
 {
     if (!knows(lm, c))
         return;
     struct folio *f = &lm->folio[c];
     lru_add_drain(lm); /* free_pages_and_swap_cache */
+    if (f->huge)
+        huge_part_gone(lm, c);
     folio_free(lm, c);
     if (f->slot != SWAP_NO_SLOT && swap_slot_in_use(&lm->swap, f->slot))
         swap_slot_free(&lm->swap, f->slot);

@@ -8,7 +8,9 @@
  * linux_mm.c    entries: the fast path, what unmap, fork and remap do to them
  * fault.c       page faults
  * swap.c        swap-out, swap cache, swap-in and its read-ahead
- * page_cache.c  file pages: faults, fault-around, read(2), write(2), read-ahead
+ * page_cache.c  file pages: what is resident, read(2), write(2), write-back
+ * read_ahead.c  what is read besides the page that is wanted
+ * file_fault.c  faults on file pages, fault-around
  * shmem.c       memory-backed files under system calls
  * memory.c      where pages are taken from and given back to
  * zones.h       a machine's zones and their watermarks
@@ -19,6 +21,7 @@
  * shrink.c      one batch of an active or inactive list
  * workingset.c  refaults
  * lru.c         the lists; mglru.h: those of policy `mglru`
+ * huge.h        huge pages
  * kernel_memory.c  page tables, stacks and slab objects, which the group pays for too
  * vmstat.c      statistics as the kernel sees them, and the model's clock
  *
@@ -35,6 +38,7 @@
 
 #include "oom.h"
 #include "vm.h"
+#include "huge.h"
 #include "swap_area.h"
 #include "swap_ra.h"
 #include "zones.h"
@@ -47,6 +51,7 @@ enum {
     PTE_DIRTY = 1u << 2,
     PTE_YOUNG = 1u << 3,
     PTE_ZERO_PAGE = 1u << 4, /* maps the zero page: no folio */
+    PTE_HUGE = 1u << 5,      /* part of an entry of 2 MiB; stays when that goes, for its flush */
     PTE_BITS = 8,            /* of a leaf's hw */
 };
 
@@ -60,6 +65,7 @@ enum lru_list {
     LRU_UNEVICTABLE = LRU_LISTS_MAX, /* from here on: on no list */
     LRU_BATCHED, /* new: in the processor's batch, where reclaim does not see it */
     LRU_NONE,
+    LRU_TAIL, /* of a huge folio, whose head is on a list */
 };
 
 /* struct folio.flags */
@@ -91,6 +97,8 @@ struct folio {
     uint16_t flags;
     uint8_t list;            /* enum lru_list */
     uint8_t inherited_young; /* accessed entries without a dense id */
+    uint32_t huge : 31;      /* index + 1 of the huge folio that it is part of */
+    uint32_t zero : 1;       /* of a huge page, and never written: zeros */
 };
 
 #define LRU_BATCH 31u /* PAGEVEC_SIZE: folios in a processor's batch */
@@ -118,6 +126,7 @@ struct linux_opts {
     const struct fl_costs *costs; /* what moves that clock */
     bool data_frames;             /* the kernel's own memory takes none of the pages */
     bool mglru;                   /* generations, in place of active and inactive lists */
+    enum fl_thp_mode thp;         /* not with mglru */
 };
 
 struct kswapd {
@@ -158,6 +167,8 @@ struct linux_mm {
     uint8_t last_zone;                       /* that a page was taken from */
     uint8_t *zone_of;                        /* by contents */
     struct kswapd kswapd;
+
+    struct thp thp;
 
     /* reclaim */
     bool flusher_due; /* woken by a reclaim that does not wait for it */
@@ -219,6 +230,15 @@ static inline int linux_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint
 /** linux_event - what the trace tells besides runs and mappings; after vm_event(). */
 int linux_event(struct linux_mm *lm, const struct fl_event *ev, struct fl_err *err);
 
+/** linux_background - between two references: what the kernel does by itself, by its clock. */
+int linux_background(struct linux_mm *lm, struct fl_err *err);
+
+/** linux_mapped_as - the size of @page's entry, or of the one it had last. */
+static inline enum fl_page_size linux_mapped_as(const struct linux_mm *lm, uint32_t page)
+{
+    return page < lm->pages_room && lm->pte[page] & PTE_HUGE ? FL_PAGE_2M : FL_PAGE_4K;
+}
+
 /** linux_forget - contents @c cease to exist. */
 void linux_forget(struct linux_mm *lm, uint32_t c);
 
@@ -241,6 +261,17 @@ static inline bool folio_is_file(const struct linux_mm *lm, uint32_t c)
     return lm->vm->cs.kind[c] == CONTENTS_FILE;
 }
 
+/* of the folio that @c is, or is the head of */
+static inline uint32_t folio_pages(const struct linux_mm *lm, uint32_t c)
+{
+    return lm->folio[c].huge ? HUGE_PAGES : 1;
+}
+
+static inline uint32_t leaf_contents(const struct vm *vm, const struct leaf *leaf)
+{
+    return leaf->id & LEAF_INHERITED ? leaf->id & ~LEAF_INHERITED : vm->contents[leaf->id - 1];
+}
+
 /* lru.c */
 void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list);
@@ -259,22 +290,35 @@ void folio_activate(struct linux_mm *lm, uint32_t c);
 bool take_pages(struct linux_mm *lm, uint64_t n);
 /* without an OOM kill: what read-ahead may take */
 bool take_pages_if_easy(struct linux_mm *lm, uint64_t n);
+/* for a huge page, without an OOM kill; @reclaim: others may have to go for it */
+bool take_huge(struct linux_mm *lm, bool reclaim);
 void give_pages(struct linux_mm *lm, uint64_t n);
 /* the page taken last becomes @c's; @c's page is given back */
 void give_to_folio(struct linux_mm *lm, uint32_t c);
 void give_folio(struct linux_mm *lm, uint32_t c);
+/* @c's page is no longer its own, but not given back yet: give_pages() will do that */
+void folio_page_stays(struct linux_mm *lm, uint32_t c);
 /* out of memory: somebody is killed. false: not anybody, or the process under way */
 bool kill_for_memory(struct linux_mm *lm);
 
-/* charge.c; @insist: kill somebody rather than fail */
-bool group_charge(struct linux_mm *lm, uint64_t n, bool insist);
+/* charge.c */
+enum effort {
+    EFFORT_NONE, /* what is free */
+    EFFORT_ONCE, /* __GFP_NORETRY */
+    EFFORT_MANY, /* as often as it may help */
+    EFFORT_KILL, /* and then kill somebody */
+};
+bool group_charge(struct linux_mm *lm, uint64_t n, enum effort effort);
 void group_uncharge(struct linux_mm *lm, uint64_t n);
 
-/* page_alloc.c; @insist as above */
+/* page_alloc.c; @insist: kill somebody rather than fail */
 bool machine_take(struct linux_mm *lm, uint64_t n, bool insist);
+/* if they are free */
+bool machine_take_free(struct linux_mm *lm, uint64_t n);
 void machine_give(struct linux_mm *lm, uint64_t n);
 void machine_give_to_folio(struct linux_mm *lm, uint32_t c);
 void machine_give_folio(struct linux_mm *lm, uint32_t c);
+void machine_folio_page_stays(struct linux_mm *lm, uint32_t c);
 /* the file's page @c was in memory before the recording; false: there is no room for it */
 bool machine_adopt(struct linux_mm *lm, uint32_t c);
 /* the same for a file's pages, which are the first to go. Returns: from where on there is room */
@@ -300,6 +344,7 @@ enum verdict { KEEP, ACTIVATE, FREED };
 /* What one batch met on its way. */
 struct batch {
     uint64_t written, dirty_files, freed;
+    uint32_t *rest, n_rest; /* of a huge folio that was split: room for 512, those still to do */
 };
 
 struct scan_control {
@@ -313,6 +358,8 @@ struct scan_control {
 };
 void wake_flusher(struct linux_mm *lm);
 enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch);
+/* unmapped and dirty: from there on */
+enum verdict shrink_written(struct linux_mm *lm, uint32_t c, struct batch *batch);
 uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
                          uint64_t n);
 void shrink_active(struct linux_mm *lm, struct scan_control *sc, enum lru_list list, uint64_t n);
@@ -329,6 +376,8 @@ bool swap_available(const struct linux_mm *lm); /* and some of it is free */
 bool swap_full(const struct linux_mm *lm);
 uint64_t swap_pages_left(const struct linux_mm *lm); /* that the group or machine may use */
 bool swap_cache_enter(struct linux_mm *lm, uint32_t c);
+/* all 512 in a row, and dirty; false: none does */
+bool swap_cache_enter_huge(struct linux_mm *lm, const uint32_t contents[HUGE_PAGES]);
 void swap_hold(struct linux_mm *lm, uint32_t c);
 void swap_cache_left(struct linux_mm *lm, uint32_t c);
 void swap_cache_drop(struct linux_mm *lm, uint32_t c);
@@ -364,6 +413,9 @@ void folio_resident(struct linux_mm *lm, uint32_t c);
 void folio_free(struct linux_mm *lm, uint32_t c);
 
 /* linux_mm.c */
+/* a leaf's hw for an entry of @bits to @c; and its bits: none if @c was unmapped since */
+uint32_t entry_hw(const struct linux_mm *lm, uint32_t c, uint8_t bits);
+uint8_t leaf_bits(const struct linux_mm *lm, const struct leaf *leaf);
 void folio_unmap(struct linux_mm *lm, uint32_t c);
 uint32_t folio_referenced(struct linux_mm *lm, uint32_t c);
 

@@ -14,8 +14,8 @@ void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list)
     else
         lru->oldest = c;
     lru->newest = c;
-    lru->n++;
-    lm->stat.size[list]++;
+    lru->n += folio_pages(lm, c);
+    lm->stat.size[list] += folio_pages(lm, c);
 }
 
 void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list)
@@ -30,8 +30,8 @@ void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list)
     else
         lru->newest = c;
     lru->oldest = c;
-    lru->n++;
-    lm->stat.size[list]++;
+    lru->n += folio_pages(lm, c);
+    lm->stat.size[list] += folio_pages(lm, c);
 }
 
 /* folio_add_lru: a full batch goes to its lists, in the order it came */
@@ -40,7 +40,7 @@ void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list)
     lm->batch[lm->n_batch] = c;
     lm->batch_list[lm->n_batch++] = (uint8_t)(lm->mglru && lm->in_fault ? list | 1 : list);
     lm->folio[c].list = LRU_BATCHED;
-    if (lm->n_batch == LRU_BATCH)
+    if (lm->n_batch == LRU_BATCH || lm->folio[c].huge)
         lru_add_drain(lm);
 }
 
@@ -98,8 +98,8 @@ void lru_unlink(struct linux_mm *lm, uint32_t c)
         lm->folio[f->older].newer = f->newer;
     else
         lru->oldest = f->newer;
-    lru->n--;
-    lm->stat.size[f->list]--;
+    lru->n -= folio_pages(lm, c);
+    lm->stat.size[f->list] -= folio_pages(lm, c);
 }
 
 /* Shared anonymous memory lives on the anonymous lists: it goes to swap (folio_lru_list). */
@@ -128,8 +128,8 @@ void folio_activate(struct linux_mm *lm, uint32_t c)
         return;
     lru_remove(lm, c);
     lru_add(lm, c, list + 1);
-    lm->nonresident_age++;
-    lm->activated++;
+    lm->nonresident_age += folio_pages(lm, c);
+    lm->activated += folio_pages(lm, c);
 }
 
 /* folio_mark_accessed */

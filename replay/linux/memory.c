@@ -7,12 +7,19 @@
 
 bool take_pages(struct linux_mm *lm, uint64_t n)
 {
-    return lm->opts.machine ? machine_take(lm, n, true) : group_charge(lm, n, true);
+    return lm->opts.machine ? machine_take(lm, n, true) : group_charge(lm, n, EFFORT_KILL);
 }
 
 bool take_pages_if_easy(struct linux_mm *lm, uint64_t n)
 {
-    return lm->opts.machine ? machine_take(lm, n, false) : group_charge(lm, n, false);
+    return lm->opts.machine ? machine_take(lm, n, false) : group_charge(lm, n, EFFORT_ONCE);
+}
+
+bool take_huge(struct linux_mm *lm, bool reclaim)
+{
+    if (lm->opts.machine)
+        return reclaim ? machine_take(lm, HUGE_PAGES, false) : machine_take_free(lm, HUGE_PAGES);
+    return group_charge(lm, HUGE_PAGES, reclaim ? EFFORT_MANY : EFFORT_NONE);
 }
 
 void give_pages(struct linux_mm *lm, uint64_t n)
@@ -35,6 +42,12 @@ void give_folio(struct linux_mm *lm, uint32_t c)
         machine_give_folio(lm, c);
     else
         group_uncharge(lm, 1);
+}
+
+void folio_page_stays(struct linux_mm *lm, uint32_t c)
+{
+    if (lm->opts.machine)
+        machine_folio_page_stays(lm, c);
 }
 
 /* Whoever takes has been killed, or what it was charging for is gone. */

@@ -56,6 +56,12 @@ void machine_give_folio(struct linux_mm *lm, uint32_t c)
     lm->usage--;
 }
 
+void machine_folio_page_stays(struct linux_mm *lm, uint32_t c)
+{
+    lm->in_folios[lm->zone_of[c]]--;
+    lm->loose[lm->zone_of[c]]++;
+}
+
 /* ---- allocation ---------------------------------------------------------------------- */
 
 /* zone_reclaimable_pages, shared out among the zones by the folios they hold */
@@ -115,6 +121,12 @@ bool machine_take(struct linux_mm *lm, uint64_t n, bool insist)
 {
     kswapd_run(lm);
     return take_at(lm, n, WMARK_LOW) || take_slowly(lm, n, insist);
+}
+
+bool machine_take_free(struct linux_mm *lm, uint64_t n)
+{
+    kswapd_run(lm);
+    return take_at(lm, n, WMARK_LOW);
 }
 
 /* ---- what the page cache held before --------------------------------------------------- */

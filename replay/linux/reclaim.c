@@ -147,6 +147,7 @@ static void shrink_lruvec(struct linux_mm *lm, struct scan_control *sc)
 void shrink_node(struct linux_mm *lm, struct scan_control *sc)
 {
     uint64_t before = sc->reclaimed;
+    huge_split_deferred(lm, sc->priority);
     if (lm->mglru) {
         mglru_shrink(lm, sc);
     } else {

@@ -71,6 +71,8 @@ static enum verdict write_dirty(struct linux_mm *lm, uint32_t c, enum reference 
         return KEEP;
     f->flags &= (uint16_t)~FOLIO_DIRTY;
     batch->written++;
+    if (f->zero) /* a bit says so (swap_zeromap_folio_set) */
+        return free_clean(lm, c, batch);
     lm->pages_out++;
     linux_tick(
         lm, lm->opts.swap_kind == SWAP_SYNCHRONOUS ? FL_COST_SWAP_OUT_SYNC : FL_COST_SWAP_OUT_DISK,
@@ -79,6 +81,11 @@ static enum verdict write_dirty(struct linux_mm *lm, uint32_t c, enum reference 
         return free_clean(lm, c, batch);
     f->flags |= FOLIO_WRITEBACK | FOLIO_RECLAIM;
     return swap_write_begin(lm, c) ? KEEP : ACTIVATE;
+}
+
+enum verdict shrink_written(struct linux_mm *lm, uint32_t c, struct batch *batch)
+{
+    return write_dirty(lm, c, RECLAIM, batch);
 }
 
 /* A group of cgroup v1 has no dirty throttling of its own (writeback_throttling_sane). */
@@ -114,6 +121,8 @@ enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
         return ACTIVATE;
     if (reference == STAYS)
         return KEEP;
+    if (f->huge && huge_swap_out(lm, c, batch))
+        return FREED;
     if (!folio_is_file(lm, c) && !(f->flags & FOLIO_SWAP_CACHE)) {
         if (!swap_cache_enter(lm, c))
             return ACTIVATE;
@@ -142,36 +151,46 @@ static void put_back(struct linux_mm *lm, uint32_t c, enum lru_list from, enum v
     if ((f->flags & FOLIO_SWAP_CACHE) && swap_full(lm))
         swap_cache_drop(lm, c);
     lru_add(lm, c, from + 1);
-    lm->nonresident_age++;
-    lm->activated++;
+    lm->nonresident_age += folio_pages(lm, c);
+    lm->activated += folio_pages(lm, c);
 }
 
-/* shrink_inactive_list */
-uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
-                         uint64_t n)
+/* isolate_lru_folios: up to @n pages, and what a huge one is more. Returns the folios. */
+static uint32_t isolate(struct linux_mm *lm, enum lru_list list, uint64_t n,
+                        uint32_t taken[BATCH_MAX], uint32_t *pages)
 {
-    uint32_t taken[BATCH_MAX], n_taken = 0;
-    enum verdict verdict[BATCH_MAX];
-    struct batch batch = { 0 };
-    bool file = list == LRU_INACTIVE_FILE;
-
+    uint32_t n_taken = 0;
+    *pages = 0;
     lru_add_drain(lm);
-    while (n_taken < n && lm->lru[list].oldest != NO_CONTENTS) {
+    while (*pages < n && lm->lru[list].oldest != NO_CONTENTS) {
         uint32_t c = lm->lru[list].oldest;
         lru_remove(lm, c);
         taken[n_taken++] = c;
+        *pages += folio_pages(lm, c);
     }
+    return n_taken;
+}
+
+/* shrink_inactive_list. A huge folio is the last that is taken: it alone is over @n. */
+uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
+                         uint64_t n)
+{
+    uint32_t taken[BATCH_MAX + HUGE_PAGES], pages, n_taken = isolate(lm, list, n, taken, &pages);
+    enum verdict verdict[BATCH_MAX + HUGE_PAGES];
+    struct batch batch = { .rest = taken + n_taken };
+    bool file = list == LRU_INACTIVE_FILE;
+
     if (!n_taken)
         return 0;
-    for (uint32_t i = 0; i < n_taken; i++)
+    for (uint32_t i = 0; i < n_taken + batch.n_rest; i++)
         verdict[i] = shrink_folio(lm, taken[i], &batch);
-    for (uint32_t i = 0; i < n_taken; i++)
+    for (uint32_t i = 0; i < n_taken + batch.n_rest; i++)
         if (verdict[i] != FREED)
             put_back(lm, taken[i], list, verdict[i]);
-    sc->scanned += n_taken;
-    lm->scanned += n_taken;
-    linux_tick(lm, FL_COST_SCAN, n_taken);
-    note_cost(lm, file, batch.written, n_taken - batch.freed);
+    sc->scanned += pages;
+    lm->scanned += pages;
+    linux_tick(lm, FL_COST_SCAN, n_taken + batch.n_rest);
+    note_cost(lm, file, batch.written, pages - batch.freed);
     if (batch.dirty_files == n_taken)
         wake_flusher(lm);
     return batch.freed;
@@ -180,17 +199,11 @@ uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_
 /* shrink_active_list: only executable file pages in use stay active */
 void shrink_active(struct linux_mm *lm, struct scan_control *sc, enum lru_list list, uint64_t n)
 {
-    uint32_t taken[BATCH_MAX], n_taken = 0;
+    uint32_t taken[BATCH_MAX], pages, n_taken = isolate(lm, list, n, taken, &pages);
     uint64_t rotated = 0;
     bool file = list == LRU_ACTIVE_FILE;
 
     (void)sc;
-    lru_add_drain(lm);
-    while (n_taken < n && lm->lru[list].oldest != NO_CONTENTS) {
-        uint32_t c = lm->lru[list].oldest;
-        lru_remove(lm, c);
-        taken[n_taken++] = c;
-    }
     for (uint32_t i = 0; i < n_taken; i++) {
         struct folio *f = &lm->folio[taken[i]];
         if (folio_referenced(lm, taken[i]) && file && (f->flags & FOLIO_EXEC)) {
@@ -201,7 +214,7 @@ void shrink_active(struct linux_mm *lm, struct scan_control *sc, enum lru_list l
         }
         f->flags |= FOLIO_WORKINGSET;
         lru_add(lm, taken[i], list - 1);
-        lm->deactivated++;
+        lm->deactivated += folio_pages(lm, taken[i]);
     }
     note_cost(lm, file, 0, rotated);
 }

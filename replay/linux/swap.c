@@ -55,6 +55,22 @@ bool swap_cache_enter(struct linux_mm *lm, uint32_t c)
     return true;
 }
 
+bool swap_cache_enter_huge(struct linux_mm *lm, const uint32_t contents[HUGE_PAGES])
+{
+    if (!swap_exists(lm) ||
+        (limited_by_group(lm) && lm->swap.used + HUGE_PAGES > lm->opts.swap_pages))
+        return false;
+    uint32_t slot = swap_slot_alloc_cluster(&lm->swap, contents);
+    if (lm->swap.reclaim_due)
+        swap_area_reclaim_full(&lm->swap);
+    for (uint32_t i = 0; slot != SWAP_NO_SLOT && i < HUGE_PAGES; i++) {
+        lm->folio[contents[i]].slot = slot + i;
+        lm->folio[contents[i]].flags |= FOLIO_SWAP_CACHE | FOLIO_DIRTY;
+    }
+    lm->failed_memory |= lm->swap.out_of_memory;
+    return slot != SWAP_NO_SLOT;
+}
+
 /* Shared memory leaves its file for the swap cache; the file keeps an entry (shmem_writeout). */
 void swap_hold(struct linux_mm *lm, uint32_t c)
 {
@@ -144,7 +160,7 @@ static void arrive(struct linux_mm *lm, uint32_t c, bool cached)
 {
     struct folio *f = &lm->folio[c];
     folio_resident(lm, c);
-    lm->pages_in++;
+    lm->pages_in += !f->zero;
     f->flags &= (uint16_t) ~(FOLIO_WORKINGSET | FOLIO_REFERENCED | FOLIO_DIRTY | FOLIO_READAHEAD);
     if (cached) {
         f->flags |= FOLIO_SWAP_CACHE;
@@ -190,11 +206,6 @@ static bool read_slots(struct linux_mm *lm, uint32_t c)
     if (block.end - block.first > 1)
         lru_add_drain(lm);
     return true;
-}
-
-static uint32_t leaf_contents(const struct vm *vm, const struct leaf *leaf)
-{
-    return leaf->id & LEAF_INHERITED ? leaf->id & ~LEAF_INHERITED : vm->contents[leaf->id - 1];
 }
 
 /* swap_vma_readahead */
