@@ -57,6 +57,27 @@ for script in "$here"/*.sh "$here"/heldout/*.sh; do
         rm -rf "${dir:?}/$name"
     fi
 done
+# The tables: one limit at half of the peak, 10 % too many majors, swap-ins in range, no lru, one kill.
+if command -v jq >/dev/null; then
+    mkdir "$dir/out"
+    jq -n '{minor: 0, major: 10, swap_in: -20} as $error |
+        {kernel_runs: 3, kernel_killed: 1, predicted_runs: 3, predicted_killed: 0, agrees: true, comparable: true} as $outcome |
+        {minor: true, major: false, swap_in: true} as $in |
+        {min: 9, median: 1000, max: 1234567, runs: 2} as $spread |
+        {native: {peak_bytes: 2000}, policy: "linux", quality: [{flag: "damon"}], points: [{ram_bytes: 1000,
+            $outcome, spread: {minor: $spread, major: $spread, swap_in: $spread}, in_range: $in,
+            predicted: {minor: 1000, major: 1100, swap_in: 800},
+            policies: {linux: {$outcome, error_pct: $error, in_range: $in}}}]}' >"$dir/out/made.zram.json"
+    echo "no time" >"$dir/out/made.file.skipped"
+    bash "$here/table.sh" "$dir/out" >"$dir/tables"
+    for line in '### Swap: zram' '| major | linux | 1 | 10.0 % | 10.0 % (made, 50 %) | 10.0 % (made, 50 %) |' \
+        '| swap_in | linux | 1 | 20.0 % | 20.0 % (made, 50 %) | – |' '| major | lru | 0 | – | – | – |' \
+        '| made | 50 % | 1,000 [9 .. 1,234,567] | 1,100 (+10.0 %) | – | – | 1,000 [9 .. 1,234,567] | 800 (in range) | – | – | 1,000 [9 .. 1,234,567] | 1,000 (in range) | 1/3 | 0/3 |' \
+        'OOM kills: foretold as the kernel did at 1 of 1 limits. At 1 the kernel killed in some runs only.' \
+        '- made.file: no time' '- made.zram: damon'; do
+        grep -qFx -- "$line" "$dir/tables" || fail "the tables lack: $line"
+    done
+fi
 [ $workloads -ge 13 ] || fail "only $workloads workloads found"
 echo "$workloads workloads, $failures failures"
 [ $failures = 0 ]
