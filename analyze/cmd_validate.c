@@ -13,7 +13,7 @@
 #include "validate.h"
 
 struct validate_cfg {
-    const char *ram, *swap, *policy, *trace, *save_trace, *cpus, *out;
+    const char *ram, *swap, *policy, *trace, *save_trace, *cpus, *costs, *out;
     uint64_t runs, timeout_ns;
     bool show_output, no_align, json;
 };
@@ -37,6 +37,9 @@ static const struct fl_opt opts[] = {
       "keep the recording", NULL },
     { "cpus", 0, FL_OPT_STRING, offsetof(struct validate_cfg, cpus), "LIST", NULL,
       "CPUs for the real runs: 0 or 0,2-3", NULL },
+    { "costs", 0, FL_OPT_STRING, offsetof(struct validate_cfg, costs), "FILE", NULL,
+      "what faults and swapping cost, for the model's clock: a file of 'faultline calibrate'",
+      NULL },
     { "timeout", 0, FL_OPT_DURATION, offsetof(struct validate_cfg, timeout_ns), "TIME", "10m",
       "kill a real run that takes longer", NULL },
     { "no-align", 0, FL_OPT_FLAG, offsetof(struct validate_cfg, no_align), NULL, NULL,
@@ -130,6 +133,11 @@ static int question(const struct validate_cfg *cfg, struct validate *v,
     }
     if (rc == FL_OK && cfg->trace)
         rc = fl_outfile_apart(cfg->out, cfg->trace, err);
+    if (rc == FL_OK && cfg->costs)
+        rc = fl_outfile_apart(cfg->out, cfg->costs, err);
+    v->costs = *fl_costs_default();
+    if (rc == FL_OK && cfg->costs)
+        rc = fl_costs_load(cfg->costs, &v->costs, err);
     return rc == FL_OK ? fl_swapdev_check(swap, err) : rc;
 }
 

@@ -68,9 +68,9 @@ struct validate {
     struct fl_run native; /* without limit, files warm */
     struct fl_swapdev swap;
     struct validate_host host;
-    bool aligned;        /* runs began at phases of the kernel's flushes */
-    char unaligned[160]; /* why not */
-    struct fl_costs costs;
+    bool aligned;          /* runs began at phases of the kernel's flushes */
+    char unaligned[160];   /* why not */
+    struct fl_costs costs; /* asked; then made to fit the command and the swap */
     uint64_t trace_peak_pages;
     uint64_t foreign_swaps; /* pages swapped on the machine while no run of ours was on */
     struct validate_point *points;

@@ -261,6 +261,7 @@ json_t *validate_json(const struct validate *v, json_t *trace, json_t *quality)
     json_object_set_new(o, "policy", json_string(v->policies[0]->name));
     json_object_set_new(o, "aligned", json_boolean(v->aligned));
     json_object_set_new(o, "native", native_json(&v->native));
+    json_object_set_new(o, "costs_source", text(v->costs.source));
     json_object_set_new(o, "access_ps", u64(v->costs.ps[FL_COST_ACCESS]));
     for (size_t i = 0; i < v->n_points; i++)
         json_array_append_new(points, point_json(v, &v->points[i]));

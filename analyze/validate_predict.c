@@ -230,7 +230,6 @@ static int fit(struct validate *v, const char *path, struct fl_err *err)
     bool kernels = false;
     for (size_t i = 0; i < v->n_policies; i++)
         kernels = kernels || is_kernels(v, i);
-    v->costs = *fl_costs_default();
     v->costs.swap_device = fl_swap_kind_device(swap_kind(v));
     int rc = fl_reader_open_path(path, 0, &r, err);
     if (rc == FL_OK)

@@ -39,6 +39,7 @@ status 2 --swap none:1M -- true
 status 2 --cpus 3-1 -- true
 status 2 --policy nosuch -- true
 status 2 --timeout 0 -- true
+status 1 --costs no-such-file -- true
 if [ "$(id -u)" != 0 ]; then
     status 5 --runs 1 -- true
     echo "skipped: not root"
