@@ -5,6 +5,7 @@
 
 #include <faultline/units.h>
 
+#include "fill_result.h"
 #include "future.h"
 #include "kernel_opts.h"
 #include "linux/linux_mm.h"
@@ -392,83 +393,6 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
     return rc;
 }
 
-static void fill_tlb(struct fl_result *res, const struct tlb *tlb)
-{
-    res->n_tlb = tlb->n_levels;
-    for (uint32_t i = 0; i < tlb->n_levels; i++) {
-        const struct tlb_level *level = &tlb->level[i];
-        res->tlb[i] = (struct fl_tlb_counts){ .name = level->geometry.name,
-                                              .lookups = level->lookups,
-                                              .hits = level->lookups - level->misses,
-                                              .misses = level->misses };
-    }
-    res->n_walk = tlb->walk_caches.n;
-    for (uint32_t i = 0; i < res->n_walk; i++) {
-        const struct walk_cache *c = &tlb->walk_caches.cache[i];
-        res->walk[i] = (struct fl_tlb_counts){ .name = fl_walk_cache_name(c->geometry.level),
-                                               .lookups = c->lookups,
-                                               .hits = c->hits,
-                                               .misses = c->lookups - c->hits };
-    }
-    res->walks = tlb->walks;
-    res->walk_refs = tlb->walk_refs;
-    res->tlb_later_hits = tlb->later_hits;
-    for (int kind = 0; kind < FL_FLUSH_KINDS; kind++) {
-        res->tlb_flushes_by[kind] = tlb->flushes[kind];
-        res->tlb_flushes += tlb->flushes[kind];
-    }
-    res->tlb_page_flushes = tlb->page_flushes;
-}
-
-static void fill_paging(struct fl_result *res, const struct paging *p)
-{
-    for (int c = 0; c < FL_CAUSE_COUNT; c++)
-        res->faults[c] = p->faults[c];
-    res->evictions = p->evictions;
-    res->pages_in = p->pages_in;
-    res->pages_out = p->pages_out;
-    res->swap_peak_pages = p->slots_peak;
-    res->file_pages_read = p->file_pages_read;
-    res->file_pages_written = p->file_pages_written;
-    res->resident_peak_pages = p->resident_peak;
-}
-
-static void fill_kernel(struct fl_result *res, const struct linux_mm *k)
-{
-    for (int c = 0; c < FL_CAUSE_COUNT; c++)
-        res->faults[c] = k->faults[c];
-    res->evictions = k->evictions;
-    res->pages_in = k->pages_in;
-    res->pages_out = k->pages_out;
-    res->swap_peak_pages = k->swap.used_peak;
-    res->file_pages_read = k->file_pages_read;
-    res->file_pages_written = k->file_pages_written;
-    res->resident_peak_pages = k->resident_peak;
-    res->readahead_pages = k->readahead_pages;
-    res->readahead_hits = k->readahead_hits;
-    res->scanned = k->scanned;
-    res->activated = k->activated;
-    res->deactivated = k->deactivated;
-    res->refaults = k->refaults;
-    res->reclaims = k->direct_reclaims;
-    res->background = k->background_reclaimed;
-    if (k->opts.machine) {
-        res->base_pages = k->opts.zones.base_pages;
-        res->min_free_kbytes = k->zones.min_free_kbytes;
-    }
-    res->kernel_pages_peak = k->kernel_pages_peak;
-    res->usage_peak = k->usage_peak;
-    res->thp = (struct fl_thp_counts){ .mode = k->opts.thp,
-                                       .faults = k->thp.faults,
-                                       .zero_faults = k->thp.zero_faults,
-                                       .fallbacks = k->thp.fallbacks,
-                                       .collapses = k->thp.collapses,
-                                       .splits = k->thp.splits,
-                                       .swapouts = k->thp.swapouts,
-                                       .swapout_fallbacks = k->thp.swapout_fallbacks };
-    res->stat_flushes = k->stat_flushes;
-}
-
 static void fill_result(struct replay *rp)
 {
     struct fl_result *res = rp->result;
@@ -477,14 +401,14 @@ static void fill_result(struct replay *rp)
     res->opts.progress_arg = NULL;
     res->segv = rp->vm.segv;
     if (rp->has_kernel)
-        fill_kernel(res, &rp->kernel);
+        result_of_kernel(res, &rp->kernel);
     else
-        fill_paging(res, &rp->paging);
+        result_of_paging(res, &rp->paging);
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
         *(fl_cause_is_major((enum fl_cause)c) ? &res->major : &res->minor) += res->faults[c];
     res->unlimited_peak_pages = rp->vm.cs.live_peak;
     if (rp->has_tlb)
-        fill_tlb(res, &rp->tlb);
+        result_of_tlb(res, &rp->tlb);
     res->page_tables_peak = rp->vm.tables_peak;
     res->flat_bytes_avoided = rp->vm.flat_bytes_avoided;
     res->levels = rp->vm.levels;
@@ -546,13 +470,4 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
     timeline_fini(&rp.timeline);
     future_free(rp.future);
     return rc;
-}
-
-void fl_result_free(struct fl_result *result)
-{
-    if (!result)
-        return;
-    free(result->oom_kills);
-    free(result->rows);
-    free(result);
 }
