@@ -57,6 +57,8 @@ void result_of_kernel(struct fl_result *res, const struct linux_mm *k)
     res->resident_peak_pages = k->resident_peak;
     res->readahead_pages = k->readahead_pages;
     res->readahead_hits = k->readahead_hits;
+    res->file_readahead_pages = k->file_readahead_pages;
+    res->file_readahead_hits = k->file_readahead_hits;
     res->scanned = k->scanned;
     res->activated = k->activated;
     res->deactivated = k->deactivated;

@@ -216,6 +216,31 @@ static json_t *timeline_json(const struct fl_result *res)
     return json_pack("{s:o,s:o}", "columns", columns, "rows", rows);
 }
 
+static void set_readahead(json_t *o, const struct fl_result *res, uint64_t pages, uint64_t hits)
+{
+    if (!(res->opts.policy->needs & FL_IS_KERNEL))
+        return;
+    json_object_set_new(o, "readahead_pages", u64(pages));
+    json_object_set_new(o, "readahead_hits", u64(hits));
+}
+
+static json_t *swap_json(const struct fl_result *res)
+{
+    json_t *o = json_pack("{s:I,s:I,s:I}", "pages_in", (json_int_t)res->pages_in, "pages_out",
+                          (json_int_t)res->pages_out, "peak_pages",
+                          (json_int_t)res->swap_peak_pages);
+    set_readahead(o, res, res->readahead_pages, res->readahead_hits);
+    return o;
+}
+
+static json_t *files_json(const struct fl_result *res)
+{
+    json_t *o = json_pack("{s:I,s:I}", "pages_read", (json_int_t)res->file_pages_read,
+                          "pages_written", (json_int_t)res->file_pages_written);
+    set_readahead(o, res, res->file_readahead_pages, res->file_readahead_hits);
+    return o;
+}
+
 static json_t *reclaim_json(const struct fl_result *res)
 {
     json_t *o = json_object();
@@ -256,13 +281,8 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
     json_object_set_new(o, "trace", trace);
     json_object_set_new(o, "machine", machine_json(res));
     json_object_set_new(o, "faults", faults_json(res));
-    json_object_set_new(o, "swap",
-                        json_pack("{s:I,s:I,s:I}", "pages_in", (json_int_t)res->pages_in,
-                                  "pages_out", (json_int_t)res->pages_out, "peak_pages",
-                                  (json_int_t)res->swap_peak_pages));
-    json_object_set_new(o, "files",
-                        json_pack("{s:I,s:I}", "pages_read", (json_int_t)res->file_pages_read,
-                                  "pages_written", (json_int_t)res->file_pages_written));
+    json_object_set_new(o, "swap", swap_json(res));
+    json_object_set_new(o, "files", files_json(res));
     json_object_set_new(o, "reclaim", reclaim_json(res));
     json_object_set_new(o, "resident",
                         json_pack("{s:I}", "peak_pages", (json_int_t)res->resident_peak_pages));

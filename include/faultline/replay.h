@@ -185,7 +185,9 @@ struct fl_result {
     uint64_t faults[FL_CAUSE_COUNT];
     uint64_t minor, major, segv;
     /* paging */
-    uint64_t readahead_pages, readahead_hits;                     /* of swap and files */
+    uint64_t readahead_pages,
+        readahead_hits; /* of swap; these and the next by the kernel's policies */
+    uint64_t file_readahead_pages, file_readahead_hits;
     uint64_t scanned, activated, deactivated, refaults, reclaims; /* 0 for textbook policies */
     uint64_t background;                                          /* of evictions: by kswapd */
     uint64_t base_pages, min_free_kbytes; /* of the machine; 0 in scope memcg */

@@ -196,7 +196,8 @@ struct linux_mm {
     /* results */
     uint64_t faults[FL_CAUSE_COUNT];
     uint64_t evictions, pages_in, pages_out, file_pages_read, file_pages_written;
-    uint64_t readahead_pages, readahead_hits;
+    uint64_t readahead_pages, readahead_hits; /* of swap */
+    uint64_t file_readahead_pages, file_readahead_hits;
     uint64_t slots_peak, resident, resident_peak;
     uint64_t scanned, activated, deactivated, refaults, direct_reclaims, background_reclaimed;
     uint64_t kills;

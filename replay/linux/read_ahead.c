@@ -37,7 +37,7 @@ static bool fill_range(struct linux_mm *lm, uint32_t object, uint64_t first, uin
         lm->file_pages_read++;
         if (offset == mark)
             lm->folio[c].flags |= FOLIO_READAHEAD;
-        lm->readahead_pages += offset != target;
+        lm->file_readahead_pages += offset != target;
         linux_tick(lm, FL_COST_FILE_READAHEAD, offset != target);
     }
     return true;
@@ -145,7 +145,7 @@ bool read_for_fault(struct linux_mm *lm, const struct vma *vma, uint64_t offset)
 bool read_further(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_t c)
 {
     lm->folio[c].flags &= (uint16_t)~FOLIO_READAHEAD;
-    lm->readahead_hits++;
+    lm->file_readahead_hits++;
     struct cached_file *file = file_of(lm, object);
     uint64_t max = ra_pages(file);
     if (!max || file->advice == FL_IO_RANDOM)
