@@ -59,7 +59,7 @@ static void gather_remapped(struct replay *rp, uint32_t page)
 static void on_page_dropped(void *arg, uint32_t page)
 {
     struct replay *rp = arg;
-    if (!rp->has_tlb)
+    if (!rp->has_tlb || page >= rp->vm.n_pages)
         return;
     if (!rp->event && !rp->killing)
         tlb_flush_page(&rp->tlb, page, mapped_as(rp, page));
@@ -139,7 +139,8 @@ static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err 
 static void on_unmapped(void *arg, uint32_t page)
 {
     struct replay *rp = arg;
-    tlb_flush_page(&rp->tlb, page, mapped_as(rp, page));
+    if (page < rp->vm.n_pages) /* a borrowed one has not been translated yet */
+        tlb_flush_page(&rp->tlb, page, mapped_as(rp, page));
 }
 
 /* ---- runs ------------------------------------------------------------------------------ */

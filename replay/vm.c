@@ -31,6 +31,28 @@ void vm_fini(struct vm *vm)
     *vm = (struct vm){ 0 };
 }
 
+static bool pages_room(struct vm *vm, uint32_t n)
+{
+    uint32_t room = grow_room_for(vm->pages_room, n);
+    if (!room)
+        return false;
+    if (room != vm->pages_room) {
+        if (!grow(&vm->contents, room) || !grow(&vm->rights, room) ||
+            !grow(&vm->next_mapper, room) || !grow(&vm->mm_of, room))
+            return false;
+        vm->pages_room = room;
+    }
+    return true;
+}
+
+static void page_init(struct vm *vm, uint32_t page, uint32_t mm)
+{
+    vm->contents[page] = NO_CONTENTS;
+    vm->rights[page] = 0;
+    vm->next_mapper[page] = NO_PAGE;
+    vm->mm_of[page] = mm;
+}
+
 int vm_new_pages(struct vm *vm, struct fl_err *err)
 {
     uint32_t n = fl_reader_pages(vm->reader);
@@ -38,23 +60,36 @@ int vm_new_pages(struct vm *vm, struct fl_err *err)
         return FL_OK;
     if (n >= LEAF_INHERITED)
         return fl_fail(err, FL_EDATA, "more than 2^31 distinct pages: split the recording");
-    uint32_t room = grow_room_for(vm->pages_room, n);
-    if (!room)
+    if (!pages_room(vm, n))
         return fl_nomem(err, "pages");
-    if (room != vm->pages_room) {
-        if (!grow(&vm->contents, room) || !grow(&vm->rights, room) ||
-            !grow(&vm->next_mapper, room) || !grow(&vm->mm_of, room))
-            return fl_nomem(err, "pages");
-        vm->pages_room = room;
-    }
-    for (uint32_t page = vm->n_pages; page < n; page++) {
-        vm->contents[page] = NO_CONTENTS;
-        vm->rights[page] = 0;
-        vm->next_mapper[page] = NO_PAGE;
-        vm->mm_of[page] = fl_reader_page(vm->reader, page).mm;
-    }
+    for (uint32_t page = vm->n_pages; page < n; page++)
+        page_init(vm, page, fl_reader_page(vm->reader, page).mm);
     vm->n_pages = n;
     return FL_OK;
+}
+
+uint32_t vm_borrow_page(struct vm *vm, uint32_t mm, uint64_t vpn)
+{
+    const struct leaf *leaf = pgtable_peek(&vm->mms[mm].tables, vpn);
+    if (leaf && leaf->id && !(leaf->id & LEAF_INHERITED))
+        return leaf->id - 1;
+    if (vm->n_pages >= LEAF_INHERITED - 1 || !pages_room(vm, vm->n_pages + 1))
+        return NO_PAGE;
+    page_init(vm, vm->n_pages, mm);
+    vm->borrowed = (struct fl_page){ .mm = mm, .vpn = vpn };
+    return vm->n_pages;
+}
+
+void vm_return_page(struct vm *vm, uint32_t page)
+{
+    const struct pte_hooks *pte = &vm->hooks.pte;
+    uint32_t c;
+    if (page < vm->n_pages || (c = vm->contents[page]) == NO_CONTENTS)
+        return;
+    struct leaf *leaf = pgtable_peek(&vm->mms[vm->borrowed.mm].tables, vm->borrowed.vpn);
+    leaf->id = c | LEAF_INHERITED;
+    leaf->hw = pte->take ? pte->take(pte->arg, page, c) : 0;
+    page_unmap(vm, page);
 }
 
 /* Contents that nobody maps cease to exist, unless an object keeps them. */
@@ -168,7 +203,7 @@ static int attach(struct vm *vm, struct mm *mm, struct vma *vma, uint32_t page, 
 int vm_slow_run(struct vm *vm, uint32_t page, uint8_t need, enum fl_actor actor, uint32_t *c,
                 uint8_t *info, struct fl_err *err)
 {
-    uint64_t vpn = fl_reader_page(vm->reader, page).vpn;
+    uint64_t vpn = vm_page(vm, page).vpn;
     struct mm *mm = vm->mm_of[page] < vm->n_mms ? &vm->mms[vm->mm_of[page]] : NULL;
     struct vma *vma = mm ? mm_find(mm, vpn) : NULL;
     enum fl_cause cause = FL_CAUSE_NONE;

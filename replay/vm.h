@@ -35,6 +35,9 @@ enum {
     VMA_NO_RECENCY = VMA_RANDOM | VMA_SEQUENTIAL, /* accessing it says nothing (vma_has_recency) */
     VMA_HUGE = 32,                                /* MADV_HUGEPAGE, MADV_NOHUGEPAGE */
     VMA_NO_HUGE = 64,
+    VMA_LOCKED = 128,        /* mlock: its pages stay in memory, */
+    VMA_LOCK_ON_FAULT = 256, /* once they are in */
+    VMA_LOCK = VMA_LOCKED | VMA_LOCK_ON_FAULT,
 };
 
 struct vma {
@@ -42,7 +45,7 @@ struct vma {
     uint64_t pgoff;      /* page of the object at @start */
     uint32_t object;     /* NO_OBJECT: private anonymous */
     uint8_t rights;      /* FL_PROT_*, with READ implied */
-    uint8_t flags;
+    uint16_t flags;
     struct swap_ra_vma swap_ra; /* of the Linux model */
 };
 
@@ -113,6 +116,7 @@ struct vm {
     uint32_t *next_mapper; /* list of the pages that map the same contents */
     uint32_t *mm_of;
     uint32_t n_pages, pages_room;
+    struct fl_page borrowed; /* what page n_pages is, between vm_borrow_page() and its return */
 
     struct mm *mms;
     uint32_t n_mms, mms_room;
@@ -127,6 +131,7 @@ struct vm {
     uint32_t n_spaces;
     uint32_t n_alive; /* processes */
     uint32_t n_tasks; /* their threads */
+    bool has_locks;   /* some mapping has been VMA_LOCKED */
     uint64_t segv;
 };
 
@@ -165,6 +170,23 @@ static inline int vm_run(struct vm *vm, uint32_t page, uint8_t need, enum fl_act
     return FL_OK;
 }
 
+/** vm_page - where @page is; also a borrowed one. */
+static inline struct fl_page vm_page(const struct vm *vm, uint32_t page)
+{
+    return page < vm->n_pages ? fl_reader_page(vm->reader, page) : vm->borrowed;
+}
+
+/**
+ * vm_borrow_page - a dense id for a page that the kernel touches by itself: its own if a run has
+ * given it one, else n_pages, which stands for it until vm_return_page(). NO_PAGE: out of memory.
+ */
+uint32_t vm_borrow_page(struct vm *vm, uint32_t mm, uint64_t vpn);
+/** vm_return_page - what came of it stays with the page table, to be found by its first run. */
+void vm_return_page(struct vm *vm, uint32_t page);
+
+/** vm_drop_page - a pgtable_walk_fn with the vm as its argument: the entry goes as if unmapped. */
+bool vm_drop_page(void *vm, uint64_t vpn, struct leaf *slot);
+
 /** run_need - the rights a run needs, from its counts. */
 static inline uint8_t run_need(uint32_t reads, uint32_t writes, uint32_t fetches)
 {
@@ -183,6 +205,8 @@ static inline uint32_t mm_index(const struct vm *vm, const struct mm *mm)
 }
 
 struct vma *mm_find(const struct mm *mm, uint64_t vpn);
+/* the first mapping that ends after @vpn; NULL: none */
+const struct vma *mm_next(const struct mm *mm, uint64_t vpn);
 int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err);
 int mm_copy(struct vm *vm, struct mm *child, uint32_t parent, struct fl_err *err);
 void mm_clear(struct vm *vm, struct mm *mm);

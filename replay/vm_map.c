@@ -39,6 +39,12 @@ struct vma *mm_find(const struct mm *mm, uint64_t vpn)
     return i < mm->n_vmas && mm->vmas[i].start <= vpn ? &mm->vmas[i] : NULL;
 }
 
+const struct vma *mm_next(const struct mm *mm, uint64_t vpn)
+{
+    uint32_t i = vma_at_or_after(mm, vpn);
+    return i < mm->n_vmas ? &mm->vmas[i] : NULL;
+}
+
 static bool anything_mapped(const void *arg, uint64_t lo, uint64_t hi)
 {
     const struct mm *mm = arg;
@@ -84,7 +90,7 @@ static bool vma_cut(struct vm *vm, struct mm *mm, uint64_t vpn)
     return true;
 }
 
-static bool drop_page(void *arg, uint64_t vpn, struct leaf *slot)
+bool vm_drop_page(void *arg, uint64_t vpn, struct leaf *slot)
 {
     struct vm *vm = arg;
     const struct pte_hooks *pte = &vm->hooks.pte;
@@ -150,7 +156,7 @@ static bool clear_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to
     uint32_t first = vma_at_or_after(mm, from), last = first;
     for (; last < mm->n_vmas && mm->vmas[last].start < to; last++) {
         const struct vma vma = mm->vmas[last];
-        pgtable_walk(&mm->tables, vma.start, vma.end, drop_page, vm);
+        pgtable_walk(&mm->tables, vma.start, vma.end, vm_drop_page, vm);
         object_left(vm, vma.object);
     }
     if (last > first)
@@ -208,6 +214,10 @@ static int do_map(struct vm *vm, struct mm *mm, const struct fl_event *ev, struc
         vma.flags |= VMA_SHARED;
     if (ev->map.flags & FL_MAP_SPECIAL)
         vma.flags |= VMA_SPECIAL;
+    if (ev->map.flags & FL_MAP_LOCKED && !(vma.flags & VMA_SPECIAL)) {
+        vma.flags |= VMA_LOCKED;
+        vm->has_locks = true;
+    }
     vma.pgoff = ev->map.offset >> FL_PAGE_SHIFT;
     if (ev->map.file != FL_NO_FILE) {
         if (ev->map.file >= vm->n_files)
@@ -248,35 +258,51 @@ static bool protect_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t 
     return true;
 }
 
-/* Advice that stays with the mappings in the range. */
-static bool advise_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to, uint8_t set,
-                         uint8_t clear)
+/* Flags of the mappings in the range. */
+static bool flag_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to, uint16_t set,
+                       uint16_t clear)
 {
     if (!vma_cut(vm, mm, from) || !vma_cut(vm, mm, to))
         return false;
     for (uint32_t i = vma_at_or_after(mm, from); i < mm->n_vmas && mm->vmas[i].start < to; i++)
-        mm->vmas[i].flags = (uint8_t)((mm->vmas[i].flags & ~clear) | set);
+        mm->vmas[i].flags = (uint16_t)((mm->vmas[i].flags & ~clear) | set);
     return true;
 }
 
 static bool advise(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to, uint32_t advice)
 {
-    const uint8_t order = VMA_RANDOM | VMA_SEQUENTIAL, huge = VMA_HUGE | VMA_NO_HUGE;
+    const uint16_t order = VMA_RANDOM | VMA_SEQUENTIAL, huge = VMA_HUGE | VMA_NO_HUGE;
     switch (advice) {
-    case ADVICE_NORMAL: return advise_range(vm, mm, from, to, 0, order);
-    case ADVICE_RANDOM: return advise_range(vm, mm, from, to, VMA_RANDOM, order);
-    case ADVICE_SEQUENTIAL: return advise_range(vm, mm, from, to, VMA_SEQUENTIAL, order);
-    case ADVICE_HUGEPAGE: return advise_range(vm, mm, from, to, VMA_HUGE, huge);
-    case ADVICE_NOHUGEPAGE: return advise_range(vm, mm, from, to, VMA_NO_HUGE, huge);
+    case ADVICE_NORMAL: return flag_range(vm, mm, from, to, 0, order);
+    case ADVICE_RANDOM: return flag_range(vm, mm, from, to, VMA_RANDOM, order);
+    case ADVICE_SEQUENTIAL: return flag_range(vm, mm, from, to, VMA_SEQUENTIAL, order);
+    case ADVICE_HUGEPAGE: return flag_range(vm, mm, from, to, VMA_HUGE, huge);
+    case ADVICE_NOHUGEPAGE: return flag_range(vm, mm, from, to, VMA_NO_HUGE, huge);
     case ADVICE_DONTNEED:
     case ADVICE_REMOVE:
         tell_cut(vm, mm, from);
         tell_cut(vm, mm, to);
         if (vm->hooks.pte.cleared)
             vm->hooks.pte.cleared(vm->hooks.pte.arg, mm_index(vm, mm), from, to);
-        return pgtable_walk(&mm->tables, from, to, drop_page, vm);
+        return pgtable_walk(&mm->tables, from, to, vm_drop_page, vm);
     default: return true;
     }
+}
+
+/* mlock(2) and its relatives, up to the pages themselves. */
+static int do_lock(struct vm *vm, struct mm *mm, const struct fl_event *ev, struct fl_err *err)
+{
+    uint64_t end, span = pgtable_span_pages(vm->levels);
+    uint64_t from = ev->lock.start >> FL_PAGE_SHIFT, to = span; /* all there is */
+    if (!__builtin_add_overflow(ev->lock.start, ev->lock.length, &end) && fl_pages_of(end) < span)
+        to = fl_pages_of(end);
+    uint16_t set = ev->lock.mode == FL_LOCK_NOW        ? VMA_LOCKED
+                   : ev->lock.mode == FL_LOCK_ON_FAULT ? VMA_LOCK
+                                                       : 0;
+    if (from >= to)
+        return FL_OK;
+    vm->has_locks |= set != 0;
+    return flag_range(vm, mm, from, to, set, VMA_LOCK) ? FL_OK : fl_nomem(err, "mappings");
 }
 
 /* ---- remap ------------------------------------------------------------------------ */
@@ -410,7 +436,9 @@ int mm_copy(struct vm *vm, struct mm *child, uint32_t parent, struct fl_err *err
     struct copy copy = { .vm = vm, .child = child };
     for (uint32_t i = 0; i < from->n_vmas; i++) {
         const struct vma *vma = &from->vmas[i];
-        if (!vma_insert(vm, child, i, vma))
+        struct vma copied = *vma;
+        copied.flags &= (uint16_t)~VMA_LOCK;
+        if (!vma_insert(vm, child, i, &copied))
             return fl_nomem(err, "mappings");
         if (!(vma->flags & VMA_SHARED) && (vma->flags & VMA_HAD_ANON) &&
             !pgtable_walk(&from->tables, vma->start, vma->end, copy_page, &copy))
@@ -430,6 +458,7 @@ int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
                   : ev->kind == FL_EV_UNMAP   ? ev->unmap.mm
                   : ev->kind == FL_EV_PROTECT ? ev->protect.mm
                   : ev->kind == FL_EV_REMAP   ? ev->remap.mm
+                  : ev->kind == FL_EV_LOCK    ? ev->lock.mm
                                               : ev->advise.mm;
     if (id >= vm->n_mms)
         return fl_fail(err, FL_EFORMAT, "the trace names address space %u before defining it", id);
@@ -441,6 +470,7 @@ int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     switch (ev->kind) {
     case FL_EV_MAP: return do_map(vm, mm, ev, err);
     case FL_EV_REMAP: return do_remap(vm, mm, ev, err);
+    case FL_EV_LOCK: return do_lock(vm, mm, ev, err);
     case FL_EV_UNMAP:
         rc = page_range(vm, ev->unmap.start, ev->unmap.length, &from, &to, err);
         if (rc == FL_OK && from < to && !unmap_range(vm, mm, from, to))

@@ -226,13 +226,13 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     case FL_EV_UNMAP:
     case FL_EV_PROTECT:
     case FL_EV_REMAP:
-    case FL_EV_ADVISE: return mm_event(vm, ev, err);
+    case FL_EV_ADVISE:
+    case FL_EV_LOCK: return mm_event(vm, ev, err);
     case FL_EV_SIGNAL: note_signal(vm, ev); return FL_OK;
     case FL_EV_FAULT:
     case FL_EV_LOST:
     case FL_EV_FILE_IO:
-    case FL_EV_RESIDENT:
-    case FL_EV_LOCK: break;
+    case FL_EV_RESIDENT: break;
     }
     return FL_OK;
 }

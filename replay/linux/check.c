@@ -6,7 +6,7 @@
 
 /* Counted from the other side: what the page tables and the lists say of each folio. */
 struct tally {
-    uint32_t present, absent;
+    uint32_t present, absent, locking;
     bool listed;
 };
 
@@ -31,8 +31,11 @@ static bool count_entry(void *arg, uint64_t vpn, struct leaf *leaf)
         return true;
     if (bits & PTE_PRESENT && !gone)
         census->of[c].present++;
+    else if (bits & PTE_LOCKED && !gone)
+        return false;
     else
         census->of[c].absent++;
+    census->of[c].locking += bits & PTE_LOCKED && !gone;
     return true;
 }
 
@@ -78,6 +81,21 @@ static bool check_slot(const struct linux_mm *lm, uint32_t c, const struct tally
            (anonymous ? maps == t->absent : maps <= 1);
 }
 
+/* Locked if an entry says so, and on lists of its kind. */
+static bool check_kind(const struct linux_mm *lm, uint32_t c, const struct tally *t)
+{
+    const struct folio *f = &lm->folio[c];
+    bool unevictable = f->list == LRU_UNEVICTABLE;
+    if (unevictable != (t->locking > 0) || unevictable != ((f->flags & FOLIO_LOCKED) != 0) ||
+        (unevictable && f->mlock_count != t->locking))
+        return false;
+    if (f->lazyfree && (lm->vm->cs.kind[c] != CONTENTS_ANON || !(f->flags & FOLIO_RESIDENT) ||
+                        f->flags & FOLIO_SWAP_CACHE))
+        return false;
+    return lm->mglru || f->list >= LRU_LISTS ||
+           f->list == lru_home(lm, c, f->list == LRU_ACTIVE_ANON || f->list == LRU_ACTIVE_FILE);
+}
+
 static bool check_folio(const struct linux_mm *lm, uint32_t c, const struct tally *t)
 {
     const struct folio *f = &lm->folio[c];
@@ -89,7 +107,8 @@ static bool check_folio(const struct linux_mm *lm, uint32_t c, const struct tall
     if (t->listed != (f->list < LRU_LISTS_MAX || f->list == LRU_BATCHED) ||
         charged != (f->list != LRU_NONE))
         return false;
-    return f->mapped == t->present && (resident || !f->mapped) && check_slot(lm, c, t);
+    return f->mapped == t->present && (resident || !f->mapped) && check_kind(lm, c, t) &&
+           check_slot(lm, c, t);
 }
 
 static bool check_sums(const struct linux_mm *lm)

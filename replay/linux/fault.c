@@ -38,7 +38,8 @@ void folio_free(struct linux_mm *lm, uint32_t c)
         if (folio_is_file(lm, c))
             kernel_memory_of_file_page_gone(lm, c);
     }
-    f->flags &= FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET | FOLIO_EXEC | FOLIO_LOCKED | FOLIO_ADOPTED;
+    f->flags &= FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET | FOLIO_EXEC | FOLIO_ADOPTED;
+    f->lazyfree = false;
 }
 
 void map_page(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t bits)
@@ -46,6 +47,8 @@ void map_page(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t bits)
     lm->pte[page] = (uint8_t)(PTE_PRESENT | PTE_YOUNG | bits);
     if (!(bits & PTE_ZERO_PAGE))
         lm->folio[c].mapped++;
+    if (lm->vm->has_locks && !(bits & PTE_ZERO_PAGE))
+        mlock_new_entry(lm, page, c);
 }
 
 static bool synchronous(const struct linux_mm *lm)
@@ -53,12 +56,22 @@ static bool synchronous(const struct linux_mm *lm)
     return lm->opts.swap_kind == SWAP_SYNCHRONOUS;
 }
 
+/* What mlock waited for is there when the fault begins again; who waited is forgotten. */
+static enum fl_cause counted_as(const struct linux_mm *lm, enum fl_cause cause)
+{
+    if (lm->locking && cause == FL_CAUSE_FILE_READ)
+        return FL_CAUSE_FILE_MAP;
+    if (lm->locking && cause == FL_CAUSE_SWAP_IN && !synchronous(lm))
+        return FL_CAUSE_SWAP_CACHE;
+    return cause;
+}
+
 void count_fault(struct linux_mm *lm, enum fl_cause cause)
 {
     if (lm->copy_pending) /* the same fault brought the original in */
         lm->copy_pending = false;
     else
-        lm->faults[cause]++;
+        lm->faults[counted_as(lm, cause)]++;
     if (cause != FL_CAUSE_SWAP_IN)
         linux_tick(lm, cost_of[cause], 1);
     else

@@ -31,13 +31,15 @@ static uint32_t map_around(struct linux_mm *lm, struct mm *mm, const struct vma 
         return c;
     }
     struct folio *f = &lm->folio[c];
-    uint32_t hw = f->unmappings << PTE_BITS | PTE_PRESENT | PTE_YOUNG | bits;
     if (leaf->id && ((leaf->id & ~LEAF_INHERITED) != c ||
                      (leaf->hw >> PTE_BITS == f->unmappings && leaf->hw & PTE_PRESENT)))
         return c;
     if (!leaf->id)
         contents_mapper_added(&vm->cs, c);
-    *leaf = (struct leaf){ .id = c | LEAF_INHERITED, .hw = hw };
+    bits |= PTE_PRESENT | PTE_YOUNG;
+    if (vma->flags & VMA_LOCKED && mlock_folio(lm, c))
+        bits |= PTE_LOCKED;
+    *leaf = (struct leaf){ .id = c | LEAF_INHERITED, .hw = entry_hw(lm, c, bits) };
     f->mapped++;
     if (!(vma->flags & VMA_NO_RECENCY) && f->inherited_young < UINT8_MAX)
         f->inherited_young++;
@@ -68,7 +70,7 @@ static void fault_around(struct linux_mm *lm, struct mm *mm, const struct vma *v
 /* A read fault on shared memory maps what is there of its surroundings too. */
 void shmem_fault_around(struct linux_mm *lm, uint32_t page)
 {
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     struct mm *mm = &lm->vm->mms[at.mm];
     const struct vma *vma = mm_find(mm, at.vpn);
     if (vma && vma->object != NO_OBJECT)
@@ -78,7 +80,7 @@ void shmem_fault_around(struct linux_mm *lm, uint32_t page)
 /* do_read_fault, do_shared_fault: @page of a file. false: the process is gone. */
 bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
 {
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     struct mm *mm = &lm->vm->mms[at.mm];
     const struct vma *vma = mm_find(mm, at.vpn);
     enum fl_cause cause = write ? FL_CAUSE_FILE_MAP : FL_CAUSE_FILE_AROUND;
@@ -107,7 +109,7 @@ bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write
 /* do_cow_fault: the file's page has to be there to be copied. @major: it was read in. */
 bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major)
 {
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     const struct vma *vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
     if (!vma || vma->object == NO_OBJECT || lm->vm->cs.objects[vma->object].kind != CONTENTS_FILE)
         return true;

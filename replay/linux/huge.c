@@ -167,7 +167,7 @@ void pmd_split(struct linux_mm *lm, uint32_t p)
 
 void huge_split_at(struct linux_mm *lm, uint32_t page)
 {
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     uint32_t p = pmd_find(lm, at.mm, at.vpn);
     if (p != NO_PMD)
         pmd_split(lm, p);
@@ -175,7 +175,7 @@ void huge_split_at(struct linux_mm *lm, uint32_t page)
 
 void pmd_accessed(struct linux_mm *lm, uint32_t page)
 {
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     uint32_t p = pmd_find(lm, at.mm, at.vpn);
     if (p != NO_PMD)
         lm->thp.pmd[p].young = true;

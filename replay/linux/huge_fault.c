@@ -27,7 +27,8 @@ struct vma *huge_allowed(const struct linux_mm *lm, uint32_t mm, uint64_t vpn)
 {
     struct vma *vma = mm_find(&lm->vm->mms[mm], vpn);
     uint64_t from = vpn & ~(uint64_t)(HUGE_PAGES - 1);
-    if (!vma || vma->object != NO_OBJECT || vma->flags & (VMA_SHARED | VMA_SPECIAL | VMA_NO_HUGE))
+    if (!vma || vma->object != NO_OBJECT ||
+        vma->flags & (VMA_SHARED | VMA_SPECIAL | VMA_NO_HUGE | VMA_LOCKED))
         return NULL;
     if (lm->opts.thp == FL_THP_MADVISE && !(vma->flags & VMA_HUGE))
         return NULL;
@@ -175,7 +176,7 @@ static void map_zero(struct linux_mm *lm, uint32_t page)
 
 bool huge_fault(struct linux_mm *lm, uint32_t page, bool write)
 {
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     uint32_t p = pmd_find(lm, at.mm, at.vpn);
     if (p != NO_PMD && !write) {
         map_zero(lm, page); /* it was there already */
@@ -231,7 +232,7 @@ static bool is_exclusive(const struct linux_mm *lm, const struct pmd *pmd)
 
 bool huge_write_protected(struct linux_mm *lm, uint32_t page)
 {
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     uint32_t p = pmd_find(lm, at.mm, at.vpn);
     if (p == NO_PMD)
         return false;

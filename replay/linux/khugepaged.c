@@ -29,7 +29,8 @@ static void survey_entry(const struct linux_mm *lm, const struct leaf *leaf, str
     s->present++;
     s->shared += f->mapped > 1;
     s->young += bits & PTE_YOUNG || f->flags & FOLIO_REFERENCED;
-    s->unfit |= f->huge || f->flags & (FOLIO_BUSY | FOLIO_WRITEBACK | FOLIO_LOCKED) ||
+    s->unfit |= f->huge || f->lazyfree ||
+                f->flags & (FOLIO_BUSY | FOLIO_WRITEBACK | FOLIO_LOCKED) ||
                 (f->list >= LRU_UNEVICTABLE && f->list != LRU_BATCHED) ||
                 lm->vm->cs.kind[c] != CONTENTS_ANON;
 }

@@ -90,6 +90,18 @@ uint8_t leaf_bits(const struct linux_mm *lm, const struct leaf *leaf)
                                      : lm->pte[leaf->id - 1];
 }
 
+void leaf_set_bits(struct linux_mm *lm, struct leaf *leaf, uint8_t bits)
+{
+    if (!(leaf->id & LEAF_INHERITED)) {
+        lm->pte[leaf->id - 1] = bits;
+        return;
+    }
+    uint32_t c = leaf->id & ~LEAF_INHERITED;
+    if (leaf->hw & ~(uint32_t)bits & PTE_YOUNG && lm->folio[c].inherited_young)
+        lm->folio[c].inherited_young--;
+    leaf->hw = entry_hw(lm, c, bits);
+}
+
 static bool knows(const struct linux_mm *lm, uint32_t c)
 {
     return c < lm->folios_room;
@@ -100,7 +112,7 @@ static bool has_recency(const struct linux_mm *lm, uint32_t page, uint32_t c)
 {
     if (!folio_is_file(lm, c))
         return true;
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     const struct vma *vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
     return !vma || !(vma->flags & VMA_NO_RECENCY);
 }
@@ -117,6 +129,8 @@ static void entry_cleared(struct linux_mm *lm, uint32_t c, uint8_t bits, bool re
     if (bits & PTE_ZERO_PAGE)
         return;
     f->mapped--;
+    if (bits & PTE_LOCKED)
+        munlock_folio(lm, c);
     if (bits & PTE_DIRTY)
         folio_is_file(lm, c) ? page_cache_dirty(lm, c) : (void)(f->flags |= FOLIO_DIRTY);
     if (bits & PTE_YOUNG && folio_is_file(lm, c) && recency)
@@ -198,7 +212,7 @@ static uint32_t fork_bits(struct linux_mm *lm, uint32_t c, uint8_t bits)
         if (bits & PTE_DIRTY)
             lm->folio[c].flags |= FOLIO_DIRTY;
     }
-    return entry_hw(lm, c, bits & (uint8_t) ~(PTE_WRITE | PTE_YOUNG));
+    return entry_hw(lm, c, bits & (uint8_t) ~(PTE_WRITE | PTE_YOUNG | PTE_LOCKED));
 }
 
 static uint32_t fork_entry(void *arg, uint32_t page, uint32_t c)
@@ -276,7 +290,7 @@ void folio_unmap(struct linux_mm *lm, uint32_t c)
         if (lm->unmapped)
             lm->unmapped(lm->arg, page);
     }
-    if (lm->vm->cs.kind[c] == CONTENTS_ANON)
+    if (lm->vm->cs.kind[c] == CONTENTS_ANON && !f->lazyfree)
         for (uint32_t i = 0; i < f->mapped; i++)
             swap_slot_dup(&lm->swap, f->slot);
     f->mapped = 0;
@@ -358,6 +372,10 @@ int linux_event(struct linux_mm *lm, const struct fl_event *ev, struct fl_err *e
         bool killed = lm->process != UINT32_MAX && lm->vm->processes[lm->process].killed;
         if (!killed || ev->kind != FL_EV_FILE_IO)
             page_cache_event(lm, ev);
+    } else if (ev->kind == FL_EV_ADVISE) {
+        advice_event(lm, ev);
+    } else if (ev->kind == FL_EV_LOCK || ev->kind == FL_EV_MAP || ev->kind == FL_EV_REMAP) {
+        mlock_event(lm, ev);
     }
     kernel_memory_charge(lm);
     return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;

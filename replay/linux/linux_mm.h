@@ -12,6 +12,8 @@
  * read_ahead.c  what is read besides the page that is wanted
  * file_fault.c  faults on file pages, fault-around
  * shmem.c       memory-backed files under system calls
+ * mlock.c       pages that have to stay in memory
+ * advice.c      madvise(2), and pages that the kernel brings in by itself
  * memory.c      where pages are taken from and given back to
  * zones.h       a machine's zones and their watermarks
  * page_alloc.c  the way to a page of a zone, and to an OOM kill
@@ -52,6 +54,7 @@ enum {
     PTE_YOUNG = 1u << 3,
     PTE_ZERO_PAGE = 1u << 4, /* maps the zero page: no folio */
     PTE_HUGE = 1u << 5,      /* part of an entry of 2 MiB; stays when that goes, for its flush */
+    PTE_LOCKED = 1u << 6,    /* one of its folio's mlock_count */
     PTE_BITS = 8,            /* of a leaf's hw */
 };
 
@@ -83,22 +86,28 @@ enum {
     FOLIO_SHADOW = 1u << 10, /* evicted; shadow is valid */
     FOLIO_SHADOW_WORKINGSET = 1u << 11,
     FOLIO_EXEC = 1u << 12,    /* mapped executable */
-    FOLIO_LOCKED = 1u << 13,  /* mlock */
+    FOLIO_LOCKED = 1u << 13,  /* mlock: it is on LRU_UNEVICTABLE */
     FOLIO_BUFFERS = 1u << 15, /* a file's page that was written: has a buffer head */
     FOLIO_ADOPTED = 1u << 14, /* a file's page whose residency at the start is known */
 };
 
 struct folio {
-    uint32_t newer, older; /* on its list; NO_CONTENTS at the ends */
-    uint32_t slot;         /* SWAP_NO_SLOT */
-    uint32_t shadow;       /* nonresident age when it was evicted */
-    uint32_t mapped;       /* entries that are present */
-    uint32_t unmappings;   /* how often reclaim has unmapped it; 24 bits */
+    union {
+        uint32_t newer;       /* on its list, as is older; NO_CONTENTS at the ends */
+        uint32_t mlock_count; /* on LRU_UNEVICTABLE: entries that lock it */
+    };
+    uint32_t older;
+    uint32_t slot;       /* SWAP_NO_SLOT */
+    uint32_t shadow;     /* nonresident age when it was evicted */
+    uint32_t mapped;     /* entries that are present */
+    uint32_t unmappings; /* how often reclaim has unmapped it; 24 bits */
     uint16_t flags;
     uint8_t list;            /* enum lru_list */
     uint8_t inherited_young; /* accessed entries without a dense id */
     uint32_t huge : 31;      /* index + 1 of the huge folio that it is part of */
     uint32_t zero : 1;       /* of a huge page, and never written: zeros */
+    bool lazyfree;           /* MADV_FREE: not PG_swapbacked, though anonymous */
+    bool shadow_of_root;     /* its shadow is not of the group, but of all groups' root */
 };
 
 #define LRU_BATCH 31u /* PAGEVEC_SIZE: folios in a processor's batch */
@@ -186,6 +195,7 @@ struct linux_mm {
     uint32_t mm;       /* the address space it is in; FL_NO_MM: none */
     bool copy_pending; /* counted already: the entry was brought in only to be copied */
     bool in_fault;     /* of a page: what joins the lists now is being accessed */
+    bool locking;      /* by mlock: a fault that has to wait is given up and begun again */
     bool failed_memory;
 
     /* the one to call when the group is out of memory; false: nobody may be killed */
@@ -268,6 +278,12 @@ static inline uint32_t folio_pages(const struct linux_mm *lm, uint32_t c)
     return lm->folio[c].huge ? HUGE_PAGES : 1;
 }
 
+/* folio_is_file_lru: which lists it belongs to */
+static inline bool folio_is_file_lru(const struct linux_mm *lm, uint32_t c)
+{
+    return folio_is_file(lm, c) || lm->folio[c].lazyfree;
+}
+
 static inline uint32_t leaf_contents(const struct vm *vm, const struct leaf *leaf)
 {
     return leaf->id & LEAF_INHERITED ? leaf->id & ~LEAF_INHERITED : vm->contents[leaf->id - 1];
@@ -279,12 +295,15 @@ void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_drain(struct linux_mm *lm);
 void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_remove(struct linux_mm *lm, uint32_t c);
+/* from no list to the inactive one, or a generation that is not the youngest */
+void lru_add_inactive(struct linux_mm *lm, uint32_t c);
 /* off its list and nothing else: it joins another at once */
 void lru_unlink(struct linux_mm *lm, uint32_t c);
 void folio_rotate_reclaimable(struct linux_mm *lm, uint32_t c);
 enum lru_list lru_home(const struct linux_mm *lm, uint32_t c, bool active);
 void folio_mark_accessed(struct linux_mm *lm, uint32_t c);
 void folio_activate(struct linux_mm *lm, uint32_t c);
+void folio_deactivate(struct linux_mm *lm, uint32_t c);
 
 /* memory.c: nobody else takes pages, or gives them back */
 /* false: the process under way has been killed, or nobody could be (failed_memory) */
@@ -346,6 +365,7 @@ enum verdict { KEEP, ACTIVATE, FREED };
 struct batch {
     uint64_t written, dirty_files, freed;
     uint32_t *rest, n_rest; /* of a huge folio that was split: room for 512, those still to do */
+    bool advised;           /* MADV_PAGEOUT: for no group, and whether they are in use or not */
 };
 
 struct scan_control {
@@ -368,6 +388,8 @@ void note_cost(struct linux_mm *lm, bool file, uint64_t written, uint64_t rotate
 
 /* workingset.c */
 void workingset_evicted(struct linux_mm *lm, uint32_t c);
+/* the same by a reclaim that is for no group */
+void workingset_evicted_by_advice(struct linux_mm *lm, uint32_t c);
 /* @c is back; decides whether it starts active */
 bool workingset_refault(struct linux_mm *lm, uint32_t c);
 
@@ -387,6 +409,8 @@ void swap_entry_gone(struct linux_mm *lm, uint32_t c);
 bool swap_write_begin(struct linux_mm *lm, uint32_t c);
 void swap_write_completed(struct linux_mm *lm);
 /* @page: NO_PAGE when it is not a fault, of shared memory only */
+/* read_swap_cache_async: into the swap cache, for nobody yet. false: the process is gone */
+bool swap_cache_read(struct linux_mm *lm, uint32_t c);
 bool swap_in(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause *cause);
 void swap_map(struct linux_mm *lm, uint32_t page, uint32_t c, bool write);
 
@@ -397,6 +421,7 @@ bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write
 bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major);
 void shmem_fault_around(struct linux_mm *lm, uint32_t page);
 void page_cache_dirty(struct linux_mm *lm, uint32_t c);
+void page_cache_willneed(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end);
 void page_cache_write_back(struct linux_mm *lm);
 /* the page of @object at @offset, made known if need be; NO_CONTENTS: no memory */
 uint32_t page_at(struct linux_mm *lm, uint32_t object, uint64_t offset);
@@ -413,10 +438,28 @@ void map_page(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t bits);
 void folio_resident(struct linux_mm *lm, uint32_t c);
 void folio_free(struct linux_mm *lm, uint32_t c);
 
+/* mlock.c */
+/* an entry of a locked mapping refers to @c now. false: @c is somebody else's */
+bool mlock_folio(struct linux_mm *lm, uint32_t c);
+void munlock_folio(struct linux_mm *lm, uint32_t c);
+/* @page has just been mapped, to @c */
+void mlock_new_entry(struct linux_mm *lm, uint32_t page, uint32_t c);
+bool page_is_locked(const struct linux_mm *lm, uint32_t page);
+void mlock_event(struct linux_mm *lm, const struct fl_event *ev);
+
+/* advice.c */
+void advice_event(struct linux_mm *lm, const struct fl_event *ev);
+/* what the leaf of @vpn holds, no longer part of a huge page; NO_CONTENTS: nothing with a folio */
+uint32_t small_contents(struct linux_mm *lm, uint32_t mm, uint64_t vpn, const struct leaf *leaf);
+/* bring in the pages of [from, to) that are in locked mappings (__mm_populate) */
+void populate_locked(struct linux_mm *lm, uint32_t mm, uint64_t from, uint64_t to);
+
 /* linux_mm.c */
 /* a leaf's hw for an entry of @bits to @c; and its bits: none if @c was unmapped since */
 uint32_t entry_hw(const struct linux_mm *lm, uint32_t c, uint8_t bits);
 uint8_t leaf_bits(const struct linux_mm *lm, const struct leaf *leaf);
+/* of an entry that is present */
+void leaf_set_bits(struct linux_mm *lm, struct leaf *leaf, uint8_t bits);
 void folio_unmap(struct linux_mm *lm, uint32_t c);
 uint32_t folio_referenced(struct linux_mm *lm, uint32_t c);
 

@@ -105,7 +105,7 @@ void lru_unlink(struct linux_mm *lm, uint32_t c)
 /* Shared anonymous memory lives on the anonymous lists: it goes to swap (folio_lru_list). */
 enum lru_list lru_home(const struct linux_mm *lm, uint32_t c, bool active)
 {
-    return (folio_is_file(lm, c) ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON) + (active ? 1 : 0);
+    return (folio_is_file_lru(lm, c) ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON) + (active ? 1 : 0);
 }
 
 /* A page that reclaim was waiting for has been written: it goes next. */
@@ -130,6 +130,27 @@ void folio_activate(struct linux_mm *lm, uint32_t c)
     lru_add(lm, c, list + 1);
     lm->nonresident_age += folio_pages(lm, c);
     lm->activated += folio_pages(lm, c);
+}
+
+void lru_add_inactive(struct linux_mm *lm, uint32_t c)
+{
+    if (lm->mglru)
+        mglru_add(lm, c, false);
+    else
+        lru_add(lm, c, lru_home(lm, c, false));
+}
+
+/* folio_deactivate */
+void folio_deactivate(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    if (lm->mglru ? !mglru_deactivates(lm, c)
+                  : f->list != LRU_ACTIVE_ANON && f->list != LRU_ACTIVE_FILE)
+        return;
+    f->flags &= (uint16_t)~FOLIO_REFERENCED;
+    lru_remove(lm, c);
+    lru_add_inactive(lm, c);
+    lm->deactivated++;
 }
 
 /* folio_mark_accessed */

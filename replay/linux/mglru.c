@@ -86,6 +86,16 @@ static void clear_refs(struct linux_mm *lm, uint32_t c)
     set_state(g, c, mglru_gen_of(g, c), 0);
 }
 
+/* lru_gen_clear_refs */
+bool mglru_deactivates(struct linux_mm *lm, uint32_t c)
+{
+    const struct mglru *g = lm->mglru;
+    clear_refs(lm, c);
+    lm->folio[c].flags &= (uint16_t)~FOLIO_WORKINGSET;
+    int gen = mglru_gen_of(g, c);
+    return gen >= 0 && (uint32_t)gen != mglru_gen(g->min_seq[mglru_type(lm, c)]);
+}
+
 /* lru_gen_inc_refs */
 void mglru_mark_accessed(struct linux_mm *lm, uint32_t c)
 {

@@ -66,6 +66,8 @@ void mglru_left(struct linux_mm *lm, uint32_t c);
 void mglru_mark_accessed(struct linux_mm *lm, uint32_t c);
 /** mglru_set_refs - reclaim found an accessed entry of @c. true: not for the first time. */
 bool mglru_set_refs(struct linux_mm *lm, uint32_t c);
+/** mglru_deactivates - forget how @c was used. true: and there is an older place to move it to. */
+bool mglru_deactivates(struct linux_mm *lm, uint32_t c);
 void mglru_evicted(struct linux_mm *lm, uint32_t c);
 void mglru_refault(struct linux_mm *lm, uint32_t c);
 
@@ -95,7 +97,7 @@ uint32_t mglru_tier_to_evict(const struct mglru *g, enum mglru_type type);
 
 static inline enum mglru_type mglru_type(const struct linux_mm *lm, uint32_t c)
 {
-    return folio_is_file(lm, c) ? MGLRU_FILE : MGLRU_ANON;
+    return folio_is_file_lru(lm, c) ? MGLRU_FILE : MGLRU_ANON;
 }
 
 static inline uint32_t mglru_gen(uint64_t seq)

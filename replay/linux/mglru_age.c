@@ -324,7 +324,7 @@ static void promote(struct linux_mm *lm, uint32_t c)
 void mglru_look_around(struct linux_mm *lm, uint32_t page)
 {
     struct mglru *g = lm->mglru;
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     const struct mm *mm = &lm->vm->mms[at.mm];
     const struct vma *vma = mm->users ? mm_find(mm, at.vpn) : NULL;
     if (!vma || vma->flags & VMA_SPECIAL)

@@ -140,7 +140,8 @@ void page_cache_write_back(struct linux_mm *lm)
     for (int list = first; list < end; list++)
         for (uint32_t c = lm->lru[list].newest, older; c != NO_CONTENTS; c = older) {
             older = lm->folio[c].older;
-            clean(lm, c);
+            if (folio_is_file(lm, c))
+                clean(lm, c);
         }
 }
 
@@ -226,6 +227,17 @@ static void note_resident(struct linux_mm *lm, struct cached_file *file, uint32_
         more[file->n_resident++] = (struct extent){ first, end };
 }
 
+/* force_page_cache_ra */
+void page_cache_willneed(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end)
+{
+    const struct cached_file *file = file_of(lm, object);
+    if (!file)
+        return;
+    if (end - first > file->read_ahead)
+        end = first + file->read_ahead;
+    read_range(lm, object, first, end, NO_TARGET, UINT64_MAX);
+}
+
 static void file_io(struct linux_mm *lm, struct cached_file *file, uint32_t object,
                     const struct fl_event *ev)
 {
@@ -258,11 +270,7 @@ static void file_io(struct linux_mm *lm, struct cached_file *file, uint32_t obje
         return;
     case FL_IO_SYNC: sync_file(lm, object, first, end); return;
     case FL_IO_DONTNEED: drop(lm, object, first, end, false); return;
-    case FL_IO_WILLNEED: /* force_page_cache_ra */
-        if (end - first > file->read_ahead)
-            end = first + file->read_ahead;
-        read_range(lm, object, first, end, NO_TARGET, UINT64_MAX);
-        return;
+    case FL_IO_WILLNEED: page_cache_willneed(lm, object, first, end); return;
     case FL_IO_NORMAL:
     case FL_IO_RANDOM:
     case FL_IO_SEQUENTIAL: file->advice = ev->file_io.op; return;

@@ -26,7 +26,7 @@ static enum reference check_references(struct linux_mm *lm, uint32_t c)
 {
     struct folio *f = &lm->folio[c];
     uint32_t accessed = folio_referenced(lm, c);
-    bool referenced = f->flags & FOLIO_REFERENCED, file = folio_is_file(lm, c);
+    bool referenced = f->flags & FOLIO_REFERENCED, file = folio_is_file_lru(lm, c);
 
     if (lm->mglru && !(f->flags & FOLIO_LOCKED)) {
         if (!accessed)
@@ -48,7 +48,12 @@ static enum reference check_references(struct linux_mm *lm, uint32_t c)
 /* __remove_mapping: out of its cache, with a shadow left behind. */
 static enum verdict free_clean(struct linux_mm *lm, uint32_t c, struct batch *batch)
 {
-    workingset_evicted(lm, c);
+    if (lm->folio[c].lazyfree)
+        ; /* nothing is to come back */
+    else if (batch->advised)
+        workingset_evicted_by_advice(lm, c);
+    else
+        workingset_evicted(lm, c);
     if (lm->folio[c].flags & FOLIO_SWAP_CACHE)
         swap_cache_left(lm, c);
     folio_free(lm, c);
@@ -102,6 +107,21 @@ void wake_flusher(struct linux_mm *lm)
         lm->flusher_due = true;
 }
 
+/* Written since MADV_FREE: it is an anonymous page like any other again (try_to_unmap_one). */
+static bool in_use_again(struct linux_mm *lm, uint32_t c)
+{
+    struct folio *f = &lm->folio[c];
+    bool dirty = f->flags & FOLIO_DIRTY;
+    for (uint32_t page = lm->vm->cs.first_page[c]; page != NO_PAGE && !dirty;
+         page = lm->vm->next_mapper[page])
+        dirty = lm->pte[page] & PTE_DIRTY;
+    if (dirty) {
+        f->flags |= FOLIO_DIRTY;
+        f->lazyfree = false;
+    }
+    return dirty;
+}
+
 /* shrink_folio_list, one folio */
 enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
 {
@@ -110,26 +130,28 @@ enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
     if (f->flags & FOLIO_BUSY)
         return KEEP;
     if (f->flags & FOLIO_WRITEBACK) {
-        if (!(f->flags & FOLIO_RECLAIM) || !waits_for_writes(lm)) {
+        if (!(f->flags & FOLIO_RECLAIM) || batch->advised || !waits_for_writes(lm)) {
             f->flags |= FOLIO_RECLAIM;
             return ACTIVATE;
         }
         f->flags &= (uint16_t)~FOLIO_WRITEBACK; /* waited for, then looked at again */
     }
-    enum reference reference = check_references(lm, c);
+    enum reference reference = batch->advised ? RECLAIM : check_references(lm, c);
     if (reference == BECOMES_ACTIVE)
         return ACTIVATE;
     if (reference == STAYS)
         return KEEP;
+    if (f->lazyfree && in_use_again(lm, c))
+        return ACTIVATE;
     if (f->huge && huge_swap_out(lm, c, batch))
         return FREED;
-    if (!folio_is_file(lm, c) && !(f->flags & FOLIO_SWAP_CACHE)) {
+    if (!folio_is_file_lru(lm, c) && !(f->flags & FOLIO_SWAP_CACHE)) {
         if (!swap_cache_enter(lm, c))
             return ACTIVATE;
         f->flags |= FOLIO_DIRTY;
     }
     folio_unmap(lm, c);
-    if (!folio_is_file(lm, c))
+    if (!folio_is_file_lru(lm, c))
         swap_hold(lm, c);
     if (f->flags & FOLIO_DIRTY)
         return write_dirty(lm, c, reference, batch);
@@ -150,7 +172,7 @@ static void put_back(struct linux_mm *lm, uint32_t c, enum lru_list from, enum v
     }
     if ((f->flags & FOLIO_SWAP_CACHE) && swap_full(lm))
         swap_cache_drop(lm, c);
-    lru_add(lm, c, from + 1);
+    lru_add(lm, c, lru_home(lm, c, true));
     lm->nonresident_age += folio_pages(lm, c);
     lm->activated += folio_pages(lm, c);
 }

@@ -170,9 +170,10 @@ static void arrive(struct linux_mm *lm, uint32_t c, bool cached)
     lru_add_new(lm, c, lru_home(lm, c, active));
 }
 
-/* One page of the window. false: the process is gone. */
-static bool read_around(struct linux_mm *lm, uint32_t owner, uint32_t target)
+/* false: the process is gone. @came: @owner was not there before */
+static bool read_one(struct linux_mm *lm, uint32_t owner, bool *came)
 {
+    *came = false;
     if (owner >= lm->folios_room || lm->folio[owner].flags & FOLIO_RESIDENT ||
         lm->folio[owner].slot == SWAP_NO_SLOT)
         return true;
@@ -184,6 +185,27 @@ static bool read_around(struct linux_mm *lm, uint32_t owner, uint32_t target)
         return true;
     }
     arrive(lm, owner, true);
+    *came = true;
+    return true;
+}
+
+bool swap_cache_read(struct linux_mm *lm, uint32_t c)
+{
+    bool came;
+    if (!read_one(lm, c, &came))
+        return false;
+    linux_tick(lm, FL_COST_SWAP_READAHEAD, came);
+    return true;
+}
+
+/* One page of the window. false: the process is gone. */
+static bool read_around(struct linux_mm *lm, uint32_t owner, uint32_t target)
+{
+    bool came;
+    if (!read_one(lm, owner, &came))
+        return false;
+    if (!came)
+        return true;
     if (owner == target) {
         lm->folio[owner].flags |= FOLIO_BUSY; /* until it is mapped */
     } else {
@@ -211,7 +233,7 @@ static bool read_slots(struct linux_mm *lm, uint32_t c)
 /* swap_vma_readahead */
 static bool read_pages(struct linux_mm *lm, uint32_t page, uint32_t c)
 {
-    struct fl_page at = fl_reader_page(lm->vm->reader, page);
+    struct fl_page at = vm_page(lm->vm, page);
     struct mm *mm = &lm->vm->mms[at.mm];
     struct vma *vma = mm_find(mm, at.vpn);
     if (!vma)
@@ -243,13 +265,13 @@ static void swap_cache_hit(struct linux_mm *lm, uint32_t page, uint32_t c)
     bool marked = f->flags & FOLIO_READAHEAD;
     struct vma *vma = NULL;
     if (!by_slot(lm, c)) {
-        struct fl_page at = fl_reader_page(lm->vm->reader, page);
+        struct fl_page at = vm_page(lm->vm, page);
         vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
     }
     f->flags &= (uint16_t)~FOLIO_READAHEAD;
     lm->readahead_hits += marked;
-    swap_ra_found(&lm->swap_ra, vma ? &vma->swap_ra : NULL,
-                  vma ? fl_reader_page(lm->vm->reader, page).vpn : 0, marked);
+    swap_ra_found(&lm->swap_ra, vma ? &vma->swap_ra : NULL, vma ? vm_page(lm->vm, page).vpn : 0,
+                  marked);
 }
 
 /* do_swap_page up to the mapping; @cause: what the fault turned out to be. */
@@ -282,7 +304,7 @@ void swap_map(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
         lru_add_drain(lm);
     swap_entry_gone(lm, c);
     if (f->flags & FOLIO_SWAP_CACHE &&
-        (swap_full(lm) || (f->flags & FOLIO_LOCKED) || (write && !f->mapped)))
+        (swap_full(lm) || page_is_locked(lm, page) || (write && !f->mapped)))
         swap_cache_drop(lm, c);
     bool alone = lm->vm->cs.mappers[c] == 1;
     map_page(lm, page, c, (uint8_t)((alone ? PTE_WRITE : 0) | (write ? PTE_WRITE | PTE_DIRTY : 0)));

@@ -13,9 +13,24 @@ void workingset_evicted(struct linux_mm *lm, uint32_t c)
     f->shadow = (uint32_t)lm->nonresident_age;
     f->flags &= (uint16_t)~FOLIO_SHADOW_WORKINGSET;
     f->flags |= FOLIO_SHADOW;
+    f->shadow_of_root = false;
     if (f->flags & FOLIO_WORKINGSET)
         f->flags |= FOLIO_SHADOW_WORKINGSET;
     lm->nonresident_age++;
+}
+
+/*
+ * A reclaim that is for no group ages the root of all groups, which no page of this one's is to be
+ * compared with.
+ */
+void workingset_evicted_by_advice(struct linux_mm *lm, uint32_t c)
+{
+    uint64_t age = lm->nonresident_age;
+    workingset_evicted(lm, c);
+    if (lm->mglru || lm->opts.machine)
+        return;
+    lm->nonresident_age = age;
+    lm->folio[c].shadow_of_root = true;
 }
 
 /* workingset_test_recent: with the sizes of the last statistics flush */
@@ -48,7 +63,9 @@ bool workingset_refault(struct linux_mm *lm, uint32_t c)
     lm->refaults++;
     vmstat_before_use(lm);
     uint32_t distance = (uint32_t)lm->nonresident_age - f->shadow;
-    if (distance > workingset_size(lm, file))
+    bool of_root = f->shadow_of_root; /* whose lists are the whole machine's: always recent */
+    f->shadow_of_root = false;
+    if (!of_root && distance > workingset_size(lm, file))
         return false;
     lm->nonresident_age++;
     lm->stat.activate[file]++;

@@ -51,6 +51,49 @@ static void add_file_io(struct item_list *list, uint64_t seed)
     *list = with;
 }
 
+/* Advice and locks between the other items. */
+static void add_advice(struct item_list *list, uint64_t seed)
+{
+    static const uint32_t advice[] = { 3, 8, 8, 20, 21, 21, 22, 23, 23 };
+    struct item_list with = { 0 };
+    uint64_t rng = seed, start = 0, length = 0;
+    uint32_t mm = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        struct naive_item *item = &list->at[i];
+        if (item->is_run) {
+            item_list_run(&with, item);
+        } else {
+            if (item->event.kind == FL_EV_MAP) {
+                mm = item->event.map.mm;
+                start = item->event.map.start;
+                length = item->event.map.length;
+                if (random_below(&rng, 6) == 0)
+                    item->event.map.flags |= FL_MAP_LOCKED;
+            }
+            item_list_event(&with, &item->event);
+        }
+        if (!length || random_below(&rng, 12))
+            continue;
+        struct fl_event ev = { .kind = FL_EV_ADVISE, .thread = 0 };
+        uint64_t from = random_below(&rng, (length >> 12) + 1) << 12;
+        if (random_below(&rng, 3)) {
+            ev.advise.mm = mm;
+            ev.advise.advice = advice[random_below(&rng, FL_COUNT(advice))];
+            ev.advise.start = start + from;
+            ev.advise.length = random_below(&rng, length) + 1;
+        } else {
+            ev.kind = FL_EV_LOCK;
+            ev.lock.mm = mm;
+            ev.lock.mode = (uint32_t)random_below(&rng, 3);
+            ev.lock.start = random_below(&rng, 9) ? start + from : 0;
+            ev.lock.length = ev.lock.start ? random_below(&rng, length) + 1 : FL_LOCK_ALL;
+        }
+        item_list_event(&with, &ev);
+    }
+    item_list_free(list);
+    *list = with;
+}
+
 static void invariants_hold(uint64_t seed, bool pages, const struct linux_opts *opts,
                             uint64_t *kills)
 {
@@ -62,6 +105,8 @@ static void invariants_hold(uint64_t seed, bool pages, const struct linux_opts *
         random_processes(seed, 700, &list);
     if (!pages && seed % 2)
         add_file_io(&list, seed);
+    if (seed % 3 == 0)
+        add_advice(&list, seed);
     linux_drive_open(&d, &list, opts);
     d.check_every = 1 + seed % 7;
     linux_drive_run(&d, UINT64_MAX);
