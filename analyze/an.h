@@ -5,6 +5,8 @@
 
 #include <faultline/report.h>
 
+#include "measured.h"
+
 #define AN_NO_COLUMN SIZE_MAX
 
 /** A result's timeline. */
@@ -44,7 +46,16 @@ struct an_cause {
 /** an_cause_at - the i-th; NULL past the end. */
 const struct an_cause *an_cause_at(size_t i);
 
+/** an_flags - the quality flags of @doc, comma-separated, in @buf; or "no flags". */
+const char *an_flags(const struct json_t *doc, char *buf, size_t size);
+/** an_wants_log - do the counts of @t span so many decades that a log axis shows more? */
+bool an_wants_log(const struct fl_table *t);
+
 /* The charts' tables; rows of charts.c. */
+int an_accuracy_build(const struct json_t *report, size_t i, struct fl_table **out,
+                      struct fl_err *err);
+int an_accuracy_build_count(const struct json_t *report, size_t i, const char *count,
+                            struct fl_table **out, struct fl_err *err);
 int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out,
                     struct fl_err *err);
 int an_resident_build(const struct json_t *report, size_t i, struct fl_table **out,

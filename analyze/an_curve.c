@@ -22,6 +22,7 @@ struct curves {
     struct curve of[CURVES_MAX];
     size_t n;
     bool many_sweeps, many_swaps, left_out, killed;
+    const json_t *measured; /* the validation of a program of these, or NULL */
 };
 
 static struct curve curve_of(const json_t *sweep, const json_t *point)
@@ -44,6 +45,8 @@ static void collect(const json_t *report, struct curves *all)
     const json_t *sweep, *point;
     for (size_t s = 0; (sweep = fl_report_sweep(report, s)); s++) {
         size_t i;
+        if (!all->measured)
+            all->measured = an_measured_for(report, sweep);
         json_array_foreach(json_object_get(sweep, "points"), i, point)
         {
             struct curve c = curve_of(sweep, point);
@@ -89,11 +92,29 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The kernel's own points, if the program of a curve was run for real. */
+static void add_kernel_columns(struct fl_table *t, const struct curves *all)
+{
+    const char *label = fl_document_text(all->measured, "label");
+    char name[256];
+    if (!all->measured)
+        return;
+    snprintf(name, sizeof name, "kernel%s%.120s", all->many_sweeps && label ? ", " : "",
+             all->many_sweeps && label ? label : "");
+    fl_table_column(t, name, FL_UNIT_COUNT, 8);
+    fl_table_role(t, FL_ROLE_POINTS);
+    fl_table_column(t, "kernel, least", FL_UNIT_COUNT, 8);
+    fl_table_role(t, FL_ROLE_LOW);
+    fl_table_column(t, "kernel, most", FL_UNIT_COUNT, 8);
+    fl_table_role(t, FL_ROLE_HIGH);
+}
+
 /* A row for each RAM size any curve has, rising. */
-static int add_rows(struct fl_table *t, const json_t *report, struct fl_err *err)
+static int add_rows(struct fl_table *t, const json_t *report, const json_t *measured,
+                    struct fl_err *err)
 {
     const json_t *sweep, *point;
-    size_t n = 0, cap = 0, i;
+    size_t n = 0, cap = json_array_size(json_object_get(measured, "points")), i;
     for (size_t s = 0; (sweep = fl_report_sweep(report, s)); s++)
         cap += json_array_size(json_object_get(sweep, "points"));
     uint64_t *sizes = calloc(cap ? cap : 1, sizeof *sizes);
@@ -102,6 +123,8 @@ static int add_rows(struct fl_table *t, const json_t *report, struct fl_err *err
     for (size_t s = 0; (sweep = fl_report_sweep(report, s)); s++)
         json_array_foreach(json_object_get(sweep, "points"), i,
                            point) if (fl_document_count(point, "ram_bytes", &sizes[n])) n++;
+    json_array_foreach(json_object_get(measured, "points"), i,
+                       point) if (fl_document_count(point, "ram_bytes", &sizes[n])) n++;
     qsort(sizes, n, sizeof *sizes, by_value);
     for (i = 0; i < n; i++)
         if (i == 0 || sizes[i] != sizes[i - 1])
@@ -146,7 +169,34 @@ static void fill(struct fl_table *t, struct curves *all)
         }
 }
 
+static void fill_kernel(struct fl_table *t, const struct curves *all)
+{
+    const json_t *point;
+    size_t i, col = all->n + 1, killed;
+    struct an_spread s;
+    json_array_foreach(json_object_get(all->measured, "points"), i, point)
+    {
+        size_t row = find_row(t, an_limit_bytes(point)), runs = an_limit_runs(point, &killed);
+        if (2 * killed > runs)
+            fl_table_text(t, row, col, "killed");
+        else if (an_limit_kernel(point, "major", &s)) {
+            fl_table_put(t, row, col, s.median);
+            fl_table_put(t, row, col + 1, s.min);
+            fl_table_put(t, row, col + 2, s.max);
+        }
+    }
+}
+
 /* ---- findings ------------------------------------------------------------------- */
+
+/* The model's curves; the kernel's points come after them. */
+static size_t curves_of(const struct fl_table *t)
+{
+    size_t n = 0;
+    while (n + 1 < t->n_columns && t->columns[n + 1].role == FL_ROLE_LINE)
+        n++;
+    return n;
+}
 
 struct point {
     uint64_t ram, major;
@@ -239,11 +289,11 @@ static bool title_of_kills(struct fl_table *t)
     struct fl_curve_finding f = { 0 };
     char killed[FL_FORMAT_BYTES];
     size_t series = 0;
-    while (!f.killed && ++series < t->n_columns)
+    while (!f.killed && ++series <= curves_of(t))
         fl_curve_find(t, series, &f);
     if (!f.killed)
         return false;
-    bool others = t->n_columns > 2;
+    bool others = curves_of(t) > 1;
     fl_format_bytes(killed, f.killed_ram_bytes);
     fl_table_label(t, &t->title, "At %s and below a process is killed%s%s%s", killed,
                    others ? " under " : "", others ? t->columns[series].name : "",
@@ -260,9 +310,9 @@ static void write_title(struct fl_table *t)
     char cliff[FL_FORMAT_BYTES];
     size_t series = 1;
     fl_curve_find(t, series, &f);
-    while (!f.any && ++series < t->n_columns)
+    while (!f.any && ++series <= curves_of(t))
         fl_curve_find(t, series, &f);
-    const char *under = series < t->n_columns && t->n_columns > 2 ? t->columns[series].name : "";
+    const char *under = series <= curves_of(t) && curves_of(t) > 1 ? t->columns[series].name : "";
     const char *with = *under ? " under " : "";
     fl_format_bytes(vanish, f.vanish_ram_bytes);
     fl_format_bytes(knee, f.knee_ram_bytes);
@@ -291,21 +341,6 @@ static void write_title(struct fl_table *t)
 }
 
 /* ---- what the chart needs besides ------------------------------------------------- */
-
-/* A logarithm shows more when the counts span decades; below that it only distorts. */
-static bool wants_log(const struct fl_table *t)
-{
-    uint64_t low = UINT64_MAX, high = 0;
-    for (size_t c = 1; c < t->n_columns; c++)
-        for (size_t r = 0; r < t->n_rows; r++) {
-            const struct fl_cell *cell = fl_table_at(t, r, c);
-            if (cell->unit != FL_UNIT_COUNT || cell->value == 0)
-                continue;
-            low = cell->value < low ? cell->value : low;
-            high = cell->value > high ? cell->value : high;
-        }
-    return high > 0 && high / low >= 100;
-}
 
 /* What was asked, the trace's own peak, the recording host's RAM: when in the picture. */
 static void add_marks(struct fl_table *t, const json_t *report)
@@ -353,14 +388,16 @@ int an_curve_build(const json_t *report, size_t i, struct fl_table **out, struct
     if (!t)
         return fl_nomem(err, "chart curve");
     add_columns(t, &all);
-    int rc = add_rows(t, report, err);
+    add_kernel_columns(t, &all);
+    int rc = add_rows(t, report, all.measured, err);
     if (rc == FL_OK && t->n_rows == 0)
         rc = fl_fail(err, FL_EDATA, "chart curve: no point of the sweep has a RAM size");
     if (rc == FL_OK) {
         const char *extra = NULL;
         const json_t *about = fl_report_result(report, 0);
         fill(t, &all);
-        t->log_y = wants_log(t);
+        fill_kernel(t, &all);
+        t->log_y = an_wants_log(t);
         write_title(t);
         add_marks(t, report);
         fl_table_label(t, &t->x_name, "RAM");

@@ -8,11 +8,15 @@
 #include "an.h"
 
 static const struct fl_chart charts[] = {
-    { "curve", "Faults against RAM", "major faults against RAM, one line a policy", true,
-      an_curve_build },
-    { "faults", "Faults over time", "faults over time, stacked by cause", false, an_faults_build },
-    { "resident", "Memory over time", "resident set, swap and page tables over time", false,
-      an_resident_build },
+    { "accuracy", "What the kernel did and what the model said",
+      "a count against RAM, the kernel's beside each policy's", FL_CHART_OF_VALIDATION,
+      an_accuracy_build, an_accuracy_build_count },
+    { "curve", "Faults against RAM", "major faults against RAM, one line a policy",
+      FL_CHART_OF_REPORT, an_curve_build, NULL },
+    { "faults", "Faults over time", "faults over time, stacked by cause", FL_CHART_OF_RESULT,
+      an_faults_build, NULL },
+    { "resident", "Memory over time", "resident set, swap and page tables over time",
+      FL_CHART_OF_RESULT, an_resident_build, NULL },
 };
 
 const struct fl_chart *fl_chart_at(size_t i)
@@ -31,6 +35,21 @@ const struct fl_chart *fl_chart_find(const char *name)
         if (strcmp(charts[i].name, name) == 0)
             return &charts[i];
     return NULL;
+}
+
+size_t fl_chart_times(const struct fl_chart *chart, const json_t *report)
+{
+    switch (chart->scope) {
+    case FL_CHART_OF_REPORT: return 1;
+    case FL_CHART_OF_RESULT: return fl_report_results(report);
+    case FL_CHART_OF_VALIDATION: return fl_report_validations(report);
+    }
+    return 0;
+}
+
+const char *fl_chart_count_at(size_t i)
+{
+    return an_count_at(i) ? an_count_at(i)->key : NULL;
 }
 
 /* ---- what they share ---------------------------------------------------------- */
@@ -128,24 +147,45 @@ uint64_t an_mul(uint64_t a, uint64_t b)
     return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
-void an_footer(struct fl_table *t, const json_t *result, const char *extra)
+/* A logarithm shows more when the counts span decades; below that it only distorts. */
+bool an_wants_log(const struct fl_table *t)
 {
-    const char *fidelity = fl_document_text(result, "trace.fidelity");
-    const char *source = fl_document_text(result, "source");
-    const json_t *quality = json_object_get(result, "quality"), *v;
-    bool observed = source && strcmp(source, "observed") == 0;
-    char flags[300] = "";
+    uint64_t low = UINT64_MAX, high = 0;
+    for (size_t c = 1; c < t->n_columns; c++)
+        for (size_t r = 0; r < t->n_rows; r++) {
+            const struct fl_cell *cell = fl_table_at(t, r, c);
+            if (cell->unit != FL_UNIT_COUNT || cell->value == 0)
+                continue;
+            low = cell->value < low ? cell->value : low;
+            high = cell->value > high ? cell->value : high;
+        }
+    return high > 0 && high / low >= 100;
+}
+
+const char *an_flags(const json_t *doc, char *flags, size_t size)
+{
+    const json_t *quality = json_object_get(doc, "quality"), *v;
     size_t i, at = 0, shown = 0;
+    flags[0] = '\0';
     json_array_foreach(quality, i, v)
     {
         const char *flag = fl_document_text(v, "flag");
-        int n = flag ? snprintf(flags + at, sizeof flags - at, "%s%s", shown ? ", " : "", flag) : 0;
-        if (n < 0 || (size_t)n >= sizeof flags - at)
+        int n = flag ? snprintf(flags + at, size - at, "%s%s", shown ? ", " : "", flag) : 0;
+        if (n < 0 || (size_t)n >= size - at)
             break;
         at += (size_t)n;
         shown += flag != NULL;
     }
+    return shown ? flags : "no flags";
+}
+
+void an_footer(struct fl_table *t, const json_t *result, const char *extra)
+{
+    const char *fidelity = fl_document_text(result, "trace.fidelity");
+    const char *source = fl_document_text(result, "source");
+    bool observed = source && strcmp(source, "observed") == 0;
+    char flags[300];
     fl_table_label(t, &t->footer, "faultline: %s from %s trace; quality: %s%s%s",
                    observed ? "observed" : "modelled", fidelity ? fidelity : "unknown",
-                   shown ? flags : "no flags", extra ? "; " : "", extra ? extra : "");
+                   an_flags(result, flags, sizeof flags), extra ? "; " : "", extra ? extra : "");
 }

@@ -50,7 +50,7 @@ const char *fl_document_text(const json_t *doc, const char *path)
 
 /* ---- checking -------------------------------------------------------------- */
 
-enum kind { OBJECT, ARRAY, TEXT, COUNT, TEXT_OR_NULL, COUNT_OR_MAX };
+enum kind { OBJECT, ARRAY, TEXT, COUNT, TEXT_OR_NULL, COUNT_OR_MAX, NUMBER_OR_NULL };
 
 struct rule {
     const char *path;
@@ -98,6 +98,51 @@ static const struct rule replay_rules[] = {
     { "label", TEXT, false },
 };
 
+static const struct rule validate_rules[] = {
+    { "command", TEXT, true },
+    { "policy", TEXT, true },
+    { "runs", COUNT, true },
+    { "points", ARRAY, true },
+    { "trace", OBJECT, false },
+    { "trace.path", TEXT_OR_NULL, false },
+    { "trace.sha256", TEXT_OR_NULL, false },
+    { "trace.fidelity", TEXT, false },
+    { "host", OBJECT, false },
+    { "host.kernel", TEXT, false },
+    { "swap", OBJECT, false },
+    { "swap.kind", TEXT, false },
+    { "quality", ARRAY, false },
+    { "label", TEXT, false },
+};
+
+static const struct rule limit_rules[] = {
+    { "ram_bytes", COUNT, true }, { "kernel", OBJECT, true },   { "kernel.oom", ARRAY, true },
+    { "spread", OBJECT, true },   { "policies", OBJECT, true },
+};
+
+static const struct rule spread_rules[] = {
+    { "min", COUNT, true },
+    { "median", COUNT, true },
+    { "max", COUNT, true },
+};
+
+static const struct rule said_rules[] = {
+    { "minor", COUNT, true },
+    { "major", COUNT, true },
+    { "swap_in", COUNT, true },
+    { "swap_out", COUNT, true },
+    { "oom", COUNT, true },
+    { "error_pct", OBJECT, true },
+    { "error_pct.minor", NUMBER_OR_NULL, true },
+    { "error_pct.major", NUMBER_OR_NULL, true },
+    { "error_pct.swap_in", NUMBER_OR_NULL, true },
+    { "error_pct.swap_out", NUMBER_OR_NULL, true },
+    { "in_range", OBJECT, false },
+    { "outcome", OBJECT, false },
+    { "predicted_runs", OBJECT, false },
+    { "predicted_runs.oom", ARRAY, false },
+};
+
 static const struct rule point_rules[] = {
     { "ram_bytes", COUNT_OR_MAX, true },
     { "policy", TEXT, true },
@@ -115,6 +160,7 @@ static bool fits(const json_t *v, enum kind kind)
     case TEXT: return json_is_string(v);
     case TEXT_OR_NULL: return json_is_string(v) || json_is_null(v);
     case COUNT: return json_is_integer(v) && json_integer_value(v) >= 0;
+    case NUMBER_OR_NULL: return json_is_number(v) || json_is_null(v);
     case COUNT_OR_MAX: /* "max" and null: no limit */
         return (json_is_integer(v) && json_integer_value(v) >= 0) || json_is_null(v) ||
                (json_is_string(v) && strcmp(json_string_value(v), "max") == 0);
@@ -130,6 +176,7 @@ static const char *kind_name(enum kind kind)
     case TEXT: return "a string";
     case TEXT_OR_NULL: return "a string or null";
     case COUNT: return "a number, 0 or more";
+    case NUMBER_OR_NULL: return "a number or null";
     case COUNT_OR_MAX: return "a number, \"max\" or null";
     }
     return "";
@@ -229,15 +276,80 @@ static int check_sweep(const json_t *doc, const char *name, struct fl_err *err)
     return FL_OK;
 }
 
+#define LIMITS_MAX 256u
+
+static int check_counts(const json_t *list, const char *name, const char *where, struct fl_err *err)
+{
+    const json_t *v;
+    size_t i;
+    if (list && (!json_is_array(list) || json_array_size(list) > ROWS_MAX))
+        return fl_fail(err, FL_EFORMAT, "%s: a list of runs of %s is no array", name, where);
+    json_array_foreach(list, i, v) if (!fits(v, COUNT)) return fl_fail(
+        err, FL_EFORMAT, "%s: a run's count of %s must be %s", name, where, kind_name(COUNT));
+    return FL_OK;
+}
+
+/* What kernel and policies have of one limit. */
+static int check_limit(const json_t *limit, const char *name, const char *where, struct fl_err *err)
+{
+    const char *key;
+    json_t *v;
+    int rc = check_rules(limit, limit_rules, FL_COUNT(limit_rules), name, where, err);
+    if (rc == FL_OK)
+        rc = check_counts(fl_document_at(limit, "kernel.oom"), name, where, err);
+    json_object_foreach(json_object_get(limit, "spread"), key, v)
+    {
+        if (rc == FL_OK)
+            rc = check_rules(v, spread_rules, FL_COUNT(spread_rules), name, where, err);
+    }
+    json_object_foreach(json_object_get(limit, "policies"), key, v)
+    {
+        const char *inner;
+        json_t *list;
+        if (rc == FL_OK)
+            rc = check_rules(v, said_rules, FL_COUNT(said_rules), name, where, err);
+        json_object_foreach(json_object_get(v, "predicted_runs"), inner, list)
+        {
+            if (rc == FL_OK)
+                rc = check_counts(list, name, where, err);
+        }
+    }
+    return rc;
+}
+
+static int check_validate(const json_t *doc, const char *name, struct fl_err *err)
+{
+    const json_t *points, *v;
+    size_t i;
+    int rc =
+        check_rules(doc, validate_rules, FL_COUNT(validate_rules), name, "the measurement", err);
+    if (rc != FL_OK)
+        return rc;
+    points = json_object_get(doc, "points");
+    if (json_array_size(points) > LIMITS_MAX)
+        return fl_fail(err, FL_EFORMAT, "%s: more than %u \"points\"", name, LIMITS_MAX);
+    json_array_foreach(points, i, v)
+    {
+        char where[32];
+        snprintf(where, sizeof where, "point %zu", i);
+        if (rc == FL_OK)
+            rc = check_limit(v, name, where, err);
+    }
+    return rc == FL_OK ? check_members(doc, name, err) : rc;
+}
+
 static int check_report(const json_t *doc, const char *name, struct fl_err *err)
 {
     const json_t *results = json_object_get(doc, "results"),
-                 *sweeps = json_object_get(doc, "sweeps");
+                 *sweeps = json_object_get(doc, "sweeps"),
+                 *validations = json_object_get(doc, "validations");
     const json_t *v;
     size_t i;
     int rc = FL_OK;
-    if (!json_is_array(results) || (sweeps && !json_is_array(sweeps)))
+    if (!json_is_array(results) || (sweeps && !json_is_array(sweeps)) ||
+        (validations && !json_is_array(validations)))
         return fl_fail(err, FL_EFORMAT, "%s: the report needs \"results\", an array", name);
+    json_array_foreach(validations, i, v) if (rc == FL_OK) rc = check_validate(v, name, err);
     json_array_foreach(results, i, v) if (rc == FL_OK) rc = check_result(v, name, err);
     json_array_foreach(sweeps, i, v) if (rc == FL_OK)
         rc = json_is_object(v) ? check_sweep(v, name, err)
@@ -251,18 +363,20 @@ int fl_document_check(const json_t *doc, const char *name, struct fl_err *err)
     if (!schema)
         return fl_fail(err, FL_EFORMAT,
                        "%s: not a faultline result: no \"schema\" (give a trace, or the output of "
-                       "replay, sweep or report)",
+                       "replay, sweep, validate or report)",
                        name);
     if (strcmp(schema, "faultline.replay/1") == 0)
         return check_result(doc, name, err);
     if (strcmp(schema, "faultline.sweep/1") == 0)
         return check_sweep(doc, name, err);
+    if (strcmp(schema, "faultline.validate/1") == 0)
+        return check_validate(doc, name, err);
     if (strcmp(schema, "faultline.report/1") == 0)
         return check_report(doc, name, err);
     char *clean = fl_text_clean(schema, 64);
     int rc = fl_fail(err, strncmp(schema, "faultline.", 10) == 0 ? FL_EVERSION : FL_EFORMAT,
                      "%s: schema \"%s\" is not one of faultline.replay/1, faultline.sweep/1, "
-                     "faultline.report/1",
+                     "faultline.validate/1, faultline.report/1",
                      name, clean ? clean : "");
     free(clean);
     return rc;

@@ -210,40 +210,46 @@ static int draw(struct page *p, const struct fl_view_chart *c, const char *svg, 
     return rc;
 }
 
+static int figure(struct page *p, const struct fl_view_chart *c, struct fl_err *err)
+{
+    int rc = FL_OK;
+    if (c->svg) {
+        open_tag(p, "figure");
+        attribute(p, "id", c->id);
+        element(p, "figcaption", NULL, c->chart->heading);
+        open_class(p, "div", c->svg_narrow ? "chart both" : "chart");
+        line_break(p);
+        rc = draw(p, c, c->svg, c->svg_len, "wide", err);
+        if (rc == FL_OK && c->svg_narrow)
+            rc = draw(p, c, c->svg_narrow, c->svg_narrow_len, "narrow", err);
+        close_tag(p);
+        close_tag(p);
+        line_break(p);
+    } else if (c->note) {
+        open_class(p, "p", "absent");
+        element(p, "strong", NULL, c->chart->heading);
+        text(p, c->note);
+        close_tag(p);
+        line_break(p);
+    }
+    return rc;
+}
+
 static int charts(struct page *p, const struct fl_view *view, struct fl_err *err)
 {
     bool any = false;
     int rc = FL_OK;
     for (size_t i = 0; i < view->n_charts; i++)
-        any |= view->charts[i].svg || view->charts[i].note;
+        any |= !view->charts[i].section && (view->charts[i].svg || view->charts[i].note);
     if (!any)
         return FL_OK;
     open_tag(p, "section");
     attribute(p, "id", "charts");
     line_break(p);
     element(p, "h2", NULL, "Charts");
-    for (size_t i = 0; i < view->n_charts && rc == FL_OK; i++) {
-        const struct fl_view_chart *c = &view->charts[i];
-        if (c->svg) {
-            open_tag(p, "figure");
-            attribute(p, "id", c->id);
-            element(p, "figcaption", NULL, c->chart->heading);
-            open_class(p, "div", c->svg_narrow ? "chart both" : "chart");
-            line_break(p);
-            rc = draw(p, c, c->svg, c->svg_len, "wide", err);
-            if (rc == FL_OK && c->svg_narrow)
-                rc = draw(p, c, c->svg_narrow, c->svg_narrow_len, "narrow", err);
-            close_tag(p);
-            close_tag(p);
-            line_break(p);
-        } else if (c->note) {
-            open_class(p, "p", "absent");
-            element(p, "strong", NULL, c->chart->heading);
-            text(p, c->note);
-            close_tag(p);
-            line_break(p);
-        }
-    }
+    for (size_t i = 0; i < view->n_charts && rc == FL_OK; i++)
+        if (!view->charts[i].section)
+            rc = figure(p, &view->charts[i], err);
     close_tag(p);
     line_break(p);
     return rc;
@@ -268,8 +274,9 @@ static void findings(struct page *p, const struct fl_view *view)
     line_break(p);
 }
 
-static void sections(struct page *p, const struct fl_view *view)
+static int sections(struct page *p, const struct fl_view *view, struct fl_err *err)
 {
+    int rc = FL_OK;
     if (view->figures->n_columns > 1 && view->figures->n_rows > 0) {
         open_tag(p, "section");
         attribute(p, "id", "figures");
@@ -285,6 +292,9 @@ static void sections(struct page *p, const struct fl_view *view)
         element(p, "h2", NULL, s->heading);
         if (s->text)
             element(p, "p", NULL, s->text);
+        for (size_t k = 0; k < view->n_charts && rc == FL_OK; k++)
+            if (view->charts[k].section && strcmp(view->charts[k].section, s->id) == 0)
+                rc = figure(p, &view->charts[k], err);
         if (s->table && s->table->n_rows > 30) {
             open_tag(p, "details");
             element(p, "summary", NULL, "Show the table");
@@ -295,6 +305,7 @@ static void sections(struct page *p, const struct fl_view *view)
         close_tag(p);
         line_break(p);
     }
+    return rc;
 }
 
 static int body(struct page *p, const struct fl_view *view, struct fl_err *err)
@@ -315,7 +326,8 @@ static int body(struct page *p, const struct fl_view *view, struct fl_err *err)
     tiles(p, view->figures);
     findings(p, view);
     int rc = charts(p, view, err);
-    sections(p, view);
+    if (rc == FL_OK)
+        rc = sections(p, view, err);
     if (view->command && *view->command) {
         open_tag(p, "section");
         attribute(p, "id", "reproduce");

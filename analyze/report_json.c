@@ -10,7 +10,8 @@
 
 json_t *fl_report_new(void)
 {
-    return json_pack("{s:s, s:[], s:[]}", "schema", "faultline.report/1", "results", "sweeps");
+    return json_pack("{s:s, s:[], s:[], s:[]}", "schema", "faultline.report/1", "results", "sweeps",
+                     "validations");
 }
 
 size_t fl_report_results(const json_t *report)
@@ -28,6 +29,16 @@ const json_t *fl_report_sweep(const json_t *report, size_t i)
     return json_array_get(json_object_get(report, "sweeps"), i);
 }
 
+size_t fl_report_validations(const json_t *report)
+{
+    return json_array_size(json_object_get(report, "validations"));
+}
+
+const json_t *fl_report_validation(const json_t *report, size_t i)
+{
+    return json_array_get(json_object_get(report, "validations"), i);
+}
+
 static bool label_taken(const json_t *list, const char *label)
 {
     const json_t *v;
@@ -41,12 +52,15 @@ static bool label_taken(const json_t *list, const char *label)
     return false;
 }
 
-/* "cc1.flt, 96 MiB, lru": enough to tell results apart, short enough for a table's head. */
+/* "cc1.flt, 96 MiB, lru": enough to tell results apart, short enough for a table's head. A
+   measurement's is its command. */
 static char *make_label(const json_t *list, const json_t *doc)
 {
     const char *path = fl_document_text(doc, "trace.path");
     const char *policy = fl_document_text(doc, "machine.policy");
     const char *base = path && strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    if (fl_document_text(doc, "command"))
+        base = fl_document_text(doc, "command");
     char *clean = fl_text_clean(base && *base ? base : "result", 60), ram[FL_FORMAT_BYTES] = "";
     char *clean_policy = fl_text_clean(policy, 40), *label = NULL;
     uint64_t ram_bytes;
@@ -92,17 +106,22 @@ int fl_report_add(json_t *report, const json_t *doc, struct fl_err *err)
 {
     json_t *results = json_object_get(report, "results"), *v;
     json_t *sweeps = json_object_get(report, "sweeps");
+    json_t *validations = json_object_get(report, "validations");
     const char *schema = fl_document_text(doc, "schema");
     size_t i;
     int rc = FL_OK;
     if (schema && strcmp(schema, "faultline.sweep/1") == 0)
         return append(sweeps, doc, false, err);
+    if (schema && strcmp(schema, "faultline.validate/1") == 0)
+        return append(validations, doc, false, err);
     if (!schema || strcmp(schema, "faultline.report/1") != 0)
         return append(results, doc, true, err);
     json_array_foreach(json_object_get(doc, "results"), i, v) if (rc == FL_OK)
         rc = append(results, v, true, err);
     json_array_foreach(json_object_get(doc, "sweeps"), i, v) if (rc == FL_OK)
         rc = append(sweeps, v, false, err);
+    json_array_foreach(json_object_get(doc, "validations"), i, v) if (rc == FL_OK)
+        rc = append(validations, v, false, err);
     return rc;
 }
 

@@ -100,7 +100,8 @@ static void add_chart(struct view_builder *b, const struct fl_chart *chart, size
         return;
     }
     v->charts = grown;
-    bool many = !chart->overall && fl_report_results(b->report) > 1;
+    bool many = chart->scope != FL_CHART_OF_REPORT && fl_chart_times(chart, b->report) > 1;
+    bool measured = chart->scope == FL_CHART_OF_VALIDATION;
     char number[24] = "";
     if (many)
         snprintf(number, sizeof number, "-%zu", i + 1);
@@ -109,8 +110,11 @@ static void add_chart(struct view_builder *b, const struct fl_chart *chart, size
         .table = table,
         .id = view_text(b, "%s%s", chart->name, number),
         .note = table ? NULL : view_text(b, "Left out: %s.", curve_note),
+        .section = measured ? view_text(b, VIEW_MEASURED_ID "%s", number) : NULL,
     };
-    const char *label = fl_document_text(fl_report_result(b->report, i), "label");
+    const json_t *of = measured ? fl_report_validation(b->report, i)
+                                : fl_report_result(b->report, i);
+    const char *label = fl_document_text(of, "label");
     if (many && table && label) {
         char *title = view_text(b, "%s: %s", label, table->title ? table->title : "");
         if (title) {
@@ -126,7 +130,7 @@ static void add_charts(struct view_builder *b, const char *curve_note)
 {
     const struct fl_chart *chart;
     for (size_t c = 0; (chart = fl_chart_at(c)); c++) {
-        size_t n = chart->overall ? 1 : fl_report_results(b->report);
+        size_t n = fl_chart_times(chart, b->report);
         for (size_t i = 0; i < n && i < CHARTED_RESULTS_MAX; i++)
             add_chart(b, chart, i, curve_note);
     }
@@ -145,11 +149,13 @@ static void add_curve_table(struct view_builder *b)
 static char *make_title(struct view_builder *b)
 {
     size_t n = fl_report_results(b->report);
-    const char *path = fl_document_text(
-        n ? fl_report_result(b->report, 0) : fl_report_sweep(b->report, 0), "trace.path");
+    const json_t *first = n ? fl_report_result(b->report, 0) : fl_report_sweep(b->report, 0);
+    const char *path = fl_document_text(first, "trace.path");
     const char *base = path && strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     if (n > 1)
         return view_text(b, "%zu results compared", n);
+    if (!first)
+        base = fl_document_text(fl_report_validation(b->report, 0), "label");
     return view_text(b, "%s", base && *base ? base : "Memory report");
 }
 
@@ -157,7 +163,8 @@ int fl_view_new(const json_t *report, const char *command, const char *curve_not
                 struct fl_view **out, struct fl_err *err)
 {
     struct view_builder b = { .report = report };
-    if (fl_report_results(report) == 0 && !fl_report_sweep(report, 0))
+    if (fl_report_results(report) == 0 && !fl_report_sweep(report, 0) &&
+        fl_report_validations(report) == 0)
         return fl_fail(err, FL_EDATA, "the inputs have no result to report");
     b.view = calloc(1, sizeof *b.view);
     if (!b.view)
@@ -171,6 +178,7 @@ int fl_view_new(const json_t *report, const char *command, const char *curve_not
             curve = b.view->charts[i].table;
     view_findings(&b, curve);
     view_figures(&b);
+    view_measured(&b);
     view_tables(&b);
     if (curve)
         add_curve_table(&b);
@@ -193,6 +201,7 @@ void fl_view_free(struct fl_view *v)
         fl_table_free(v->charts[i].table);
         free(v->charts[i].id);
         free(v->charts[i].note);
+        free(v->charts[i].section);
         free(v->charts[i].svg);
         free(v->charts[i].svg_narrow);
     }

@@ -25,6 +25,10 @@ const char *view_bytes(uint64_t bytes);
 
 /** view_figures - the table of key figures. */
 void view_figures(struct view_builder *b);
+#define VIEW_MEASURED_ID "against-kernel"
+
+/** view_measured - for each validation two sections, the first VIEW_MEASURED_ID or that "-N". */
+void view_measured(struct view_builder *b);
 /** view_tables - a section for everything a result lists. */
 void view_tables(struct view_builder *b);
 /** view_provenance - fidelity, quality, command, host. */

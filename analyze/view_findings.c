@@ -290,35 +290,93 @@ static void lines_quality(struct view_builder *b, const json_t *result, bool gra
     }
 }
 
+/* What policy linux says of the RAM that another policy was asked about, if a sweep has it. */
+static void line_linux(struct view_builder *b, const json_t *result)
+{
+    const char *policy = fl_document_text(result, "machine.policy");
+    const char *sha = fl_document_text(result, "trace.sha256"), *of;
+    const json_t *sweep, *point;
+    uint64_t ram, at;
+    size_t i;
+    if (!policy || strcmp(policy, "linux") == 0 || !sha || !an_ram_limit(result, &ram))
+        return;
+    for (size_t s = 0; (sweep = fl_report_sweep(b->report, s)); s++)
+        json_array_foreach(json_object_get(sweep, "points"), i, point)
+        {
+            policy = fl_document_text(point, "policy");
+            of = fl_document_text(sweep, "trace.sha256");
+            if (!policy || strcmp(policy, "linux") != 0 || !of || strcmp(of, sha) != 0 ||
+                !fl_document_count(point, "ram_bytes", &at) || at != ram)
+                continue;
+            if (count_or_0(point, "oom_kills") > 0)
+                view_line(b, "Policy linux at %s of RAM: a process is killed.", view_bytes(ram));
+            else
+                view_line(b, "Policy linux at %s of RAM: %s minor, %s major.", view_bytes(ram),
+                          view_count(count_or_0(point, "minor")),
+                          view_count(count_or_0(point, "major")));
+            return;
+        }
+}
+
+/* What the chart of a measurement says, "" when there is no such chart. */
+static const char *measured_title(const struct view_builder *b, size_t i)
+{
+    for (size_t k = 0; k < b->view->n_charts; k++) {
+        const struct fl_view_chart *c = &b->view->charts[k];
+        if (c->chart->scope == FL_CHART_OF_VALIDATION && i-- == 0)
+            return c->table && c->table->title ? c->table->title : "";
+    }
+    return "";
+}
+
+static void lines_measured(struct view_builder *b, size_t from)
+{
+    for (size_t i = from; i < from + 2 && *measured_title(b, i); i++)
+        view_line(b, "Against the real kernel: %s.", measured_title(b, i));
+}
+
+/* The curve of the policy that was asked about, if it is one of them; else the first. */
+static size_t series_of(const struct fl_table *curve, const char *policy, bool *is_its)
+{
+    *is_its = false;
+    for (size_t c = 1; curve && policy && c < curve->n_columns; c++)
+        if (strcmp(curve->columns[c].name, policy) == 0) {
+            *is_its = true;
+            return c;
+        }
+    return 1;
+}
+
 void view_findings(struct view_builder *b, const struct fl_table *curve)
 {
-    struct fl_curve_finding f = { 0 };
+    struct fl_curve_finding f = { 0 }, none = { 0 };
     const json_t *first = fl_report_result(b->report, 0);
-    size_t n = fl_report_results(b->report), series = 1;
-    const char *policy = fl_document_text(first, "machine.policy");
-    /* The curve of the policy that was asked about, if it is one of them. */
-    for (size_t c = 1; curve && policy && c < curve->n_columns; c++)
-        if (strcmp(curve->columns[c].name, policy) == 0)
-            series = c;
+    size_t n = fl_report_results(b->report);
+    bool is_its, measured = n == 0 && !curve;
+    size_t series = series_of(curve, fl_document_text(first, "machine.policy"), &is_its);
     if (curve)
         fl_curve_find(curve, series, &f);
     if (n > 1)
         b->view->verdict = verdict_many(b);
+    else if (measured)
+        b->view->verdict = view_text(b, "%s.", measured_title(b, 0));
     else if (n == 0)
         b->view->verdict = view_text(b, "%s.", curve && curve->title ? curve->title : "A sweep");
     else if (is_observed(first))
         b->view->verdict = verdict_observed(b, first);
     else
-        b->view->verdict = verdict_model(b, first, &f);
+        b->view->verdict = verdict_model(b, first, is_its ? &f : &none);
     if (n == 1) {
         lines_quality(b, first, true);
         line_peak(b, first);
         line_faults(b, first);
+        line_linux(b, first);
         line_leader(b, first, "by_process", "comm", "process");
         line_leader(b, first, "by_mapping", "mapping", "mapping");
     }
     if (curve)
         line_curve(b, curve, &f, series);
+    lines_measured(b, measured);
     if (n == 1) {
         lines_model(b, first);
         lines_quality(b, first, false);

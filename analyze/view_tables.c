@@ -32,6 +32,9 @@ static const struct figure figures[] = {
     { "Pages read from swap", "swap.pages_in", FL_UNIT_COUNT, false },
     { "Pages written to swap", "swap.pages_out", FL_UNIT_COUNT, false },
     { "Most in swap", "swap.peak_pages", FL_UNIT_BYTES, true },
+    { "Pages evicted", "reclaim.reclaimed", FL_UNIT_COUNT, false },
+    { "Pages looked at to evict them", "reclaim.scanned", FL_UNIT_COUNT, false },
+    { "Evicted pages that came back", "reclaim.refaults", FL_UNIT_COUNT, false },
     { "TLB misses (page walks)", "tlb.walks", FL_UNIT_COUNT, false },
     { "Page tables at most", "page_table.tables_peak", FL_UNIT_COUNT, false },
     { "Saved against a flat page table", "page_table.flat_bytes_avoided", FL_UNIT_BYTES, false },
@@ -337,26 +340,34 @@ static void add_provenance(struct view_builder *b, size_t i, const json_t *r)
         fl_table_free(t);
 }
 
+static void add_flags(struct fl_table *t, const json_t *r)
+{
+    const json_t *v;
+    size_t k;
+    json_array_foreach(json_object_get(r, "quality"), k, v)
+    {
+        const char *cells[] = { fl_document_text(r, "label"), fl_document_text(v, "flag"),
+                                fl_document_text(v, "detail"), fl_document_text(v, "remedy") };
+        size_t row = fl_table_row(t);
+        for (size_t c = 0; c < FL_COUNT(cells); c++)
+            fl_table_text(t, row, c, cells[c] ? cells[c] : "");
+        if (k + 1 == LIST_ROWS_MAX)
+            break;
+    }
+}
+
 static void add_quality(struct view_builder *b)
 {
     struct fl_table *t = fl_table_new("quality");
-    const json_t *r, *v;
-    size_t k;
+    const json_t *r;
     fl_table_column(t, "Result", FL_UNIT_TEXT, 0);
     fl_table_column(t, "Flag", FL_UNIT_TEXT, 0);
     fl_table_column(t, "Meaning", FL_UNIT_TEXT, 0);
     fl_table_column(t, "Remedy", FL_UNIT_TEXT, 0);
     for (size_t i = 0; (r = fl_report_result(b->report, i)) && i < COMPARED_MAX; i++)
-        json_array_foreach(json_object_get(r, "quality"), k, v)
-        {
-            const char *cells[] = { fl_document_text(r, "label"), fl_document_text(v, "flag"),
-                                    fl_document_text(v, "detail"), fl_document_text(v, "remedy") };
-            size_t row = fl_table_row(t);
-            for (size_t c = 0; c < FL_COUNT(cells); c++)
-                fl_table_text(t, row, c, cells[c] ? cells[c] : "");
-            if (k + 1 == LIST_ROWS_MAX)
-                break;
-        }
+        add_flags(t, r);
+    for (size_t i = 0; (r = fl_report_validation(b->report, i)) && i < COMPARED_MAX; i++)
+        add_flags(t, r);
     if (t && t->n_rows > 0)
         view_section(b, "quality", "Quality of the data", NULL, t);
     else {

@@ -11,7 +11,7 @@
 #include <faultline/report.h>
 
 struct plot_cfg {
-    const char *out_path;
+    const char *out_path, *count;
     bool term;
 };
 
@@ -22,6 +22,13 @@ static const struct fl_opt plot_opts[] = {
       .at = offsetof(struct plot_cfg, out_path),
       .arg = "FILE",
       .help = "picture to write: .svg, .png or .pdf; without it SVG on standard output" },
+    { .name = "count",
+      .kind = FL_OPT_CHOICE,
+      .at = offsetof(struct plot_cfg, count),
+      .arg = "NAME",
+      .def = "major",
+      .names = fl_chart_count_at,
+      .help = "what chart accuracy shows: major, minor, swap_in or swap_out" },
     { .name = "term",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct plot_cfg, term),
@@ -59,19 +66,18 @@ static int choose_format(const struct plot_cfg *cfg, struct fl_plot_opts *opts, 
 }
 
 /* The table of @chart from the first result that has it. */
-static int build(const struct fl_chart *chart, const json_t *report, struct fl_table **table,
-                 struct fl_err *err)
+static int build(const struct fl_chart *chart, const char *count, const json_t *report,
+                 struct fl_table **table, struct fl_err *err)
 {
-    size_t n = chart->overall ? 1 : fl_report_results(report);
+    size_t n = fl_chart_times(chart, report);
     int rc = FL_EDATA;
     if (n == 0)
-        return fl_fail(err, FL_EDATA,
-                       "chart %s needs a result of `faultline replay`; this is a "
-                       "sweep",
-                       chart->name);
+        return fl_fail(err, FL_EDATA, "chart %s needs a result of `faultline %s`", chart->name,
+                       chart->scope == FL_CHART_OF_VALIDATION ? "validate" : "replay");
     for (size_t i = 0; i < n && rc == FL_EDATA; i++) {
         struct fl_err one = { .code = FL_OK };
-        rc = chart->build(report, i, table, &one);
+        rc = chart->build_count ? chart->build_count(report, i, count, table, &one)
+                                : chart->build(report, i, table, &one);
         if (rc != FL_OK && i == 0)
             *err = one;
     }
@@ -116,13 +122,15 @@ static int plot_run(void *arg, int n, char **operands, struct fl_err *err)
                                    fl_chart_name_at(i));
         return fl_fail(err, FL_EUSAGE, "no chart \"%.40s\"; there are %s", operands[0], names);
     }
+    if (!chart->build_count && strcmp(cfg->count, fl_chart_count_at(0)) != 0)
+        return fl_fail(err, FL_EUSAGE, "chart %s has no --count", chart->name);
     int rc = fl_document_load(operands[1], &doc, err);
     if (rc == FL_OK && !(report = fl_report_new()))
         rc = fl_nomem(err, "the chart");
     if (rc == FL_OK)
         rc = fl_report_add(report, doc, err);
     if (rc == FL_OK)
-        rc = build(chart, report, &table, err);
+        rc = build(chart, cfg->count, report, &table, err);
     if (rc == FL_OK)
         rc = write_picture(table, cfg, err);
     fl_table_free(table);
@@ -134,15 +142,18 @@ static int plot_run(void *arg, int n, char **operands, struct fl_err *err)
 const struct fl_cmd fl_cmd_plot = {
     .name = "plot",
     .summary = "Draw one chart of a result",
-    .synopsis = "CHART R.json [-o F.svg|F.png|F.pdf] [--term]",
-    .description = "Charts:\n"
-                   "  curve      major faults against RAM, one line a policy (of a sweep)\n"
-                   "  faults     faults over time, stacked by cause (of a replay)\n"
-                   "  resident   resident set, swap and page tables over time (of a replay)\n\n"
-                   "R.json is the output of replay or sweep, or a report.json, which has both.\n"
-                   "Needs gnuplot.",
+    .synopsis = "CHART R.json [-o F.svg|F.png|F.pdf] [--term] [--count NAME]",
+    .description =
+        "Charts:\n"
+        "  accuracy   what the kernel did beside what the model said (of a validate)\n"
+        "  curve      major faults against RAM, one line a policy (of a sweep)\n"
+        "  faults     faults over time, stacked by cause (of a replay)\n"
+        "  resident   resident set, swap and page tables over time (of a replay)\n\n"
+        "R.json is the output of replay, sweep or validate, or a report.json, which has all.\n"
+        "Needs gnuplot.",
     .examples = "  faultline plot curve sweep.json -o curve.svg\n"
-                "  faultline plot resident replay.json --term\n",
+                "  faultline plot resident replay.json --term\n"
+                "  faultline plot accuracy v.json --count swap_in -o accuracy.svg\n",
     .opts = plot_opts,
     .cfg_size = sizeof(struct plot_cfg),
     .min_operands = 2,

@@ -151,14 +151,46 @@ static size_t characters(const char *s)
 
 #define NAME_BYTES_MAX 36u /* a legend is no place for a whole path */
 
+static bool is_bound(const struct fl_column *c)
+{
+    return c->role == FL_ROLE_LOW || c->role == FL_ROLE_HIGH;
+}
+
+/* Series by role, and for each series which others are its bounds. */
+static void write_roles(FILE *f, const struct fl_table *t)
+{
+    static const char *const names[] = { "LINE", "POINTS", "CROSS" };
+    size_t n = t->n_columns - 1, owner = 0;
+    for (size_t k = 0; k < FL_COUNT(names); k++) {
+        size_t found = 0;
+        fprintf(f, "array FL_%s[%zu]\n", names[k], n);
+        for (size_t c = 1; c <= n; c++)
+            if (t->columns[c].role == (enum fl_role)k)
+                fprintf(f, "FL_%s[%zu] = %zu\n", names[k], ++found, c);
+        /* gnuplot looks at the first even where it goes on to draw none */
+        fprintf(f, "FL_%s_N = %zu\n%s%s%s", names[k], found, found ? "" : "FL_",
+                found ? "" : names[k], found ? "" : "[1] = 1\n");
+    }
+    fprintf(f, "array FL_LOW[%zu]\narray FL_HIGH[%zu]\n", n, n);
+    for (size_t c = 1; c <= n; c++) {
+        if (!is_bound(&t->columns[c])) {
+            owner = c;
+            fprintf(f, "FL_LOW[%zu] = %zu\nFL_HIGH[%zu] = %zu\n", c, c, c, c);
+        } else if (owner)
+            fprintf(f, "FL_%s[%zu] = %zu\n", t->columns[c].role == FL_ROLE_LOW ? "LOW" : "HIGH",
+                    owner, c);
+    }
+}
+
 static void write_arrays(FILE *f, const struct fl_table *t)
 {
-    size_t n = t->n_columns - 1, longest = 0;
+    size_t n = t->n_columns - 1, longest = 0, shown = 0;
     fprintf(f, "FL_N = %zu\narray FL_NAME[%zu]\narray FL_STYLE[%zu]\n", n, n, n);
     for (size_t c = 1; c <= n; c++) {
         char *name = fl_text_clean(t->columns[c].name, NAME_BYTES_MAX);
-        size_t chars = name ? characters(name) : 0;
+        size_t chars = name && !is_bound(&t->columns[c]) ? characters(name) : 0;
         longest = chars > longest ? chars : longest;
+        shown += !is_bound(&t->columns[c]);
         fprintf(f, "FL_NAME[%zu] = ", c);
         gp_quote(f, name ? name : "");
         free(name);
@@ -168,7 +200,7 @@ static void write_arrays(FILE *f, const struct fl_table *t)
     size_t marks = t->n_marks, across = 0;
     for (size_t i = 0; i < marks; i++)
         across += t->marks[i].axis == 'x';
-    fprintf(f, "FL_KEY_CHARS = %zu\nFL_MARKS_X = %zu\n", longest, across);
+    fprintf(f, "FL_SHOWN = %zu\nFL_KEY_CHARS = %zu\nFL_MARKS_X = %zu\n", shown, longest, across);
     fprintf(f, "FL_MARKS = %zu\narray FL_MARK_X[%zu]\narray FL_MARK_AT[%zu]\n", marks, marks + 1,
             marks + 1);
     fprintf(f, "array FL_MARK[%zu]\n", marks + 1);
@@ -244,7 +276,8 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
         write_wrapped(f, t->title ? t->title : t->name, term ? width - 4 : width / 8 - 4);
     fprintf(f, "FL_TITLE_LINES = %u\n", lines);
     fputs("FL_FOOTER = ", f);
-    write_wrapped(f, t->footer ? t->footer : "", term ? width - 4 : width * 2 / 13 - 2);
+    lines = write_wrapped(f, t->footer ? t->footer : "", term ? width - 4 : width * 2 / 13 - 2);
+    fprintf(f, "FL_FOOTER_LINES = %u\n", lines);
     fprintf(f, "FL_X_MAX = %" PRIu64 ".0\n", fl_table_max(t, 0));
     write_axis(f, 'X', t->x_name, scale_for(t->columns[0].unit, fl_table_max(t, 0)));
     write_axis(f, 'Y', t->y_name,
@@ -254,6 +287,7 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
     fprintf(f, "FL_LOG_Y = %d\nFL_COMPACT = %d\nFL_TERM = %d\n", t->log_y, !term && width < 640,
             term);
     write_arrays(f, t);
+    write_roles(f, t);
     fputs("FL_DATA = 'data.tsv'\nFL_STEPS = 'steps.tsv'\nFL_SERIES = 'series.tsv'\nload ", f);
     snprintf(script, sizeof script, "%s/plots/style.gp", share);
     gp_quote(f, script);

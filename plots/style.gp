@@ -2,10 +2,13 @@
 # What all charts share: colours, frame, title, footer. Loaded before NAME.gp.
 #
 # Variables set by the caller:
-#   FL_TITLE FL_FOOTER FL_X_LABEL FL_Y_LABEL   texts; FL_TITLE_LINES: how many the title has
+#   FL_TITLE FL_FOOTER FL_X_LABEL FL_Y_LABEL   texts; FL_TITLE_LINES FL_FOOTER_LINES: how many
 #   FL_X_DIV FL_Y_DIV      divide data by these to get the labels' units
 #   FL_LOG_Y FL_COMPACT FL_TERM                0 or 1
-#   FL_N FL_NAME[] FL_STYLE[] FL_KEY_CHARS     series: columns 2 .. FL_N+1 of FL_DATA; longest name
+#   FL_N FL_NAME[] FL_STYLE[]                  series: columns 2 .. FL_N+1 of FL_DATA
+#   FL_SHOWN FL_KEY_CHARS                      how many of them have a name in the legend; the longest
+#   FL_LINE[] FL_POINTS[] FL_CROSS[]           series by role, FL_LINE_N FL_POINTS_N FL_CROSS_N of them
+#   FL_LOW[] FL_HIGH[]                         series that are a series' bounds; itself when it has none
 #   FL_MARKS FL_MARK_X[] FL_MARK_AT[] FL_MARK[]  lines across: vertical when FL_MARK_X
 #   FL_MARKS_X FL_X_MAX    how many of those are vertical; the largest of column 1
 #   FL_DATA FL_STEPS FL_SERIES  rows; each drawn out to the next; one index a series, no gaps
@@ -21,6 +24,7 @@ FL_HUE[6] = 0xD55E00 # vermillion
 FL_HUE[7] = 0xF0E442 # yellow
 FL_HUE[8] = 0x555555 # grey
 fl_hue(i) = FL_HUE[FL_STYLE[i]]
+fl_ink = 0x222222 # what was measured, not modelled
 
 set datafile separator "\t"
 set xlabel FL_X_LABEL noenhanced
@@ -40,18 +44,19 @@ if (FL_TERM) {
     set key textcolor rgb 0x222222
     set label 1001 FL_TITLE at character 1.5, screen 0.94 left noenhanced font ",16" \
         textcolor rgb 0x111111
-    set label 1002 FL_FOOTER at character 1.5, character 0.8 left noenhanced font ",11" \
+    fl_foot = FL_FOOTER_LINES - 1
+    set label 1002 FL_FOOTER at character 1.5, character 0.8 + fl_foot left noenhanced font ",11" \
         textcolor rgb 0x666666
     set tmargin 1.7 + 1.4 * FL_TITLE_LINES + (FL_MARKS_X > 0 ? 0.8 : 0) \
         + (FL_COMPACT && FL_MARKS_X > 1 ? 1 : 0)
     if (FL_COMPACT) {
         fl_cols = FL_KEY_CHARS > 14 ? 1 : FL_KEY_CHARS > 10 ? 2 : 3
-        fl_rows = int((FL_N + fl_cols - 1) / fl_cols)
-        set bmargin 5.2 + 1.15 * fl_rows
+        fl_rows = int((FL_SHOWN + fl_cols - 1) / fl_cols)
+        set bmargin 5.2 + 1.15 * fl_rows + fl_foot
         set rmargin 2.5
-        set key at screen 0.5, character 1.8 center bottom horizontal maxcols fl_cols
+        set key at screen 0.5, character 1.8 + fl_foot center bottom horizontal maxcols fl_cols
     } else {
-        set bmargin 5
+        set bmargin 5 + fl_foot
         set rmargin 8 + 1.02 * FL_KEY_CHARS
         set key at screen 0.985, graph 1 right top vertical Left reverse
     }

@@ -62,6 +62,12 @@ void fl_table_column(struct fl_table *t, const char *name, enum fl_unit unit, un
     t->columns[t->n_columns++] = (struct fl_column){ .name = copy, .unit = unit, .style = style };
 }
 
+void fl_table_role(struct fl_table *t, enum fl_role role)
+{
+    if (t && t->n_columns > 0)
+        t->columns[t->n_columns - 1].role = role;
+}
+
 size_t fl_table_row(struct fl_table *t)
 {
     if (!t)

@@ -4,8 +4,9 @@
  *
  * The one thing everything works on is a report document, "faultline.report/1":
  * results[] with the keys docs/results.md lists, each with `source` and `label`,
- * and sweeps[], each a "faultline.sweep/1" with a `label`. Any document a user
- * gives is checked and added to one; the document is then also report.json.
+ * sweeps[], each a "faultline.sweep/1" with a `label`, and validations[], each a
+ * "faultline.validate/1" with a `label`. Any document a user gives is checked and
+ * added to one; the document is then also report.json.
  */
 #ifndef FAULTLINE_REPORT_H
 #define FAULTLINE_REPORT_H
@@ -24,7 +25,7 @@ struct json_t;
 /* ---- documents ------------------------------------------------------------- */
 
 /**
- * fl_document_load - read and check a JSON document: replay, sweep or report.
+ * fl_document_load - read and check a JSON document: replay, sweep, validate or report.
  * Errors: FL_EIO; FL_EFORMAT when it is no JSON, of another schema, or a key has
  * a wrong type or is missing.
  */
@@ -43,14 +44,17 @@ const char *fl_document_text(const struct json_t *doc, const char *path);
 /** fl_report_new - an empty report document; NULL when out of memory. */
 struct json_t *fl_report_new(void);
 /**
- * fl_report_add - add a checked document's results and sweeps, copied.
- * Every result gets a label of its own, made from its trace, RAM and policy.
+ * fl_report_add - add a checked document's results, sweeps and validations, copied.
+ * Every result gets a label of its own, made from its trace, RAM and policy;
+ * a validation's is its command.
  */
 int fl_report_add(struct json_t *report, const struct json_t *doc, struct fl_err *err);
-/** fl_report_results, fl_report_sweeps - how many; and the i-th, NULL past the end. */
+/** fl_report_results, fl_report_validations - how many; and the i-th, NULL past the end. */
 size_t fl_report_results(const struct json_t *report);
+size_t fl_report_validations(const struct json_t *report);
 const struct json_t *fl_report_result(const struct json_t *report, size_t i);
 const struct json_t *fl_report_sweep(const struct json_t *report, size_t i);
+const struct json_t *fl_report_validation(const struct json_t *report, size_t i);
 
 /**
  * fl_observe - what an events trace says the kernel did, as a result with source
@@ -62,17 +66,23 @@ int fl_observe(struct fl_reader *r, struct json_t *trace, struct json_t **result
 
 /* ---- charts ------------------------------------------------------------------ */
 
+/* What a chart is of. */
+enum fl_chart_scope { FL_CHART_OF_REPORT, FL_CHART_OF_RESULT, FL_CHART_OF_VALIDATION };
+
 struct fl_chart {
     const char *name;    /* its script is plots/NAME.gp */
     const char *heading; /* what it shows, in a few words */
     const char *summary; /* one line for help */
-    bool overall;        /* one for the whole report; else one a result */
+    enum fl_chart_scope scope;
     /**
      * build - its table, title and marks from @report.
-     * @i: which result; 0 when overall.
+     * @i: which result or validation; 0 when it is of the whole report.
      * Errors: FL_EDATA when the report lacks what it shows, saying what; FL_ENOMEM.
      */
     int (*build)(const struct json_t *report, size_t i, struct fl_table **out, struct fl_err *err);
+    /** build_count - the same for another count than it shows by itself; NULL: there is none. */
+    int (*build_count)(const struct json_t *report, size_t i, const char *count,
+                       struct fl_table **out, struct fl_err *err);
 };
 
 /** fl_chart_at - the i-th chart; NULL past the end. */
@@ -81,6 +91,10 @@ const struct fl_chart *fl_chart_at(size_t i);
 const char *fl_chart_name_at(size_t i);
 /** fl_chart_find - by name; NULL when there is none. */
 const struct fl_chart *fl_chart_find(const char *name);
+/** fl_chart_times - how often @chart is there in @report, data permitting. */
+size_t fl_chart_times(const struct fl_chart *chart, const struct json_t *report);
+/** fl_chart_count_at - the counts build_count() takes, for option tables; NULL past the end. */
+const char *fl_chart_count_at(size_t i);
 
 /** What a curve of major faults against RAM says. Sizes are points of the curve. */
 struct fl_curve_finding {
@@ -120,11 +134,12 @@ struct fl_view_chart {
     struct fl_table *table; /* NULL: it could not be built, @note says why */
     char *id;               /* unique in the report: file name and SVG prefix */
     char *note;             /* why it is missing, or NULL */
+    char *section;          /* id of the section it belongs to; NULL: among the other charts */
     char *svg, *svg_narrow; /* drawn by the caller; NULL: not drawn */
     size_t svg_len, svg_narrow_len;
 };
 
-#define FL_VIEW_LINES 10
+#define FL_VIEW_LINES 12
 
 /** A report as headings, sentences, tables and charts: what the writers write. */
 struct fl_view {

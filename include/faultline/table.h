@@ -24,10 +24,20 @@ enum fl_unit {
     FL_UNIT_NS, /* nanoseconds */
 };
 
+/* How a chart that tells them apart draws a column. */
+enum fl_role {
+    FL_ROLE_LINE,
+    FL_ROLE_POINTS, /* each measured by itself: no line between them */
+    FL_ROLE_CROSS,  /* something happened at these */
+    FL_ROLE_LOW,    /* the least and most of the column before it that is neither */
+    FL_ROLE_HIGH,
+};
+
 struct fl_column {
     char *name;
     enum fl_unit unit;
     unsigned style; /* colour slot of plots/style.gp, 1..8; 0: by position */
+    enum fl_role role;
 };
 
 struct fl_cell {
@@ -64,6 +74,8 @@ void fl_table_free(struct fl_table *t); /* NULL is fine */
 
 /** fl_table_column - add a column. Columns come before the first row. */
 void fl_table_column(struct fl_table *t, const char *name, enum fl_unit unit, unsigned style);
+/** fl_table_role - make the last column one of @role; new ones are lines. */
+void fl_table_role(struct fl_table *t, enum fl_role role);
 /** fl_table_row - add a row of empty cells. Returns its index. */
 size_t fl_table_row(struct fl_table *t);
 /** fl_table_put - a number in the column's unit. Cells outside the table are ignored. */
