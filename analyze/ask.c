@@ -28,6 +28,15 @@ static uint64_t pages_of_size(const struct fl_size *size, uint64_t peak_pages)
 
 /* ---- the curve ----------------------------------------------------------------- */
 
+/* What the kernel's policies are told: what the recording says, and the kind of swap asked for. */
+static struct fl_kernel_opts kernel_of(const struct fl_reader *r, const struct ask *ask)
+{
+    struct fl_kernel_opts kernel = *fl_kernel_defaults();
+    fl_kernel_from_trace(r, &kernel);
+    kernel.swap_kind = ask->swap_kind;
+    return kernel;
+}
+
 /* Even sizes from 5 % of the peak to the peak, and 5 % more; without repeats. Returns how many. */
 static size_t curve_sizes(uint64_t peak_pages, uint32_t sizes[CURVE_SIZES])
 {
@@ -38,6 +47,22 @@ static size_t curve_sizes(uint64_t peak_pages, uint32_t sizes[CURVE_SIZES])
         if (n == 0 || frames != sizes[n - 1])
             sizes[n++] = frames;
     }
+    return n;
+}
+
+/* What the kernel's policies are asked: each size is a replay of its own, so every third of @all,
+   the last two, and @asked if it is among them. @out has room for one more than @all. */
+static size_t kernel_sizes(const uint32_t *all, size_t n_all, uint32_t asked, uint32_t *out)
+{
+    size_t n = 0;
+    bool again = false;
+    for (size_t i = 0; i < n_all; i++)
+        if (i % 3 == 2 || i + 2 >= n_all) {
+            out[n++] = all[i];
+            again |= all[i] == asked;
+        }
+    if (!again && n_all > 0 && asked >= all[0] && asked <= all[n_all - 1])
+        out[n++] = asked;
     return n;
 }
 
@@ -60,24 +85,55 @@ static size_t count_policies(const char *list)
     return n;
 }
 
+static bool is_listed(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = list; (p = strstr(p, name)); p += len)
+        if ((p == list || p[-1] == ',') && (p[len] == ',' || p[len] == '\0'))
+            return true;
+    return false;
+}
+
+/* The policies of the curve, @of that of the result that it stands beside. */
+static char *curve_policies(const struct ask *ask, const char *of)
+{
+    char *list = NULL;
+    bool add = of && fl_policy_find(of) && !is_listed(ask->policies, of);
+    return asprintf(&list, "%s%s%s", ask->policies, add ? "," : "", add ? of : "") < 0 ? NULL
+                                                                                       : list;
+}
+
+/* A replay that a curve stands beside. */
+struct beside {
+    const char *policy;
+    uint32_t frames;
+};
+
 /* Takes @trace over. */
-static int sweep(struct fl_reader *r, const char *path, const struct ask *ask, uint64_t peak_pages,
-                 json_t *trace, json_t *report, struct fl_err *err)
+static int sweep(struct fl_reader *r, const char *path, const struct ask *ask,
+                 const struct beside *beside, uint64_t peak_pages, json_t *trace, json_t *report,
+                 struct fl_err *err)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    uint32_t sizes[CURVE_SIZES];
+    struct fl_kernel_opts kernel = kernel_of(r, ask);
+    uint32_t sizes[CURVE_SIZES], few[CURVE_SIZES + 1];
     size_t n_sizes = curve_sizes(peak_pages, sizes), n = 0;
-    const char *list = ask->policies;
-    struct fl_sweep_point *points = calloc(count_policies(list) * n_sizes, sizeof *points);
+    size_t n_few = kernel_sizes(sizes, n_sizes, beside->frames, few);
+    char *policies = curve_policies(ask, beside->policy);
+    const char *list = policies;
+    struct fl_sweep_point *points =
+        list ? calloc(count_policies(list) * (CURVE_SIZES + 1), sizeof *points) : NULL;
     int rc = points ? FL_OK : fl_nomem(err, "the curve");
     while (rc == FL_OK && *list) {
         const struct fl_policy_ops *policy;
         rc = next_policy(&list, &policy, err);
-        for (size_t i = 0; rc == FL_OK && i < n_sizes; i++)
+        bool is_kernel = rc == FL_OK && policy->needs & FL_IS_KERNEL;
+        for (size_t i = 0; rc == FL_OK && i < (is_kernel ? n_few : n_sizes); i++)
             points[n++] = (struct fl_sweep_point){
                 .policy = policy,
-                .frames = sizes[i],
+                .frames = is_kernel ? few[i] : sizes[i],
                 .swap_pages = pages_of_size(&ask->swap, peak_pages),
+                .kernel = &kernel,
             };
     }
     if (rc == FL_OK)
@@ -91,6 +147,7 @@ static int sweep(struct fl_reader *r, const char *path, const struct ask *ask, u
     }
     json_decref(trace);
     free(points);
+    free(policies);
     return rc;
 }
 
@@ -102,10 +159,12 @@ static int replay(struct fl_reader *r, const struct ask *ask, uint64_t peak_page
 {
     struct fl_result *result = NULL;
     uint64_t ram_pages = pages_of_size(&ask->ram, peak_pages);
+    struct fl_kernel_opts kernel = kernel_of(r, ask);
     struct fl_replay_opts opts = {
         .frames = frames_of(ram_pages),
         .swap_pages = pages_of_size(&ask->swap, peak_pages),
         .policy = fl_policy_find(ask->policy),
+        .kernel = &kernel,
         .progress = ask->progress,
         .progress_arg = ask->arg,
     };
@@ -165,8 +224,10 @@ int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl
         rc = observe(r, json_incref(trace), report, err);
     else if (rc == FL_OK)
         rc = replay(r, ask, peak_pages, json_incref(trace), report, err);
-    if (rc == FL_OK && !events && peak_pages > 0)
-        rc = sweep(r, path, ask, peak_pages, json_incref(trace), report, err);
+    if (rc == FL_OK && !events && peak_pages > 0) {
+        struct beside beside = { ask->policy, frames_of(pages_of_size(&ask->ram, peak_pages)) };
+        rc = sweep(r, path, ask, &beside, peak_pages, json_incref(trace), report, err);
+    }
     json_decref(trace);
     fl_reader_free(r);
     return rc;
@@ -202,7 +263,11 @@ int ask_curve(const json_t *result, const struct ask *ask, json_t *report, struc
         rc = fl_fail(err, FL_EDATA, "its trace %s touches no page", shown);
     if (rc == FL_OK) {
         json_t *trace = fl_trace_json(r, path, have, peak_pages);
-        rc = trace ? sweep(r, path, ask, peak_pages, trace, report, err)
+        struct beside beside = { .policy = fl_document_text(result, "machine.policy") };
+        uint64_t bytes = 0;
+        if (fl_document_count(result, "machine.ram_bytes", &bytes))
+            beside.frames = frames_of(bytes / FL_PAGE_BYTES);
+        rc = trace ? sweep(r, path, ask, &beside, peak_pages, trace, report, err)
                    : fl_nomem(err, "the curve");
     }
     fl_reader_free(r);

@@ -3,13 +3,15 @@
 #ifndef FAULTLINE_ASK_H
 #define FAULTLINE_ASK_H
 
+#include <faultline/replay.h>
 #include <faultline/report.h>
 #include <faultline/units.h>
 
 struct ask {
     struct fl_size ram, swap;
-    const char *policy;   /* of the one replay */
-    const char *policies; /* of the curve, comma-separated */
+    const char *policy;          /* of the one replay */
+    const char *policies;        /* of the curve, comma-separated; @policy is added */
+    enum fl_swap_kind swap_kind; /* for the kernel's policies */
     void (*progress)(void *arg, unsigned done_bp);
     void *arg;
 };

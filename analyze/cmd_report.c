@@ -19,7 +19,7 @@
 struct report_cfg {
     const char *out_dir;
     struct fl_size ram, swap;
-    const char *policy, *policies;
+    const char *policy, *policies, *swap_device;
     bool json;
 };
 
@@ -53,9 +53,16 @@ static const struct fl_opt report_opts[] = {
       .kind = FL_OPT_CHOICES,
       .at = offsetof(struct report_cfg, policies),
       .arg = "LIST",
-      .def = "lru,clock,opt",
+      .def = "lru,clock,opt,linux",
       .names = fl_policy_name_at,
       .help = "policies of the curve of faults against RAM" },
+    { .name = "swap-device",
+      .kind = FL_OPT_CHOICE,
+      .at = offsetof(struct report_cfg, swap_device),
+      .arg = "KIND",
+      .def = "zram",
+      .names = fl_swap_kind_name_at,
+      .help = "what swap lies on, for `linux` and `mglru`: zram, ssd or disk (rotational)" },
     { .name = "json",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct report_cfg, json),
@@ -177,7 +184,8 @@ static char *reproduce(const struct report_cfg *cfg, int n, char **operands)
     }
     put_size(out, "ram", &cfg->ram);
     put_size(out, "swap", &cfg->swap);
-    fprintf(out, " --policy %s --policies %s -o ", cfg->policy, cfg->policies);
+    fprintf(out, " --policy %s --policies %s --swap-device %s -o ", cfg->policy, cfg->policies,
+            cfg->swap_device);
     quote_for_shell(out, cfg->out_dir ? cfg->out_dir : "report");
     if (fclose(out) != 0) {
         free(text);
@@ -236,6 +244,14 @@ static void print_summary(const char *dir, const struct fl_view *view)
         printf("  %s\n", view->lines[i]);
 }
 
+static enum fl_swap_kind swap_kind(const char *name)
+{
+    size_t kind = 0;
+    while (strcmp(fl_swap_kind_name_at(kind), name) != 0)
+        kind++;
+    return (enum fl_swap_kind)kind;
+}
+
 static int report_run(void *arg, int n, char **operands, struct fl_err *err)
 {
     const struct report_cfg *cfg = arg;
@@ -245,6 +261,7 @@ static int report_run(void *arg, int n, char **operands, struct fl_err *err)
                        .swap = cfg->swap,
                        .policy = cfg->policy,
                        .policies = cfg->policies,
+                       .swap_kind = swap_kind(cfg->swap_device),
                        .progress = progress.out ? fl_progress_step : NULL,
                        .arg = &progress };
     struct fl_view *view = NULL;
@@ -286,16 +303,21 @@ const struct fl_cmd fl_cmd_report = {
         "FILE|R.json... -o DIR [--ram SIZE] [--swap SIZE] [--policy NAME] [--policies LIST]",
     .description =
         "An exact trace (.flt) is replayed once with --ram, --swap and --policy, and over 24 RAM\n"
-        "sizes from 5 % to 105 % of its peak resident set for the curve of faults against RAM.\n"
+        "sizes from 5 % to 105 % of its peak resident set for the curve of faults against RAM;\n"
+        "the kernel's policies, which take a replay a size, over every third of them, the last\n"
+        "two and --ram. --policy is among the curves.\n"
         "An events trace is reported as the kernel saw it, by time, process and mapping.\n"
-        "Results of replay, sweep and report are taken as they are; several inputs stand side\n"
-        "by side. A replay's result without a sweep gets its curve from its trace, if that is\n"
-        "still there and unchanged.\n\n"
+        "Results of replay, sweep, validate and report are taken as they are; several inputs\n"
+        "stand side by side. A replay's result without a sweep gets its curve from its trace, if\n"
+        "that is still there and unchanged. What validate measured of the same program is drawn\n"
+        "on the curve too.\n\n"
         "DIR gets index.html (one file, loads nothing), report.md (fit for a pull request),\n"
         "report.json (\"faultline.report/1\") and charts/*.svg. Charts need gnuplot; without it\n"
         "all the rest is written.",
-    .examples = "  faultline report cc1.flt --ram 64M -o report      replay, curve, report\n"
-                "  faultline report before.json after.json -o cmp    two results side by side\n",
+    .examples =
+        "  faultline report cc1.flt --ram 64M -o report      replay, curve, report\n"
+        "  faultline report before.json after.json -o cmp    two results side by side\n"
+        "  faultline report cc1.flt v.json -o report         and what the kernel really did\n",
     .opts = report_opts,
     .cfg_size = sizeof(struct report_cfg),
     .min_operands = 1,

@@ -73,6 +73,80 @@ sed 's/"sha256": *"./"sha256": "x/' r.json >changed.json
 status 0 "$faultline" report changed.json -o changed
 check "why there is no curve" has "has changed since the replay" changed/report.md
 
+# Policy linux: its answer beside lru's, in the curve, and as the one that is asked.
+check "the summary has linux's answer" has "Policy linux at 80.0 KiB of RAM" <("$faultline" report loop.flt --ram 80K -o out)
+python3 - out/report.json <<'P' || { echo "not so: linux is in the curve, at the asked size too"; bad=$((bad + 1)); }
+import json, sys
+report = json.load(open(sys.argv[1]))
+sizes = {}
+for p in report['sweeps'][0]['points']:
+    sizes.setdefault(p['policy'], []).append(p['ram_bytes'])
+assert set(sizes) == {'lru', 'clock', 'opt', 'linux'}, sizes.keys()
+assert 81920 in sizes['linux'] and 4 < len(sizes['linux']) < len(sizes['lru']), sizes
+P
+status 0 "$faultline" report loop.flt --ram 80K --policy linux --policies lru -o linux
+check "the asked policy is in the curve" has '"policy": "linux"' <(sed -n '/"sweeps"/,$p' linux/report.json)
+check "the page is linux's" has "under linux" out.txt
+status 0 "$faultline" report loop.flt --ram 80K --policy mglru --policies lru --swap-device ssd -o mglru
+"$faultline" policies >policies.txt
+check "linux has its source" grep -q '^linux .*\[Linux 6' policies.txt
+check "mglru has its source" grep -q '^mglru .*\[Linux 6' policies.txt
+
+# What validate measured: chart, section, and points on the curve of the same program. Below, a
+# program called like the trace's, whose kernel is killed at 60 KiB.
+python3 - out/report.json <<'P' || exit 77
+import json, sys
+trace = json.load(open(sys.argv[1]))['results'][0]['trace']
+def said(n, oom, agrees, error):
+    counts = {k: n for k in ('minor', 'major', 'swap_in', 'swap_out')}
+    return dict(counts, oom=oom, error_pct={k: error for k in counts},
+                predicted_runs=dict({k: [n, n + 4] for k in counts}, oom=[oom, oom]),
+                in_range={k: False for k in counts}, outcome={'agrees': agrees, 'comparable': agrees})
+def point(kib, median, killed, linux, lru):
+    spread = {k: {'min': median - 5, 'median': median, 'max': median + 5} for k in ('minor', 'major', 'swap_in', 'swap_out')}
+    return {'ram_bytes': kib << 10, 'kernel': {'oom': [killed] * 3}, 'spread': spread,
+            'policies': {'lru': lru, 'linux': linux}}
+json.dump({'schema': 'faultline.validate/1', 'command': 'loop <b>', 'policy': 'linux', 'runs': 3,
+           'trace': trace, 'host': {'kernel': '6.18.1'}, 'swap': {'kind': 'zram'},
+           'points': [point(120, 200, 0, said(202, 0, True, 1.0), said(300, 0, True, 50.0)),
+                      point(60, 100, 1, said(300, 0, False, None), said(300, 0, False, None)),
+                      point(90, 300, 0, said(297, 0, True, -1.0), said(360, 0, True, 20.0))],
+           'quality': [{'flag': 'damon', 'detail': 'd', 'remedy': 'r'}]}, open('v.json', 'w'))
+P
+status 0 "$faultline" report loop.flt v.json --ram 80K -o both
+check "the section is in the page" has "Against the real kernel" both/index.html
+check "and in the Markdown" has '| 90.0 KiB | major faults | 300 \[295 .. 305\] | 297 \[297 .. 301\] | -1.0 % |' both/report.md
+check "who was killed" has '| 60.0 KiB | killed in | 3 of 3 runs | 0 of 2 | differs |' both/report.md
+check "the summary says it" has "linux is 1.0 % off the kernel's major faults, lru 35 %" out.txt
+check "wrong about a kill" has "wrong about kills at 1 of them" out.txt
+check "its flags are listed" has "| damon |" both/report.md
+check "its command is text" lacks "<b>" both/index.html
+check "it is in the JSON" has '"validations"' both/report.json
+check "the curve has the kernel's points" has "| kernel | kernel, least | kernel, most |" both/report.md
+sed 's/"sha256": *"./"sha256": "x/' v.json >strange.json
+status 0 "$faultline" report loop.flt strange.json --ram 80K -o strange
+check "but only its own program's" lacks "| kernel, least |" strange/report.md
+status 0 "$faultline" report v.json -o alone
+check "alone it is a report too" has "loop" alone/report.md
+status 0 "$faultline" report both/report.json -o again2
+check "a report brings it along" has "Against the real kernel" again2/report.md
+if command -v gnuplot >/dev/null; then
+    check "the chart is in its section" test -s both/charts/accuracy.svg
+    for f in accuracy.svg accuracy.png accuracy.pdf; do
+        status 0 "$faultline" plot accuracy v.json -o $f
+        check "$f is there" test -s $f
+    done
+    check "the kernel's release is in the footer" has "Linux 6.18.1" accuracy.svg
+    check "the killed are marked" has "kernel kills" accuracy.svg
+    status 0 "$faultline" plot accuracy both/report.json --term --count swap_out
+    check "another count" has "pages swapped out" out.txt
+    status 2 "$faultline" plot accuracy v.json --count oom
+    status 2 "$faultline" plot curve both/report.json --count minor -o no.svg
+fi
+status 4 "$faultline" plot accuracy r.json
+sed 's/"median": *[0-9]*/"median": "many"/' v.json >badv.json
+status 1 "$faultline" report badv.json -o no
+
 # A report that cannot be written whole leaves what was there, and no more: files of at most
 # 128 KiB, which index.html with its charts is not; then something in its place.
 if command -v gnuplot >/dev/null; then
