@@ -10,7 +10,7 @@
 #   --ram LIST      limits, as validate takes them (five from 40 % to 95 % of the peak)
 #   --cap TIME      give up a limit where one run takes longer (5m): it has no numbers then
 #   --cap-all SECS  give up a workload that takes longer in all (3600)
-#   --before CMD    words to put before each validate, as `flock FILE`
+#   --before CMD    words to put before each validate, as `flock FILE`; their waiting is not in SECS
 #   --options WORDS more options for validate
 # What has its JSON already is left alone, so the same command goes on where it stopped; what was given
 # up has OUT/WORKLOAD.SWAP.skipped with the reason, and is tried again when that file is deleted.
@@ -98,7 +98,7 @@ point() {
     keep="--trace $trace"
     [ -e "$trace" ] || keep="--save-trace $trace.new"
     # shellcheck disable=SC2086
-    timeout -k 60 "$cap_all" $before "$faultline" validate --swap "$2" --runs "$runs" --timeout "$cap" \
+    $before timeout -k 60 "$cap_all" "$faultline" validate --swap "$2" --runs "$runs" --timeout "$cap" \
         ${ram:+--ram "$ram"} $options $keep -o "$to.json" -- $line >"$to.log" 2>&1 </dev/null
     status=$?
     [ -e "$trace.new" ] && "$faultline" check "$trace.new" >/dev/null 2>&1 && mv "$trace.new" "$trace"
