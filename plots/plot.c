@@ -247,6 +247,21 @@ static void write_terminal(FILE *f, const struct fl_table *t, const struct fl_pl
     fputs("set output 'out'\n", f);
 }
 
+struct text_width {
+    size_t title, footer; /* characters in a line */
+};
+
+/* Font sizes are pixels in SVG, where a character of the title is about 8 wide and one of the footer
+   6.5, and points, a third larger, in the other pictures. */
+static struct text_width text_width(enum fl_plot_format format, unsigned width)
+{
+    if (format == FL_PLOT_TERM)
+        return (struct text_width){ width - 4, width - 4 };
+    if (format == FL_PLOT_SVG)
+        return (struct text_width){ width / 8 - 4, width * 2 / 13 - 2 };
+    return (struct text_width){ width * 3 / 32 - 5, width * 3 / 26 - 4 };
+}
+
 static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
                         const struct gp_workdir *dir, struct fl_err *err)
 {
@@ -270,13 +285,12 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
         return FL_EIO;
     fputs("set encoding utf8\n", f);
     write_terminal(f, t, o, width, height);
-    /* A character is about 8 pixels wide in the title's size. */
+    struct text_width columns = text_width(o->format, width);
     fputs("FL_TITLE = ", f);
-    unsigned lines =
-        write_wrapped(f, t->title ? t->title : t->name, term ? width - 4 : width / 8 - 4);
+    unsigned lines = write_wrapped(f, t->title ? t->title : t->name, columns.title);
     fprintf(f, "FL_TITLE_LINES = %u\n", lines);
     fputs("FL_FOOTER = ", f);
-    lines = write_wrapped(f, t->footer ? t->footer : "", term ? width - 4 : width * 2 / 13 - 2);
+    lines = write_wrapped(f, t->footer ? t->footer : "", columns.footer);
     fprintf(f, "FL_FOOTER_LINES = %u\n", lines);
     fprintf(f, "FL_X_MAX = %" PRIu64 ".0\n", fl_table_max(t, 0));
     write_axis(f, 'X', t->x_name, scale_for(t->columns[0].unit, fl_table_max(t, 0)));

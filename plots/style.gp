@@ -50,7 +50,7 @@ if (FL_TERM) {
     set tmargin 1.7 + 1.4 * FL_TITLE_LINES + (FL_MARKS_X > 0 ? 0.8 : 0) \
         + (FL_COMPACT && FL_MARKS_X > 1 ? 1 : 0)
     if (FL_COMPACT) {
-        fl_cols = FL_KEY_CHARS > 14 ? 1 : FL_KEY_CHARS > 10 ? 2 : 3
+        fl_cols = FL_KEY_CHARS > 14 ? 1 : FL_KEY_CHARS > 5 ? 2 : 3
         fl_rows = int((FL_SHOWN + fl_cols - 1) / fl_cols)
         set bmargin 5.2 + 1.15 * fl_rows + fl_foot
         set rmargin 2.5
