@@ -8,7 +8,7 @@
  *
  * vm.c       runs: the fast path, first touches, copy-on-write
  * vm_map.c   mappings: map, unmap, protect, remap, advise, fork's copy
- * vm_proc.c  processes and threads, and the dispatch of events
+ * vm_proc.c  processes, threads, files, and the dispatch of events
  */
 #ifndef REPLAY_VM_H
 #define REPLAY_VM_H

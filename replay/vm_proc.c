@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Processes and threads, and the dispatch of a trace's events. */
+/* Processes, threads and files, and the dispatch of a trace's events. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <faultline/units.h>
 
 #include "grow.h"
 #include "vm.h"
@@ -201,6 +203,46 @@ static void note_signal(struct vm *vm, const struct fl_event *ev)
         !vm->processes[i].killed)
         vm->segv++;
 }
+
+/* ---- files ------------------------------------------------------------------------ */
+
+static bool memory_backed(const char *path)
+{
+    static const char *const prefixes[] = { "/memfd:", "memfd:", "/dev/shm/", "/SYSV",
+                                            "/dev/zero" };
+    for (size_t i = 0; i < FL_COUNT(prefixes); i++)
+        if (!strncmp(path, prefixes[i], strlen(prefixes[i])))
+            return true;
+    return false;
+}
+
+int vm_file(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
+{
+    uint32_t object = NO_OBJECT;
+    if (ev->file.file < vm->n_files)
+        return FL_OK; /* a rewound trace names it again */
+    for (uint32_t i = 0; ev->file.ino && i < vm->cs.n_objects; i++)
+        if (vm->cs.objects[i].ino == ev->file.ino && vm->cs.objects[i].dev == ev->file.dev)
+            object = i;
+    if (object == NO_OBJECT) {
+        enum contents_kind kind = ev->file.path && memory_backed(ev->file.path) ? CONTENTS_MEMORY
+                                                                                : CONTENTS_FILE;
+        object = contents_object_new(&vm->cs, kind, true, ev->file.dev, ev->file.ino);
+    }
+    if (vm->n_files == vm->files_room) {
+        uint32_t room = grow_room(vm->files_room);
+        if (!room || !grow(&vm->object_of, room))
+            object = NO_OBJECT;
+        else
+            vm->files_room = room;
+    }
+    if (object == NO_OBJECT)
+        return fl_nomem(err, "files");
+    vm->object_of[vm->n_files++] = object;
+    return FL_OK;
+}
+
+/* ---- events ----------------------------------------------------------------------- */
 
 int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
 {
