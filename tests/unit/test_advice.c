@@ -399,6 +399,39 @@ static void locking_a_file_reads_it_by_minor_faults(void **state)
     the_end(&d);
 }
 
+/* Two huge pages, the second populated by one fault. What advice or a lock meets is split first. */
+static void huge_pages_are_split_for_advice(void **state)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = linux_drive_opts(100000, 10000, SWAP_SYNCHRONOUS, NEVER);
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(&s, 0, FIRST, 1024);
+    writes(&s, 0, 0, FIRST);
+    advise(&s, 0, FIRST + 512, 512, POPULATE_WRITE);
+    writes(&s, 0, 0, FIRST + 600);
+    advise(&s, 0, FIRST, 100, PAGEOUT);
+    lock(&s, 0, FIRST + 512, 512, FL_LOCK_NOW);
+    advise(&s, 0, FIRST + 100, 412, FREE);
+    reads(&s, 0, 0, FIRST + 1);
+    reads(&s, 0, 0, FIRST + 200);
+    opts.thp = FL_THP_ALWAYS;
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, 2);
+    assert_int_equal(d.lm.thp.faults, 2);
+    assert_int_equal(d.lm.resident, 1024);
+    assert_true(linux_check(&d.lm));
+    linux_drive_run(&d, 3);
+    assert_int_equal(d.lm.thp.splits, 2);
+    assert_int_equal(d.lm.evictions, 100);
+    assert_int_equal(d.lm.pages_out, 1); /* the others have never been written: zeros */
+    assert_int_equal(d.lm.lru[LRU_INACTIVE_FILE].n, 412);
+    assert_int_equal(folio_of(&d, 600)->list, LRU_UNEVICTABLE);
+    assert_int_equal(d.lm.faults[FL_CAUSE_SWAP_IN], 1);
+    the_end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +447,7 @@ int main(void)
         cmocka_unit_test(locked_pages_stay),
         cmocka_unit_test(pages_are_locked_as_they_come),
         cmocka_unit_test(a_child_does_not_inherit_locks),
+        cmocka_unit_test(huge_pages_are_split_for_advice),
         cmocka_unit_test(locking_a_file_reads_it_by_minor_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
