@@ -142,12 +142,43 @@ static bool check_zones(const struct linux_mm *lm)
            zones_free(&lm->zones) + lm->usage == config->ram_pages - config->base_pages;
 }
 
+/* The parts of each huge folio, and the entries of 2 MiB that map it. */
+static bool check_huge(const struct linux_mm *lm)
+{
+    uint64_t unmapped = 0, entries = 0;
+    for (uint32_t h = 0; h < lm->thp.n_huge; h++) {
+        const struct huge *huge = &lm->thp.huge[h];
+        uint32_t live = 0;
+        if (!huge->n_live)
+            continue;
+        for (uint32_t i = 0; i < HUGE_PAGES; i++) {
+            uint32_t c = huge->contents[i];
+            if (c == NO_CONTENTS)
+                continue;
+            live++;
+            if (c >= lm->folios_room || lm->folio[c].huge != h + 1 ||
+                (lm->folio[c].list == LRU_TAIL) != (i != huge->head) ||
+                !(lm->folio[c].flags & FOLIO_CHARGED))
+                return false;
+        }
+        unmapped += HUGE_PAGES - live;
+        for (uint32_t p = huge->first_pmd; p != NO_PMD; p = lm->thp.pmd[p].sibling, entries++)
+            if (lm->thp.pmd[p].huge != h || live != HUGE_PAGES)
+                return false;
+        if (live != huge->n_live || huge->contents[huge->head] == NO_CONTENTS)
+            return false;
+    }
+    for (uint32_t p = 0; p < lm->thp.n_pmds; p++)
+        entries += lm->thp.pmd[p].mm != NO_PMD && lm->thp.pmd[p].huge == HUGE_ZERO;
+    return unmapped == lm->thp.unmapped_pages && entries == lm->thp.pmds_used;
+}
+
 bool linux_check(const struct linux_mm *lm)
 {
     struct census census = { .lm = lm, .n = lm->folios_room };
     census.of = calloc(census.n + UINT64_C(1), sizeof *census.of);
-    bool ok = census.of && swap_area_check(&lm->swap) && check_sums(lm) && check_zones(lm) &&
-              check_batch(&census) && (!lm->mglru || mglru_check(lm));
+    bool ok = census.of && swap_area_check(&lm->swap) && check_huge(lm) && check_sums(lm) &&
+              check_zones(lm) && check_batch(&census) && (!lm->mglru || mglru_check(lm));
     for (int list = 0; ok && list < LRU_LISTS_MAX; list++)
         ok = check_list(&census, list);
     for (uint32_t i = 0; ok && i < lm->vm->n_mms; i++)

@@ -50,6 +50,8 @@ struct huge {
     uint32_t n_live;               /* of them; 0: not in use */
     uint32_t head;                 /* place of the one on the list */
     uint32_t next_gone;            /* where the next to go is looked for first */
+    uint32_t mm;                   /* where it was made */
+    uint64_t number;
     uint32_t first_pmd;            /* entries that map it whole; NO_PMD: none */
 };
 
@@ -101,7 +103,8 @@ void huge_forked(void *arg, uint32_t parent, uint32_t child); /* this one after 
 uint32_t huge_new(struct linux_mm *lm);
 /* @c, resident and charged, becomes its part @place; the part 0 its head, on no list yet */
 void huge_join(struct linux_mm *lm, uint32_t huge, uint32_t place, uint32_t c);
-/* its pages are folios by themselves from now on. @rest: gets those besides the head, last place
+/* its pages are folios by themselves from now on; but those never written are given back, and the
+   zero page is mapped in their place (try_to_map_unused_to_zeropage). @rest: gets those besides the head, last place
    first, which join no list; NULL: they join the head's */
 uint32_t huge_split(struct linux_mm *lm, uint32_t huge, uint32_t rest[HUGE_PAGES]);
 /* @c, a part, ceases to exist */

@@ -126,6 +126,10 @@ void huge_map_taken(struct linux_mm *lm, uint32_t mm, uint64_t vpn)
         ok = fill_place(lm, h, i, pgtable_slot(tables, from + i));
     if (ok && p != NO_PMD)
         pmd_free(lm, p); /* the huge zero page */
+    if (ok) {
+        lm->thp.huge[h].mm = mm;
+        lm->thp.huge[h].number = from >> HUGE_SHIFT;
+    }
     if (ok)
         p = pmd_new(lm, mm, from >> HUGE_SHIFT, h);
     if (!ok || p == NO_PMD) {

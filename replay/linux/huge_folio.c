@@ -70,34 +70,69 @@ static void give_unmapped(struct linux_mm *lm, uint32_t n)
     lm->thp.unmapped_pages -= n;
 }
 
+/* The zero page in place of those of the folio that are mapped in that range and only zeros. */
+static void map_zeros(struct linux_mm *lm, uint32_t h, uint32_t mm, uint64_t number)
+{
+    for (uint32_t i = 0; lm->vm->mms[mm].users && i < HUGE_PAGES; i++) {
+        struct leaf *leaf = pgtable_peek(&lm->vm->mms[mm].tables, (number << HUGE_SHIFT) + i);
+        uint32_t c = leaf && leaf->id ? leaf_contents(lm->vm, leaf) : NO_CONTENTS;
+        if (c >= lm->folios_room || lm->folio[c].huge != h + 1 || !lm->folio[c].zero ||
+            lm->folio[c].flags & FOLIO_LOCKED ||
+            (leaf_bits(lm, leaf) & (PTE_PRESENT | PTE_ZERO_PAGE)) != PTE_PRESENT)
+            continue;
+        lm->folio[c].mapped--;
+        if (leaf->id & LEAF_INHERITED)
+            leaf->hw = entry_hw(lm, c, PTE_PRESENT | PTE_ZERO_PAGE);
+        else
+            lm->pte[leaf->id - 1] = PTE_PRESENT | PTE_ZERO_PAGE;
+    }
+}
+
+static void split_entries(struct linux_mm *lm, uint32_t h)
+{
+    while (lm->thp.huge[h].first_pmd != NO_PMD) {
+        struct pmd pmd = lm->thp.pmd[lm->thp.huge[h].first_pmd];
+        pmd_split(lm, lm->thp.huge[h].first_pmd);
+        map_zeros(lm, h, pmd.mm, pmd.number);
+    }
+    map_zeros(lm, h, lm->thp.huge[h].mm, lm->thp.huge[h].number);
+}
+
+/* @c, not the head, by itself; reclaim frees it if nobody maps it any more. false: it is freed. */
+static bool part_stays(struct linux_mm *lm, uint32_t c, uint32_t head, bool join)
+{
+    struct folio *f = &lm->folio[c];
+    f->huge = 0;
+    f->flags = (uint16_t)((f->flags & ~SHARED_MARKS) | (lm->folio[head].flags & SHARED_MARKS));
+    f->list = LRU_NONE;
+    if (!f->mapped)
+        f->inherited_young = 0;
+    if (join && f->mapped)
+        join_list(lm, c, head);
+    else if (join)
+        folio_free(lm, c);
+    return f->mapped || !join;
+}
+
 uint32_t huge_split(struct linux_mm *lm, uint32_t h, uint32_t rest[HUGE_PAGES])
 {
-    while (lm->thp.huge[h].first_pmd != NO_PMD)
-        pmd_split(lm, lm->thp.huge[h].first_pmd);
-    struct huge *huge = &lm->thp.huge[h];
-    uint32_t head = huge->contents[huge->head], gone = HUGE_PAGES - huge->n_live, n = 0;
-    uint16_t marks = lm->folio[head].flags & SHARED_MARKS;
-    for (uint32_t i = 0; i < HUGE_PAGES; i++) {
-        uint32_t c = huge->contents[i];
-        if (c == NO_CONTENTS)
-            continue;
-        lm->folio[c].huge = 0;
-        if (c == head)
-            continue;
-        lm->folio[c].flags = (uint16_t)((lm->folio[c].flags & ~SHARED_MARKS) | marks);
-        if (rest)
-            lm->folio[c].list = LRU_NONE;
-        else
-            join_list(lm, c, head);
-    }
+    split_entries(lm, h);
+    const struct huge *huge = &lm->thp.huge[h];
+    uint32_t head = huge->contents[huge->head], gone = HUGE_PAGES - huge->n_live, left = 1, n = 0;
+    lm->folio[head].huge = 0;
+    for (uint32_t i = 0; i < HUGE_PAGES; i++)
+        if (huge->contents[i] != NO_CONTENTS && i != huge->head)
+            left += part_stays(lm, huge->contents[i], head, !rest);
     for (uint32_t i = HUGE_PAGES; rest && i-- > 0;)
-        if (huge->contents[i] != NO_CONTENTS && huge->contents[i] != head)
+        if (huge->contents[i] != NO_CONTENTS && i != huge->head)
             rest[n++] = huge->contents[i];
     if (lm->folio[head].list < LRU_UNEVICTABLE) {
-        lm->lru[lm->folio[head].list].n -= gone;
-        lm->stat.size[lm->folio[head].list] -= gone;
+        lm->lru[lm->folio[head].list].n -= HUGE_PAGES - left;
+        lm->stat.size[lm->folio[head].list] -= HUGE_PAGES - left;
     }
     give_unmapped(lm, gone);
+    if (!rest && !lm->folio[head].mapped)
+        folio_free(lm, head);
     huge_free(lm, h);
     lm->thp.splits++;
     return n;

@@ -9,11 +9,12 @@ static void swap_out_whole(struct linux_mm *lm, uint32_t h, struct batch *batch)
     uint32_t rest[HUGE_PAGES];
     uint64_t age = lm->nonresident_age;
     uint32_t head = contents[lm->thp.huge[h].head];
+    for (uint32_t i = 0; i < HUGE_PAGES; i++)
+        lm->folio[contents[i]].zero = false; /* it is the whole that is not zeros */
     uint32_t n = huge_split(lm, h, rest);
     lm->thp.splits--;
     rest[n++] = head;
     for (uint32_t i = 0; i < n; i++) {
-        lm->folio[rest[i]].zero = false; /* it is the whole that is not zeros */
         folio_unmap(lm, rest[i]);
         lm->nonresident_age = age; /* the same for all */
         shrink_written(lm, rest[i], batch);
