@@ -28,6 +28,7 @@ prepare() {
         }' >"$dir/commands"
     cat >"$dir/session.sh" <<'END'
 dir=$1
+rm -f "$dir/socket" # of a server that was killed
 redis-server --save '' --appendonly no --port 0 --unixsocket "$dir/socket" --dir "$dir" \
     --logfile "$dir/log" --activedefrag no --hz 1 &
 until [ -S "$dir/socket" ]; do sleep 0.1; done
