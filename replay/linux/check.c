@@ -138,7 +138,7 @@ static bool check_zones(const struct linux_mm *lm)
             return false;
         loose += lm->loose[i];
     }
-    return loose == lm->kernel_pages &&
+    return loose == lm->kernel_pages + lm->thp.unmapped_pages &&
            zones_free(&lm->zones) + lm->usage == config->ram_pages - config->base_pages;
 }
 
