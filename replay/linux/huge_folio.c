@@ -77,7 +77,7 @@ static void map_zeros(struct linux_mm *lm, uint32_t h, uint32_t mm, uint64_t num
         struct leaf *leaf = pgtable_peek(&lm->vm->mms[mm].tables, (number << HUGE_SHIFT) + i);
         uint32_t c = leaf && leaf->id ? leaf_contents(lm->vm, leaf) : NO_CONTENTS;
         if (c >= lm->folios_room || lm->folio[c].huge != h + 1 || !lm->folio[c].zero ||
-            lm->folio[c].flags & FOLIO_LOCKED ||
+            lm->vm->cs.mappers[c] != 1 || lm->folio[c].flags & FOLIO_LOCKED ||
             (leaf_bits(lm, leaf) & (PTE_PRESENT | PTE_ZERO_PAGE)) != PTE_PRESENT)
             continue;
         lm->folio[c].mapped--;

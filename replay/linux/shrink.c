@@ -162,6 +162,10 @@ enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
 static void put_back(struct linux_mm *lm, uint32_t c, enum lru_list from, enum verdict verdict)
 {
     struct folio *f = &lm->folio[c];
+    if (f->zero && !f->mapped && !(f->flags & FOLIO_SWAP_CACHE)) {
+        folio_free(lm, c); /* of a split huge page: nobody else holds it */
+        return;
+    }
     if (verdict == ACTIVATE && (f->flags & FOLIO_LOCKED)) {
         f->list = LRU_UNEVICTABLE;
         return;
