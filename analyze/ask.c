@@ -109,44 +109,88 @@ struct beside {
     uint32_t frames;
 };
 
+/* What is asked for a curve. */
+struct asked {
+    struct fl_sweep_point *points;
+    size_t n, n_textbook; /* the kernel's policies come after these */
+};
+
+static int add_points(struct asked *a, const struct ask *ask, const char *list,
+                      const struct fl_kernel_opts *kernel, uint32_t beside_frames,
+                      uint64_t peak_pages, struct fl_err *err)
+{
+    uint32_t all[CURVE_SIZES], few[CURVE_SIZES + 1];
+    size_t n_all = curve_sizes(peak_pages, all);
+    size_t n_few = kernel_sizes(all, n_all, beside_frames, few);
+    int rc = FL_OK;
+    a->points = calloc(count_policies(list) * (CURVE_SIZES + 1), sizeof *a->points);
+    if (!a->points)
+        return fl_nomem(err, "the curve");
+    for (int is_kernel = 0; is_kernel < 2; is_kernel++) {
+        const struct fl_policy_ops *policy;
+        for (const char *p = list; rc == FL_OK && *p;) {
+            rc = next_policy(&p, &policy, err);
+            bool of_kernel = rc == FL_OK && policy->needs & FL_IS_KERNEL;
+            if (rc != FL_OK || of_kernel != is_kernel)
+                continue;
+            for (size_t i = 0; i < (is_kernel ? n_few : n_all); i++)
+                a->points[a->n++] = (struct fl_sweep_point){
+                    .policy = policy,
+                    .frames = is_kernel ? few[i] : all[i],
+                    .swap_pages = pages_of_size(&ask->swap, peak_pages),
+                    .kernel = kernel,
+                };
+        }
+        if (!is_kernel)
+            a->n_textbook = a->n;
+    }
+    return rc;
+}
+
+/* A group can be too small for the kernel's own memory, where nothing may be killed for it: such
+   sizes have no answer and are left out. */
+static int answer_kernel(const char *path, const struct ask *ask, unsigned jobs, struct asked *a,
+                         struct fl_err *err)
+{
+    size_t n = a->n_textbook;
+    int rc = fl_sweep_file(path, 0, a->points + n, a->n - n, jobs, ask->progress, ask->arg, err);
+    if (rc != FL_EDATA)
+        return rc;
+    for (size_t i = n; i < a->n; i++) {
+        rc = fl_sweep_file(path, 0, &a->points[i], 1, 1, ask->progress, ask->arg, err);
+        if (rc == FL_OK)
+            a->points[n++] = a->points[i];
+        else if (rc != FL_EDATA)
+            return rc;
+    }
+    a->n = n;
+    return FL_OK;
+}
+
 /* Takes @trace over. */
 static int sweep(struct fl_reader *r, const char *path, const struct ask *ask,
                  const struct beside *beside, uint64_t peak_pages, json_t *trace, json_t *report,
                  struct fl_err *err)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned jobs = cpus > 0 ? (unsigned)cpus : 1;
     struct fl_kernel_opts kernel = kernel_of(r, ask);
-    uint32_t sizes[CURVE_SIZES], few[CURVE_SIZES + 1];
-    size_t n_sizes = curve_sizes(peak_pages, sizes), n = 0;
-    size_t n_few = kernel_sizes(sizes, n_sizes, beside->frames, few);
+    struct asked a = { .n = 0 };
     char *policies = curve_policies(ask, beside->policy);
-    const char *list = policies;
-    struct fl_sweep_point *points =
-        list ? calloc(count_policies(list) * (CURVE_SIZES + 1), sizeof *points) : NULL;
-    int rc = points ? FL_OK : fl_nomem(err, "the curve");
-    while (rc == FL_OK && *list) {
-        const struct fl_policy_ops *policy;
-        rc = next_policy(&list, &policy, err);
-        bool is_kernel = rc == FL_OK && policy->needs & FL_IS_KERNEL;
-        for (size_t i = 0; rc == FL_OK && i < (is_kernel ? n_few : n_sizes); i++)
-            points[n++] = (struct fl_sweep_point){
-                .policy = policy,
-                .frames = is_kernel ? few[i] : sizes[i],
-                .swap_pages = pages_of_size(&ask->swap, peak_pages),
-                .kernel = &kernel,
-            };
-    }
-    if (rc == FL_OK)
-        rc = fl_sweep_file(path, 0, points, n, cpus > 0 ? (unsigned)cpus : 1, ask->progress,
-                           ask->arg, err);
+    int rc = policies ? add_points(&a, ask, policies, &kernel, beside->frames, peak_pages, err)
+                      : fl_nomem(err, "the curve");
+    if (rc == FL_OK && a.n_textbook)
+        rc = fl_sweep_file(path, 0, a.points, a.n_textbook, jobs, ask->progress, ask->arg, err);
+    if (rc == FL_OK && a.n > a.n_textbook)
+        rc = answer_kernel(path, ask, jobs, &a, err);
     if (rc == FL_OK) {
-        json_t *doc = fl_sweep_json(points, n, r, trace);
+        json_t *doc = fl_sweep_json(a.points, a.n, r, trace);
         trace = NULL;
         rc = doc ? fl_report_add(report, doc, err) : fl_nomem(err, "the curve");
         json_decref(doc);
     }
     json_decref(trace);
-    free(points);
+    free(a.points);
     free(policies);
     return rc;
 }

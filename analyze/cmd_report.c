@@ -314,10 +314,9 @@ const struct fl_cmd fl_cmd_report = {
         "DIR gets index.html (one file, loads nothing), report.md (fit for a pull request),\n"
         "report.json (\"faultline.report/1\") and charts/*.svg. Charts need gnuplot; without it\n"
         "all the rest is written.",
-    .examples =
-        "  faultline report cc1.flt --ram 64M -o report      replay, curve, report\n"
-        "  faultline report before.json after.json -o cmp    two results side by side\n"
-        "  faultline report cc1.flt v.json -o report         and what the kernel really did\n",
+    .examples = "  faultline report cc1.flt --ram 64M -o report      replay, curve, report\n"
+                "  faultline report before.json after.json -o cmp    two results side by side\n"
+                "  faultline report cc1.flt v.json -o report         and what the kernel did\n",
     .opts = report_opts,
     .cfg_size = sizeof(struct report_cfg),
     .min_operands = 1,

@@ -88,6 +88,13 @@ status 0 "$faultline" report loop.flt --ram 80K --policy linux --policies lru -o
 check "the asked policy is in the curve" has '"policy": "linux"' <(sed -n '/"sweeps"/,$p' linux/report.json)
 check "the page is linux's" has "under linux" out.txt
 status 0 "$faultline" report loop.flt --ram 80K --policy mglru --policies lru --swap-device ssd -o mglru
+# Five pages: too few for a group of the kernel's at most sizes, which is no reason to have no report.
+python3 -c "
+import struct
+for p in [1,2,3,4,1,2,5,1,2,3,4,5]: open('b.pages', 'ab').write(struct.pack('<Q', p))"
+status 0 "$faultline" import --from pages b.pages -o b.flt
+status 0 "$faultline" report b.flt -o small
+check "it has the textbook's curve" has '"policy": "clock"' small/report.json
 "$faultline" policies >policies.txt
 check "linux has its source" grep -q '^linux .*\[Linux 6' policies.txt
 check "mglru has its source" grep -q '^mglru .*\[Linux 6' policies.txt
