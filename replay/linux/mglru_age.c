@@ -281,7 +281,7 @@ bool mglru_drop_empty(struct linux_mm *lm, uint32_t swappiness)
     uint64_t min[MGLRU_TYPES] = { g->min_seq[MGLRU_ANON], g->min_seq[MGLRU_FILE] };
     bool any = false;
 
-    for (int type = mglru_first_type(swappiness); type < MGLRU_TYPES; type++)
+    for (int type = (int)mglru_first_type(swappiness); type < MGLRU_TYPES; type++)
         min[type] = first_populated(lm, (enum mglru_type)type);
     if (min[MGLRU_ANON] == g->min_seq[MGLRU_ANON] && min[MGLRU_FILE] == g->min_seq[MGLRU_FILE])
         return false;
@@ -292,7 +292,7 @@ bool mglru_drop_empty(struct linux_mm *lm, uint32_t swappiness)
         else if (min[MGLRU_FILE] > seq && min[MGLRU_ANON] < seq)
             min[MGLRU_FILE] = seq;
     }
-    for (int type = mglru_first_type(swappiness); type < MGLRU_TYPES; type++) {
+    for (int type = (int)mglru_first_type(swappiness); type < MGLRU_TYPES; type++) {
         if (min[type] <= g->min_seq[type])
             continue;
         mglru_carry_over(g, (enum mglru_type)type);

@@ -245,7 +245,7 @@ static uint32_t swappiness_now(const struct linux_mm *lm, const struct scan_cont
 static uint64_t evictable_pages(const struct mglru *g, uint32_t swappiness)
 {
     uint64_t n = 0;
-    for (int type = mglru_first_type(swappiness); type < MGLRU_TYPES; type++)
+    for (int type = (int)mglru_first_type(swappiness); type < MGLRU_TYPES; type++)
         for (uint64_t seq = g->min_seq[type]; seq <= g->max_seq; seq++)
             n += g->pages[type][mglru_gen(seq)];
     return n;

@@ -57,14 +57,16 @@ static void pause_ms(long ms)
 /* Somebody else on this machine may hold the lock for a while. */
 static struct fl_guard *start(void)
 {
+    static bool busy;
     struct fl_guard *g = NULL;
     struct fl_err err;
     int rc = fl_guard_start(&g, &err);
-    for (int i = 0; rc == FL_EMACHINE && i < 100; i++) {
+    for (int i = 0; rc == FL_EMACHINE && !busy && i < 100; i++) {
         pause_ms(100);
         rc = fl_guard_start(&g, &err);
     }
-    if (rc == FL_EMACHINE)
+    busy = rc == FL_EMACHINE;
+    if (busy)
         skip();
     assert_int_equal(rc, FL_OK);
     return g;
