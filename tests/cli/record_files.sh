@@ -91,10 +91,14 @@ record -o cold.flt -- cat file >out
 same "a cold file" "$(resident cold.flt file)" "0+0"
 record -o warm.flt -- cat file >out
 same "a warm file" "$(resident warm.flt file)" "0+3002368"
-"$workloads/exact_files" cold file
-"$workloads/exact_files" warm file 3 1 100 50 732 1
-record -o part.flt -- cat file >out
-same "a file that is cached in part" "$(resident part.flt file)" "12288+4096 409600+204800 2998272+4096"
+part="12288+4096 409600+204800 2998272+4096"
+for _ in 1 2 3; do # reclaim of the machine's own may take a page away meanwhile
+    "$workloads/exact_files" cold file
+    "$workloads/exact_files" warm file 3 1 100 50 732 1
+    record -o part.flt -- cat file >out
+    [ "$(resident part.flt file)" = "$part" ] && break
+done
+same "a file that is cached in part" "$(resident part.flt file)" "$part"
 "$workloads/exact_files" cold file
 record -o twice.flt -- sh -c 'cat file; cat file' >out
 same "only the first of two processes finds it cold" "$(resident twice.flt file)" "0+0"
