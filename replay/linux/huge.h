@@ -52,7 +52,7 @@ struct huge {
     uint32_t next_gone;            /* where the next to go is looked for first */
     uint32_t mm;                   /* where it was made */
     uint64_t number;
-    uint32_t first_pmd;            /* entries that map it whole; NO_PMD: none */
+    uint32_t first_pmd; /* entries that map it whole; NO_PMD: none */
 };
 
 struct thp {
