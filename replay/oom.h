@@ -15,7 +15,8 @@ enum oom_page { OOM_PAGE_NONE, OOM_PAGE_RESIDENT, OOM_PAGE_SWAPPED };
 /** struct oom_view - who lives, and what becomes of their pages. */
 struct oom_view {
     const struct vm *vm;
-    enum oom_page (*page_state)(const void *arg, uint32_t contents);
+    /* of the entry @leaf, which refers to @contents */
+    enum oom_page (*page_state)(const void *arg, const struct leaf *leaf, uint32_t contents);
     const void *arg;
     int64_t total_pages; /* RAM and swap: what oom_score_adj is a thousandth of */
 };

@@ -161,8 +161,9 @@ static void end_row(struct replay *rp)
     timeline_row(&rp->timeline, &now);
 }
 
-static enum oom_page paging_page_state(const void *arg, uint32_t c)
+static enum oom_page paging_page_state(const void *arg, const struct leaf *leaf, uint32_t c)
 {
+    (void)leaf;
     const struct replay *rp = arg;
     const struct paging *p = &rp->paging;
     if (c >= p->room || p->where[c] == WHERE_NEW)
@@ -172,10 +173,10 @@ static enum oom_page paging_page_state(const void *arg, uint32_t c)
     return rp->vm.cs.kind[c] == CONTENTS_FILE ? OOM_PAGE_NONE : OOM_PAGE_SWAPPED;
 }
 
-static enum oom_page kernel_page_state(const void *arg, uint32_t c)
+static enum oom_page kernel_page_state(const void *arg, const struct leaf *leaf, uint32_t c)
 {
     const struct replay *rp = arg;
-    return linux_page_state(&rp->kernel, c);
+    return linux_page_state(&rp->kernel, leaf, c);
 }
 
 /* What oom_score_adj is a share of; as much swap as is needed counts for nothing. */
@@ -295,10 +296,10 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
         if (runs->actor == FL_ACTOR_USER) {
             n = (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
             rp->accesses += n;
-            if (rp->has_kernel)
-                linux_tick(&rp->kernel, FL_COST_ACCESS, n);
             if (rp->vm.processes[process].killed)
                 rp->result->skipped_accesses += n;
+            else if (rp->has_kernel)
+                linux_tick(&rp->kernel, FL_COST_ACCESS, n);
         }
         if (timeline_due(&rp->timeline, n))
             end_row(rp);

@@ -132,6 +132,7 @@ struct vm {
     uint32_t n_alive; /* processes */
     uint32_t n_tasks; /* their threads */
     bool has_locks;   /* some mapping has been VMA_LOCKED */
+    bool has_advice;  /* some mapping has been VMA_NO_RECENCY */
     uint64_t segv;
 };
 

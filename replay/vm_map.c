@@ -271,6 +271,7 @@ static bool flag_range(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to,
 
 static bool advise(struct vm *vm, struct mm *mm, uint64_t from, uint64_t to, uint32_t advice)
 {
+    vm->has_advice |= advice == ADVICE_RANDOM || advice == ADVICE_SEQUENTIAL;
     const uint16_t order = VMA_RANDOM | VMA_SEQUENTIAL, huge = VMA_HUGE | VMA_NO_HUGE;
     switch (advice) {
     case ADVICE_NORMAL: return flag_range(vm, mm, from, to, 0, order);

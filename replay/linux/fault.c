@@ -84,7 +84,8 @@ static bool anonymous(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_ca
     bool major = false;
     if (!take_pages(lm, 1))
         return false;
-    if (cause == FL_CAUSE_COW && !lm->copy_pending && !page_cache_before_copy(lm, page, &major)) {
+    if (cause == FL_CAUSE_COW && !lm->copy_pending && !lm->copied &&
+        !page_cache_before_copy(lm, page, &major)) {
         give_pages(lm, 1);
         return false;
     }

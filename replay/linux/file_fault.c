@@ -22,6 +22,8 @@ static uint32_t map_around(struct linux_mm *lm, struct mm *mm, const struct vma 
                       : contents_object_page(&vm->cs, vma->object, offset);
     if (!leaf || !mappable(lm, c))
         return NO_CONTENTS;
+    if (vma->rights & FL_PROT_EXEC)
+        lm->folio[c].flags |= FOLIO_EXEC;
     uint8_t bits = file ? 0
                         : PTE_WRITE; /* nothing waits for a first write (vma_wants_writenotify) */
     if (leaf->id && !(leaf->id & LEAF_INHERITED)) {
@@ -118,5 +120,7 @@ bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major)
     if (c == NO_CONTENTS)
         return false;
     *major = !(lm->folio[c].flags & FOLIO_RESIDENT);
-    return !*major || read_for_fault(lm, vma, offset);
+    if (*major)
+        return read_for_fault(lm, vma, offset);
+    return !(lm->folio[c].flags & FOLIO_READAHEAD) || read_further(lm, vma->object, offset, c);
 }

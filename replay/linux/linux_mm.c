@@ -107,10 +107,10 @@ static bool knows(const struct linux_mm *lm, uint32_t c)
     return c < lm->folios_room;
 }
 
-/* vma_has_recency; only files are looked up, as the advice is for them */
-static bool has_recency(const struct linux_mm *lm, uint32_t page, uint32_t c)
+/* vma_has_recency */
+static bool has_recency(const struct linux_mm *lm, uint32_t page)
 {
-    if (!folio_is_file(lm, c))
+    if (!lm->vm->has_advice)
         return true;
     struct fl_page at = vm_page(lm->vm, page);
     const struct vma *vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
@@ -144,7 +144,9 @@ static void zap(void *arg, uint32_t page, uint32_t c)
         return;
     uint8_t bits = lm->pte[page];
     lm->pte[page] = bits & PTE_HUGE;
-    entry_cleared(lm, c, bits, has_recency(lm, page, c));
+    entry_cleared(lm, c, bits, !lm->copying && has_recency(lm, page));
+    lm->copied |= lm->copying;
+    lm->copying = false;
 }
 
 static void zap_leaf(void *arg, uint32_t hw, uint32_t c)
@@ -153,8 +155,12 @@ static void zap_leaf(void *arg, uint32_t hw, uint32_t c)
     if (!knows(lm, c))
         return;
     uint8_t bits = hw_bits(lm, c, hw);
-    if ((bits & (PTE_YOUNG | PTE_HUGE)) == PTE_YOUNG && lm->folio[c].inherited_young)
-        lm->folio[c].inherited_young--;
+    if ((bits & (PTE_YOUNG | PTE_HUGE)) == PTE_YOUNG) {
+        if (lm->folio[c].inherited_young)
+            lm->folio[c].inherited_young--;
+        else
+            bits &= (uint8_t)~PTE_YOUNG; /* aged since */
+    }
     entry_cleared(lm, c, bits, true);
 }
 
@@ -246,14 +252,14 @@ static bool before_copy(void *arg, uint32_t page, uint32_t c)
     const struct folio *f = &lm->folio[c];
     if (lm->pte[page] & PTE_PRESENT ||
         (!(f->flags & FOLIO_RESIDENT) && f->slot == SWAP_NO_SLOT && !folio_is_file(lm, c)))
-        return true;
-    lm->in_fault = lm->mglru && has_recency(lm, page, c);
+        return lm->copying = true;
+    lm->in_fault = lm->mglru && has_recency(lm, page);
     bool alive = page_fault(lm, page, c, FL_CAUSE_NONE, false);
     lm->in_fault = false;
     if (!alive)
         return false;
     lm->copy_pending = true;
-    return true;
+    return lm->copying = true;
 }
 
 struct pte_hooks linux_pte_hooks(struct linux_mm *lm)
@@ -308,7 +314,7 @@ uint32_t folio_referenced(struct linux_mm *lm, uint32_t c)
     f->inherited_young = 0;
     for (uint32_t page = lm->vm->cs.first_page[c]; page != NO_PAGE;
          page = lm->vm->next_mapper[page])
-        if (lm->pte[page] & PTE_YOUNG && has_recency(lm, page, c)) {
+        if (lm->pte[page] & PTE_YOUNG && has_recency(lm, page)) {
             lm->pte[page] &= (uint8_t)~PTE_YOUNG;
             n++;
             if (lm->mglru)
@@ -335,9 +341,9 @@ int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
         return FL_OK;
     }
     lm->copy_pending &= ref_cause(info) == FL_CAUSE_COW;
-    lm->in_fault = lm->mglru && has_recency(lm, page, c);
+    lm->in_fault = lm->mglru && has_recency(lm, page);
     page_fault(lm, page, c, ref_cause(info), write);
-    lm->in_fault = lm->copy_pending = false;
+    lm->in_fault = lm->copy_pending = lm->copied = false;
     if (lm->swap.used_peak > lm->slots_peak)
         lm->slots_peak = lm->swap.used_peak;
     return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;
@@ -381,13 +387,15 @@ int linux_event(struct linux_mm *lm, const struct fl_event *ev, struct fl_err *e
     return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;
 }
 
-enum oom_page linux_page_state(const struct linux_mm *lm, uint32_t c)
+enum oom_page linux_page_state(const struct linux_mm *lm, const struct leaf *leaf, uint32_t c)
 {
-    if (!knows(lm, c))
+    if (!knows(lm, c) || (!(leaf->id & LEAF_INHERITED) && leaf->id > lm->pages_room))
         return OOM_PAGE_NONE;
-    const struct folio *f = &lm->folio[c];
-    if (f->mapped)
+    uint8_t bits = leaf_bits(lm, leaf);
+    if (bits & PTE_ZERO_PAGE)
+        return OOM_PAGE_NONE;
+    if (bits & PTE_PRESENT)
         return OOM_PAGE_RESIDENT;
-    bool entries_on_swap = lm->vm->cs.kind[c] == CONTENTS_ANON && f->slot != SWAP_NO_SLOT;
-    return entries_on_swap ? OOM_PAGE_SWAPPED : OOM_PAGE_NONE;
+    bool on_swap = lm->vm->cs.kind[c] == CONTENTS_ANON && lm->folio[c].slot != SWAP_NO_SLOT;
+    return on_swap ? OOM_PAGE_SWAPPED : OOM_PAGE_NONE;
 }

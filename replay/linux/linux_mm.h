@@ -193,6 +193,8 @@ struct linux_mm {
     /* the fault under way */
     uint32_t process;  /* index of whose it is */
     uint32_t mm;       /* the address space it is in; FL_NO_MM: none */
+    bool copying;      /* the entry about to go is left for a copy (wp_page_copy) */
+    bool copied;       /* it has gone: its original is at hand, and is not read again */
     bool copy_pending; /* counted already: the entry was brought in only to be copied */
     bool in_fault;     /* of a page: what joins the lists now is being accessed */
     bool locking;      /* by mlock: a fault that has to wait is given up and begun again */
@@ -259,8 +261,8 @@ static inline void linux_tick(struct linux_mm *lm, enum fl_cost cost, uint64_t n
     lm->now_ps += n * lm->opts.costs->ps[cost];
 }
 
-/** linux_page_state - for the OOM killer. */
-enum oom_page linux_page_state(const struct linux_mm *lm, uint32_t c);
+/** linux_page_state - what the entry @leaf of @c counts as for the OOM killer. */
+enum oom_page linux_page_state(const struct linux_mm *lm, const struct leaf *leaf, uint32_t c);
 
 /** linux_check - O(n) walk of the invariants, for tests. */
 bool linux_check(const struct linux_mm *lm);

@@ -66,11 +66,15 @@ static void leave_batch(struct linux_mm *lm, uint32_t c)
 }
 
 /* __lru_cache_activate_folio */
-static void activate_in_batch(struct linux_mm *lm, uint32_t c)
+static bool activate_in_batch(struct linux_mm *lm, uint32_t c)
 {
     for (uint32_t i = 0; i < lm->n_batch; i++)
-        if (lm->batch[i] == c)
+        if (lm->batch[i] == c && !(lm->batch_list[i] & 1)) {
             lm->batch_list[i] |= 1;
+            lm->nonresident_age += folio_pages(lm, c); /* workingset_activation */
+            return true;
+        }
+    return false;
 }
 
 void lru_remove(struct linux_mm *lm, uint32_t c)
@@ -161,12 +165,10 @@ void folio_mark_accessed(struct linux_mm *lm, uint32_t c)
         mglru_mark_accessed(lm, c);
     } else if (!(f->flags & FOLIO_REFERENCED)) {
         f->flags |= FOLIO_REFERENCED;
-    } else if (f->list == LRU_INACTIVE_ANON || f->list == LRU_INACTIVE_FILE ||
-               f->list == LRU_BATCHED) {
-        if (f->list == LRU_BATCHED)
-            activate_in_batch(lm, c);
-        else
-            folio_activate(lm, c);
+    } else if (f->list == LRU_INACTIVE_ANON || f->list == LRU_INACTIVE_FILE) {
+        folio_activate(lm, c);
+        f->flags &= (uint16_t)~FOLIO_REFERENCED;
+    } else if (f->list == LRU_BATCHED && activate_in_batch(lm, c)) {
         f->flags &= (uint16_t)~FOLIO_REFERENCED;
     }
 }

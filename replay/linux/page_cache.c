@@ -190,16 +190,49 @@ static void sync_file(struct linux_mm *lm, uint32_t object, uint64_t first, uint
     free(page);
 }
 
+static bool add_extent(struct linux_mm *lm, struct cached_file *file, uint64_t first, uint64_t end)
+{
+    struct extent *more = reallocarray(file->resident, file->n_resident + 1, sizeof *more);
+    if (!more) {
+        lm->failed_memory = true;
+        return false;
+    }
+    file->resident = more;
+    if (end > first)
+        more[file->n_resident++] = (struct extent){ first, end };
+    return true;
+}
+
+/* Of the pages not met yet, those of [first, end) are in the page cache no more. */
+static void forget_resident(struct linux_mm *lm, struct cached_file *file, uint64_t first,
+                            uint64_t end)
+{
+    if (!file->known && !add_extent(lm, file, 0, UINT64_MAX))
+        return;
+    file->known = true;
+    for (uint32_t i = 0; i < file->n_resident; i++) {
+        struct extent *at = &file->resident[i], whole = *at;
+        if (first >= whole.end || end <= whole.first)
+            continue;
+        at->end = first > whole.first ? first : whole.first;
+        if (end < whole.end && !add_extent(lm, file, end, whole.end))
+            return;
+    }
+}
+
 /* Pages from @first on leave the page cache; @all: also dirty and mapped ones (truncate). */
 static void drop(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end, bool all)
 {
     const struct object *obj = &lm->vm->cs.objects[object];
+    forget_resident(lm, file_of(lm, object), first, end);
     for (uint32_t i = 0; i < obj->cap; i++) {
         uint32_t c = obj->pages[i].contents;
         if (c == NO_CONTENTS || c >= lm->folios_room || obj->pages[i].offset < first ||
             obj->pages[i].offset >= end)
             continue;
         struct folio *f = &lm->folio[c];
+        if (!(f->flags & FOLIO_RESIDENT)) /* clear_shadow_entries */
+            f->flags &= (uint16_t) ~(FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET);
         if (!(f->flags & FOLIO_RESIDENT) || (!all && (f->flags & FOLIO_DIRTY || f->mapped)))
             continue;
         folio_unmap(lm, c);
@@ -212,19 +245,12 @@ static void drop(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t 
 static void note_resident(struct linux_mm *lm, struct cached_file *file, uint32_t object,
                           uint64_t first, uint64_t end)
 {
-    struct extent *more = reallocarray(file->resident, file->n_resident + 1, sizeof *more);
     file->known = true;
     if (lm->opts.machine && end > file->size)
         end = file->size;
     if (lm->opts.machine && end > first && end != UINT64_MAX)
         first = machine_warm(lm, object, first, end);
-    if (!more) {
-        lm->failed_memory = true;
-        return;
-    }
-    file->resident = more;
-    if (end > first)
-        more[file->n_resident++] = (struct extent){ first, end };
+    add_extent(lm, file, first, end);
 }
 
 /* force_page_cache_ra */
@@ -233,8 +259,8 @@ void page_cache_willneed(struct linux_mm *lm, uint32_t object, uint64_t first, u
     const struct cached_file *file = file_of(lm, object);
     if (!file)
         return;
-    if (end - first > file->read_ahead)
-        end = first + file->read_ahead;
+    if (end - first > ra_pages(file))
+        end = first + ra_pages(file);
     read_range(lm, object, first, end, NO_TARGET, UINT64_MAX);
 }
 

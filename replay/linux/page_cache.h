@@ -37,6 +37,8 @@ void adopt(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_t c);
 void page_cache_insert(struct linux_mm *lm, uint32_t c, bool for_write);
 
 /* read_ahead.c */
+/** ra_pages - the file's read-ahead, in pages. */
+uint64_t ra_pages(const struct cached_file *file);
 /** read_range - read what is missing of [first, end): @target must come in, the others may. */
 bool read_range(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end, uint64_t target,
                 uint64_t mark);

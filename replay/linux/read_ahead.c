@@ -18,10 +18,13 @@ static void unlock_range(struct linux_mm *lm, uint32_t object, uint64_t first, u
 static bool fill_range(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t end,
                        uint64_t target, uint64_t mark)
 {
+    uint64_t size = file_of(lm, object)->size;
     for (uint64_t offset = first; offset < end; offset++) {
         uint32_t c = page_at(lm, object, offset);
         if (c == NO_CONTENTS)
             return false;
+        if (offset >= size && offset != target)
+            continue;
         if (lm->folio[c].flags & FOLIO_RESIDENT)
             continue;
         if (offset == target ? !take_pages(lm, 1) : !take_pages_if_easy(lm, 1)) {
@@ -92,7 +95,7 @@ static uint64_t next_window(uint64_t size, uint64_t max)
 }
 
 /* POSIX_FADV_SEQUENTIAL doubles it */
-static uint64_t ra_pages(const struct cached_file *file)
+uint64_t ra_pages(const struct cached_file *file)
 {
     return file->advice == FL_IO_SEQUENTIAL ? UINT64_C(2) * file->read_ahead : file->read_ahead;
 }
@@ -148,7 +151,7 @@ bool read_further(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_
     lm->file_readahead_hits++;
     struct cached_file *file = file_of(lm, object);
     uint64_t max = ra_pages(file);
-    if (!max || file->advice == FL_IO_RANDOM)
+    if (!max)
         return true;
     if (offset == file->window.start + file->window.size - file->window.async_size) {
         file->window.start += file->window.size;

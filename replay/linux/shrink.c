@@ -68,7 +68,6 @@ static enum verdict write_dirty(struct linux_mm *lm, uint32_t c, enum reference 
 {
     struct folio *f = &lm->folio[c];
     if (folio_is_file(lm, c)) {
-        batch->dirty_files++;
         f->flags |= FOLIO_RECLAIM;
         return ACTIVATE;
     }
@@ -136,6 +135,8 @@ enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
         }
         f->flags &= (uint16_t)~FOLIO_WRITEBACK; /* waited for, then looked at again */
     }
+    if (folio_is_file(lm, c) && f->flags & FOLIO_DIRTY) /* folio_check_dirty_writeback */
+        batch->dirty_files++;
     enum reference reference = batch->advised ? RECLAIM : check_references(lm, c);
     if (reference == BECOMES_ACTIVE)
         return ACTIVATE;
@@ -174,8 +175,6 @@ static void put_back(struct linux_mm *lm, uint32_t c, enum lru_list from, enum v
         lru_add(lm, c, from);
         return;
     }
-    if ((f->flags & FOLIO_SWAP_CACHE) && swap_full(lm))
-        swap_cache_drop(lm, c);
     lru_add(lm, c, lru_home(lm, c, true));
     lm->nonresident_age += folio_pages(lm, c);
     lm->activated += folio_pages(lm, c);
@@ -208,8 +207,11 @@ uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_
 
     if (!n_taken)
         return 0;
-    for (uint32_t i = 0; i < n_taken + batch.n_rest; i++)
+    for (uint32_t i = 0; i < n_taken + batch.n_rest; i++) {
         verdict[i] = shrink_folio(lm, taken[i], &batch);
+        if (verdict[i] == ACTIVATE && swap_full(lm))
+            swap_cache_drop(lm, taken[i]); /* activate_locked */
+    }
     for (uint32_t i = 0; i < n_taken + batch.n_rest; i++)
         if (verdict[i] != FREED)
             put_back(lm, taken[i], list, verdict[i]);

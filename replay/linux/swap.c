@@ -245,7 +245,9 @@ static bool read_pages(struct linux_mm *lm, uint32_t page, uint32_t c)
         const struct leaf *leaf = mm->users ? pgtable_peek(&mm->tables, vpn) : NULL;
         if (!leaf || !leaf->id)
             continue;
-        if (!read_around(lm, leaf_contents(lm->vm, leaf), c))
+        uint32_t owner = leaf_contents(lm->vm, leaf);
+        if (lm->vm->cs.kind[owner] == CONTENTS_ANON && /* else there is no entry on swap */
+            !read_around(lm, owner, c))
             return false;
     }
     if (!one)

@@ -18,10 +18,10 @@ static void contents_gone(void *arg, uint32_t c)
     linux_forget(&d->lm, c);
 }
 
-static enum oom_page page_state(const void *arg, uint32_t c)
+static enum oom_page page_state(const void *arg, const struct leaf *leaf, uint32_t c)
 {
     const struct linux_drive *d = arg;
-    return linux_page_state(&d->lm, c);
+    return linux_page_state(&d->lm, leaf, c);
 }
 
 static bool kill_one(void *arg)

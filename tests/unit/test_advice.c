@@ -314,7 +314,8 @@ static void locked_pages_stay(void **state)
     assert_int_equal(d.lm.faults[FL_CAUSE_ANON_WRITE], 65);
     assert_int_equal(folio_of(&d, 2)->list, LRU_UNEVICTABLE);
     assert_int_equal(d.lm.lru[LRU_INACTIVE_ANON].n, 0);
-    assert_int_equal(linux_page_state(&d.lm, contents_of(&d, 2)), OOM_PAGE_RESIDENT);
+    struct leaf leaf = { .id = linux_drive_page(&d, 0, FIRST + 2) + 1 };
+    assert_int_equal(linux_page_state(&d.lm, &leaf, contents_of(&d, 2)), OOM_PAGE_RESIDENT);
     linux_drive_run(&d, 4 + 192 + 64);
     assert_true(d.lm.evictions > 0);
     assert_int_equal(d.lm.faults[FL_CAUSE_SWAP_IN], 0);
