@@ -276,6 +276,17 @@ static void print_event(const struct fl_event *e)
     case FL_EV_OOM_ADJ:
         fprintf(stderr, "oom_adj pid %u %d\n", e->oom_adj.pid, e->oom_adj.oom_score_adj);
         break;
+    case FL_EV_FILE_IO:
+        fprintf(stderr, "io file %u op %u flags %u bytes %" PRIu64 "+%" PRId64 "\n",
+                e->file_io.file, e->file_io.op, e->file_io.flags, e->file_io.offset,
+                (int64_t)e->file_io.length);
+        break;
+    case FL_EV_RESIDENT:
+        fprintf(stderr, "resident file %u page %" PRIu64 "+%" PRIu64 " read-ahead %u\n",
+                e->resident.file, e->resident.offset >> 12, e->resident.length >> 12,
+                e->resident.read_ahead_pages);
+        break;
+    case FL_EV_THREAD_EXIT: fprintf(stderr, "thread-exit %u\n", e->thread); break;
     case FL_EV_FILE: fprintf(stderr, "file %u %s\n", e->file.file, e->file.path); break;
     default: fprintf(stderr, "event kind %d\n", (int)e->kind); break;
     }

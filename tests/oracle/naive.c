@@ -21,7 +21,7 @@ void naive_drop(void *at, size_t *n, size_t i, size_t size)
     --*n;
 }
 
-static void world_free(struct world *w)
+void naive_world_free(struct world *w)
 {
     free(w->processes.at);
     free(w->threads.at);
@@ -110,7 +110,7 @@ static void pass(const struct naive_item *items, size_t n, const struct naive_op
         if (!refs_are_future)
             refs[i] = c;
     }
-    world_free(&w);
+    naive_world_free(&w);
 }
 
 void naive_replay(const struct naive_item *items, size_t n, const struct naive_opts *opts,

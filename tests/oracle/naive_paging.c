@@ -161,6 +161,10 @@ void naive_paging_contents_end(struct world *w, int contents)
 {
     struct contents *c = &w->contents.at[contents];
     c->exists = false;
+    if (w->k) {
+        naive_linux_contents_end(w, contents);
+        return;
+    }
     if (c->frame != NONE) {
         int frame = c->frame;
         free_frame(w, contents);

@@ -16,7 +16,7 @@ static uint64_t end_of(uint64_t address, uint64_t length)
     return (address + length + 4095) / 4096;
 }
 
-static struct mapping *mapping_at(struct world *w, uint32_t mm, uint64_t vpn)
+struct mapping *naive_vm_mapping_at(struct world *w, uint32_t mm, uint64_t vpn)
 {
     for (size_t i = 0; i < w->mappings.n; i++) {
         struct mapping *m = &w->mappings.at[i];
@@ -134,7 +134,7 @@ static int new_contents(struct world *w, int object, uint64_t index)
     return (int)w->contents.n - 1;
 }
 
-static int object_page(struct world *w, int object, uint64_t index)
+int naive_vm_object_page(struct world *w, int object, uint64_t index)
 {
     for (size_t i = 0; i < w->contents.n; i++) {
         const struct contents *c = &w->contents.at[i];
@@ -144,7 +144,7 @@ static int object_page(struct world *w, int object, uint64_t index)
     return new_contents(w, object, index);
 }
 
-static void set_vpage(struct world *w, uint32_t mm, uint64_t vpn, int contents)
+void naive_vm_set_page(struct world *w, uint32_t mm, uint64_t vpn, int contents)
 {
     LIST_ADD(&w->vpages, (struct vpage){ .mm = mm, .vpn = vpn, .contents = contents });
     make_tables(w, mm, vpn);
@@ -160,6 +160,8 @@ static void take_back(struct world *w, const struct vpage *v)
 static void drop_vpage(struct world *w, int i)
 {
     struct vpage v = w->vpages.at[i];
+    if (w->k)
+        naive_linux_unmapped(w, &v);
     LIST_DROP(&w->vpages, (size_t)i);
     if (w->contents.at[v.contents].object == NONE && naive_vm_mappers(w, v.contents) == 0)
         naive_paging_contents_end(w, v.contents);
@@ -201,7 +203,7 @@ static void object_unmapped(struct world *w, int object)
 /* Afterwards no mapping of @mm reaches across @vpn. */
 static void cut(struct world *w, uint32_t mm, uint64_t vpn)
 {
-    struct mapping *m = mapping_at(w, mm, vpn);
+    struct mapping *m = naive_vm_mapping_at(w, mm, vpn);
     if (!m || m->start == vpn)
         return;
     struct mapping upper = *m;
@@ -260,7 +262,8 @@ static void map(struct world *w, const struct fl_event *ev)
                          .prot = ev->map.prot,
                          .shared = ev->map.flags & FL_MAP_SHARED,
                          .special = ev->map.flags & FL_MAP_SPECIAL,
-                         .object = NONE };
+                         .object = NONE,
+                         .ra_hits = 4 };
     remove_range(w, m.mm, m.start, m.end);
     if (ev->map.flags & FL_MAP_ANON || ev->map.file == FL_NO_FILE) {
         if (m.shared && !m.special)
@@ -286,6 +289,18 @@ static void protect(struct world *w, uint32_t mm, uint64_t start, uint64_t end, 
     for (size_t i = 0; i < w->vpages.n; i++)
         if (w->vpages.at[i].mm == mm && w->vpages.at[i].vpn >= start && w->vpages.at[i].vpn < end)
             take_back(w, &w->vpages.at[i]);
+}
+
+/* Advice on read-ahead, which the Linux model follows: 0 normal, 1 random, 2 sequential. */
+static void advise(struct world *w, uint32_t mm, uint64_t start, uint64_t end, uint32_t advice)
+{
+    cut(w, mm, start);
+    cut(w, mm, end);
+    for (size_t i = 0; i < w->mappings.n; i++) {
+        struct mapping *m = &w->mappings.at[i];
+        if (m->mm == mm && m->start < end && m->end > start)
+            m->advice = advice;
+    }
 }
 
 /* The piece that ends at @end grows to @new_end. */
@@ -369,6 +384,9 @@ void naive_vm_event(struct world *w, const struct fl_event *ev)
         if (ev->advise.advice == 4 || ev->advise.advice == 9)
             drop_pages(w, mm, page_of(ev->advise.start),
                        end_of(ev->advise.start, ev->advise.length));
+        else if (w->k && ev->advise.advice <= 2)
+            advise(w, mm, page_of(ev->advise.start), end_of(ev->advise.start, ev->advise.length),
+                   ev->advise.advice);
         break;
     default: break;
     }
@@ -407,10 +425,12 @@ void naive_vm_space_copy(struct world *w, uint32_t from, uint32_t to)
         struct vpage v = w->vpages.at[i];
         if (v.mm != from)
             continue;
-        const struct mapping *m = mapping_at(w, from, v.vpn);
+        const struct mapping *m = naive_vm_mapping_at(w, from, v.vpn);
         if (m->shared || !m->held_anon)
             continue;
-        set_vpage(w, to, v.vpn, v.contents);
+        naive_vm_set_page(w, to, v.vpn, v.contents);
+        if (w->k)
+            naive_linux_copied(w, i, w->vpages.n - 1);
     }
 }
 
@@ -429,7 +449,7 @@ static int give_anon(struct world *w, struct mapping *m, uint64_t vpn)
 {
     int c = new_contents(w, NONE, 0);
     m->held_anon = true;
-    set_vpage(w, m->mm, vpn, c);
+    naive_vm_set_page(w, m->mm, vpn, c);
     return c;
 }
 
@@ -444,15 +464,15 @@ static int first_touch(struct world *w, struct mapping *m, const struct naive_it
         *cause = FL_CAUSE_COW;
         return give_anon(w, m, run->vpn);
     }
-    int c = object_page(w, m->object, m->index + run->vpn - m->start);
+    int c = naive_vm_object_page(w, m->object, m->index + run->vpn - m->start);
     *cause = naive_paging_swaps(w, c) ? FL_CAUSE_SHMEM : FL_CAUSE_FILE_MAP;
-    set_vpage(w, m->mm, run->vpn, c);
+    naive_vm_set_page(w, m->mm, run->vpn, c);
     return c;
 }
 
 static int reference(struct world *w, const struct naive_item *run, enum fl_cause *cause)
 {
-    struct mapping *m = mapping_at(w, run->mm, run->vpn);
+    struct mapping *m = naive_vm_mapping_at(w, run->mm, run->vpn);
     if (m && m->special)
         return NONE;
     if (!m || !allowed(m, run)) {
@@ -467,6 +487,9 @@ static int reference(struct world *w, const struct naive_item *run, enum fl_caus
     if (w->contents.at[c].object == NONE && naive_vm_mappers(w, c) == 1)
         return c;
     *cause = FL_CAUSE_COW;
+    if (w->k && !naive_linux_before_copy(w, c))
+        return NONE;
+    m = naive_vm_mapping_at(w, run->mm, run->vpn);
     naive_tlb_page(w, run->mm, run->vpn, FL_PAGE_4K);
     drop_vpage(w, lowest_vpage(w, run->mm, run->vpn, run->vpn + 1));
     return give_anon(w, m, run->vpn);

@@ -31,6 +31,7 @@ struct process {
 struct thread {
     uint32_t index;
     size_t process;
+    bool exited; /* followed by the Linux model alone */
 };
 
 struct mapping {
@@ -41,6 +42,9 @@ struct mapping {
     bool held_anon; /* holds an anonymous page, or ever held one */
     int object;     /* NONE: private anonymous */
     uint64_t index; /* the object's page behind @start */
+    /* of the Linux model */
+    uint32_t advice;
+    uint64_t ra_place, ra_window, ra_hits;
 };
 
 struct object {
@@ -61,11 +65,16 @@ struct contents {
     bool had_frame, has_slot, dirty;
 };
 
+struct entry { /* of a page table, in the Linux model */
+    bool present, writable, dirty, accessed, zero;
+};
+
 struct vpage { /* a virtual page that has contents */
     uint32_t mm;
     uint64_t vpn;
     int contents;
     bool touched; /* by a run of its space, where it is now */
+    struct entry entry;
 };
 
 struct table {          /* a page table below the root */
@@ -97,7 +106,10 @@ struct taken { /* a page that the operation under way takes back */
     enum fl_page_size size;
 };
 
+struct kernel;
+
 struct world {
+    struct kernel *k; /* of the Linux model, which takes the place of the paging; or NULL */
     const struct naive_opts *opts;
     struct naive_result *res;
     /* virtual memory */
@@ -131,7 +143,13 @@ struct world {
     uint64_t next_use;        /* of its contents */
 };
 
+/* naive.c */
+void naive_world_free(struct world *w);
+
 /* naive_vm.c */
+struct mapping *naive_vm_mapping_at(struct world *w, uint32_t mm, uint64_t vpn);
+int naive_vm_object_page(struct world *w, int object, uint64_t index);
+void naive_vm_set_page(struct world *w, uint32_t mm, uint64_t vpn, int contents);
 int naive_vm_reference(struct world *w, const struct naive_item *run, enum fl_cause *cause);
 void naive_vm_event(struct world *w, const struct fl_event *ev);
 void naive_vm_space_begin(struct world *w, uint32_t mm);
@@ -161,5 +179,12 @@ void naive_tlb_take(struct world *w, uint64_t vpn, enum fl_page_size size);
 void naive_tlb_taken(struct world *w, uint32_t mm); /* the operation is complete */
 void naive_tlb_fork(struct world *w, uint32_t mm);
 void naive_tlb_space_end(struct world *w, uint32_t mm);
+
+/* naive_linux_fault.c, where the Linux model has something to do in stage 1 */
+void naive_linux_unmapped(struct world *w, const struct vpage *v);
+void naive_linux_contents_end(struct world *w, int contents);
+void naive_linux_copied(struct world *w, size_t from, size_t to); /* virtual pages, by a fork */
+bool naive_linux_before_copy(struct world *w, int contents);      /* false: there will be none */
+void naive_linux_judge(const struct world *w, const struct process *p, struct fl_oom_kill *k);
 
 #endif

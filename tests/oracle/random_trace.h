@@ -28,6 +28,9 @@ int item_list_trace(const struct item_list *list, void **bytes, size_t *len_byte
 /** random_processes - processes, mappings and accesses of all kinds, about @n items. */
 void random_processes(uint64_t seed, size_t n, struct item_list *out);
 
+/** random_file_io - between the items of @list: file I/O, advice, and what was in the page cache. */
+void random_file_io(uint64_t seed, struct item_list *list);
+
 enum random_pattern { RANDOM_UNIFORM, RANDOM_ZIPF, RANDOM_LOOP, RANDOM_PHASES, RANDOM_PATTERNS };
 
 /** random_pages - one process, one anonymous mapping of @pages pages, @n references. */
