@@ -146,7 +146,7 @@ static uint64_t scan_folios(struct linux_mm *lm, struct pass *pass, uint64_t n, 
 static uint64_t isolate(struct linux_mm *lm, struct pass *pass, uint64_t n, struct taken *taken)
 {
     enum mglru_type type = mglru_type_to_scan(lm->mglru, pass->swappiness);
-    for (int tries = mglru_first_type(pass->swappiness); tries < MGLRU_TYPES; tries++) {
+    for (int tries = (int)mglru_first_type(pass->swappiness); tries < MGLRU_TYPES; tries++) {
         taken->type = type;
         uint64_t scanned = scan_folios(lm, pass, n, mglru_tier_to_evict(lm->mglru, type), taken);
         if (scanned)
