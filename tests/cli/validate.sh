@@ -75,7 +75,7 @@ state() {
     ls -d /run/faultline-cgroup-* /run/faultline-tracing-* 2>/dev/null
     ls -d /sys/kernel/tracing/instances/faultline-* 2>/dev/null
 }
-clean=$(state x)
+clean=$(state nobody)
 no_zero='(.kernel.swap_in_zero + .kernel.swap_out_zero | add) == 0'
 
 # ---- zram and a file: the kernel's counts hang together, and near what lru says ---------
