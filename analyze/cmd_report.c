@@ -244,14 +244,6 @@ static void print_summary(const char *dir, const struct fl_view *view)
         printf("  %s\n", view->lines[i]);
 }
 
-static enum fl_swap_kind swap_kind(const char *name)
-{
-    size_t kind = 0;
-    while (strcmp(fl_swap_kind_name_at(kind), name) != 0)
-        kind++;
-    return (enum fl_swap_kind)kind;
-}
-
 static int report_run(void *arg, int n, char **operands, struct fl_err *err)
 {
     const struct report_cfg *cfg = arg;
@@ -261,7 +253,7 @@ static int report_run(void *arg, int n, char **operands, struct fl_err *err)
                        .swap = cfg->swap,
                        .policy = cfg->policy,
                        .policies = cfg->policies,
-                       .swap_kind = swap_kind(cfg->swap_device),
+                       .swap_kind = fl_swap_kind_find(cfg->swap_device),
                        .progress = progress.out ? fl_progress_step : NULL,
                        .arg = &progress };
     struct fl_view *view = NULL;

@@ -99,11 +99,3 @@ int cmd_write_json(json_t *json, const char *path, struct fl_err *err)
     json_decref(json);
     return fl_outfile_commit(&out, err);
 }
-
-enum fl_swap_kind cmd_swap_kind(const char *name)
-{
-    size_t i = 0;
-    while (fl_swap_kind_name_at(i + 1) && strcmp(fl_swap_kind_name_at(i), name) != 0)
-        i++;
-    return (enum fl_swap_kind)i;
-}

@@ -38,7 +38,4 @@ int cmd_trace_json(struct fl_reader *r, const char *path, uint64_t peak_pages, s
 /** cmd_write_json - @json (stolen) to @path or stdout. */
 int cmd_write_json(struct json_t *json, const char *path, struct fl_err *err);
 
-/** cmd_swap_kind - of a --swap-device option. pre: @name is one of them. */
-enum fl_swap_kind cmd_swap_kind(const char *name);
-
 #endif

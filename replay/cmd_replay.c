@@ -204,7 +204,7 @@ static int costs_of(struct fl_reader *r, const struct replay_cfg *cfg,
     else
         *costs = *(machine->costs ? machine->costs : fl_costs_default());
     if (rc == FL_OK && cfg->swap_device)
-        costs->swap_device = fl_swap_kind_device(cmd_swap_kind(cfg->swap_device));
+        costs->swap_device = fl_swap_kind_device(fl_swap_kind_find(cfg->swap_device));
     if (rc == FL_OK && cfg->native_ns)
         rc = fl_costs_fit_access(r, cfg->native_ns, costs, NULL, err);
     return rc;
@@ -220,7 +220,7 @@ static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg,
     *kernel = *fl_kernel_defaults();
     fl_kernel_from_trace(r, kernel);
     if (cfg->swap_device)
-        kernel->swap_kind = cmd_swap_kind(cfg->swap_device);
+        kernel->swap_kind = fl_swap_kind_find(cfg->swap_device);
     else if (costs->swap_device == FL_SWAP_DEVICE_DISK)
         kernel->swap_kind = FL_SWAP_SSD;
     kernel->swappiness = (uint32_t)cfg->swappiness;

@@ -144,7 +144,7 @@ static int run_sweep(void *arg, int n_operands, char **operands, struct fl_err *
         rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
     if (rc == FL_OK) {
         fl_kernel_from_trace(r, &kernel);
-        kernel.swap_kind = cmd_swap_kind(cfg->swap_device);
+        kernel.swap_kind = fl_swap_kind_find(cfg->swap_device);
         n = axes.n_ram * axes.n_swap * axes.n_policy;
         points = calloc(n, sizeof *points);
         rc = points ? build_points(r, &axes, cfg->seed, &kernel, &peak, points, err)

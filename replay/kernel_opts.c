@@ -15,6 +15,22 @@ const char *fl_memcg_name_at(size_t i)
     return i < FL_COUNT(memcg_names) ? memcg_names[i] : NULL;
 }
 
+const char *fl_swap_kind_name_at(size_t i)
+{
+    static const char *const names[] = {
+        [FL_SWAP_ZRAM] = "zram", [FL_SWAP_SSD] = "ssd", [FL_SWAP_DISK] = "disk"
+    };
+    return i < FL_COUNT(names) ? names[i] : NULL;
+}
+
+enum fl_swap_kind fl_swap_kind_find(const char *name)
+{
+    size_t i = 0;
+    while (fl_swap_kind_name_at(i + 1) && strcmp(fl_swap_kind_name_at(i), name) != 0)
+        i++;
+    return (enum fl_swap_kind)i;
+}
+
 static const char *const thp_names[] = {
     [FL_THP_NEVER] = "never", [FL_THP_MADVISE] = "madvise", [FL_THP_ALWAYS] = "always"
 };

@@ -15,8 +15,7 @@ static bool count_page(void *arg, uint64_t vpn, struct leaf *slot)
 {
     struct census *n = arg;
     const struct vm *vm = n->view->vm;
-    uint32_t c = slot->id & LEAF_INHERITED ? slot->id & ~LEAF_INHERITED
-                                           : vm->contents[slot->id - 1];
+    uint32_t c = leaf_contents(vm, slot);
     enum oom_page state = n->view->page_state(n->view->arg, slot, c);
     (void)vpn;
     n->resident += state == OOM_PAGE_RESIDENT;

@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Time from counts: docs/model.md, "Time (estimate)". Nothing here feeds back into a count. */
-#include <string.h>
-
 #include <jansson.h>
 
 #include <faultline/costs.h>
 #include <faultline/replay.h>
 
 #define SCALE_BP 10000u
-
-/* The cost of a minor fault has its cause's name. FL_COST_COUNT: there is none. */
-static enum fl_cost cost_of(enum fl_cause cause)
-{
-    if (cause == FL_CAUSE_FILE_AROUND) /* its neighbours are not counted, and are cheap */
-        cause = FL_CAUSE_FILE_MAP;
-    int c = FL_COST_FAULT_ANON_ZERO;
-    while (c < FL_COST_COUNT &&
-           (strncmp(fl_cost_name((enum fl_cost)c), "fault_", 6) != 0 ||
-            strcmp(fl_cost_name((enum fl_cost)c) + 6, fl_cause_name(cause)) != 0))
-        c++;
-    return (enum fl_cost)c;
-}
 
 static uint64_t add(uint64_t a, uint64_t b)
 {
@@ -50,11 +35,8 @@ static uint64_t minor_ns(const struct fl_result *r, const struct fl_costs *costs
 {
     uint64_t ns = 0;
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
-        if (r->faults[c] && !fl_cause_is_major((enum fl_cause)c)) {
-            enum fl_cost cost = cost_of((enum fl_cause)c);
-            if (cost < FL_COST_COUNT)
-                ns = add(ns, fl_cost_of_ns(costs, cost, r->faults[c]));
-        }
+        if (!fl_cause_is_major((enum fl_cause)c))
+            ns = add(ns, fl_cost_of_ns(costs, fl_cause_cost((enum fl_cause)c), r->faults[c]));
     return ns;
 }
 

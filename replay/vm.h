@@ -198,6 +198,21 @@ static inline uint8_t run_need(uint32_t reads, uint32_t writes, uint32_t fetches
 /** vm_kill - the OOM killer got process @index: every process of its space ends, contents go. */
 void vm_kill(struct vm *vm, uint32_t index);
 
+/** leaf_contents - what the entry @leaf, with an id, maps. */
+static inline uint32_t leaf_contents(const struct vm *vm, const struct leaf *leaf)
+{
+    return leaf->id & LEAF_INHERITED ? leaf->id & ~LEAF_INHERITED : vm->contents[leaf->id - 1];
+}
+
+struct vma *mm_find(const struct mm *mm, uint64_t vpn);
+
+/** vm_vma - the mapping that @page is in; NULL: none. */
+static inline struct vma *vm_vma(const struct vm *vm, uint32_t page)
+{
+    struct fl_page at = vm_page(vm, page);
+    return mm_find(&vm->mms[at.mm], at.vpn);
+}
+
 /* ---- between vm*.c ------------------------------------------------------------- */
 
 static inline uint32_t mm_index(const struct vm *vm, const struct mm *mm)
@@ -205,7 +220,6 @@ static inline uint32_t mm_index(const struct vm *vm, const struct mm *mm)
     return (uint32_t)(mm - vm->mms);
 }
 
-struct vma *mm_find(const struct mm *mm, uint64_t vpn);
 /* the first mapping that ends after @vpn; NULL: none */
 const struct vma *mm_next(const struct mm *mm, uint64_t vpn);
 int mm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err);

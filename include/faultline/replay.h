@@ -44,6 +44,8 @@ enum fl_cause {
 const char *fl_cause_name(enum fl_cause cause);
 /** fl_cause_is_major - true for the causes that need I/O. */
 bool fl_cause_is_major(enum fl_cause cause);
+/** fl_cause_cost - what such a fault costs; of a swap-in, from a synchronous device. */
+enum fl_cost fl_cause_cost(enum fl_cause cause);
 
 /* What swap lies on: decides read-ahead and when a write is done. */
 enum fl_swap_kind {
@@ -54,6 +56,8 @@ enum fl_swap_kind {
 
 /** fl_swap_kind_name_at - "zram", "ssd", "disk", by number; NULL past the end. */
 const char *fl_swap_kind_name_at(size_t i);
+/** fl_swap_kind_find - by name. pre: @name is one of them. */
+enum fl_swap_kind fl_swap_kind_find(const char *name);
 
 /** fl_swap_kind_device - which of the two costs of swapping such a device has. */
 static inline enum fl_swap_device fl_swap_kind_device(enum fl_swap_kind kind)

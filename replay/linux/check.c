@@ -21,7 +21,7 @@ static bool count_entry(void *arg, uint64_t vpn, struct leaf *leaf)
     struct census *census = arg;
     const struct linux_mm *lm = census->lm;
     bool inherited = leaf->id & LEAF_INHERITED;
-    uint32_t c = inherited ? leaf->id & ~LEAF_INHERITED : lm->vm->contents[leaf->id - 1];
+    uint32_t c = leaf_contents(lm->vm, leaf);
     (void)vpn;
     if (c >= census->n)
         return inherited; /* never referred to: it has no folio yet */

@@ -2,19 +2,6 @@
 /* Page faults: linux/mm/memory.c, handle_pte_fault. */
 #include "linux_mm.h"
 
-static const enum fl_cost cost_of[FL_CAUSE_COUNT] = {
-    [FL_CAUSE_NONE] = FL_COST_FAULT_FILE_MAP,
-    [FL_CAUSE_ANON_ZERO] = FL_COST_FAULT_ANON_ZERO,
-    [FL_CAUSE_ANON_WRITE] = FL_COST_FAULT_ANON_WRITE,
-    [FL_CAUSE_COW] = FL_COST_FAULT_COW,
-    [FL_CAUSE_FILE_MAP] = FL_COST_FAULT_FILE_MAP,
-    [FL_CAUSE_FILE_AROUND] = FL_COST_FAULT_FILE_MAP,
-    [FL_CAUSE_SHMEM] = FL_COST_FAULT_SHMEM,
-    [FL_CAUSE_SWAP_CACHE] = FL_COST_FAULT_SWAP_CACHE,
-    [FL_CAUSE_HUGE] = FL_COST_FAULT_HUGE,
-    [FL_CAUSE_FILE_READ] = FL_COST_FILE_READ,
-};
-
 /* A folio has a frame from now on; the group has been charged for it. */
 void folio_resident(struct linux_mm *lm, uint32_t c)
 {
@@ -51,17 +38,12 @@ void map_page(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t bits)
         mlock_new_entry(lm, page, c);
 }
 
-static bool synchronous(const struct linux_mm *lm)
-{
-    return lm->opts.swap_kind == SWAP_SYNCHRONOUS;
-}
-
 /* What mlock waited for is there when the fault begins again; who waited is forgotten. */
 static enum fl_cause counted_as(const struct linux_mm *lm, enum fl_cause cause)
 {
     if (lm->locking && cause == FL_CAUSE_FILE_READ)
         return FL_CAUSE_FILE_MAP;
-    if (lm->locking && cause == FL_CAUSE_SWAP_IN && !synchronous(lm))
+    if (lm->locking && cause == FL_CAUSE_SWAP_IN && !swap_is_synchronous(lm))
         return FL_CAUSE_SWAP_CACHE;
     return cause;
 }
@@ -72,10 +54,8 @@ void count_fault(struct linux_mm *lm, enum fl_cause cause)
         lm->copy_pending = false;
     else
         lm->faults[counted_as(lm, cause)]++;
-    if (cause != FL_CAUSE_SWAP_IN)
-        linux_tick(lm, cost_of[cause], 1);
-    else
-        linux_tick(lm, synchronous(lm) ? FL_COST_SWAP_IN_SYNC : FL_COST_SWAP_IN_DISK, 1);
+    bool from_disk = cause == FL_CAUSE_SWAP_IN && !swap_is_synchronous(lm);
+    linux_tick(lm, from_disk ? FL_COST_SWAP_IN_DISK : fl_cause_cost(cause), 1);
 }
 
 /* A new anonymous page: allocated, then charged, then mapped (do_anonymous_page, wp_page_copy). */
@@ -96,6 +76,13 @@ static bool anonymous(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_ca
     return true;
 }
 
+static void map_shared(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
+{
+    map_page(lm, page, c, (uint8_t)(PTE_WRITE | (write ? PTE_DIRTY : 0)));
+    if (!write)
+        shmem_fault_around(lm, page);
+}
+
 static bool shared_memory(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
 {
     if (!take_pages(lm, 1))
@@ -103,9 +90,7 @@ static bool shared_memory(struct linux_mm *lm, uint32_t page, uint32_t c, bool w
     folio_resident(lm, c);
     lm->folio[c].flags |= FOLIO_DIRTY;
     lru_add_new(lm, c, LRU_INACTIVE_ANON);
-    map_page(lm, page, c, (uint8_t)(PTE_WRITE | (write ? PTE_DIRTY : 0)));
-    if (!write)
-        shmem_fault_around(lm, page);
+    map_shared(lm, page, c, write);
     count_fault(lm, FL_CAUSE_SHMEM);
     return true;
 }
@@ -118,9 +103,7 @@ static bool not_mapped_here(struct linux_mm *lm, uint32_t page, uint32_t c, bool
         return false;
     if (lm->vm->cs.kind[c] == CONTENTS_MEMORY) {
         shmem_came_in(lm, c);
-        map_page(lm, page, c, (uint8_t)(PTE_WRITE | (write ? PTE_DIRTY : 0)));
-        if (!write)
-            shmem_fault_around(lm, page);
+        map_shared(lm, page, c, write);
         cause = cause == FL_CAUSE_SWAP_CACHE ? FL_CAUSE_SHMEM : cause;
     } else {
         swap_map(lm, page, c, write);

@@ -112,7 +112,7 @@ bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write
 bool page_cache_before_copy(struct linux_mm *lm, uint32_t page, bool *major)
 {
     struct fl_page at = vm_page(lm->vm, page);
-    const struct vma *vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
+    const struct vma *vma = vm_vma(lm->vm, page);
     if (!vma || vma->object == NO_OBJECT || lm->vm->cs.objects[vma->object].kind != CONTENTS_FILE)
         return true;
     uint64_t offset = vma->pgoff + (at.vpn - vma->start);

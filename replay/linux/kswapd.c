@@ -60,7 +60,7 @@ static void pass(struct linux_mm *lm)
         end_round(lm);
         return;
     }
-    kswapd_age_node(lm, &sc);
+    kswapd_age_node(lm);
     sc.scanned = 0;
     shrink_node(lm, &sc);
     k->priority = sc.priority; /* which policy `mglru` may lower at once */

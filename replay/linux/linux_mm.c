@@ -112,8 +112,7 @@ static bool has_recency(const struct linux_mm *lm, uint32_t page)
 {
     if (!lm->vm->has_advice)
         return true;
-    struct fl_page at = vm_page(lm->vm, page);
-    const struct vma *vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
+    const struct vma *vma = vm_vma(lm->vm, page);
     return !vma || !(vma->flags & VMA_NO_RECENCY);
 }
 

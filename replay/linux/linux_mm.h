@@ -280,15 +280,16 @@ static inline uint32_t folio_pages(const struct linux_mm *lm, uint32_t c)
     return lm->folio[c].huge ? HUGE_PAGES : 1;
 }
 
+/* a write to swap is done when the call returns */
+static inline bool swap_is_synchronous(const struct linux_mm *lm)
+{
+    return lm->opts.swap_kind == SWAP_SYNCHRONOUS;
+}
+
 /* folio_is_file_lru: which lists it belongs to */
 static inline bool folio_is_file_lru(const struct linux_mm *lm, uint32_t c)
 {
     return folio_is_file(lm, c) || lm->folio[c].lazyfree;
-}
-
-static inline uint32_t leaf_contents(const struct vm *vm, const struct leaf *leaf)
-{
-    return leaf->id & LEAF_INHERITED ? leaf->id & ~LEAF_INHERITED : vm->contents[leaf->id - 1];
 }
 
 /* lru.c */
@@ -357,7 +358,7 @@ uint64_t reclaim_direct(struct linux_mm *lm, uint64_t want);
 /* of each list, what @sc's priority says */
 struct scan_control;
 void shrink_node(struct linux_mm *lm, struct scan_control *sc);
-void kswapd_age_node(struct linux_mm *lm, struct scan_control *sc);
+void kswapd_age_node(struct linux_mm *lm);
 void snapshot_refaults(struct linux_mm *lm);
 
 /* shrink.c */
@@ -385,7 +386,7 @@ enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch);
 enum verdict shrink_written(struct linux_mm *lm, uint32_t c, struct batch *batch);
 uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
                          uint64_t n);
-void shrink_active(struct linux_mm *lm, struct scan_control *sc, enum lru_list list, uint64_t n);
+void shrink_active(struct linux_mm *lm, enum lru_list list, uint64_t n);
 void note_cost(struct linux_mm *lm, bool file, uint64_t written, uint64_t rotated);
 
 /* workingset.c */

@@ -93,7 +93,7 @@ static uint64_t shrink_list(struct linux_mm *lm, struct scan_control *sc, enum l
     if (list == LRU_INACTIVE_ANON || list == LRU_INACTIVE_FILE)
         return shrink_inactive(lm, sc, list, n);
     if (sc->may_deactivate[file])
-        shrink_active(lm, sc, list, n);
+        shrink_active(lm, list, n);
     else
         sc->skipped_deactivate = true;
     return 0;
@@ -141,7 +141,7 @@ static void shrink_lruvec(struct linux_mm *lm, struct scan_control *sc)
     swap_write_completed(lm);
     sc->reclaimed += reclaimed;
     if (swap_exists(lm) && inactive_is_low(lm, false))
-        shrink_active(lm, sc, LRU_ACTIVE_ANON, BATCH);
+        shrink_active(lm, LRU_ACTIVE_ANON, BATCH);
 }
 
 void shrink_node(struct linux_mm *lm, struct scan_control *sc)
@@ -164,10 +164,10 @@ void shrink_node(struct linux_mm *lm, struct scan_control *sc)
         sc->cache_trim_failed |= sc->cache_trim;
 }
 
-void kswapd_age_node(struct linux_mm *lm, struct scan_control *sc)
+void kswapd_age_node(struct linux_mm *lm)
 {
     if (!lm->mglru && swap_available(lm) && inactive_is_low(lm, false))
-        shrink_active(lm, sc, LRU_ACTIVE_ANON, BATCH);
+        shrink_active(lm, LRU_ACTIVE_ANON, BATCH);
 }
 
 void snapshot_refaults(struct linux_mm *lm)

@@ -78,10 +78,8 @@ static enum verdict write_dirty(struct linux_mm *lm, uint32_t c, enum reference 
     if (f->zero) /* a bit says so (swap_zeromap_folio_set) */
         return free_clean(lm, c, batch);
     lm->pages_out++;
-    linux_tick(
-        lm, lm->opts.swap_kind == SWAP_SYNCHRONOUS ? FL_COST_SWAP_OUT_SYNC : FL_COST_SWAP_OUT_DISK,
-        1);
-    if (lm->opts.swap_kind == SWAP_SYNCHRONOUS)
+    linux_tick(lm, swap_is_synchronous(lm) ? FL_COST_SWAP_OUT_SYNC : FL_COST_SWAP_OUT_DISK, 1);
+    if (swap_is_synchronous(lm))
         return free_clean(lm, c, batch);
     f->flags |= FOLIO_WRITEBACK | FOLIO_RECLAIM;
     return swap_write_begin(lm, c) ? KEEP : ACTIVATE;
@@ -225,13 +223,12 @@ uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_
 }
 
 /* shrink_active_list: only executable file pages in use stay active */
-void shrink_active(struct linux_mm *lm, struct scan_control *sc, enum lru_list list, uint64_t n)
+void shrink_active(struct linux_mm *lm, enum lru_list list, uint64_t n)
 {
     uint32_t taken[BATCH_MAX], pages, n_taken = isolate(lm, list, n, taken, &pages);
     uint64_t rotated = 0;
     bool file = list == LRU_ACTIVE_FILE;
 
-    (void)sc;
     for (uint32_t i = 0; i < n_taken; i++) {
         struct folio *f = &lm->folio[taken[i]];
         if (folio_referenced(lm, taken[i]) && file && (f->flags & FOLIO_EXEC)) {

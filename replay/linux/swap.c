@@ -265,11 +265,7 @@ static void swap_cache_hit(struct linux_mm *lm, uint32_t page, uint32_t c)
 {
     struct folio *f = &lm->folio[c];
     bool marked = f->flags & FOLIO_READAHEAD;
-    struct vma *vma = NULL;
-    if (!by_slot(lm, c)) {
-        struct fl_page at = vm_page(lm->vm, page);
-        vma = mm_find(&lm->vm->mms[at.mm], at.vpn);
-    }
+    struct vma *vma = by_slot(lm, c) ? NULL : vm_vma(lm->vm, page);
     f->flags &= (uint16_t)~FOLIO_READAHEAD;
     lm->readahead_hits += marked;
     swap_ra_found(&lm->swap_ra, vma ? &vma->swap_ra : NULL, vma ? vm_page(lm->vm, page).vpn : 0,
@@ -286,8 +282,7 @@ bool swap_in(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause *caus
         return true;
     }
     *cause = FL_CAUSE_SWAP_IN;
-    if (lm->opts.swap_kind == SWAP_SYNCHRONOUS &&
-        swap_slot_maps(&lm->swap, lm->folio[c].slot) == 1) {
+    if (swap_is_synchronous(lm) && swap_slot_maps(&lm->swap, lm->folio[c].slot) == 1) {
         if (!take_pages(lm, 1))
             return false;
         arrive(lm, c, false);
