@@ -27,6 +27,7 @@ void vm_fini(struct vm *vm)
     free(vm->rights);
     free(vm->next_mapper);
     free(vm->mm_of);
+    free(vm->label_of);
     contents_fini(&vm->cs);
     *vm = (struct vm){ 0 };
 }
@@ -38,7 +39,8 @@ static bool pages_room(struct vm *vm, uint32_t n)
         return false;
     if (room != vm->pages_room) {
         if (!grow(&vm->contents, room) || !grow(&vm->rights, room) ||
-            !grow(&vm->next_mapper, room) || !grow(&vm->mm_of, room))
+            !grow(&vm->next_mapper, room) || !grow(&vm->mm_of, room) ||
+            (vm->regions && !grow(&vm->label_of, room)))
             return false;
         vm->pages_room = room;
     }
@@ -51,6 +53,8 @@ static void page_init(struct vm *vm, uint32_t page, uint32_t mm)
     vm->rights[page] = 0;
     vm->next_mapper[page] = NO_PAGE;
     vm->mm_of[page] = mm;
+    if (vm->regions)
+        vm->label_of[page] = REGION_OTHER;
 }
 
 int vm_new_pages(struct vm *vm, struct fl_err *err)
@@ -175,6 +179,28 @@ static uint32_t write_protected(struct vm *vm, struct vma *vma, uint32_t page, e
     return copy;
 }
 
+/* What the mapping is called from now on, if nothing of it was touched before. */
+static void label_page(struct vm *vm, struct vma *vma, uint32_t page, bool is_new)
+{
+    struct regions *r = vm->regions;
+    if (vma->label == REGION_NONE) {
+        struct region_key key = { .kind = vma->flags & VMA_HEAP     ? REGION_KIND_HEAP
+                                          : vma->flags & VMA_STACK  ? REGION_KIND_STACK
+                                          : vma->file != FL_NO_FILE ? REGION_KIND_FILE
+                                          : vma->flags & VMA_SHARED ? REGION_KIND_SHARED
+                                                                    : REGION_KIND_ANON,
+                                  .file = vma->file,
+                                  .code = REGION_NO_CODE };
+        if (key.kind == REGION_KIND_ANON || key.kind == REGION_KIND_SHARED) {
+            key.code = r->code;
+            key.pages = r->code == REGION_NO_CODE ? vma->end - vma->start : 0;
+        }
+        vma->label = regions_label(r, &key);
+    }
+    r->labels[vma->label].touched += is_new;
+    vm->label_of[page] = vma->label;
+}
+
 /* Give a page without contents what it inherited, or what its mapping says. */
 static int attach(struct vm *vm, struct mm *mm, struct vma *vma, uint32_t page, uint64_t vpn,
                   bool write, enum fl_cause *cause)
@@ -184,6 +210,8 @@ static int attach(struct vm *vm, struct mm *mm, struct vma *vma, uint32_t page, 
     uint32_t c;
     if (!slot)
         return FL_ENOMEM;
+    if (vm->regions)
+        label_page(vm, vma, page, !(slot->id & LEAF_INHERITED));
     if (slot->id & LEAF_INHERITED) {
         c = slot->id & ~LEAF_INHERITED;
         if (pte->land)

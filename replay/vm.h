@@ -21,6 +21,7 @@
 #include "contents.h"
 #include "linux/swap_ra.h"
 #include "pgtable.h"
+#include "region.h"
 
 /* The id of a page table's leaf entry: dense page id + 1, or, with the top bit, contents that the
    page got from fork, remap or fault-around before its first run. */
@@ -38,12 +39,16 @@ enum {
     VMA_LOCKED = 128,        /* mlock: its pages stay in memory, */
     VMA_LOCK_ON_FAULT = 256, /* once they are in */
     VMA_LOCK = VMA_LOCKED | VMA_LOCK_ON_FAULT,
+    VMA_HEAP = 512, /* brk */
+    VMA_STACK = 1024,
 };
 
 struct vma {
     uint64_t start, end; /* pages, end exclusive */
     uint64_t pgoff;      /* page of the object at @start */
     uint32_t object;     /* NO_OBJECT: private anonymous */
+    uint32_t file;       /* as it was mapped; FL_NO_FILE */
+    uint32_t label;      /* of vm.regions; REGION_NONE until a page of it is touched */
     uint8_t rights;      /* FL_PROT_*, with READ implied */
     uint16_t flags;
     struct swap_ra_vma swap_ra; /* of the Linux model */
@@ -106,6 +111,7 @@ static inline enum fl_cause ref_cause(uint8_t info)
 
 struct vm {
     const struct fl_reader *reader;
+    struct regions *regions; /* the caller's, set after vm_init(); NULL: mappings have no labels */
     struct vm_hooks hooks;
     uint32_t levels;
     struct contents cs;
@@ -115,6 +121,7 @@ struct vm {
     uint8_t *rights;       /* what a run may do without coming to the slow path */
     uint32_t *next_mapper; /* list of the pages that map the same contents */
     uint32_t *mm_of;
+    uint32_t *label_of; /* what mapping it was touched through last; NULL without regions */
     uint32_t n_pages, pages_room;
     struct fl_page borrowed; /* what page n_pages is, between vm_borrow_page() and its return */
 

@@ -206,7 +206,9 @@ static uint8_t rights_of(uint32_t prot)
 
 static int do_map(struct vm *vm, struct mm *mm, const struct fl_event *ev, struct fl_err *err)
 {
-    struct vma vma = { .object = NO_OBJECT, .rights = rights_of(ev->map.prot) };
+    struct vma vma = { .object = NO_OBJECT,
+                       .file = ev->map.file,
+                       .rights = rights_of(ev->map.prot) };
     int rc = page_range(vm, ev->map.start, ev->map.length, &vma.start, &vma.end, err);
     if (rc != FL_OK || vma.start == vma.end)
         return rc;
@@ -214,6 +216,8 @@ static int do_map(struct vm *vm, struct mm *mm, const struct fl_event *ev, struc
         vma.flags |= VMA_SHARED;
     if (ev->map.flags & FL_MAP_SPECIAL)
         vma.flags |= VMA_SPECIAL;
+    vma.flags |= (uint16_t)((ev->map.flags & FL_MAP_HEAP ? VMA_HEAP : 0) |
+                            (ev->map.flags & FL_MAP_STACK ? VMA_STACK : 0));
     if (ev->map.flags & FL_MAP_LOCKED && !(vma.flags & VMA_SPECIAL)) {
         vma.flags |= VMA_LOCKED;
         vm->has_locks = true;

@@ -247,6 +247,9 @@ int vm_file(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
 int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
 {
     uint32_t i;
+    int rc = vm->regions ? regions_event(vm->regions, ev, err) : FL_OK;
+    if (rc != FL_OK)
+        return rc;
     switch (ev->kind) {
     case FL_EV_PROCESS: return process_begin(vm, ev, err);
     case FL_EV_THREAD: return thread_begin(vm, ev, err);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <faultline/units.h>
+
+#include "grow.h"
+#include "region.h"
+
+#define CHAINS 4096u
+
+int regions_init(struct regions *r, struct fl_err *err)
+{
+    *r = (struct regions){ .code = REGION_NO_CODE };
+    r->chains = calloc(CHAINS, sizeof *r->chains);
+    r->labels_room = grow_room(0);
+    if (!r->chains || !grow(&r->labels, r->labels_room))
+        return fl_nomem(err, "mappings' names");
+    r->labels[r->n_labels++] = (struct region){ 0 };
+    return FL_OK;
+}
+
+static void free_names(char **names, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+void regions_fini(struct regions *r)
+{
+    free_names(r->files, r->n_files);
+    free_names(r->codes, r->n_codes);
+    free(r->labels);
+    free(r->chains);
+    *r = (struct regions){ 0 };
+}
+
+/* Ids are dense; a trace read again names them again. */
+static int set_name(char ***names, uint32_t *n, uint32_t *room, uint32_t id, const char *name,
+                    struct fl_err *err)
+{
+    if (id != *n)
+        return FL_OK;
+    if (*n == *room) {
+        uint32_t more = grow_room(*room);
+        if (!more || !grow(names, more))
+            return fl_nomem(err, "names");
+        *room = more;
+    }
+    char *copy = name && *name ? strdup(name) : NULL;
+    if (name && *name && !copy)
+        return fl_nomem(err, "names");
+    (*names)[(*n)++] = copy;
+    return FL_OK;
+}
+
+int regions_event(struct regions *r, const struct fl_event *ev, struct fl_err *err)
+{
+    if (ev->kind == FL_EV_FILE)
+        return set_name(&r->files, &r->n_files, &r->files_room, ev->file.file, ev->file.path, err);
+    return FL_OK;
+}
+
+static uint32_t hash(const struct region_key *key)
+{
+    uint64_t h = (uint64_t)key->kind * 0x9e3779b97f4a7c15u;
+    h = (h ^ key->file) * 0xff51afd7ed558ccdu;
+    h = (h ^ key->code) * 0xc4ceb9fe1a85ec53u;
+    h = (h ^ key->pages) * 0x9e3779b97f4a7c15u;
+    return (uint32_t)(h >> 40) % CHAINS;
+}
+
+static bool same_key(const struct region_key *a, const struct region_key *b)
+{
+    return a->kind == b->kind && a->file == b->file && a->code == b->code && a->pages == b->pages;
+}
+
+uint32_t regions_label(struct regions *r, const struct region_key *key)
+{
+    uint32_t *chain = &r->chains[hash(key)];
+    for (uint32_t i = *chain; i; i = r->labels[i].next)
+        if (same_key(&r->labels[i].key, key))
+            return i;
+    if (r->n_labels == REGION_LABELS_MAX)
+        return REGION_OTHER;
+    if (r->n_labels == r->labels_room) {
+        uint32_t room = grow_room(r->labels_room);
+        if (!room || !grow(&r->labels, room))
+            return REGION_OTHER;
+        r->labels_room = room;
+    }
+    r->labels[r->n_labels] = (struct region){ .key = *key, .next = *chain };
+    *chain = r->n_labels;
+    return r->n_labels++;
+}
+
+char *regions_code_name(const struct regions *r, uint32_t code)
+{
+    const char *name = code < r->n_codes ? r->codes[code] : NULL;
+    return strdup(name ? name : "[unknown]");
+}
+
+static char *anonymous_name(const struct regions *r, const struct region_key *key)
+{
+    const char *what = key->kind == REGION_KIND_SHARED ? "shared anonymous" : "anonymous";
+    const char *function = key->code < r->n_codes ? r->codes[key->code] : NULL;
+    char size[FL_FORMAT_BYTES], *name = NULL;
+    int n = function ? asprintf(&name, "%s (%s)", what, function)
+                     : asprintf(&name, "%s, %s", what,
+                                fl_format_bytes(size, key->pages * FL_PAGE_BYTES));
+    return n < 0 ? NULL : name;
+}
+
+char *regions_name(const struct regions *r, uint32_t label)
+{
+    static const char *const plain[] = { [REGION_KIND_OTHER] = "[other]",
+                                         [REGION_KIND_HEAP] = "[heap]",
+                                         [REGION_KIND_STACK] = "[stack]",
+                                         [REGION_KIND_SPECIAL] = "[vdso]",
+                                         [REGION_KIND_FILE] = "[file]" };
+    const struct region_key *key = &r->labels[label < r->n_labels ? label : REGION_OTHER].key;
+    if (key->kind == REGION_KIND_ANON || key->kind == REGION_KIND_SHARED)
+        return anonymous_name(r, key);
+    if (key->kind == REGION_KIND_FILE && key->file < r->n_files && r->files[key->file])
+        return strdup(r->files[key->file]);
+    return strdup(plain[key->kind]);
+}
