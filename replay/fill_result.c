@@ -86,6 +86,7 @@ void fl_result_free(struct fl_result *result)
 {
     if (!result)
         return;
+    fl_attribution_free(result->attribution);
     free(result->oom_kills);
     free(result->rows);
     free(result);

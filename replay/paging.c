@@ -153,8 +153,11 @@ int paging_fault(struct paging *p, const struct vm *vm, uint32_t c, uint8_t info
         if (p->policy)
             p->ops->inserted(p->policy, frame, c, next_use);
     }
-    if (cause != FL_CAUSE_NONE)
+    if (cause != FL_CAUSE_NONE) {
         p->faults[cause]++;
+        if (p->faulted)
+            p->faulted(p->arg, cause);
+    }
     if (info & REF_WRITE) {
         release_slot(p, c);
         p->state[c] = PAGE_DIRTY;

@@ -36,6 +36,8 @@ struct paging {
 
     /* called when contents leave their frame by eviction; NULL: nobody cares */
     void (*evicted)(void *arg, uint32_t contents);
+    /* called when a reference is a fault; NULL: nobody cares */
+    void (*faulted)(void *arg, enum fl_cause cause);
     void *arg;
 
     uint64_t faults[FL_CAUSE_COUNT];

@@ -6,35 +6,9 @@
 #include <faultline/units.h>
 
 #include "fill_result.h"
-#include "future.h"
 #include "kernel_opts.h"
-#include "linux/linux_mm.h"
-#include "oom.h"
-#include "paging.h"
 #include "policies.h"
-#include "timeline.h"
-#include "tlb.h"
-#include "vm.h"
-
-struct replay {
-    struct fl_replay_opts opts;
-    struct vm vm;
-    struct paging paging; /* not in use when the kernel's model takes its place */
-    struct linux_mm kernel;
-    bool has_kernel;
-    struct tlb tlb;
-    bool has_tlb;
-    const struct fl_event *event; /* under way; NULL: a run is */
-    bool at_new_place;            /* of a remap: the page dropped last */
-    bool killing;                 /* a whole space goes, in the middle of a run */
-    struct future *future;        /* NULL unless the policy needs it */
-    struct timeline timeline;
-    uint64_t accesses;
-    int kill_rc; /* of the last call for a victim, and why it failed */
-    struct fl_err kill_err;
-    uint64_t runs, runs_to_tell; /* done; at which progress() is called next */
-    struct fl_result *result;
-};
+#include "replay_priv.h"
 
 /* ---- what one stage tells another --------------------------------------------------- */
 
@@ -72,6 +46,8 @@ static void on_page_dropped(void *arg, uint32_t page)
 static void on_contents_gone(void *arg, uint32_t c)
 {
     struct replay *rp = arg;
+    if (rp->has_attribution)
+        attribution_gone(&rp->attribution, c);
     if (rp->has_kernel)
         linux_forget(&rp->kernel, c);
     else
@@ -88,7 +64,9 @@ static void on_mm_gone(void *arg, uint32_t mm)
 static void on_evicted(void *arg, uint32_t c)
 {
     struct replay *rp = arg;
-    for (uint32_t page = rp->vm.cs.first_page[c]; page != NO_PAGE; page = rp->vm.next_mapper[page])
+    owners_evicted(rp, c);
+    for (uint32_t page = rp->has_tlb ? rp->vm.cs.first_page[c] : NO_PAGE; page != NO_PAGE;
+         page = rp->vm.next_mapper[page])
         tlb_flush_page(&rp->tlb, page, FL_PAGE_4K);
 }
 
@@ -158,68 +136,13 @@ static void end_row(struct replay *rp)
         .page_tables = rp->vm.n_tables,
         .tlb_misses = rp->tlb.walks,
     };
-    timeline_row(&rp->timeline, &now);
-}
-
-static enum oom_page paging_page_state(const void *arg, const struct leaf *leaf, uint32_t c)
-{
-    (void)leaf;
-    const struct replay *rp = arg;
-    const struct paging *p = &rp->paging;
-    if (c >= p->room || p->where[c] == WHERE_NEW)
-        return OOM_PAGE_NONE;
-    if (p->where[c] < WHERE_FRAMES_END)
-        return OOM_PAGE_RESIDENT;
-    return rp->vm.cs.kind[c] == CONTENTS_FILE ? OOM_PAGE_NONE : OOM_PAGE_SWAPPED;
-}
-
-static enum oom_page kernel_page_state(const void *arg, const struct leaf *leaf, uint32_t c)
-{
-    const struct replay *rp = arg;
-    return linux_page_state(&rp->kernel, leaf, c);
-}
-
-/* What oom_score_adj is a share of; as much swap as is needed counts for nothing. */
-static int64_t total_pages(const struct replay *rp)
-{
-    uint64_t ram = rp->has_kernel && rp->kernel.opts.machine ? zones_managed(&rp->kernel.zones)
-                                                             : rp->opts.frames;
-    uint64_t swap = rp->opts.swap_pages == UINT64_MAX ? 0 : rp->opts.swap_pages;
-    return (int64_t)ram + (int64_t)swap;
-}
-
-static int kill_someone(struct replay *rp, struct fl_err *err)
-{
-    struct fl_result *result = rp->result;
-    struct fl_oom_kill kill = { 0 };
-    struct oom_view view = { .vm = &rp->vm,
-                             .page_state = rp->has_kernel ? kernel_page_state : paging_page_state,
-                             .arg = rp,
-                             .total_pages = total_pages(rp) };
-    uint32_t victim = oom_pick(&view, &kill);
-    if (victim == UINT32_MAX)
-        return fl_fail(err, FL_EDATA,
-                       "out of memory after %llu accesses and no process may be killed; "
-                       "give more --ram or --swap",
-                       (unsigned long long)rp->accesses);
-    kill.at_access = rp->accesses;
-    struct fl_oom_kill *kills =
-        reallocarray(result->oom_kills, result->n_oom_kills + 1, sizeof *kills);
-    if (!kills)
-        return fl_nomem(err, "OOM kills");
-    result->oom_kills = kills;
-    kills[result->n_oom_kills++] = kill;
-    rp->killing = true;
-    vm_kill(&rp->vm, victim);
-    rp->killing = false;
-    return FL_OK;
-}
-
-static bool kernel_kill(void *arg)
-{
-    struct replay *rp = arg;
-    rp->kill_rc = kill_someone(rp, &rp->kill_err);
-    return rp->kill_rc == FL_OK;
+    bool halved = timeline_row(&rp->timeline, &now);
+    if (!rp->has_attribution)
+        return;
+    if (attribution_row(&rp->attribution) != FL_OK)
+        rp->attribution_rc = FL_ENOMEM;
+    if (halved)
+        attribution_halve(&rp->attribution);
 }
 
 static int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
@@ -268,6 +191,7 @@ static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint
     if (rp->has_tlb)
         tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
     rp->kernel.process = process;
+    rp->page = page;
     int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
     if (rc != FL_OK || c == NO_CONTENTS)
         return kernel_rc(rp, rc, err);
@@ -285,6 +209,7 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
     if (process == UINT32_MAX)
         return fl_fail(err, FL_EFORMAT, "the trace has accesses of unknown thread %u",
                        runs->thread);
+    rp->process = process;
     int rc = vm_new_pages(&rp->vm, err);
     if (rc == FL_OK && rp->has_kernel && rp->kernel.thp.on)
         rc = linux_background(&rp->kernel, err);
@@ -304,6 +229,8 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
         if (timeline_due(&rp->timeline, n))
             end_row(rp);
     }
+    if (rc == FL_OK && rp->attribution_rc != FL_OK)
+        rc = fl_nomem(err, "owners of faults");
     return rc;
 }
 
@@ -386,10 +313,12 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
     if (rc == FL_OK && !rp->opts.no_tlb) {
         rc = tlb_init(&rp->tlb, machine, r, err);
         rp->has_tlb = rc == FL_OK;
-        rp->paging.arg = rp;
-        rp->paging.evicted = on_evicted;
         rp->kernel.unmapped = on_unmapped;
     }
+    rp->paging.arg = rp;
+    rp->paging.evicted = on_evicted;
+    if (rc == FL_OK && !rp->opts.no_owners)
+        rc = owners_begin(rp, err);
     if (rc == FL_OK)
         rc = timeline_init(&rp->timeline, fl_totals_accesses(fl_reader_totals(r)), err);
     return rc;
@@ -455,8 +384,11 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
         if (rp.timeline.open || !rp.timeline.n)
             end_row(&rp);
         fill_result(&rp);
+        if (rp.has_attribution)
+            rc = owners_end(&rp, err);
         /* the dead would have touched more; huge pages are more than was touched */
-        if (rp.result->n_oom_kills || rp.result->thp.faults || rp.result->thp.collapses)
+        if (rc == FL_OK &&
+            (rp.result->n_oom_kills || rp.result->thp.faults || rp.result->thp.collapses))
             rc = fl_footprint(r, &rp.result->unlimited_peak_pages, err);
     }
     if (rc == FL_OK)
@@ -470,6 +402,8 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
         linux_fini(&rp.kernel);
     tlb_fini(&rp.tlb);
     timeline_fini(&rp.timeline);
+    attribution_fini(&rp.attribution);
+    regions_fini(&rp.regions);
     future_free(rp.future);
     return rc;
 }

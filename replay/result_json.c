@@ -9,25 +9,9 @@
 #include <faultline/replay.h>
 #include <faultline/units.h>
 
+#include "json_value.h"
 #include "kernel_opts.h"
-
-static json_t *u64(uint64_t v)
-{
-    return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
-}
-
-/* Text from a trace may be any bytes; JSON is UTF-8. */
-static json_t *text(const char *s)
-{
-    json_t *j = json_string(s ? s : "");
-    if (j)
-        return j;
-    char clean[4096];
-    size_t n = 0;
-    for (; *s && n + 1 < sizeof clean; s++)
-        clean[n++] = (unsigned char)*s < 0x80 ? *s : '?';
-    return json_stringn(clean, n);
-}
+#include "owners_json.h"
 
 json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *sha256,
                       uint64_t peak_pages)
@@ -192,6 +176,9 @@ static json_t *timeline_json(const struct fl_result *res)
     json_t *columns = json_pack("[s,s,s]", "access", "minor", "major"), *rows = json_array();
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
         json_array_append_new(columns, text(fl_cause_name((enum fl_cause)c)));
+    const struct fl_attribution *a = res->attribution;
+    if (a)
+        json_array_append_new(columns, text("refaults"));
     for (size_t i = 0; i < FL_COUNT(sizes); i++)
         json_array_append_new(columns, text(sizes[i]));
     uint64_t access = 0;
@@ -207,6 +194,8 @@ static json_t *timeline_json(const struct fl_result *res)
         json_array_append_new(out, u64(by_kind[1]));
         for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
             json_array_append_new(out, u64(row->faults[c]));
+        if (a)
+            json_array_append_new(out, u64(i < a->n_rows ? a->rows[i].refaults : 0));
         const uint64_t rest[] = { row->evictions,     row->pages_out,   row->resident_pages,
                                   row->swapped_pages, row->page_tables, row->tlb_misses };
         for (size_t k = 0; k < FL_COUNT(rest); k++)
@@ -300,6 +289,8 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
     struct fl_time time;
     fl_time_estimate(res, &time);
     json_object_set_new(o, "time", fl_time_json(&time));
+    if (res->attribution)
+        owners_json(o, res->attribution);
     json_object_set_new(o, "timeline", timeline_json(res));
     json_t *quality = fl_quality_json(r);
     if (res->n_oom_kills)

@@ -259,6 +259,7 @@ static int sweep_alone(struct fl_reader *r, struct fl_sweep_point *p, struct fl_
                                    .swap_pages = p->swap_pages,
                                    .policy = p->policy,
                                    .no_tlb = true,
+                                   .no_owners = true,
                                    .kernel = p->kernel,
                                    .seed = p->seed };
     struct fl_result *result;

@@ -39,10 +39,8 @@ static void halve(struct timeline *t)
     t->row_accesses *= 2;
 }
 
-void timeline_row(struct timeline *t, const struct timeline_now *now)
+bool timeline_row(struct timeline *t, const struct timeline_now *now)
 {
-    if (t->n == FL_TIMELINE_ROWS_MAX)
-        halve(t);
     struct fl_timeline_row *row = &t->rows[t->n++];
     *row = (struct fl_timeline_row){
         .accesses = t->in_row,
@@ -62,4 +60,8 @@ void timeline_row(struct timeline *t, const struct timeline_now *now)
     t->base.tlb_misses = now->tlb_misses;
     t->in_row = 0;
     t->open = false;
+    bool full = t->n == FL_TIMELINE_ROWS_MAX;
+    if (full)
+        halve(t);
+    return full;
 }

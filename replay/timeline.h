@@ -32,7 +32,7 @@ static inline bool timeline_due(struct timeline *t, uint64_t n)
     return t->in_row >= t->row_accesses;
 }
 
-/** timeline_row - end the present row. */
-void timeline_row(struct timeline *t, const struct timeline_now *now);
+/** timeline_row - end the present row. true: every two rows have become one then. */
+bool timeline_row(struct timeline *t, const struct timeline_now *now);
 
 #endif

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <faultline/attribution.h>
 #include <faultline/costs.h>
 #include <faultline/err.h>
 #include <faultline/machine.h>
@@ -128,8 +129,9 @@ struct fl_replay_opts {
        kernel's policies, machine for the textbook's, which charge data pages only, so that
        it changes nothing for them */
     const char *scope;
-    bool no_tlb;   /* leave the TLB stage out */
-    uint64_t seed; /* for `random` */
+    bool no_tlb;    /* leave the TLB stage out */
+    bool no_owners; /* do not follow whose faults they are: no fl_result.attribution */
+    uint64_t seed;  /* for `random` */
     /* called now and then with 0..10000, bp done of the last pass; NULL: not */
     void (*progress)(void *arg, unsigned done_bp);
     void *progress_arg;
@@ -223,6 +225,7 @@ struct fl_result {
     /* over time */
     struct fl_timeline_row *rows;
     size_t n_rows;
+    struct fl_attribution *attribution; /* NULL with no_owners */
 };
 
 /**

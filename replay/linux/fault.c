@@ -50,10 +50,14 @@ static enum fl_cause counted_as(const struct linux_mm *lm, enum fl_cause cause)
 
 void count_fault(struct linux_mm *lm, enum fl_cause cause)
 {
-    if (lm->copy_pending) /* the same fault brought the original in */
+    enum fl_cause counted = counted_as(lm, cause);
+    if (lm->copy_pending) { /* the same fault brought the original in */
         lm->copy_pending = false;
-    else
-        lm->faults[counted_as(lm, cause)]++;
+    } else {
+        lm->faults[counted]++;
+        if (lm->faulted)
+            lm->faulted(lm->arg, counted);
+    }
     bool from_disk = cause == FL_CAUSE_SWAP_IN && !swap_is_synchronous(lm);
     linux_tick(lm, from_disk ? FL_COST_SWAP_IN_DISK : fl_cause_cost(cause), 1);
 }

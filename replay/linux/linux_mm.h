@@ -203,6 +203,8 @@ struct linux_mm {
     /* the one to call when the group is out of memory; false: nobody may be killed */
     bool (*kill)(void *arg);
     void (*unmapped)(void *arg, uint32_t page); /* reclaim took the entry away */
+    void (*evicted)(void *arg, uint32_t c);     /* and the frame; NULL: nobody cares, as */
+    void (*faulted)(void *arg, enum fl_cause cause);
     void *arg;
 
     /* results */

@@ -58,6 +58,8 @@ static enum verdict free_clean(struct linux_mm *lm, uint32_t c, struct batch *ba
         swap_cache_left(lm, c);
     folio_free(lm, c);
     lm->evictions++;
+    if (lm->evicted)
+        lm->evicted(lm->arg, c);
     batch->freed++;
     return FREED;
 }

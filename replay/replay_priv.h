@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/** replay_priv.h - one run of the model; between replay*.c. */
+#ifndef REPLAY_REPLAY_PRIV_H
+#define REPLAY_REPLAY_PRIV_H
+
+#include "attribution.h"
+#include "future.h"
+#include "linux/linux_mm.h"
+#include "paging.h"
+#include "timeline.h"
+#include "tlb.h"
+#include "vm.h"
+
+struct replay {
+    struct fl_replay_opts opts;
+    struct vm vm;
+    struct paging paging; /* not in use when the kernel's model takes its place */
+    struct linux_mm kernel;
+    bool has_kernel;
+    struct tlb tlb;
+    bool has_tlb;
+    const struct fl_event *event; /* under way; NULL: a run is */
+    bool at_new_place;            /* of a remap: the page dropped last */
+    bool killing;                 /* a whole space goes, in the middle of a run */
+    struct future *future;        /* NULL unless the policy needs it */
+    struct timeline timeline;
+    struct regions regions;
+    struct attribution attribution;
+    bool has_attribution;
+    int attribution_rc;     /* of a hook, which cannot fail */
+    uint32_t process, page; /* of the run under way */
+    uint64_t accesses;
+    int kill_rc; /* of the last call for a victim, and why it failed */
+    struct fl_err kill_err;
+    uint64_t runs, runs_to_tell; /* done; at which progress() is called next */
+    struct fl_result *result;
+};
+
+/* replay_kill.c */
+/* the OOM killer gets somebody; FL_EDATA: nobody may be killed */
+int kill_someone(struct replay *rp, struct fl_err *err);
+/* the same as the kernel's model calls it */
+bool kernel_kill(void *arg);
+
+/* replay_owners.c */
+int owners_begin(struct replay *rp, struct fl_err *err);
+int owners_end(struct replay *rp, struct fl_err *err);
+/* hooks of the paging stage and of the kernel's model */
+void owners_fault(void *arg, enum fl_cause cause);
+void owners_evicted(void *arg, uint32_t c);
+
+#endif
