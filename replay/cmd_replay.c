@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
+#include <jansson.h>
 #include <string.h>
 
 #include <faultline/quality.h>
+#include <faultline/thrash.h>
 #include <unistd.h>
 
 #include "cmd_common.h"
@@ -13,7 +15,7 @@ struct replay_cfg {
     const char *base, *memcg, *thp;
     uint64_t frames, seed, swappiness, page_cluster, first_flush, native_ns;
     const char *policy, *scope, *machine, *costs, *swap_device, *out;
-    bool json, partial, no_tlb;
+    bool json, partial, no_tlb, no_thrash;
 };
 
 static const char *scope_at(size_t i)
@@ -69,6 +71,8 @@ static const struct fl_opt replay_opts[] = {
       NULL },
     { "no-tlb", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_tlb), NULL, NULL,
       "leave the TLB out: faster, and no `tlb` in the result", NULL },
+    { "no-thrash", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_thrash), NULL, NULL,
+      "leave out whose faults they are and when the program thrashes: faster", NULL },
     { "seed", 0, FL_OPT_UINT, offsetof(struct replay_cfg, seed), "N", "1",
       "seed of the policy `random`", NULL },
     { "partial", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, partial), NULL, NULL,
@@ -135,7 +139,8 @@ static void print_quality(FILE *out, const struct fl_reader *r)
         }
 }
 
-static void print_result(FILE *out, const struct fl_result *res, const struct fl_reader *r)
+static void print_result(FILE *out, const struct fl_result *res, const struct fl_thrash *thrash,
+                         const struct fl_reader *r)
 {
     const struct fl_replay_opts *o = &res->opts;
     char ram[FL_FORMAT_BYTES], swap[FL_FORMAT_BYTES];
@@ -173,6 +178,10 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
         print_count(out, "TLB flushes", res->tlb_flushes);
     }
     print_time(out, res);
+    if (thrash) {
+        fputs("  ", out);
+        fl_wrap(thrash->verdict, strlen(thrash->verdict), 2, 2, out);
+    }
     print_quality(out, r);
     for (size_t i = 0; i < res->n_oom_kills; i++)
         fprintf(out, "  OOM: killed %s (pid %u), badness %" PRId64 ", after %" PRIu64 " accesses\n",
@@ -181,17 +190,20 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
 }
 
 static int output(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
-                  const struct fl_result *res, struct fl_err *err)
+                  const struct fl_result *res, const struct fl_thrash *thrash, struct fl_err *err)
 {
     struct json_t *trace;
     if (!cfg->json && !cfg->out) {
-        print_result(stdout, res, r);
+        print_result(stdout, res, thrash, r);
         return FL_OK;
     }
     int rc = cmd_trace_json(r, path, res->unlimited_peak_pages, &trace, err);
     if (rc != FL_OK)
         return rc;
-    return cmd_write_json(fl_result_json(res, r, trace), cfg->out, err);
+    struct json_t *doc = fl_result_json(res, r, trace);
+    if (thrash)
+        json_object_set_new(doc, "thrash", fl_thrash_json(thrash, res));
+    return cmd_write_json(doc, cfg->out, err);
 }
 
 /* As given, made to fit the program's own speed, and for the device that swap lies on. */
@@ -248,10 +260,12 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
                                    .costs = &costs,
                                    .scope = cfg->scope,
                                    .kernel = &kernel,
-                                   .no_tlb = cfg->no_tlb };
+                                   .no_tlb = cfg->no_tlb,
+                                   .no_owners = cfg->no_thrash };
     struct fl_progress progress;
     uint64_t peak = UINT64_MAX;
     struct fl_result *res = NULL;
+    struct fl_thrash *thrash = NULL;
     int rc = costs_of(r, cfg, machine, &costs, err);
     if (rc == FL_OK)
         rc = kernel_options(r, cfg, &costs, &peak, &kernel, err);
@@ -264,9 +278,12 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     opts.progress_arg = &progress;
     if (rc == FL_OK)
         rc = fl_replay(r, &opts, &res, err);
+    if (rc == FL_OK && !cfg->no_thrash)
+        rc = fl_thrash_of(r, res, opts.progress, opts.progress_arg, &thrash, err);
     fl_progress_end(&progress);
     if (rc == FL_OK)
-        rc = output(r, path, cfg, res, err);
+        rc = output(r, path, cfg, res, thrash, err);
+    fl_thrash_free(thrash);
     fl_result_free(res);
     return rc;
 }

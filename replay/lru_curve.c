@@ -45,6 +45,7 @@ struct lru_curve {
     struct histogram plain[2], mapped[2], written; /* [swapped] */
     uint32_t depth_room;
     uint64_t fresh;
+    uint32_t distance; /* of the last reference */
 };
 
 int lru_curve_new(struct lru_curve **out, struct fl_err *err)
@@ -262,6 +263,7 @@ int lru_curve_ref(struct lru_curve *k, uint32_t c, bool write, bool fault, bool 
     uint32_t depth = leave_place(k, c, &ok);
     if (!ok)
         return fl_nomem(err, "lru curve");
+    k->distance = depth;
     k->time[c] = k->now;
     k->owner[k->now] = c;
     set_bit(k, k->now++);
@@ -278,6 +280,11 @@ int lru_curve_ref(struct lru_curve *k, uint32_t c, bool write, bool fault, bool 
         k->deepest[c] = 0;
     }
     return FL_OK;
+}
+
+uint32_t lru_curve_distance(const struct lru_curve *k)
+{
+    return k->distance;
 }
 
 int lru_curve_gone(struct lru_curve *k, uint32_t c, struct fl_err *err)

@@ -32,6 +32,8 @@ void lru_curve_free(struct lru_curve *curve); /* NULL is fine */
  */
 int lru_curve_ref(struct lru_curve *curve, uint32_t contents, bool write, bool fault, bool swapped,
                   struct fl_err *err);
+/** lru_curve_distance - the stack distance of the last reference; 0: its contents were new. */
+uint32_t lru_curve_distance(const struct lru_curve *curve);
 /** lru_curve_gone - @contents cease to exist. */
 int lru_curve_gone(struct lru_curve *curve, uint32_t contents, struct fl_err *err);
 /** lru_curve_end - after the last reference, before the first lru_curve_at(). */

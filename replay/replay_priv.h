@@ -3,7 +3,7 @@
 #ifndef REPLAY_REPLAY_PRIV_H
 #define REPLAY_REPLAY_PRIV_H
 
-#include "attribution.h"
+#include "fault_owners.h"
 #include "future.h"
 #include "linux/linux_mm.h"
 #include "paging.h"

@@ -110,7 +110,7 @@ quiet replay belady.flt --frames 3 --policy fifo -o r2.json
 ok "-o prints nothing" test ! -s out
 ok "--json and -o give the same bytes" cmp -s r.json r2.json
 json r.json '.schema == "faultline.replay/1"' ". as \$r | $replay_keys | all(. as \$k | \$r | has(\$k))" \
-    'has("buddy") or has("slab") or has("thrash") | not' \
+    'has("buddy") or has("slab") | not' \
     '.faults.minor == 5 and .faults.minor + .faults.major == 9' \
     '(.faults.by_cause | add) == .faults.minor + .faults.major' \
     '.faults.by_cause | keys - ["anon_zero","anon_write","cow","file_map","file_around","file_read","shmem","swap_cache","swap_in","huge"] == []' \
@@ -259,7 +259,7 @@ if grep -q '^  report ' overview; then
     for f in index.html report.md report.json; do ok "report writes $f" test -s rep/$f; done
     json rep/report.json '.schema == "faultline.report/1"' '.results | length == 1' \
         '.results[0].source == "model"' ".results[0] as \$r | $replay_keys | all(. as \$k | \$r | has(\$k))" \
-        '.results[0] | has("buddy") or has("slab") or has("thrash") | not'
+        '.results[0] | has("buddy") or has("slab") | not'
     fl replay many.flt --ram 50% --json >x.json
     ok "the report's figures are replay's" test "$(jq -cS '.results[0] | .faults, .swap, .tlb' rep/report.json)" = \
         "$(jq -cS '.faults, .swap, .tlb' x.json)"

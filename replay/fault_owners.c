@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "attribution.h"
+#include "fault_owners.h"
 
 #include <stdlib.h>
 #include <string.h>

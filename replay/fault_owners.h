@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/** attribution.h - follows a replay's faults and evictions; <faultline/attribution.h> is what comes of it. */
-#ifndef REPLAY_ATTRIBUTION_H
-#define REPLAY_ATTRIBUTION_H
+/** fault_owners.h - follows a replay's faults and evictions; <faultline/attribution.h> is what comes of it. */
+#ifndef REPLAY_FAULT_OWNERS_H
+#define REPLAY_FAULT_OWNERS_H
 
 #include <faultline/attribution.h>
 #include <faultline/replay.h>

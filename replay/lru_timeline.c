@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <faultline/lru_timeline.h>
+
+#include <stdlib.h>
+
+#include "lru_curve.h"
+#include "vm.h"
+
+#define SUB_BITS 6u /* buckets an octave: 2 to this */
+
+struct pass {
+    struct vm vm;
+    struct lru_curve *curve;
+    struct fl_lru_timeline *t;
+    struct fl_err *err;
+    int hook_rc;
+    uint64_t accesses;
+};
+
+/* Distances of up to 64 have a bucket of their own; further ones share it with those alike in
+   their first seven bits. */
+static uint32_t bucket_of(uint32_t distance)
+{
+    uint32_t d = distance - 1;
+    if (d < 1u << SUB_BITS)
+        return d;
+    uint32_t octave = 31 - (uint32_t)__builtin_clz(d) - SUB_BITS;
+    return ((octave + 1) << SUB_BITS) + ((d >> octave) & ((1u << SUB_BITS) - 1));
+}
+
+static uint32_t largest_in(uint32_t bucket)
+{
+    if (bucket < 1u << SUB_BITS)
+        return bucket + 1;
+    uint32_t octave = (bucket >> SUB_BITS) - 1, sub = bucket & ((1u << SUB_BITS) - 1);
+    uint64_t end = ((uint64_t)(1u << SUB_BITS) + sub + 1) << octave;
+    return end > UINT32_MAX ? UINT32_MAX : (uint32_t)end;
+}
+
+static void on_contents_gone(void *arg, uint32_t c)
+{
+    struct pass *p = arg;
+    if (p->hook_rc == FL_OK)
+        p->hook_rc = lru_curve_gone(p->curve, c, p->err);
+}
+
+static void note(struct pass *p, uint32_t distance)
+{
+    if (!distance)
+        return;
+    uint64_t row = p->accesses / p->t->row_accesses;
+    uint32_t bucket = bucket_of(distance);
+    if (bucket >= p->t->n_buckets)
+        p->t->n_buckets = bucket + 1;
+    uint32_t *count = &p->t->distances[row < FL_LRU_ROWS ? row : FL_LRU_ROWS - 1][bucket];
+    *count += *count < UINT32_MAX;
+}
+
+static int do_runs(struct pass *p, const struct fl_runs *runs)
+{
+    int rc = vm_new_pages(&p->vm, p->err);
+    for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+        uint32_t c;
+        uint8_t info, need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
+        rc = vm_run(&p->vm, runs->page[i], need, runs->actor, &c, &info, p->err);
+        if (rc == FL_OK && c != NO_CONTENTS) {
+            rc = lru_curve_ref(p->curve, c, false, false, false, p->err);
+            note(p, lru_curve_distance(p->curve));
+        }
+        if (runs->actor == FL_ACTOR_USER)
+            p->accesses += (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
+    }
+    return rc;
+}
+
+static int walk(struct pass *p, struct fl_reader *r, void (*progress)(void *arg, unsigned done_bp),
+                void *arg)
+{
+    uint64_t total = fl_reader_totals(r)->runs + 1, done = 0;
+    struct fl_item item;
+    int rc = fl_reader_rewind(r, p->err);
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, p->err)) == FL_OK &&
+           item.kind != FL_ITEM_END) {
+        if (item.kind == FL_ITEM_EVENT) {
+            rc = vm_event(&p->vm, &item.event, p->err);
+        } else {
+            rc = do_runs(p, &item.runs);
+            done += item.runs.n;
+            if (progress)
+                progress(arg, (unsigned)((unsigned __int128)(done < total ? done : total) * 10000 /
+                                         total));
+        }
+        if (rc == FL_OK)
+            rc = p->hook_rc;
+    }
+    return rc;
+}
+
+uint32_t fl_curve_sizes(uint64_t peak_pages, uint32_t frames[FL_CURVE_SIZES])
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < FL_CURVE_SIZES; i++) {
+        uint64_t bp = i + 1 < FL_CURVE_SIZES ? 500 + (uint64_t)9500 * i / (FL_CURVE_SIZES - 2)
+                                             : 10500;
+        uint64_t pages = (peak_pages * bp + 9999) / 10000;
+        uint32_t size = pages == 0                    ? 1
+                        : pages < FL_FRAMES_UNLIMITED ? (uint32_t)pages
+                                                      : FL_FRAMES_UNLIMITED;
+        if (n == 0 || size != frames[n - 1])
+            frames[n++] = size;
+    }
+    return n;
+}
+
+static void fill_curve(struct pass *p)
+{
+    struct fl_lru_timeline *t = p->t;
+    t->n_curve = fl_curve_sizes(t->peak_pages, t->curve_frames);
+    lru_curve_end(p->curve);
+    for (uint32_t i = 0; i < t->n_curve; i++)
+        t->curve_major[i] = lru_curve_at(p->curve, t->curve_frames[i]).major;
+}
+
+int fl_lru_timeline_new(struct fl_reader *r, void (*progress)(void *arg, unsigned done_bp),
+                        void *arg, struct fl_lru_timeline **out, struct fl_err *err)
+{
+    struct pass p = { .err = err };
+    struct vm_hooks hooks = { .arg = &p, .contents_gone = on_contents_gone };
+    if (fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
+        return fl_fail(err, FL_EDATA,
+                       "a trace of fidelity '%s' cannot answer what would happen under other "
+                       "memory sizes; record it with --mode exact",
+                       fl_fidelity_name(fl_reader_fidelity(r)));
+    p.t = calloc(1, sizeof *p.t);
+    if (p.t)
+        p.t->distances = calloc(FL_LRU_ROWS, sizeof *p.t->distances);
+    if (!p.t || !p.t->distances) {
+        fl_lru_timeline_free(p.t);
+        return fl_nomem(err, "faults over time");
+    }
+    p.t->row_accesses = fl_totals_accesses(fl_reader_totals(r)) / FL_LRU_ROWS + 1;
+    for (uint32_t b = 0; b < FL_LRU_BUCKETS; b++)
+        p.t->frames[b] = largest_in(b);
+    int rc = lru_curve_new(&p.curve, err);
+    vm_init(&p.vm, r, PGTABLE_LEVELS_MAX, &hooks);
+    if (rc == FL_OK)
+        rc = walk(&p, r, progress, arg);
+    p.t->n_rows = (uint32_t)(p.accesses / p.t->row_accesses) + 1;
+    if (p.t->n_rows > FL_LRU_ROWS)
+        p.t->n_rows = FL_LRU_ROWS;
+    p.t->peak_pages = p.vm.cs.live_peak;
+    if (rc == FL_OK)
+        fill_curve(&p);
+    p.vm.hooks = (struct vm_hooks){ 0 };
+    vm_fini(&p.vm);
+    lru_curve_free(p.curve);
+    if (rc == FL_OK)
+        *out = p.t;
+    else
+        fl_lru_timeline_free(p.t);
+    return rc;
+}
+
+void fl_lru_timeline_free(struct fl_lru_timeline *t)
+{
+    if (!t)
+        return;
+    free(t->distances);
+    free(t);
+}
+
+uint64_t fl_lru_timeline_major(const struct fl_lru_timeline *t, uint32_t bucket,
+                               uint64_t from_access, uint64_t to_access)
+{
+    uint64_t major = 0;
+    for (uint32_t r = 0; r < t->n_rows; r++) {
+        uint64_t begin = r * t->row_accesses, end = begin + t->row_accesses, in_row = 0;
+        uint64_t from = from_access > begin ? from_access : begin;
+        uint64_t to = to_access < end ? to_access : end;
+        if (from >= to)
+            continue;
+        for (uint32_t b = bucket + 1; b < t->n_buckets; b++)
+            in_row += t->distances[r][b];
+        major += (uint64_t)((unsigned __int128)in_row * (to - from) / t->row_accesses);
+    }
+    return major;
+}
