@@ -277,7 +277,8 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     case FL_EV_FAULT:
     case FL_EV_LOST:
     case FL_EV_FILE_IO:
-    case FL_EV_RESIDENT: break;
+    case FL_EV_RESIDENT:
+    case FL_EV_CODE: break;
     }
     return FL_OK;
 }

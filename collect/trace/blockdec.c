@@ -186,6 +186,8 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint
     if (!sane)
         return fl_fail(err, FL_EFORMAT, "malformed block");
     d->dict_next = d->run_at = d->far_at = d->escape_at = d->events_seen = d->lists_n = 0;
+    d->has_codes = false;
+    d->location_at = d->run_codes_n = 0;
     d->epoch++;
     int rc = load_columns(d, &c, &w, counts[5], counts[6], pages, &why);
     if (rc == FL_OK && fl_cur_left(&c))
@@ -193,6 +195,28 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint
     if (rc == FL_OK)
         return FL_OK;
     return fl_fail(err, rc, "%s", why.msg[0] ? why.msg : "malformed block");
+}
+
+int fl_blockdec_codes(struct fl_blockdec *d, const uint8_t *raw, size_t len, struct fl_err *err)
+{
+    uint32_t need = d->depth ? 0 : d->runs;
+    for (uint32_t i = 0; d->depth && i < d->runs; i++)
+        need += d->codes[i] >= d->depth;
+    struct fl_cur c = { .p = raw, .end = raw + len };
+    const uint8_t *h = fl_cur_bytes(&c, FL_CODE_HEADER);
+    if (!h || h[0] > 4 || h[1] | h[2] | h[3])
+        return fl_fail(err, FL_EFORMAT, "malformed code locations");
+    uint32_t n = (uint32_t)fl_get_le(h + 4, 4);
+    if (n != need)
+        return fl_fail(err, FL_EFORMAT, "%u code locations for %u runs", n, need);
+    const uint8_t *planes = column(&c, n, h[0]);
+    if (c.bad || fl_cur_left(&c))
+        return fl_fail(err, FL_EFORMAT, "malformed code locations");
+    d->location_planes = planes;
+    d->location_width = h[0];
+    d->locations = n;
+    d->has_codes = true;
+    return FL_OK;
 }
 
 int fl_blockdec_end(const struct fl_blockdec *d, struct fl_err *err)
@@ -279,7 +303,25 @@ static bool shapes(struct fl_blockdec *d, uint32_t n)
     return true;
 }
 
-int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, struct fl_err *err)
+/* As many as the block has: fl_blockdec_codes() counted. */
+static bool locations(struct fl_blockdec *d, uint32_t n, uint32_t codes)
+{
+    uint32_t location[FL_BATCH_RUNS], count = d->depth ? d->outside_n : n, found = 0;
+    fl_planes_get_u32(location, d->location_planes, d->locations, d->location_width, d->location_at,
+                      count);
+    d->location_at += count;
+    bool ok = true;
+    for (uint32_t i = 0; i < count; i++) {
+        ok &= location[i] <= codes;
+        d->run_codes[found] = (struct fl_run_code){ d->depth ? d->outside[i] : i, location[i] - 1 };
+        found += location[i] != 0;
+    }
+    d->run_codes_n = found;
+    return ok;
+}
+
+int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, uint32_t codes,
+                     struct fl_err *err)
 {
     if (n > d->runs - d->run_at)
         return fl_fail(err, FL_EFORMAT, "more runs in the sequence than in the block");
@@ -299,6 +341,8 @@ int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, struct 
         return fl_fail(err, FL_EFORMAT, "a run of a page that is not in the dictionary");
     if (!d->one_shape && !shapes(d, n))
         return fl_fail(err, FL_EFORMAT, "a run without accesses");
+    if (d->has_codes && !locations(d, n, codes))
+        return fl_fail(err, FL_EFORMAT, "a run in code that was not defined");
     d->run_at += n;
     return FL_OK;
 }

@@ -40,6 +40,15 @@ struct fl_blockdec {
     bool one_shape; /* and no escape: the columns are filled already */
     uint32_t shape[3][256];
     uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
+
+    uint32_t outside_n; /* runs of the batch whose page is in no list, */
+    uint16_t outside[FL_BATCH_RUNS];
+
+    bool has_codes; /* and, then, where they began */
+    const uint8_t *location_planes;
+    unsigned location_width;
+    uint32_t locations, location_at, run_codes_n;
+    struct fl_run_code run_codes[FL_BATCH_RUNS];
 };
 
 /*
@@ -49,8 +58,15 @@ struct fl_blockdec {
  */
 int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint32_t runs,
                      struct fl_pagetab *pages, struct fl_err *err);
-/* fl_blockdec_runs - the next @n (1 to FL_BATCH_RUNS) runs, of @thread, into d->page, d->count. */
-int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, struct fl_err *err);
+/*
+ * fl_blockdec_codes - take the CODE payload of the block just loaded, likewise. FL_EFORMAT,
+ * and nothing is taken, when it is not what the block's runs need.
+ */
+int fl_blockdec_codes(struct fl_blockdec *d, const uint8_t *raw, size_t len, struct fl_err *err);
+/* fl_blockdec_runs - the next @n (1 to FL_BATCH_RUNS) runs, of @thread, into d->page, d->count,
+ * and the locations among them, below @codes, into d->run_codes. */
+int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, uint32_t codes,
+                     struct fl_err *err);
 /*
  * fl_recency_pages - the next @n page codes, of list @which, into d->page. False: a code
  * that names nothing. Pre: depth > 0, and there are @n codes.

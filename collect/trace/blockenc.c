@@ -13,14 +13,15 @@ int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *er
     *b = (struct fl_blockenc){ .max_runs = max_runs, .depth = FL_RECENCY_DEPTH, .epoch = 1 };
     b->codes = malloc(max_runs);
     b->indexes = malloc(max_runs * sizeof *b->indexes);
+    b->locations = malloc(max_runs * sizeof *b->locations);
     b->dict_id = malloc(max_runs * sizeof *b->dict_id);
     b->dict_mm = malloc(max_runs * sizeof *b->dict_mm);
     b->dict_vpn = malloc(max_runs * sizeof *b->dict_vpn);
     b->shape_ids = malloc(max_runs * sizeof *b->shape_ids);
     b->shapes = malloc(FL_SHAPE_IDS_MAX * sizeof *b->shapes);
     b->shape_slots = calloc(SHAPE_SLOTS, sizeof *b->shape_slots);
-    if (b->codes && b->indexes && b->dict_id && b->dict_mm && b->dict_vpn && b->shape_ids &&
-        b->shapes && b->shape_slots)
+    if (b->codes && b->indexes && b->locations && b->dict_id && b->dict_mm && b->dict_vpn &&
+        b->shape_ids && b->shapes && b->shape_slots)
         return FL_OK;
     fl_blockenc_free(b);
     return fl_nomem(err, "trace block");
@@ -35,6 +36,7 @@ void fl_blockenc_free(struct fl_blockenc *b)
     fl_pageids_free(&b->ids);
     free(b->codes);
     free(b->indexes);
+    free(b->locations);
     free(b->dict_id);
     free(b->dict_mm);
     free(b->dict_vpn);
@@ -194,7 +196,7 @@ static uint32_t list_touch(struct fl_enc_list *l, uint64_t vpn)
     return FL_RECENCY_DEPTH;
 }
 
-int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, struct fl_err *err)
+int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, uint32_t code, struct fl_err *err)
 {
     uint32_t run = b->runs, at = FL_RECENCY_DEPTH;
     if (b->depth || (b->list && run < PROBE_RUNS)) {
@@ -218,6 +220,8 @@ int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, struct fl_err *err)
             b->codes[run] = (uint8_t)(b->depth + 1);
             b->indexes[b->fars++] = index;
         }
+        b->locations[b->locations_n++] = code + 1; /* FL_NO_CODE wraps to 0 */
+        b->location_any |= code + 1;
     }
     b->runs = run + 1;
     b->segment_runs++;
@@ -284,6 +288,7 @@ void fl_blockenc_next(struct fl_blockenc *b)
         memset(b->shape_slots, 0, SHAPE_SLOTS * sizeof *b->shape_slots);
     b->n_events = b->pending_events = b->runs = b->fars = b->probed = b->hits = 0;
     b->dict_n = b->lists_n = b->shapes_n = 0;
+    b->locations_n = b->location_any = 0;
     b->segment_open = false;
     b->segment_runs = 0;
     b->list = NULL;
@@ -459,4 +464,19 @@ int fl_blockenc_finish(struct fl_blockenc *b, struct fl_err *err)
     free(ranked);
     free(code);
     return ok ? FL_OK : fl_nomem(err, "trace block");
+}
+
+int fl_blockenc_codes(struct fl_blockenc *b, struct fl_err *err)
+{
+    struct fl_buf *raw = &b->raw;
+    unsigned width = fl_width(b->location_any);
+    fl_buf_reset(raw);
+    fl_buf_put_le(raw, width, 4);
+    fl_buf_put_le(raw, b->locations_n, 4);
+    uint8_t *p = fl_buf_room(raw, (size_t)b->locations_n * width + 1);
+    if (!p)
+        return fl_nomem(err, "trace block");
+    fl_planes_put_u32(p, b->locations, b->locations_n, width);
+    raw->len += (size_t)b->locations_n * width;
+    return FL_OK;
 }

@@ -36,6 +36,8 @@ struct fl_blockenc {
     uint8_t *codes;                 /* depth > 0: one a run */
     uint32_t *indexes;              /* depth 0: one a run; else the far ones */
     uint32_t fars, probed, hits;
+    uint32_t *locations; /* code + 1, of the runs whose page is outside the list */
+    uint32_t locations_n, location_any;
 
     uint32_t *dict_id, *dict_mm, dict_n;
     uint64_t *dict_vpn;
@@ -81,13 +83,20 @@ bool fl_blockenc_segment_fits(const struct fl_blockenc *b, uint32_t thread);
 /* fl_blockenc_segment - following runs are @thread's, in @mm. */
 int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor actor, uint32_t mm,
                         struct fl_err *err);
-/* fl_blockenc_page - a run begins on @vpn of the segment's space. Pre: not full. */
-int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, struct fl_err *err);
+/* fl_blockenc_page - a run begins on @vpn of the segment's space, in @code. Pre: not full. */
+int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, uint32_t code, struct fl_err *err);
 /* fl_blockenc_shape - the run that began last has ended, with these counts. */
 int fl_blockenc_shape(struct fl_blockenc *b, uint32_t reads, uint32_t writes, uint32_t fetches,
                       struct fl_err *err);
 /* fl_blockenc_finish - encode into b->raw. Pre: every run has its shape. */
 int fl_blockenc_finish(struct fl_blockenc *b, struct fl_err *err);
+/* fl_blockenc_locations - is there a CODE block to put behind this one? */
+static inline bool fl_blockenc_locations(const struct fl_blockenc *b)
+{
+    return b->location_any != 0;
+}
+/* fl_blockenc_codes - encode it into b->raw, whose STREAM block is stored by now. */
+int fl_blockenc_codes(struct fl_blockenc *b, struct fl_err *err);
 /* fl_blockenc_next - begin the next block. */
 void fl_blockenc_next(struct fl_blockenc *b);
 

@@ -69,7 +69,9 @@ const struct fl_cmd fl_cmd_dump = {
         "An event's line is its time in nanoseconds since the recording began, the thread "
         "(t- for none), the kind and its fields. A run's line is the thread, who made the "
         "accesses (user, or kernel for a system call), the address space, the page number, "
-        "the page's id in the trace, and how many reads, writes and instruction fetches.\n\n"
+        "the page's id in the trace, and how many reads, writes and instruction fetches; code is "
+        "where the thread was when the run began, as a code event before defines it, for runs that "
+        "have a location: others are where the thread's last one was.\n\n"
         "A damaged trace is refused before anything is printed, unless --partial is given.",
     .examples = "faultline dump app.flt | less      look through a trace\n"
                 "faultline dump --no-runs app.flt   processes, mappings and faults only",

@@ -83,6 +83,10 @@ static size_t event_slots(struct fl_event *ev, struct slot s[SLOTS_MAX], bool *k
         ADD(U32, ev->lock.mm), ADD(U32, ev->lock.mode), ADD(U64, ev->lock.start);
         ADD(U64, ev->lock.length);
         break;
+    case FL_EV_CODE:
+        ADD(U32, ev->code.code), ADD(ID, ev->code.file), ADD(U64, ev->code.offset);
+        ADD(TEXT, ev->code.name);
+        break;
     default: *known = false;
     }
 #undef ADD
@@ -111,6 +115,7 @@ const char *fl_event_name(enum fl_event_kind kind)
         [FL_EV_FILE_IO] = "file-io",
         [FL_EV_RESIDENT] = "resident",
         [FL_EV_LOCK] = "lock",
+        [FL_EV_CODE] = "code",
     };
     size_t i = (size_t)kind;
     return i < sizeof names / sizeof names[0] && names[i] ? names[i] : "unknown";

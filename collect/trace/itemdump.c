@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * itemdump.c - items as text: "TIME_NS tTHREAD KIND field=value..." for events,
- * "tTHREAD ACTOR mm=.. page=0x.. id=.. r=.. w=.. f=.." for runs.
+ * "tTHREAD ACTOR mm=.. page=0x.. id=.. r=.. w=.. f=.. [code=..]" for runs.
  */
 #include <stdlib.h>
 #include <inttypes.h>
@@ -196,7 +196,30 @@ static void put_memory_event(FILE *out, const struct fl_event *ev)
         put_choice(out, "mode", ev->lock.mode, lock_modes,
                    sizeof lock_modes / sizeof lock_modes[0]);
         break;
+    case FL_EV_CODE:
+        fprintf(out, " code=%" PRIu32, ev->code.code);
+        put_id(out, "file", ev->code.file);
+        fprintf(out, " offset=0x%" PRIx64, ev->code.offset);
+        put_text(out, "name", ev->code.name);
+        break;
     default: break;
+    }
+}
+
+static void put_runs(FILE *out, const struct fl_reader *r, const struct fl_runs *runs)
+{
+    const char *actor = runs->actor == FL_ACTOR_KERNEL ? "kernel" : "user";
+    size_t next = 0; /* of the locations */
+    for (size_t i = 0; i < runs->n; i++) {
+        struct fl_page page = fl_reader_page(r, runs->page[i]);
+        fprintf(out,
+                "t%" PRIu32 " %s mm=%" PRIu32 " page=0x%" PRIx64 " id=%" PRIu32 " r=%" PRIu32
+                " w=%" PRIu32 " f=%" PRIu32,
+                runs->thread, actor, page.mm, page.vpn, runs->page[i], runs->reads[i],
+                runs->writes[i], runs->fetches[i]);
+        if (next < runs->n_codes && runs->codes[next].run == i)
+            fprintf(out, " code=%" PRIu32, runs->codes[next++].code);
+        fputc('\n', out);
     }
 }
 
@@ -216,16 +239,6 @@ void fl_dump_item(const struct fl_reader *r, const struct fl_item *item, FILE *o
             put_memory_event(out, ev);
         fputc('\n', out);
     }
-    if (item->kind != FL_ITEM_RUNS)
-        return;
-    const struct fl_runs *runs = &item->runs;
-    const char *actor = runs->actor == FL_ACTOR_KERNEL ? "kernel" : "user";
-    for (size_t i = 0; i < runs->n; i++) {
-        struct fl_page page = fl_reader_page(r, runs->page[i]);
-        fprintf(out,
-                "t%" PRIu32 " %s mm=%" PRIu32 " page=0x%" PRIx64 " id=%" PRIu32 " r=%" PRIu32
-                " w=%" PRIu32 " f=%" PRIu32 "\n",
-                runs->thread, actor, page.mm, page.vpn, runs->page[i], runs->reads[i],
-                runs->writes[i], runs->fetches[i]);
-    }
+    if (item->kind == FL_ITEM_RUNS)
+        put_runs(out, r, &item->runs);
 }

@@ -110,7 +110,7 @@ static int fail_block(struct fl_reader *r, int rc, const struct fl_err *why, str
 {
     if (rc == FL_EFORMAT)
         fl_fail(&r->failed, rc, "%s: damaged in block %u at byte %llu: %s", r->source.name,
-                r->block - 1, (unsigned long long)r->block_offset, why->msg);
+                r->block_number, (unsigned long long)r->block_offset, why->msg);
     else
         r->failed = *why;
     r->failed.offset_bytes = r->block_offset;
@@ -119,54 +119,101 @@ static int fail_block(struct fl_reader *r, int rc, const struct fl_err *why, str
     return rc;
 }
 
+/* The decoded payload of @e, stored at @payload, in place or in @room. */
 static int unpack(struct fl_reader *r, const struct fl_envelope *e, const uint8_t *payload,
-                  struct fl_err *err)
+                  struct fl_buf *room, const uint8_t **raw, struct fl_err *err)
 {
-    const uint8_t *raw = payload;
-    if (e->codec == FL_CODEC_ZSTD) {
-        fl_buf_reset(&r->raw);
-        uint8_t *room = fl_buf_room(&r->raw, e->raw_len + 1u);
-        if (!room)
-            return fl_nomem(err, "trace block");
-        size_t n = ZSTD_decompressDCtx(r->zstd, room, e->raw_len, payload, e->stored_len);
-        if (ZSTD_isError(n) || n != e->raw_len)
-            return fl_fail(err, FL_EFORMAT, "it does not decompress");
-        raw = room;
-    }
-    if (e->first_time_ns != r->time_ns)
-        return fl_fail(err, FL_EFORMAT, "its time is not the last event's");
-    return fl_blockdec_load(r->dec, raw, e->raw_len, e->runs, &r->pages, err);
+    *raw = payload;
+    if (e->codec != FL_CODEC_ZSTD)
+        return FL_OK;
+    fl_buf_reset(room);
+    uint8_t *to = fl_buf_room(room, e->raw_len + 1u);
+    if (!to)
+        return fl_nomem(err, "trace block");
+    size_t n = ZSTD_decompressDCtx(r->zstd, to, e->raw_len, payload, e->stored_len);
+    if (ZSTD_isError(n) || n != e->raw_len)
+        return fl_fail(err, FL_EFORMAT, "it does not decompress");
+    *raw = to;
+    return FL_OK;
 }
 
-/* Open the next STREAM block. Pre: there is another block. */
+/* The envelope at @at, of a block that was sound when the file was scanned. */
+static int get_envelope(struct fl_reader *r, uint64_t at, uint8_t head[FL_ENVELOPE_BYTES],
+                        struct fl_envelope *e, struct fl_buf *room, struct fl_err *err)
+{
+    const uint8_t *p;
+    int rc = fl_source_get(&r->source, at, FL_ENVELOPE_BYTES, room, &p, err);
+    if (rc != FL_OK)
+        return rc;
+    memcpy(head, p, FL_ENVELOPE_BYTES);
+    if (!fl_envelope_decode(e, head) || e->raw_len > FL_BLOCK_RAW_MAX ||
+        e->stored_len > FL_BLOCK_STORED_MAX ||
+        e->stored_len > r->source.size_bytes - at - FL_ENVELOPE_BYTES)
+        return fl_fail(err, FL_EFORMAT, "it changed while it was read");
+    return FL_OK;
+}
+
+/* The payload behind the envelope at @at, decoded; lives as long as nothing else uses the rooms. */
+static int get_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_ENVELOPE_BYTES],
+                       const struct fl_envelope *e, struct fl_buf *stored, struct fl_buf *room,
+                       const uint8_t **raw, struct fl_err *err)
+{
+    const uint8_t *p;
+    int rc = fl_source_get(&r->source, at + FL_ENVELOPE_BYTES, e->stored_len, stored, &p, err);
+    if (rc == FL_OK && !fl_envelope_sound(head, e, p))
+        rc = fl_fail(err, FL_EFORMAT, "it changed while it was read");
+    return rc == FL_OK ? unpack(r, e, p, room, raw, err) : rc;
+}
+
+/* The code locations of the STREAM block that was just opened, when the next block has them. */
+static int open_codes(struct fl_reader *r, struct fl_err *err)
+{
+    uint8_t head[FL_ENVELOPE_BYTES];
+    const uint8_t *raw;
+    struct fl_envelope e;
+    struct fl_err why;
+    int rc = get_envelope(r, r->offset, head, &e, &r->stored_codes, err);
+    if (rc != FL_OK || e.kind != FL_BLOCK_CODE)
+        return rc;
+    if (e.codec <= FL_CODEC_ZSTD && e.flags == FL_BLOCKF_OPTIONAL) {
+        rc = get_payload(r, r->offset, head, &e, &r->stored_codes, &r->raw_codes, &raw, &why);
+        if (rc == FL_OK)
+            rc = fl_blockdec_codes(r->dec, raw, e.raw_len, &why);
+        if (rc != FL_OK)
+            return fl_fail(err, rc, "block %u: %s", e.seq, why.msg);
+        r->codes_time_ns = e.first_time_ns;
+    }
+    r->block++;
+    r->offset += FL_ENVELOPE_BYTES + e.stored_len;
+    return FL_OK;
+}
+
+/* Open the next STREAM block, with its code locations. Pre: there is another block. */
 static int open_block(struct fl_reader *r, struct fl_err *err)
 {
     uint8_t head[FL_ENVELOPE_BYTES];
-    const uint8_t *p;
+    const uint8_t *raw;
     struct fl_envelope e;
     r->block_offset = r->offset;
+    r->block_number = r->block++;
     r->block_accesses = 0;
-    r->block++;
-    int rc = fl_source_get(&r->source, r->offset, FL_ENVELOPE_BYTES, &r->stored, &p, err);
+    int rc = get_envelope(r, r->offset, head, &e, &r->stored, err);
     if (rc != FL_OK)
         return rc;
-    memcpy(head, p, sizeof head);
-    if (!fl_envelope_decode(&e, head) || e.raw_len > FL_BLOCK_RAW_MAX ||
-        e.stored_len > FL_BLOCK_STORED_MAX)
-        return fl_fail(err, FL_EFORMAT, "it changed while it was read");
-    r->offset += FL_ENVELOPE_BYTES;
     r->block_accesses = e.accesses;
-    if (e.stored_len > r->source.size_bytes - r->offset)
-        return fl_fail(err, FL_EFORMAT, "it changed while it was read");
+    if (e.kind == FL_BLOCK_CODE && e.codec <= FL_CODEC_ZSTD && e.flags == FL_BLOCKF_OPTIONAL)
+        return fl_fail(err, FL_EFORMAT, "code locations, but no runs before them");
     if (e.kind == FL_BLOCK_STREAM) {
-        rc = fl_source_get(&r->source, r->offset, e.stored_len, &r->stored, &p, err);
-        if (rc == FL_OK && !fl_envelope_sound(head, &e, p))
-            rc = fl_fail(err, FL_EFORMAT, "it changed while it was read");
+        rc = get_payload(r, r->offset, head, &e, &r->stored, &r->raw, &raw, err);
+        if (rc == FL_OK && e.first_time_ns != r->time_ns)
+            rc = fl_fail(err, FL_EFORMAT, "its time is not the last event's");
         if (rc == FL_OK)
-            rc = unpack(r, &e, p, err);
+            rc = fl_blockdec_load(r->dec, raw, e.raw_len, e.runs, &r->pages, err);
         r->block_open = rc == FL_OK;
     }
-    r->offset += e.stored_len;
+    r->offset += FL_ENVELOPE_BYTES + e.stored_len;
+    if (rc == FL_OK && r->block_open && r->has_codes && r->block < r->good_blocks)
+        rc = open_codes(r, err);
     return rc;
 }
 
@@ -191,7 +238,7 @@ static int next_runs(struct fl_reader *r, struct fl_item *item, struct fl_err *e
 {
     struct fl_blockdec *d = r->dec;
     uint32_t n = r->segment_left < FL_BATCH_RUNS ? r->segment_left : FL_BATCH_RUNS;
-    int rc = fl_blockdec_runs(d, r->segment_thread, n, err);
+    int rc = fl_blockdec_runs(d, r->segment_thread, n, r->state.codes, err);
     if (rc != FL_OK)
         return rc;
     r->segment_left -= n;
@@ -204,6 +251,8 @@ static int next_runs(struct fl_reader *r, struct fl_item *item, struct fl_err *e
         .reads = d->count[0],
         .writes = d->count[1],
         .fetches = d->count[2],
+        .n_codes = d->run_codes_n,
+        .codes = d->run_codes,
     };
     return FL_OK;
 }
@@ -242,6 +291,9 @@ int fl_reader_step(struct fl_reader *r, struct fl_item *item, bool *got, struct 
         return next_entry(r, err);
     if (r->block_open) {
         r->block_open = false;
+        if (r->dec->has_codes && r->codes_time_ns != r->time_ns)
+            return fl_fail(err, FL_EFORMAT,
+                           "the time of its code locations is not the last event's");
         return fl_blockdec_end(r->dec, err);
     }
     if (r->block < r->good_blocks)
@@ -277,6 +329,11 @@ uint32_t fl_reader_pages(const struct fl_reader *r)
 struct fl_page fl_reader_page(const struct fl_reader *r, uint32_t id)
 {
     return (struct fl_page){ .vpn = r->pages.vpn[id], .mm = r->pages.mm[id] };
+}
+
+bool fl_reader_has_codes(const struct fl_reader *r)
+{
+    return r->has_codes;
 }
 
 enum fl_fidelity fl_reader_fidelity(const struct fl_reader *r)
@@ -318,5 +375,7 @@ void fl_reader_free(struct fl_reader *r)
     ZSTD_freeDCtx(r->zstd);
     fl_buf_free(&r->stored);
     fl_buf_free(&r->raw);
+    fl_buf_free(&r->stored_codes);
+    fl_buf_free(&r->raw_codes);
     free(r);
 }

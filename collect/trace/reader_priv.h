@@ -24,6 +24,7 @@ struct fl_reader {
     uint64_t good_accesses;
     bool has_end; /* an END block that is whole */
     bool complete;
+    bool has_codes;        /* a CODE block */
     uint64_t damage_at;    /* offset */
     char damage[200];      /* what is wrong and where; "" when complete */
     char damage_note[400]; /* damage, and how much before it is good */
@@ -33,8 +34,10 @@ struct fl_reader {
     uint64_t offset;         /* of the next block */
     uint32_t block;          /* its number */
     uint64_t block_offset;   /* of the open block */
+    uint32_t block_number;   /* likewise */
     uint64_t block_accesses; /* as its envelope says */
     bool block_open;
+    uint64_t codes_time_ns; /* as the envelope of its code locations says */
     uint32_t segment_left, segment_thread, events_left;
     enum fl_actor segment_actor;
     uint64_t time_ns;
@@ -45,7 +48,7 @@ struct fl_reader {
     struct fl_pagetab pages;
     struct fl_blockdec *dec;
     ZSTD_DCtx *zstd;
-    struct fl_buf stored, raw;
+    struct fl_buf stored, raw, stored_codes, raw_codes;
     char text[FL_STRING_MAX + 1];
 };
 

@@ -19,10 +19,11 @@ static uint32_t far_index(const struct fl_blockdec *d, uint32_t i)
     return v;
 }
 
-/* A page that its thread's list does not name: new here, or known but far. */
-static bool outside(struct fl_blockdec *d, uint32_t code, uint32_t *id)
+/* The page of run @i of the batch, which its thread's list does not name: new here, or far. */
+static bool outside(struct fl_blockdec *d, uint32_t i, uint32_t code, uint32_t *id)
 {
     uint32_t index;
+    d->outside[d->outside_n++] = (uint16_t)i;
     if (code == d->depth) {
         if (d->dict_next >= d->dict_n)
             return false;
@@ -60,7 +61,7 @@ static bool plain_list(struct fl_blockdec *d, uint32_t *list, uint32_t *len, uin
             id = list[code];
             to_front(list, code, id);
         } else {
-            if (!outside(d, code, &id))
+            if (!outside(d, i, code, &id))
                 return false;
             to_front(list, *len < d->depth ? *len : d->depth - 1, id);
             *len += *len < d->depth;
@@ -118,7 +119,7 @@ __attribute__((target("ssse3"))) static bool shuffled_list(struct fl_blockdec *d
             id = list[code];
             last = code;
         } else {
-            ok = outside(d, code, &id);
+            ok = outside(d, i, code, &id);
             if (!ok)
                 break;
             last = *len < d->depth ? *len : d->depth - 1;
@@ -144,6 +145,7 @@ bool fl_recency_pages(struct fl_blockdec *d, uint32_t which, uint32_t n)
 {
     uint32_t *list = d->lists + (size_t)which * d->depth, len = d->list_len[which], at = 0;
     bool ok;
+    d->outside_n = 0;
 #ifdef __x86_64__
     if (n >= 2 * FRONT && d->depth >= FRONT && __builtin_cpu_supports("ssse3")) {
         ok = plain_list(d, list, &len, &at, n, FRONT);

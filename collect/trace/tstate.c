@@ -116,6 +116,7 @@ static uint32_t used_file(const struct fl_event *ev)
     case FL_EV_MAP: return ev->map.file;
     case FL_EV_FILE_IO: return ev->file_io.file;
     case FL_EV_RESIDENT: return ev->resident.file;
+    case FL_EV_CODE: return ev->code.file;
     default: return FL_NO_FILE;
     }
 }
@@ -154,12 +155,18 @@ int fl_tstate_event(struct fl_tstate *s, const struct fl_event *ev, int code, st
     bool may_lack = ev->kind != FL_EV_FILE_IO && ev->kind != FL_EV_RESIDENT;
     if (file >= s->files && !(file == FL_NO_FILE && may_lack))
         return fl_fail(err, code, "%s event of file %u, but there are %u", name, file, s->files);
+    if (ev->kind == FL_EV_CODE) {
+        if (ev->code.code != s->codes || ev->code.code == FL_NO_CODE)
+            return fl_fail(err, code, "a code with id %u, but the next one is %u", ev->code.code,
+                           s->codes);
+        s->codes++;
+    }
     return FL_OK;
 }
 
 void fl_tstate_reset(struct fl_tstate *s)
 {
-    s->threads = s->spaces = s->files = s->n_processes = s->n_pids = 0;
+    s->threads = s->spaces = s->files = s->codes = s->n_processes = s->n_pids = 0;
     if (s->by_pid_cap)
         memset(s->by_pid, 0, s->by_pid_cap * sizeof *s->by_pid);
 }

@@ -36,8 +36,9 @@
 #define FL_VPN_MAX (UINT64_MAX >> 1)
 #define FL_TOTALS_FIELDS 17u
 #define FL_STREAM_HEADER 40u /* bytes before a STREAM block's columns */
+#define FL_CODE_HEADER 8u    /* and before a CODE block's */
 
-enum { FL_BLOCK_STREAM = 1, FL_BLOCK_END = 2 };
+enum { FL_BLOCK_STREAM = 1, FL_BLOCK_END = 2, FL_BLOCK_CODE = 3 };
 enum { FL_CODEC_RAW = 0, FL_CODEC_ZSTD = 1 };
 enum { FL_BLOCKF_OPTIONAL = 1u << 0 };
 

@@ -28,6 +28,9 @@ struct fl_writer {
     enum fl_actor actor;
     uint64_t vpn;
 
+    uint32_t *code_at; /* thread -> where it is; made by the first fl_writer_code() */
+    uint32_t code_at_cap;
+
     struct fl_buf packed;
     struct fl_err failed; /* code FL_OK: nothing has failed */
 };
@@ -93,6 +96,7 @@ static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const str
     struct fl_envelope e = {
         .kind = kind,
         .codec = FL_CODEC_RAW,
+        .flags = kind == FL_BLOCK_CODE ? FL_BLOCKF_OPTIONAL : 0,
         .seq = w->blocks,
         .runs = runs,
         .raw_len = (uint32_t)raw->len,
@@ -104,7 +108,7 @@ static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const str
     const uint8_t *payload = raw->data;
     if (raw->len > FL_BLOCK_RAW_MAX || w->blocks == UINT32_MAX)
         return fl_fail(err, FL_EINTERNAL, "a trace block of %zu bytes", raw->len);
-    if (kind == FL_BLOCK_STREAM) {
+    if (kind != FL_BLOCK_END) {
         fl_buf_reset(&w->packed);
         size_t room = ZSTD_compressBound(raw->len);
         uint8_t *p = fl_buf_room(&w->packed, room);
@@ -155,6 +159,34 @@ static int end_run(struct fl_writer *w, struct fl_err *err)
     return fl_blockenc_shape(&w->block, w->reads, w->writes, w->fetches, err);
 }
 
+/* A block is in the sink: whatever happens now, it stays. */
+static void block_is_good(struct fl_writer *w)
+{
+    w->blocks++;
+    w->good_totals = w->totals;
+    w->block_access = fl_totals_accesses(&w->totals);
+    w->block_time_ns = w->totals.duration_ns;
+}
+
+static int put_stream(struct fl_writer *w, struct fl_err *err)
+{
+    struct fl_blockenc *b = &w->block;
+    int rc = fl_blockenc_finish(b, err);
+    if (rc == FL_OK)
+        rc = put_block(w, FL_BLOCK_STREAM, b->runs, &b->raw, err);
+    if (rc != FL_OK)
+        return rc;
+    block_is_good(w);
+    if (!fl_blockenc_locations(b))
+        return FL_OK;
+    rc = fl_blockenc_codes(b, err);
+    if (rc == FL_OK)
+        rc = put_block(w, FL_BLOCK_CODE, 0, &b->raw, err);
+    if (rc == FL_OK)
+        block_is_good(w);
+    return rc;
+}
+
 static int finish_block(struct fl_writer *w, struct fl_err *err)
 {
     struct fl_err why = { 0 };
@@ -162,19 +194,13 @@ static int finish_block(struct fl_writer *w, struct fl_err *err)
     if (rc == FL_OK && fl_blockenc_empty(&w->block))
         return FL_OK;
     if (rc == FL_OK)
-        rc = fl_blockenc_finish(&w->block, &why);
-    if (rc == FL_OK)
-        rc = put_block(w, FL_BLOCK_STREAM, w->block.runs, &w->block.raw, &why);
+        rc = put_stream(w, &why);
     if (rc != FL_OK) {
         if (err)
             *err = why;
         return fail_writer(w, &why);
     }
     fl_blockenc_next(&w->block);
-    w->blocks++;
-    w->good_totals = w->totals;
-    w->block_access = fl_totals_accesses(&w->totals);
-    w->block_time_ns = w->totals.duration_ns;
     return FL_OK;
 }
 
@@ -207,6 +233,11 @@ int fl_writer_event(struct fl_writer *w, const struct fl_event *event, struct fl
     return FL_OK;
 }
 
+static inline uint32_t code_of(const struct fl_writer *w, uint32_t thread)
+{
+    return thread < w->code_at_cap ? w->code_at[thread] : FL_NO_CODE;
+}
+
 static int judge_run(const struct fl_writer *w, uint32_t thread, enum fl_actor actor, uint32_t mm,
                      uint64_t vpn, uint32_t reads, uint32_t writes, uint32_t fetches,
                      struct fl_err *err)
@@ -224,6 +255,9 @@ static int judge_run(const struct fl_writer *w, uint32_t thread, enum fl_actor a
     if (fl_tstate_mm(&w->state, thread) != mm)
         return fl_fail(err, FL_EUSAGE, "a run of thread %u in address space %u, but it is in %u",
                        thread, mm, fl_tstate_mm(&w->state, thread));
+    if (code_of(w, thread) >= w->state.codes && code_of(w, thread) != FL_NO_CODE)
+        return fl_fail(err, FL_EUSAGE, "a run in code %u, but there are %u", code_of(w, thread),
+                       w->state.codes);
     return FL_OK;
 }
 
@@ -240,6 +274,31 @@ static void count_run(struct fl_totals *t, enum fl_actor actor, uint32_t reads, 
     }
 }
 
+/* An array with index @thread, all new entries not known. */
+static bool reach_thread(struct fl_writer *w, uint32_t thread)
+{
+    size_t cap = w->code_at_cap ? w->code_at_cap : 64;
+    while (cap <= thread)
+        cap *= 2;
+    cap = cap < UINT32_MAX ? cap : UINT32_MAX;
+    uint32_t *grown = realloc(w->code_at, cap * sizeof *grown);
+    if (!grown)
+        return false;
+    for (size_t i = w->code_at_cap; i < cap; i++)
+        grown[i] = FL_NO_CODE;
+    w->code_at = grown;
+    w->code_at_cap = (uint32_t)cap;
+    return true;
+}
+
+void fl_writer_code(struct fl_writer *w, uint32_t thread, uint32_t code)
+{
+    if (thread < w->code_at_cap)
+        w->code_at[thread] = code;
+    else if (thread < w->state.threads && reach_thread(w, thread))
+        w->code_at[thread] = code;
+}
+
 static int begin_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uint32_t mm,
                      uint64_t vpn, struct fl_err *err)
 {
@@ -252,7 +311,9 @@ static int begin_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, 
     }
     if (rc == FL_OK && !same)
         rc = fl_blockenc_segment(b, thread, actor, mm, err);
-    return rc == FL_OK ? fl_blockenc_page(b, vpn, err) : rc;
+    if (rc != FL_OK)
+        return rc;
+    return fl_blockenc_page(b, vpn, code_of(w, thread), err);
 }
 
 int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uint32_t mm,
@@ -318,6 +379,7 @@ static void writer_free(struct fl_writer *w)
     fl_tstate_free(&w->state);
     fl_meta_free(w->late);
     ZSTD_freeCCtx(w->zstd);
+    free(w->code_at);
     fl_buf_free(&w->packed);
     fl_buf_free(&w->sink.mem);
     free(w);

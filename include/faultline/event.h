@@ -15,6 +15,7 @@
 #define FL_NO_THREAD UINT32_MAX
 #define FL_NO_MM UINT32_MAX
 #define FL_NO_FILE UINT32_MAX
+#define FL_NO_CODE UINT32_MAX
 #define FL_NO_ADDRESS UINT64_MAX
 #define FL_EXIT_UNKNOWN INT32_MIN /* exit.status where the recorder was not told */
 
@@ -49,6 +50,7 @@ enum fl_event_kind {
     FL_EV_FILE_IO = 17,  /* a system call used a regular file's contents */
     FL_EV_RESIDENT = 18, /* what the page cache held of a file when its id was defined */
     FL_EV_LOCK = 19,     /* mlock(2) and its relatives on what is mapped */
+    FL_EV_CODE = 20,     /* a code id is defined, before its first use */
 };
 
 #define FL_IO_TO_END UINT64_MAX /* fl_ev_file_io.length: from the offset to the file's end */
@@ -190,6 +192,11 @@ struct fl_event {
             uint32_t mm, mode; /* enum fl_lock_mode */
             uint64_t start, length;
         } lock;
+        struct {                 /* FL_EV_CODE: a function, as code locations of runs name it */
+            uint32_t code, file; /* code: dense, from 0; file: FL_NO_FILE for code in no file */
+            uint64_t offset;     /* bytes from the file's begin to the function's; 0: no symbol */
+            const char *name;    /* as in the symbol table; "" when there is none, or redacted */
+        } code;
     };
 };
 

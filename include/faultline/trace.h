@@ -107,6 +107,16 @@ int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uin
                   uint64_t vpn, uint32_t reads, uint32_t writes, uint32_t fetches,
                   struct fl_err *err);
 
+/**
+ * fl_writer_code - @thread's runs from here on begin in @code, of an FL_EV_CODE event
+ * (FL_NO_CODE: not known, as at the thread's begin). The writer keeps it for the runs
+ * that can fault: those whose page is not among the thread's last 64.
+ * A run that fl_writer_run() merges stays where it began.
+ * Ids that do not exist are refused by the next run; threads that do not exist are ignored.
+ * Cost: one store.
+ */
+void fl_writer_code(struct fl_writer *w, uint32_t thread, uint32_t code);
+
 /** fl_writer_meta - add a key that is known only at the end; stored in the END block. */
 int fl_writer_meta(struct fl_writer *w, const char *key, const char *value, struct fl_err *err);
 
@@ -144,6 +154,12 @@ struct fl_page {
 
 enum fl_item_kind { FL_ITEM_END, FL_ITEM_EVENT, FL_ITEM_RUNS };
 
+/** Where a thread was when a run began. */
+struct fl_run_code {
+    uint32_t run;  /* index in the batch */
+    uint32_t code; /* defined by an FL_EV_CODE event that came before; never FL_NO_CODE */
+};
+
 /** Consecutive runs of one thread and actor, as columns of @n. */
 struct fl_runs {
     uint32_t thread;
@@ -151,6 +167,11 @@ struct fl_runs {
     size_t n;
     const uint32_t *page; /* dense page ids, all < fl_reader_pages() */
     const uint32_t *reads, *writes, *fetches;
+    /* Locations of the runs that have one, ascending by run; of no run when n_codes is 0.
+       Any other run is where its thread's last run with a location was, in an earlier
+       batch perhaps; before the first of a thread it is not known. */
+    size_t n_codes;
+    const struct fl_run_code *codes;
 };
 
 struct fl_item {
@@ -184,6 +205,9 @@ int fl_reader_rewind(struct fl_reader *r, struct fl_err *err);
 uint32_t fl_reader_pages(const struct fl_reader *r);
 /** fl_reader_page - what @id stands for; @id < fl_reader_pages(). */
 struct fl_page fl_reader_page(const struct fl_reader *r, uint32_t id);
+
+/** fl_reader_has_codes - does any run have a code location? Known from the open on. */
+bool fl_reader_has_codes(const struct fl_reader *r);
 
 enum fl_fidelity fl_reader_fidelity(const struct fl_reader *r);
 const struct fl_meta *fl_reader_meta(const struct fl_reader *r);

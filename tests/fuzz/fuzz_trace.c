@@ -36,6 +36,11 @@ static uint64_t walk(struct fl_reader *r, FILE *sink, int *rc)
             must((item.runs.reads[i] | item.runs.writes[i] | item.runs.fetches[i]) != 0);
             sum = sum * 31 + fl_reader_page(r, item.runs.page[i]).vpn + item.runs.reads[i];
         }
+        for (size_t i = 0; i < item.runs.n_codes; i++) {
+            const struct fl_run_code *c = &item.runs.codes[i];
+            must(c->run < item.runs.n && (i == 0 || c->run > c[-1].run) && c->code != FL_NO_CODE);
+            sum = sum * 31 + c->code;
+        }
     }
     return sum;
 }

@@ -94,6 +94,27 @@ static void file_events_dump_to_the_same_text(void **state)
     free(want);
 }
 
+static void code_locations_dump_to_the_same_text(void **state)
+{
+    (void)state;
+    struct fl_reader *r;
+    struct fl_err err;
+    struct fl_check_report report;
+    char path[512];
+    size_t len;
+    char *want = load("v1-codes.txt", &len);
+    golden_path(path, "v1-codes.flt");
+    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
+    assert_true(fl_reader_has_codes(r));
+    char *got = dump(r);
+    assert_string_equal(got, want);
+    fl_reader_free(r);
+    assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
+    assert_true(report.sound);
+    free(got);
+    free(want);
+}
+
 static void the_version_1_trace_has_these_totals(void **state)
 {
     (void)state;
@@ -142,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_version_1_trace_dumps_to_the_same_text),
         cmocka_unit_test(file_events_dump_to_the_same_text),
+        cmocka_unit_test(code_locations_dump_to_the_same_text),
         cmocka_unit_test(the_version_1_trace_has_these_totals),
         cmocka_unit_test(the_version_1_trace_with_any_byte_changed_is_refused),
     };

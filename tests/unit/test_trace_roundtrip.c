@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Random streams, written and read back, against a list kept beside the writer. The
- * list merges runs and gives page ids by itself, in the slowest obvious way.
+ * list merges runs, gives page ids and keeps each thread's recent pages by itself, in
+ * the slowest obvious way.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,15 @@ struct want {
     struct fl_event ev;
     uint32_t thread, actor, mm, id, r, w, f;
     uint64_t vpn;
+    uint32_t code; /* where the run began */
+    bool far;      /* its page is not among the thread's last 64 */
+};
+
+#define RECENT 64u
+
+struct recent {
+    uint32_t n, mm[RECENT];
+    uint64_t vpn[RECENT];
 };
 
 struct model {
@@ -26,7 +36,11 @@ struct model {
     struct fl_page *pages;
     uint32_t n_pages;
     struct fl_totals totals;
-    uint32_t thread_process[512], process_mm[512], mms, files;
+    uint32_t thread_process[512], process_mm[512], mms, files, codes;
+    uint32_t code_of[512];
+    struct recent recent[512];
+    bool has_codes;
+    uint64_t located;
     uint64_t seed, time_ns;
 };
 
@@ -60,6 +74,25 @@ static uint32_t model_page(struct model *m, uint32_t mm, uint64_t vpn)
     return m->n_pages++;
 }
 
+/* Was the page among the thread's recent ones? It is the most recent now. */
+static bool model_touch(struct recent *l, uint32_t mm, uint64_t vpn)
+{
+    uint32_t at = 0;
+    while (at < l->n && (l->vpn[at] != vpn || l->mm[at] != mm))
+        at++;
+    bool found = at < l->n;
+    if (!found && l->n < RECENT)
+        l->n++;
+    at = found ? at : l->n - 1;
+    for (; at > 0; at--) {
+        l->vpn[at] = l->vpn[at - 1];
+        l->mm[at] = l->mm[at - 1];
+    }
+    l->vpn[0] = vpn;
+    l->mm[0] = mm;
+    return found;
+}
+
 static void model_run(struct model *m, uint32_t thread, uint32_t actor, uint32_t mm, uint64_t vpn,
                       uint32_t r, uint32_t w, uint32_t f)
 {
@@ -79,6 +112,8 @@ static void model_run(struct model *m, uint32_t thread, uint32_t actor, uint32_t
     x->thread = thread, x->actor = actor, x->mm = mm, x->vpn = vpn;
     x->r = r, x->w = w, x->f = f;
     x->id = model_page(m, mm, vpn);
+    x->code = m->code_of[thread];
+    x->far = !model_touch(&m->recent[thread], mm, vpn);
     m->totals.runs++;
 }
 
@@ -116,6 +151,7 @@ static void start_thread(struct model *m, struct fl_writer *w, uint32_t process)
     ev.thread = m->totals.threads;
     ev.thread_start.pid = 100 + process;
     ev.thread_start.tid = 1000 + ev.thread;
+    m->code_of[m->totals.threads] = FL_NO_CODE;
     m->thread_process[m->totals.threads++] = process;
     put_event(m, w, &ev);
 }
@@ -144,7 +180,7 @@ static void start_process(struct model *m, struct fl_writer *w)
 static void any_event(struct model *m, struct fl_writer *w)
 {
     struct fl_event ev;
-    enum fl_event_kind kind = (enum fl_event_kind)(rnd(m) % 19 + 1);
+    enum fl_event_kind kind = (enum fl_event_kind)(rnd(m) % 20 + 1);
     uint32_t p = (uint32_t)(rnd(m) % m->totals.processes), mm = (uint32_t)(rnd(m) % m->mms);
     uint64_t start = rnd(m) << 12, length = (rnd(m) % 1000 + 1) << 12;
     if (kind == FL_EV_PROCESS || kind == FL_EV_THREAD) {
@@ -156,6 +192,8 @@ static void any_event(struct model *m, struct fl_writer *w)
             start_thread(m, w, p);
         return;
     }
+    if (kind == FL_EV_CODE && !m->has_codes)
+        return;
     if ((kind == FL_EV_FILE_IO || kind == FL_EV_RESIDENT) && !m->files)
         return;
     event_common(m, &ev, kind);
@@ -222,6 +260,10 @@ static void any_event(struct model *m, struct fl_writer *w)
         ev.lock.mm = mm, ev.lock.mode = (uint32_t)(rnd(m) % 3), ev.lock.start = start;
         ev.lock.length = rnd(m) % 2 ? FL_LOCK_ALL : length;
         break;
+    case FL_EV_CODE:
+        ev.code.code = m->codes++, ev.code.offset = rnd(m), ev.code.name = any_name(m);
+        ev.code.file = m->files ? (uint32_t)(rnd(m) % m->files) : FL_NO_FILE;
+        break;
     default: ev.lost.count = rnd(m) % 100; m->totals.lost_events += ev.lost.count;
     }
     put_event(m, w, &ev);
@@ -251,6 +293,10 @@ static void any_runs(struct model *m, struct fl_writer *w, uint64_t spread, size
             vpn = UINT64_MAX >> 1;
         if (!(r | wr | f))
             r = 1;
+        if (m->codes && rnd(m) % 4 == 0) {
+            m->code_of[thread] = rnd(m) % 20 ? (uint32_t)(rnd(m) % m->codes) : FL_NO_CODE;
+            fl_writer_code(w, thread, m->code_of[thread]);
+        }
         model_run(m, thread, actor, mm, vpn, r, wr, f);
         assert_int_equal(fl_writer_run(w, thread, actor, mm, vpn, r, wr, f, &err), FL_OK);
     }
@@ -279,12 +325,27 @@ static void same_event(const struct fl_event *a, const struct fl_event *b)
     } else if (a->kind == FL_EV_FILE) {
         same_text(a->file.path, b->file.path);
         x.file.path = y.file.path = NULL;
+    } else if (a->kind == FL_EV_CODE) {
+        same_text(a->code.name, b->code.name);
+        x.code.name = y.code.name = NULL;
     }
     /* Both came from zeroed events whose members were set one by one. */
     assert_memory_equal(&x.process, &y.process, sizeof x - offsetof(struct fl_event, process));
 }
 
-static void same_stream(const struct model *m, struct fl_reader *r)
+/* @next: of the batch's locations. */
+static size_t same_location(const struct want *x, const struct fl_runs *runs, size_t i, size_t next)
+{
+    if (next < runs->n_codes && runs->codes[next].run == i) {
+        assert_int_equal(runs->codes[next].code, x->code);
+        assert_int_not_equal(x->code, FL_NO_CODE);
+        return next + 1;
+    }
+    assert_true(!x->far || x->code == FL_NO_CODE);
+    return next;
+}
+
+static void same_stream(struct model *m, struct fl_reader *r)
 {
     struct fl_item item;
     struct fl_err err = { 0 };
@@ -302,6 +363,7 @@ static void same_stream(const struct model *m, struct fl_reader *r)
             continue;
         }
         assert_true(item.runs.n > 0 && item.runs.n <= 4096);
+        size_t located = 0;
         for (size_t i = 0; i < item.runs.n; i++, at++) {
             assert_true(at < m->n && !m->list[at].is_event);
             const struct want *x = &m->list[at];
@@ -315,7 +377,10 @@ static void same_stream(const struct model *m, struct fl_reader *r)
             assert_int_equal(item.runs.reads[i], x->r);
             assert_int_equal(item.runs.writes[i], x->w);
             assert_int_equal(item.runs.fetches[i], x->f);
+            located = same_location(x, &item.runs, i, located);
         }
+        assert_int_equal(located, item.runs.n_codes);
+        m->located += located;
     }
     assert_int_equal(at, m->n);
 }
@@ -327,7 +392,7 @@ static void same_totals(const struct fl_totals *a, const struct fl_totals *b)
 
 static void one_round(uint64_t seed, uint32_t block_runs, uint64_t spread, size_t steps)
 {
-    struct model m = { .seed = seed * 2654435761u + 1 };
+    struct model m = { .seed = seed * 2654435761u + 1, .has_codes = seed % 4 != 0 };
     struct fl_writer *w;
     struct fl_reader *r;
     struct fl_err err;
@@ -354,8 +419,11 @@ static void one_round(uint64_t seed, uint32_t block_runs, uint64_t spread, size_
         assert_true(fl_reader_complete(r));
         assert_string_equal(fl_reader_damage(r), "");
         same_totals(fl_reader_totals(r), &m.totals);
+        m.located = 0;
         same_stream(&m, r);
         assert_int_equal(fl_reader_pages(r), m.n_pages);
+        assert_int_equal(fl_reader_has_codes(r), m.located > 0);
+        assert_true(m.has_codes ? m.located > 0 || steps < 800 : m.located == 0);
         assert_int_equal(fl_reader_rewind(r, &err), FL_OK);
         assert_int_equal(fl_reader_pages(r), m.n_pages);
         same_stream(&m, r);
