@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Usage: layering.sh ROOT. Folders talk only through include/faultline; libraries do not
-# print or exit; perf and ELF stay in collect/perf; files stay short and their names unique.
+# print or exit; perf stays in collect/perf, ELF in collect/symbols; files stay short and their names unique.
 set -u
 root=${1:?usage: layering.sh ROOT}
 cd "$root" || exit 1
@@ -60,9 +60,18 @@ for file in "${product[@]}"; do
     collect/perf/*) ;;
     *)
         while IFS= read -r hit; do
-            complain "$file:$hit: perf_event_open, libpfm4 and libelf belong to collect/perf"
-        done < <(grep -nE '#[[:space:]]*include[[:space:]]*<(linux/perf_event\.h|perfmon/|libelf\.h|gelf\.h|elfutils/)' "$file"
-            code_of "$file" | grep -nE '\b(perf_event_open|SYS_perf_event_open|pfm_[a-z]+|elf_[a-z]+|gelf_[a-z]+) *\(')
+            complain "$file:$hit: perf_event_open and libpfm4 belong to collect/perf"
+        done < <(grep -nE '#[[:space:]]*include[[:space:]]*<(linux/perf_event\.h|perfmon/)' "$file"
+            code_of "$file" | grep -nE '\b(perf_event_open|SYS_perf_event_open|pfm_[a-z]+) *\(')
+        ;;
+    esac
+    case $file in
+    collect/symbols/*) ;;
+    *)
+        while IFS= read -r hit; do
+            complain "$file:$hit: libelf belongs to collect/symbols"
+        done < <(grep -nE '#[[:space:]]*include[[:space:]]*<(libelf\.h|gelf\.h|elfutils/)' "$file"
+            code_of "$file" | grep -nE '\b(elf_[a-z]+|gelf_[a-z]+) *\(')
         ;;
     esac
     case $(basename "$file") in
