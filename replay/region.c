@@ -12,7 +12,7 @@
 
 int regions_init(struct regions *r, struct fl_err *err)
 {
-    *r = (struct regions){ .code = REGION_NO_CODE };
+    *r = (struct regions){ .code = FL_NO_CODE };
     r->chains = calloc(CHAINS, sizeof *r->chains);
     r->labels_room = grow_room(0);
     if (!r->chains || !grow(&r->labels, r->labels_room))
@@ -56,10 +56,24 @@ static int set_name(char ***names, uint32_t *n, uint32_t *room, uint32_t id, con
     return FL_OK;
 }
 
+/* A function without a symbol is known by its file, one without a file by nothing. */
+static int set_code(struct regions *r, const struct fl_event *ev, struct fl_err *err)
+{
+    const char *file = ev->code.file < r->n_files ? r->files[ev->code.file] : NULL;
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    char in_file[300];
+    if ((ev->code.name && *ev->code.name) || !file)
+        return set_name(&r->codes, &r->n_codes, &r->codes_room, ev->code.code, ev->code.name, err);
+    snprintf(in_file, sizeof in_file, "[in %.280s]", slash && slash[1] ? slash + 1 : file);
+    return set_name(&r->codes, &r->n_codes, &r->codes_room, ev->code.code, in_file, err);
+}
+
 int regions_event(struct regions *r, const struct fl_event *ev, struct fl_err *err)
 {
     if (ev->kind == FL_EV_FILE)
         return set_name(&r->files, &r->n_files, &r->files_room, ev->file.file, ev->file.path, err);
+    if (ev->kind == FL_EV_CODE)
+        return set_code(r, ev, err);
     return FL_OK;
 }
 

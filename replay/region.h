@@ -18,7 +18,6 @@
 
 #define REGION_OTHER 0u /* the label of what has none: no page touched, or too many labels */
 #define REGION_NONE 0u  /* of a mapping: none yet */
-#define REGION_NO_CODE UINT32_MAX
 #define REGION_LABELS_MAX 65536u
 
 enum region_kind {
@@ -49,7 +48,7 @@ struct regions {
     uint32_t *chains;      /* by hash of the key */
     char **files, **codes; /* names by id; NULL: not known */
     uint32_t n_files, files_room, n_codes, codes_room;
-    uint32_t code; /* where the thread that runs is, set by whoever drives; REGION_NO_CODE */
+    uint32_t code; /* where the thread that runs is, set by whoever drives; FL_NO_CODE */
 };
 
 int regions_init(struct regions *r, struct fl_err *err);

@@ -215,8 +215,13 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
         rc = linux_background(&rp->kernel, err);
     if (rc == FL_OK && rp->has_tlb)
         rc = tlb_room(&rp->tlb, rp->vm.n_pages, err);
+    if (rc == FL_OK && rp->has_attribution)
+        rc = owners_thread(rp, runs->thread, err);
+    const struct fl_run_code *code = runs->codes, *codes_end = runs->codes + runs->n_codes;
     for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
         uint64_t n = 0;
+        if (code != codes_end && code->run == i)
+            rp->regions.code = code++->code;
         rc = one_run(rp, runs, i, process, err);
         if (runs->actor == FL_ACTOR_USER) {
             n = (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
@@ -229,6 +234,8 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
         if (timeline_due(&rp->timeline, n))
             end_row(rp);
     }
+    if (rc == FL_OK && rp->has_attribution)
+        rp->code_of[runs->thread] = rp->regions.code;
     if (rc == FL_OK && rp->attribution_rc != FL_OK)
         rc = fl_nomem(err, "owners of faults");
     return rc;
@@ -404,6 +411,7 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
     timeline_fini(&rp.timeline);
     attribution_fini(&rp.attribution);
     regions_fini(&rp.regions);
+    free(rp.code_of);
     future_free(rp.future);
     return rc;
 }

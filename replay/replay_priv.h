@@ -27,6 +27,8 @@ struct replay {
     struct regions regions;
     struct attribution attribution;
     bool has_attribution;
+    uint32_t *code_of; /* by thread: where it was last */
+    uint32_t threads_room;
     int attribution_rc;     /* of a hook, which cannot fail */
     uint32_t process, page; /* of the run under way */
     uint64_t accesses;
@@ -45,6 +47,8 @@ bool kernel_kill(void *arg);
 /* replay_owners.c */
 int owners_begin(struct replay *rp, struct fl_err *err);
 int owners_end(struct replay *rp, struct fl_err *err);
+/* thread @thread runs from here on; its code is where it left */
+int owners_thread(struct replay *rp, uint32_t thread, struct fl_err *err);
 /* hooks of the paging stage and of the kernel's model */
 void owners_fault(void *arg, enum fl_cause cause);
 void owners_evicted(void *arg, uint32_t c);

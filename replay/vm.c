@@ -190,10 +190,10 @@ static void label_page(struct vm *vm, struct vma *vma, uint32_t page, bool is_ne
                                           : vma->flags & VMA_SHARED ? REGION_KIND_SHARED
                                                                     : REGION_KIND_ANON,
                                   .file = vma->file,
-                                  .code = REGION_NO_CODE };
+                                  .code = FL_NO_CODE };
         if (key.kind == REGION_KIND_ANON || key.kind == REGION_KIND_SHARED) {
             key.code = r->code;
-            key.pages = r->code == REGION_NO_CODE ? vma->end - vma->start : 0;
+            key.pages = r->code == FL_NO_CODE ? vma->end - vma->start : 0;
         }
         vma->label = regions_label(r, &key);
     }

@@ -24,8 +24,8 @@ struct fl_lru_timeline {
     uint32_t n_rows;
     uint32_t n_buckets;              /* in use */
     uint32_t frames[FL_LRU_BUCKETS]; /* largest distance of a bucket, rising */
-    uint64_t (
-        *distances)[FL_LRU_BUCKETS]; /* by row: references that came back at such a distance */
+    /* by row: references that came back at such a distance */
+    uint32_t (*distances)[FL_LRU_BUCKETS];
     /* major faults of the whole run in memories of fl_curve_sizes() */
     uint32_t curve_frames[FL_CURVE_SIZES];
     uint64_t curve_major[FL_CURVE_SIZES];

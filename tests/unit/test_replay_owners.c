@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whose faults they are: mappings' names, owners, refaults; each count worked out by hand. */
+#include <string.h>
+
+#include <faultline/attribution.h>
+#include <faultline/units.h>
+
+#include "scene.h"
+
+static size_t mapping_named(const struct fl_attribution *a, const char *name)
+{
+    for (size_t i = 0; i < a->n_mappings; i++)
+        if (strcmp(a->mappings[i].name, name) == 0)
+            return i;
+    print_error("no mapping \"%s\"\n", name);
+    fail();
+    return 0;
+}
+
+/* What the owners of one mapping of one process have together. */
+static struct fl_owner sum_of(const struct fl_attribution *a, size_t process, const char *mapping)
+{
+    struct fl_owner sum = { .mapping = (uint32_t)mapping_named(a, mapping) };
+    for (size_t i = 0; i < a->n_owners; i++)
+        if (a->owners[i].process == process && a->owners[i].mapping == sum.mapping) {
+            sum.minor += a->owners[i].minor;
+            sum.major += a->owners[i].major;
+            sum.refaults += a->owners[i].refaults;
+        }
+    return sum;
+}
+
+static void mappings_are_named_as_people_know_them(void **state)
+{
+    struct scene s = { 0 };
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    file(&s, 0, 7, "/data/table");
+    map(&s, 0, 10, 4, RW, FL_MAP_ANON | FL_MAP_HEAP, FL_NO_FILE, 0);
+    map(&s, 0, 14, 4, RW, FL_MAP_ANON | FL_MAP_HEAP | FL_MAP_GROW, FL_NO_FILE, 0);
+    map(&s, 0, 100, 8, RW, FL_MAP_ANON | FL_MAP_STACK, FL_NO_FILE, 0);
+    map(&s, 0, 200, 4, FL_PROT_READ, 0, 0, 0);
+    map(&s, 0, 300, 256, RW, FL_MAP_ANON, FL_NO_FILE, 0);
+    map(&s, 0, 600, 256, RW, FL_MAP_ANON, FL_NO_FILE, 0);
+    map(&s, 0, 900, 16, RW, FL_MAP_ANON | FL_MAP_SHARED, FL_NO_FILE, 0);
+    writes(&s, 0, 0, 10);
+    writes(&s, 0, 0, 15);
+    writes(&s, 0, 0, 101);
+    reads(&s, 0, 0, 200);
+    reads(&s, 0, 0, 201);
+    writes(&s, 0, 0, 300);
+    writes(&s, 0, 0, 600);
+    writes(&s, 0, 0, 900);
+    const struct fl_attribution *a = replay_with(&s, "lru", 100, UINT64_MAX)->attribution;
+    assert_int_equal(a->mappings[mapping_named(a, "[heap]")].pages, 2);
+    assert_int_equal(a->mappings[mapping_named(a, "[stack]")].pages, 1);
+    assert_int_equal(a->mappings[mapping_named(a, "/data/table")].pages, 2);
+    assert_int_equal(a->mappings[mapping_named(a, "anonymous, 1.0 MiB")].pages, 2);
+    assert_int_equal(a->mappings[mapping_named(a, "shared anonymous, 64.0 KiB")].pages, 1);
+    assert_int_equal(sum_of(a, 0, "/data/table").minor, 2);
+    assert_int_equal(a->n_functions, 0);
+    scene_end(&s);
+}
+
+/* The label goes with a mapping that is cut, moved or copied: all is one mapping's. */
+static void a_name_stays_through_cuts_moves_and_forks(void **state)
+{
+    struct scene s = { 0 };
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(&s, 0, 100, 16);
+    writes(&s, 0, 0, 100);
+    unmap(&s, 0, 104, 4);
+    writes(&s, 0, 0, 110);
+    process(&s, 11, 10, 1, 0, 1);
+    writes(&s, 1, 1, 100); /* copied */
+    writes(&s, 1, 1, 111);
+    const struct fl_attribution *a = replay_with(&s, "lru", 100, UINT64_MAX)->attribution;
+    assert_int_equal(sum_of(a, 0, "anonymous, 64.0 KiB").minor, 2);
+    assert_int_equal(sum_of(a, 1, "anonymous, 64.0 KiB").minor, 2);
+    assert_int_equal(a->processes[1].pid, 11);
+    scene_end(&s);
+}
+
+/* 2 frames, lru, pages 1 2 3 in turn, four times: 3 first touches, then all 9 are refaults, of 3
+   pages. Each was evicted one eviction before it comes back: 2 evicted pages later at most. */
+static void refaults_are_counted_by_page_and_distance(void **state)
+{
+    struct scene s = { 0 };
+    uint64_t refaults = 0, near = 0, shares = 0;
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(&s, 0, 1, 3);
+    for (int round = 0; round < 4; round++)
+        for (uint64_t vpn = 1; vpn <= 3; vpn++)
+            writes(&s, 0, 0, vpn);
+    const struct fl_result *r = replay_with(&s, "lru", 2, UINT64_MAX);
+    const struct fl_attribution *a = r->attribution;
+    assert_int_equal(r->minor, 3);
+    assert_int_equal(r->major, 9);
+    assert_int_equal(a->n_rows, r->n_rows);
+    for (size_t i = 0; i < a->n_rows; i++) {
+        refaults += a->rows[i].refaults;
+        near += a->rows[i].near;
+    }
+    for (size_t i = 0; i < a->n_shares; i++)
+        shares += a->shares[i].refaults;
+    assert_int_equal(refaults, 9);
+    assert_int_equal(near, 9);
+    assert_int_equal(shares, 9);
+    assert_int_equal(fl_attribution_pages(a, 0, a->n_rows), 3);
+    assert_int_equal(sum_of(a, 0, "anonymous, 12.0 KiB").refaults, 9);
+    scene_end(&s);
+}
+
+/* A page unmapped and mapped anew is another page: its first touch is no refault. */
+static void what_is_gone_does_not_come_back(void **state)
+{
+    struct scene s = { 0 };
+    uint64_t refaults = 0;
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(&s, 0, 1, 3);
+    writes(&s, 0, 0, 1);
+    writes(&s, 0, 0, 2);
+    writes(&s, 0, 0, 3); /* 1 is evicted */
+    unmap(&s, 0, 1, 1);
+    map_anon(&s, 0, 1, 1);
+    writes(&s, 0, 0, 1);
+    const struct fl_attribution *a = replay_with(&s, "lru", 2, UINT64_MAX)->attribution;
+    for (size_t i = 0; i < a->n_rows; i++)
+        refaults += a->rows[i].refaults;
+    assert_int_equal(refaults, 0);
+    scene_end(&s);
+}
+
+static void owners_have_all_faults_whatever_the_policy(void **state)
+{
+    static const char *const policies[] = { "fifo", "clock", "opt", "linux", "mglru" };
+    (void)state;
+    for (size_t p = 0; p < FL_COUNT(policies); p++) {
+        struct scene s = { 0 };
+        uint64_t minor = 0, major = 0;
+        process(&s, 10, 0, 0, FL_NO_MM, 0);
+        map_anon(&s, 0, 1, 400);
+        for (int round = 0; round < 5; round++)
+            for (uint64_t vpn = 1; vpn <= 400; vpn++)
+                writes(&s, 0, 0, vpn);
+        const struct fl_result *r = replay_with(&s, policies[p], 300, UINT64_MAX);
+        for (size_t i = 0; i < r->attribution->n_owners; i++) {
+            minor += r->attribution->owners[i].minor;
+            major += r->attribution->owners[i].major;
+        }
+        assert_int_equal(minor, r->minor);
+        assert_int_equal(major, r->major);
+        assert_true(major > 0);
+        scene_end(&s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mappings_are_named_as_people_know_them),
+        cmocka_unit_test(a_name_stays_through_cuts_moves_and_forks),
+        cmocka_unit_test(refaults_are_counted_by_page_and_distance),
+        cmocka_unit_test(what_is_gone_does_not_come_back),
+        cmocka_unit_test(owners_have_all_faults_whatever_the_policy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
