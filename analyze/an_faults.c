@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Faults over time by cause: which cause there is most of, and how bunched they are. */
+#include <jansson.h>
 #include <string.h>
 
 #include <faultline/units.h>
@@ -75,6 +76,25 @@ static void write_title(struct fl_table *out, const struct an_timeline *t,
                        percent, series[biggest].words, when);
 }
 
+#define INTERVALS_MARKED_MAX 3u
+
+/* Where thrashing begins and ends; nothing when that is too often to be read. */
+static void mark_thrashing(struct fl_table *table, const struct json_t *result)
+{
+    const json_t *intervals = fl_document_at(result, "thrash.intervals"), *v;
+    uint64_t from, to;
+    size_t i;
+    if (json_array_size(intervals) > INTERVALS_MARKED_MAX)
+        return;
+    json_array_foreach(intervals, i, v)
+    {
+        if (!fl_document_count(v, "from_access", &from) || !fl_document_count(v, "to_access", &to))
+            continue;
+        fl_table_mark(table, 'x', from, "thrashing from here");
+        fl_table_mark(table, 'x', to, "to here");
+    }
+}
+
 int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out,
                     struct fl_err *err)
 {
@@ -106,6 +126,8 @@ int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out
         from = to;
     }
     write_title(table, &t, series, n);
+    if (!t.is_time)
+        mark_thrashing(table, result);
     fl_table_label(table, &table->x_name, t.is_time ? "time" : "memory accesses of the program");
     char count[FL_FORMAT_BYTES];
     fl_format_count(count, width);

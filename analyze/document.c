@@ -94,6 +94,11 @@ static const struct rule replay_rules[] = {
     { "quality", ARRAY, false },
     { "by_process", ARRAY, false },
     { "by_mapping", ARRAY, false },
+    { "by_function", ARRAY, false },
+    { "time.fault_ns", OBJECT, false },
+    { "thrash", OBJECT, false },
+    { "thrash.verdict", TEXT, false },
+    { "thrash.intervals", ARRAY, false },
     { "source", TEXT, false },
     { "label", TEXT, false },
 };

@@ -117,7 +117,7 @@ static char *thrashing(const struct fl_thrash *t, const struct fl_result *res)
                  "%s%s.",
                  percent(sum, all), t->n_intervals > 1 ? stretches : ",",
                  percent(most->from_access, all), percent(most->to_access, all),
-                 (most->stall_bp + 50) / 100, who, end) < 0)
+                 most->stall_bp / 100, who, end) < 0)
         text = NULL;
     free(who);
     return text;

@@ -29,6 +29,11 @@ void view_figures(struct view_builder *b);
 
 /** view_measured - for each validation two sections, the first VIEW_MEASURED_ID or that "-N". */
 void view_measured(struct view_builder *b);
+/** view_thrash - the stretches in which the result with index @i thrashes, as a section of its own. */
+void view_thrash(struct view_builder *b, size_t i);
+/** view_list - @table as a section, named after the result with index @i if there are several. */
+void view_list(struct view_builder *b, size_t i, const char *id, const char *heading,
+               struct fl_table *table);
 /** view_tables - a section for everything a result lists. */
 void view_tables(struct view_builder *b);
 /** view_provenance - fidelity, quality, command, host. */

@@ -106,6 +106,17 @@ static char *verdict_model(struct view_builder *b, const json_t *result,
                      name_of(result), view_count(major), policy, rate, room);
 }
 
+/* @verdict, which is taken, and what the result says of thrashing. */
+static char *with_thrashing(struct view_builder *b, const json_t *result, char *verdict)
+{
+    const char *thrashing = fl_document_text(result, "thrash.verdict");
+    if (!thrashing || !*thrashing || !verdict)
+        return verdict;
+    char *both = view_text(b, "%s %s", verdict, thrashing);
+    free(verdict);
+    return both;
+}
+
 static char *verdict_many(struct view_builder *b)
 {
     const json_t *result, *least = NULL, *most = NULL;
@@ -260,9 +271,11 @@ static void line_compared(struct view_builder *b, const json_t *result)
     if (fl_document_count(result, "trace.peak_resident_pages", &pages) && pages > 0)
         snprintf(peak, sizeof peak, ", peak resident set %s",
                  view_bytes(an_mul(pages, an_page_bytes(result))));
-    view_line(b, "%s: %s minor, %s major faults%s.", label ? label : "result",
+    const char *thrashing = fl_document_text(result, "thrash.verdict");
+    view_line(b, "%s: %s minor, %s major faults%s.%s%s", label ? label : "result",
               view_count(count_or_0(result, "faults.minor")),
-              view_count(count_or_0(result, "faults.major")), peak);
+              view_count(count_or_0(result, "faults.major")), peak, thrashing ? " " : "",
+              thrashing ? thrashing : "");
 }
 
 /* Doubts that make the numbers other than they seem; these come before the findings. */
@@ -365,7 +378,7 @@ void view_findings(struct view_builder *b, const struct fl_table *curve)
     else if (is_observed(first))
         b->view->verdict = verdict_observed(b, first);
     else
-        b->view->verdict = verdict_model(b, first, is_its ? &f : &none);
+        b->view->verdict = with_thrashing(b, first, verdict_model(b, first, is_its ? &f : &none));
     if (n == 1) {
         lines_quality(b, first, true);
         line_peak(b, first);
@@ -373,6 +386,7 @@ void view_findings(struct view_builder *b, const struct fl_table *curve)
         line_linux(b, first);
         line_leader(b, first, "by_process", "comm", "process");
         line_leader(b, first, "by_mapping", "mapping", "mapping");
+        line_leader(b, first, "by_function", "function", "function");
     }
     if (curve)
         line_curve(b, curve, &f, series);

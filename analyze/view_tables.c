@@ -127,7 +127,8 @@ static uint64_t share_bp(uint64_t part, uint64_t whole)
 static struct fl_table *causes_table(const json_t *result)
 {
     const json_t *by_cause = fl_document_at(result, "faults.by_cause");
-    uint64_t total = 0, n;
+    const json_t *costs = fl_document_at(result, "time.fault_ns");
+    uint64_t total = 0, total_ns = 0, n;
     if (json_object_size(by_cause) == 0)
         return NULL;
     struct fl_table *t = fl_table_new("causes");
@@ -135,9 +136,16 @@ static struct fl_table *causes_table(const json_t *result)
     fl_table_column(t, "Kind", FL_UNIT_TEXT, 0);
     fl_table_column(t, "Faults", FL_UNIT_COUNT, 0);
     fl_table_column(t, "Share", FL_UNIT_BP, 0);
-    for (size_t i = 0; an_cause_at(i); i++)
+    if (costs) {
+        fl_table_column(t, "Cost (estimate)", FL_UNIT_NS, 0);
+        fl_table_column(t, "Share of the cost", FL_UNIT_BP, 0);
+    }
+    for (size_t i = 0; an_cause_at(i); i++) {
         if (fl_document_count(by_cause, an_cause_at(i)->key, &n))
             total += n;
+        if (fl_document_count(costs, an_cause_at(i)->key, &n))
+            total_ns += n;
+    }
     for (size_t i = 0; an_cause_at(i); i++) {
         if (!fl_document_count(by_cause, an_cause_at(i)->key, &n) || n == 0)
             continue;
@@ -146,6 +154,10 @@ static struct fl_table *causes_table(const json_t *result)
         fl_table_text(t, row, 1, an_cause_at(i)->major ? "major" : "minor");
         fl_table_put(t, row, 2, n);
         fl_table_put(t, row, 3, share_bp(n, total));
+        if (!fl_document_count(costs, an_cause_at(i)->key, &n))
+            continue;
+        fl_table_put(t, row, 4, n);
+        fl_table_put(t, row, 5, share_bp(n, total_ns));
     }
     return t;
 }
@@ -212,57 +224,84 @@ static struct fl_table *kills_table(const json_t *result)
     return t;
 }
 
-/* by_process and by_mapping: the first of them, and how much the rest has. */
+/* What a ranking has of each entry; a column that none has is left out. */
+static const struct {
+    const char *key, *words;
+    bool always;
+} ranked[] = {
+    { "minor", "Minor faults", true },
+    { "major", "Major faults", true },
+    { "refaults", "Evicted pages that came back", false },
+    { "unknown", "Unknown", false },
+};
+
+static bool any_has(const json_t *list, const char *key)
+{
+    const json_t *v;
+    uint64_t n;
+    size_t i;
+    json_array_foreach(list, i, v) if (fl_document_count(v, key, &n) && n > 0) return true;
+    return false;
+}
+
+/* "worker (412)" of a process, the name of all else. */
+static void put_name(struct fl_table *t, size_t row, const json_t *v, const char *name_key)
+{
+    const char *name = fl_document_text(v, name_key);
+    char *text = NULL;
+    uint64_t pid;
+    if (fl_document_count(v, "pid", &pid) &&
+        asprintf(&text, "%s (%llu)", name ? name : "", (unsigned long long)pid) < 0)
+        text = NULL;
+    fl_table_text(t, row, 0, text ? text : name ? name : "");
+    free(text);
+}
+
+static void put_rest(struct fl_table *t, const json_t *list, const size_t *kinds, size_t n_kinds)
+{
+    char text[64];
+    size_t row = fl_table_row(t), n = json_array_size(list);
+    snprintf(text, sizeof text, "%zu others", n - LIST_ROWS_MAX);
+    fl_table_text(t, row, 0, text);
+    for (size_t k = 0; k < n_kinds; k++) {
+        uint64_t rest = 0, count;
+        for (size_t i = LIST_ROWS_MAX; i < n; i++)
+            if (fl_document_count(json_array_get(list, i), ranked[kinds[k]].key, &count) &&
+                __builtin_add_overflow(rest, count, &rest))
+                rest = UINT64_MAX;
+        fl_table_put(t, row, k + 1, rest);
+    }
+}
+
+/* by_process, by_mapping, by_function: the first of them, and how much the rest has. */
 static struct fl_table *ranking_table(const json_t *result, const char *key, const char *name_key,
                                       const char *heading)
 {
-    const json_t *list = json_object_get(result, key), *v;
-    uint64_t n, rest[3] = { 0 };
-    static const char *const kinds[] = { "minor", "major", "unknown" };
-    size_t i, left_out = 0, n_kinds = 2;
-    if (json_array_size(list) == 0)
+    const json_t *list = json_object_get(result, key);
+    size_t kinds[FL_COUNT(ranked)], n_kinds = 0, n = json_array_size(list);
+    if (n == 0)
         return NULL;
-    json_array_foreach(list, i, v) if (fl_document_count(v, "unknown", &n) && n > 0) n_kinds = 3;
     struct fl_table *t = fl_table_new(key);
     fl_table_column(t, heading, FL_UNIT_TEXT, 0);
-    fl_table_column(t, "Minor faults", FL_UNIT_COUNT, 0);
-    fl_table_column(t, "Major faults", FL_UNIT_COUNT, 0);
-    if (n_kinds == 3)
-        fl_table_column(t, "Unknown", FL_UNIT_COUNT, 0);
-    json_array_foreach(list, i, v)
-    {
-        if (i >= LIST_ROWS_MAX) {
-            for (size_t k = 0; k < 3; k++)
-                if (fl_document_count(v, kinds[k], &n) &&
-                    __builtin_add_overflow(rest[k], n, &rest[k]))
-                    rest[k] = UINT64_MAX;
-            left_out++;
-            continue;
+    for (size_t k = 0; k < FL_COUNT(ranked); k++)
+        if (ranked[k].always || any_has(list, ranked[k].key)) {
+            kinds[n_kinds++] = k;
+            fl_table_column(t, ranked[k].words, FL_UNIT_COUNT, 0);
         }
-        const char *name = fl_document_text(v, name_key);
-        char *text = NULL;
+    for (size_t i = 0; i < n && i < LIST_ROWS_MAX; i++) {
+        const json_t *v = json_array_get(list, i);
         size_t row = fl_table_row(t);
-        if (fl_document_count(v, "pid", &n) &&
-            asprintf(&text, "%s (%llu)", name ? name : "", (unsigned long long)n) < 0)
-            text = NULL;
-        fl_table_text(t, row, 0, text ? text : name ? name : "");
-        free(text);
-        for (size_t k = 0; k < 3; k++)
-            put_count(t, row, k + 1, v, kinds[k]);
+        put_name(t, row, v, name_key);
+        for (size_t k = 0; k < n_kinds; k++)
+            put_count(t, row, k + 1, v, ranked[kinds[k]].key);
     }
-    if (left_out > 0) {
-        char text[64];
-        size_t row = fl_table_row(t);
-        snprintf(text, sizeof text, "%zu others", left_out);
-        fl_table_text(t, row, 0, text);
-        for (size_t k = 0; k < 3; k++)
-            fl_table_put(t, row, k + 1, rest[k]);
-    }
+    if (n > LIST_ROWS_MAX)
+        put_rest(t, list, kinds, n_kinds);
     return t;
 }
 
-static void add_list(struct view_builder *b, size_t i, const char *id, const char *heading,
-                     struct fl_table *table)
+void view_list(struct view_builder *b, size_t i, const char *id, const char *heading,
+               struct fl_table *table)
 {
     if (!table)
         return;
@@ -282,13 +321,16 @@ void view_tables(struct view_builder *b)
 {
     const json_t *r;
     for (size_t i = 0; (r = fl_report_result(b->report, i)) && i < COMPARED_MAX; i++) {
-        add_list(b, i, "causes", "Faults by cause", causes_table(r));
-        add_list(b, i, "processes", "Faults by process",
-                 ranking_table(r, "by_process", "comm", "Process"));
-        add_list(b, i, "mappings", "Faults by mapping",
-                 ranking_table(r, "by_mapping", "mapping", "Mapping"));
-        add_list(b, i, "oom", "Killed for lack of memory", kills_table(r));
-        add_list(b, i, "tlb", "Translation lookaside buffers", tlb_table(r));
+        view_thrash(b, i);
+        view_list(b, i, "causes", "Faults by cause", causes_table(r));
+        view_list(b, i, "processes", "Faults by process",
+                  ranking_table(r, "by_process", "comm", "Process"));
+        view_list(b, i, "mappings", "Faults by mapping",
+                  ranking_table(r, "by_mapping", "mapping", "Mapping"));
+        view_list(b, i, "functions", "Faults by function",
+                  ranking_table(r, "by_function", "function", "Function"));
+        view_list(b, i, "oom", "Killed for lack of memory", kills_table(r));
+        view_list(b, i, "tlb", "Translation lookaside buffers", tlb_table(r));
     }
 }
 
@@ -335,7 +377,7 @@ static void add_provenance(struct view_builder *b, size_t i, const json_t *r)
         add_row(t, recorded_keys[k].words, is_bytes ? view_bytes(bytes) : value);
     }
     if (t && t->n_rows > 0)
-        add_list(b, i, "recorded", "What was recorded, and how", t);
+        view_list(b, i, "recorded", "What was recorded, and how", t);
     else
         fl_table_free(t);
 }

@@ -263,6 +263,21 @@ static json_t *thp_json(const struct fl_result *res)
     return o;
 }
 
+/* What the faults of each cause are estimated to cost; of those that it has. */
+static json_t *fault_ns_json(const struct fl_result *res)
+{
+    const struct fl_costs *costs = res->opts.costs ? res->opts.costs : fl_costs_default();
+    json_t *o = json_object();
+    for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++) {
+        enum fl_cost cost = c == FL_CAUSE_SWAP_IN ? fl_cost_swap_in(costs)
+                                                  : fl_cause_cost((enum fl_cause)c);
+        if (res->faults[c])
+            json_object_set_new(o, fl_cause_name((enum fl_cause)c),
+                                u64(fl_cost_of_ns(costs, cost, res->faults[c])));
+    }
+    return o;
+}
+
 json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, json_t *trace)
 {
     json_t *o = json_object();
@@ -288,7 +303,9 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
     json_object_set_new(o, "oom", oom_json(res));
     struct fl_time time;
     fl_time_estimate(res, &time);
-    json_object_set_new(o, "time", fl_time_json(&time));
+    json_t *time_json = fl_time_json(&time);
+    json_object_set_new(time_json, "fault_ns", fault_ns_json(res));
+    json_object_set_new(o, "time", time_json);
     if (res->attribution)
         owners_json(o, res->attribution);
     json_object_set_new(o, "timeline", timeline_json(res));

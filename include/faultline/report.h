@@ -139,7 +139,7 @@ struct fl_view_chart {
     size_t svg_len, svg_narrow_len;
 };
 
-#define FL_VIEW_LINES 12
+#define FL_VIEW_LINES 20
 
 /** A report as headings, sentences, tables and charts: what the writers write. */
 struct fl_view {
