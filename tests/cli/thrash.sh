@@ -27,7 +27,7 @@ leak     truth leak 1000 2000 60 20
 fight    truth fight 1000 1000 30 40 20
 unequal  truth fight 1500 30 0 40 20
 third    truth third 200 3000 20 20
-third2   truth third 200 1000 8 300
+third2   truth third 100 1000 8 300
 grow     truth_more grow 50 2000 1000 20
 turns    truth_more turns 1000 1000 20 1 20
 long     truth_more turns 1000 1000 2 300 20
@@ -38,8 +38,10 @@ reread   truth_more reread table.bin 1500 300 20 20
 pool     truth_more pool 700 3 50 20
 sparse   truth_more sparse 1000 8 60 1
 twice    truth_more twice 200 1500 20 20
-shrink   truth_more shrink 2000 20 20
+shrink   truth_more shrink 2000 40 20
 init     truth_more init 4000 300 100 20
+brief    truth_more brief 50 600 200000 12 20
+list     truth_more list 38400 15 2
 "
 
 # ---- the examination ----------------------------------------------------------
@@ -96,7 +98,7 @@ fight  | 2100 | lru clock | none | 0..100
 fight  | 2600 | linux | none | 0..0
 fight  |  700 | lru clock | 1-5 | 138000..141600 | left anonymous fn:left_turn
 unequal | 1000 | lru clock linux | 1-4 | 60000..61300 | left fn:left_turn | right fn:right_turn
-unequal | 1600 | lru clock | none | 0..100
+unequal | 1700 | lru clock | none | 0..100
 # The middle third, without the first touches of its set; more than that; less than either.
 third  | 1000 | lru clock linux mglru | 3-4 | 57000..57400 | truth anonymous fn:work_big | fn:work_small | 3000
 third  | 2700 | lru clock linux mglru | 3-4 | 57000..57400 | truth anonymous fn:work_big | fn:work_small | 3000
@@ -131,9 +133,15 @@ sparse | 1064 | lru clock | none | 0..100
 # Two episodes; one that ends because memory was given back; a first touch that never comes back.
 twice  |  600 | lru clock linux | 2-3,4-5 | 60000..60600 | truth anonymous fn:sweep_heap | fn:hot_work | 1500
 twice  | 1900 | lru clock | none | 0..100
-shrink | 1200 | lru clock | 1-2 | 40000..41100 | truth anonymous fn:sweep_heap | | 2000
+shrink | 1200 | lru clock | 1-2 | 80000..81100 | truth anonymous fn:sweep_heap | | 2000
 init   |  400 | lru clock | none | 0..100
 init   | 2000 | lru clock linux | none | 0..100
+# A short episode in a long calm run.
+brief  |  300 | lru clock | 1-2 | 7200..7400 | truth anonymous fn:sweep_heap | fn:hot_work | 600
+brief  |  720 | lru clock | none | 0..100
+# Small objects in the heap.
+list   |  400 | lru clock | 1-2 | 9000..9150 | truth heap fn:list_walk | fn:list_build | 600
+list   |  700 | lru clock | none | 0..100
 "
 
 # ---- the truth, and the verdict on what is said -----------------------------------
@@ -235,8 +243,7 @@ trim() { sed 's/^ *//; s/ *$//' <<<"$1"; }
 examine_program() {
     local name=$1 program pages policies policy majors
     shift
-    # shellcheck disable=SC2068
-    "$faultline" record -q -o "$name.flt" -- "$workloads"/$@ >"$name.txt" 2>&1 && markers "$name.flt" >"$name.marks" ||
+    "$faultline" record -q -o "$name.flt" -- "$workloads"/"$@" >"$name.txt" 2>&1 && markers "$name.flt" >"$name.marks" ||
         { echo "NOT OK $name: not recorded: $(cat "$name.txt")"; return; }
     while IFS='|' read -r program pages policies truth majors has not end verdict; do
         [ "$(trim "$program")" = "$name" ] || continue

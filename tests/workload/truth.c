@@ -227,6 +227,7 @@ static void right_process(size_t pages, unsigned rounds, unsigned steps, int in,
     size_t at = 0, turn = pages / 4;
     prctl(PR_SET_NAME, "right");
     uint64_t *set = new_pages(turn * 4);
+    give(out); /* ready: from here on only one of the two runs */
     for (unsigned i = 0; i < rounds * 4; i++) {
         take(in);
         at = right_turn(set, turn * 4, at, turn, steps);
@@ -251,6 +252,7 @@ static void fight(int argc, char **argv)
         right_process(n_right, rounds, steps, to_right[0], to_left[1]);
     prctl(PR_SET_NAME, "left");
     uint64_t *set = new_pages(pages);
+    take(to_left[0]);
     left_turn(set, pages, 0, pages, steps);
     mark(1);
     left_turn(set, pages, 0, pages * solo, steps);

@@ -40,6 +40,13 @@
  *     Touches PAGES (1), works on them ROUNDS times (2), gives half of them back, and works
  *     on the other half (3). With RAM for half, the thrashing ends at (2).
  *
+ * brief SMALL BIG AROUND ROUNDS STEPS
+ *     AROUND touches of SMALL, first pass over BIG (1), ROUNDS more (2), AROUND touches of SMALL (3): with
+ *     RAM between the two a short episode, (1) to (2), in a long calm run.
+ *
+ * list NODES ROUNDS STEPS
+ *     Builds a list of NODES in the heap (1) and walks it ROUNDS times (2): steady, in nodes of 64 bytes.
+ *
  * init PAGES HOT ROUNDS STEPS
  *     Touches PAGES, never to be used again (1), then works on HOT of its own (2).
  */
@@ -321,6 +328,61 @@ static void shrink(int argc, char **argv)
     mark(3);
 }
 
+/* ---- brief ---- */
+
+static void brief(int argc, char **argv)
+{
+    size_t small = number(argc, argv, 1, 50), big = number(argc, argv, 2, 600);
+    size_t around = number(argc, argv, 3, 200000);
+    unsigned rounds = number(argc, argv, 4, 12), steps = number(argc, argv, 5, 20);
+    uint64_t *small_set = new_pages(small), *big_set = new_pages(big);
+    hot_work(small_set, small, around, steps);
+    sweep_heap(big_set, big, steps);
+    mark(1);
+    while (rounds--)
+        sweep_heap(big_set, big, steps);
+    mark(2);
+    hot_work(small_set, small, around, steps);
+    mark(3);
+}
+
+/* ---- list ---- */
+
+struct node {
+    struct node *next;
+    uint64_t value[5]; /* 64 bytes with what malloc adds */
+};
+
+KEEP static struct node *list_build(size_t n)
+{
+    struct node *first = NULL, **last = &first;
+    while (n--) {
+        struct node *node = malloc(sizeof *node);
+        need(node != NULL, "malloc");
+        node->value[0] = n;
+        *last = node;
+        last = &node->next;
+    }
+    *last = NULL;
+    return first;
+}
+
+KEEP static void list_walk(struct node *node, unsigned steps)
+{
+    for (; node; node = node->next)
+        touch(node->value, steps);
+}
+
+static void list(int argc, char **argv)
+{
+    struct node *first = list_build(number(argc, argv, 1, 38400));
+    unsigned rounds = number(argc, argv, 2, 15), steps = number(argc, argv, 3, 2);
+    mark(1);
+    while (rounds--)
+        list_walk(first, steps);
+    mark(2);
+}
+
 /* ---- init ---- */
 
 static void init(int argc, char **argv)
@@ -338,7 +400,7 @@ int main(int argc, char **argv)
     static const struct truth all[] = {
         { "grow", grow },     { "turns", turns }, { "sweep", sweep },   { "skewed", skewed },
         { "reread", reread }, { "pool", pool },   { "sparse", sparse }, { "twice", twice },
-        { "shrink", shrink }, { "init", init },
+        { "shrink", shrink }, { "init", init },   { "brief", brief },   { "list", list },
     };
     return truth_main(all, sizeof all / sizeof all[0], argc, argv);
 }
