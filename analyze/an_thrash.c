@@ -13,6 +13,7 @@
 #define BEGIN_STALL_BP 2000u /* of the time: a stretch begins, */
 #define STAY_STALL_BP 1000u  /* and goes on */
 #define GAP_ROWS 2u          /* of less than that do not end it */
+#define GAP_SHARE 20u        /* nor of a part of the run, between two that last as long */
 #define REFAULTS_MIN 32u
 
 /* One row of the timeline, or several. */
@@ -73,8 +74,8 @@ struct rows {
     size_t from, to;
 };
 
-/* The next stretch of rows from @at on; false: there is none. */
-static bool next_rows(const struct fl_result *res, size_t n, size_t at, struct rows *out)
+/* The next stretch of hot rows from @at on, but for short gaps. false: there is none. */
+static bool next_hot(const struct fl_result *res, size_t n, size_t at, struct rows *out)
 {
     for (; at < n; at++) {
         struct stretch s = stretch_of(res, at);
@@ -89,6 +90,25 @@ static bool next_rows(const struct fl_result *res, size_t n, size_t at, struct r
         if (is_hot(&s, STAY_STALL_BP))
             out->to = r + 1;
     }
+    return true;
+}
+
+/* Do two stretches belong together: not far apart, and calm for not much longer than hot? */
+static bool joins(const struct rows *a, const struct rows *b, size_t n)
+{
+    size_t gap = b->from - a->to, first = a->to - a->from, second = b->to - b->from;
+    size_t shorter = first < second ? first : second;
+    return gap * GAP_SHARE <= n && 2 * gap <= 3 * shorter;
+}
+
+/* The next stretch from @at on, with those that belong to it. false: there is none. */
+static bool next_rows(const struct fl_result *res, size_t n, size_t at, struct rows *out)
+{
+    struct rows last, next;
+    if (!next_hot(res, n, at, out))
+        return false;
+    for (last = *out; next_hot(res, n, last.to, &next) && joins(&last, &next, n); last = next)
+        out->to = next.to;
     return true;
 }
 
@@ -163,21 +183,60 @@ static bool again(uint64_t refaults, uint64_t pages)
     return refaults * 2 >= pages * 3;
 }
 
-/* The least memory in which the interval's refaults would not be worth a name. */
+/* What a refault costs in an interval, and how long a million accesses take without any. */
+struct price {
+    uint64_t refault_ns, million_ns;
+};
+
+/* Would the interval thrash in a memory of frames[@bucket]? By the rules of the replay itself, but
+   for what is known of the pages: which of them came back before, not how many there are. */
+static bool goes_on(const struct fl_lru_timeline *curve, uint32_t bucket,
+                    const struct fl_thrash_interval *iv, const struct price *price)
+{
+    struct fl_lru_refaults sum = { 0 };
+    uint32_t cold = 0;
+    for (uint32_t r = 0; r < curve->n_rows; r++) {
+        uint64_t begin = r * curve->row_accesses, end = begin + curve->row_accesses;
+        uint64_t from = iv->from_access > begin ? iv->from_access : begin;
+        uint64_t to = iv->to_access < end ? iv->to_access : end;
+        if (from >= to)
+            continue;
+        struct fl_lru_refaults n = fl_lru_timeline_between(curve, bucket, from, to);
+        uint64_t resident =
+            (uint64_t)((unsigned __int128)(to - from) * price->million_ns / 1000000);
+        bool hot = share_bp(n.major * price->refault_ns, resident) >= STAY_STALL_BP;
+        cold = hot ? 0 : cold + 1;
+        if (cold > GAP_ROWS)
+            sum = (struct fl_lru_refaults){ 0 };
+        sum.major += n.major;
+        sum.again += n.again;
+        if (sum.major >= REFAULTS_MIN && again(sum.major, sum.major - sum.again))
+            return true;
+    }
+    return false;
+}
+
+/* The least memory in which it would be no thrashing. More memory is never worse under LRU. */
 static uint64_t ram_to_end(const struct fl_result *res, const struct fl_lru_timeline *curve,
                            const struct fl_thrash_interval *iv, const struct stretch *sum)
 {
-    if (!curve || !sum->refaults)
+    uint32_t low = 0, high;
+    if (!curve || !sum->refaults || !sum->accesses || !curve->n_buckets)
         return 0;
-    for (uint32_t b = 0; b < curve->n_buckets; b++) {
-        if (curve->frames[b] <= res->opts.frames)
-            continue;
-        uint64_t major = fl_lru_timeline_major(curve, b, iv->from_access, iv->to_access);
-        uint64_t stall = (uint64_t)((unsigned __int128)sum->stall_ns * major / sum->refaults);
-        if (share_bp(stall, sum->resident_ns) < STAY_STALL_BP || !again(major, iv->pages))
-            return curve->frames[b] < curve->peak_pages ? curve->frames[b] : curve->peak_pages;
+    struct price price = { sum->stall_ns / sum->refaults,
+                           (uint64_t)((unsigned __int128)sum->resident_ns * 1000000 /
+                                      sum->accesses) };
+    high = curve->n_buckets - 1;
+    while (low < high && curve->frames[low] <= res->opts.frames)
+        low++;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (goes_on(curve, mid, iv, &price))
+            low = mid + 1;
+        else
+            high = mid;
     }
-    return curve->peak_pages;
+    return curve->frames[low] < curve->peak_pages ? curve->frames[low] : curve->peak_pages;
 }
 
 /* Is what happens in @rows thrashing? Then *@out is it. A set of pages that is brought back once,
@@ -192,6 +251,7 @@ static int judge(const struct fl_result *res, const struct fl_lru_timeline *curv
                                         .to_access = a->rows[rows->to - 1].last };
     for (size_t r = rows->from; r < rows->to; r++) {
         struct stretch s = stretch_of(res, r);
+        sum.accesses += s.accesses;
         sum.faults += s.faults;
         sum.refaults += s.refaults;
         sum.resident_ns += s.resident_ns;
@@ -297,13 +357,20 @@ int fl_thrash_of(struct fl_reader *r, const struct fl_result *result,
 {
     struct fl_lru_timeline *curve = NULL;
     int rc = fl_thrash_find(result, NULL, out, err);
-    if (rc != FL_OK || (*out)->n_intervals == 0)
+    size_t n = rc == FL_OK ? (*out)->n_intervals : 0;
+    if (n == 0)
         return rc;
+    uint64_t *begins = calloc(n, sizeof *begins);
+    for (size_t i = 0; begins && i < n; i++)
+        begins[i] = (*out)->intervals[i].from_access;
     fl_thrash_free(*out);
-    rc = fl_lru_timeline_new(r, progress, arg, &curve, err);
+    *out = NULL;
+    rc = begins ? fl_lru_timeline_new(r, begins, n, progress, arg, &curve, err)
+                : fl_nomem(err, "thrashing");
     if (rc == FL_OK)
         rc = fl_thrash_find(result, curve, out, err);
     fl_lru_timeline_free(curve);
+    free(begins);
     return rc;
 }
 

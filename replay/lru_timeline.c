@@ -2,14 +2,27 @@
 #include <faultline/lru_timeline.h>
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "grow.h"
 #include "lru_curve.h"
 #include "vm.h"
 
-#define SUB_BITS 6u /* buckets an octave: 2 to this */
+#define DISTANCE_MIN 16u /* nobody asks about a memory smaller than that */
+#define SUB_BITS 6u      /* buckets an octave: 2 to this */
+
+/* How far away a page came back at most, since the position to forget at that it says. */
+struct recent {
+    uint32_t distance, since;
+};
 
 struct pass {
     struct vm vm;
+    struct recent *recent; /* by contents */
+    uint32_t room;
+    const uint64_t *forget;
+    size_t n_forget;
+    uint32_t since; /* of these positions, how many are behind */
     struct lru_curve *curve;
     struct fl_lru_timeline *t;
     struct fl_err *err;
@@ -40,20 +53,54 @@ static uint32_t largest_in(uint32_t bucket)
 static void on_contents_gone(void *arg, uint32_t c)
 {
     struct pass *p = arg;
+    if (c < p->room)
+        p->recent[c] = (struct recent){ 0 };
     if (p->hook_rc == FL_OK)
         p->hook_rc = lru_curve_gone(p->curve, c, p->err);
 }
 
-static void note(struct pass *p, uint32_t distance)
+static int recent_room(struct pass *p, uint32_t c)
 {
+    if (c < p->room)
+        return FL_OK;
+    uint32_t room = grow_room_for(p->room, (uint64_t)c + 1);
+    if (!room || !grow(&p->recent, room))
+        return fl_nomem(p->err, "faults over time");
+    memset(p->recent + p->room, 0, (room - p->room) * sizeof *p->recent);
+    p->room = room;
+    return FL_OK;
+}
+
+static void count(uint32_t *n)
+{
+    *n += *n < UINT32_MAX;
+}
+
+static int note(struct pass *p, uint32_t c, uint32_t distance)
+{
+    uint64_t at = p->accesses / p->t->row_accesses;
+    uint32_t row = at < FL_LRU_ROWS ? (uint32_t)at : FL_LRU_ROWS - 1;
     if (!distance)
-        return;
-    uint64_t row = p->accesses / p->t->row_accesses;
+        return FL_OK;
     uint32_t bucket = bucket_of(distance);
     if (bucket >= p->t->n_buckets)
         p->t->n_buckets = bucket + 1;
-    uint32_t *count = &p->t->distances[row < FL_LRU_ROWS ? row : FL_LRU_ROWS - 1][bucket];
-    *count += *count < UINT32_MAX;
+    count(&p->t->distances[row][bucket]);
+    if (distance < DISTANCE_MIN)
+        return FL_OK;
+    int rc = recent_room(p, c);
+    if (rc != FL_OK)
+        return rc;
+    struct recent *before = &p->recent[c];
+    while (p->since < p->n_forget && p->accesses >= p->forget[p->since])
+        p->since++;
+    bool is_recent = before->distance && before->since == p->since;
+    if (is_recent)
+        count(
+            &p->t->again[row][before->distance < distance ? bucket_of(before->distance) : bucket]);
+    if (!is_recent || distance >= before->distance)
+        *before = (struct recent){ distance, p->since };
+    return FL_OK;
 }
 
 static int do_runs(struct pass *p, const struct fl_runs *runs)
@@ -65,7 +112,8 @@ static int do_runs(struct pass *p, const struct fl_runs *runs)
         rc = vm_run(&p->vm, runs->page[i], need, runs->actor, &c, &info, p->err);
         if (rc == FL_OK && c != NO_CONTENTS) {
             rc = lru_curve_ref(p->curve, c, false, false, false, p->err);
-            note(p, lru_curve_distance(p->curve));
+            if (rc == FL_OK)
+                rc = note(p, c, lru_curve_distance(p->curve));
         }
         if (runs->actor == FL_ACTOR_USER)
             p->accesses += (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
@@ -121,10 +169,11 @@ static void fill_curve(struct pass *p)
         t->curve_major[i] = lru_curve_at(p->curve, t->curve_frames[i]).major;
 }
 
-int fl_lru_timeline_new(struct fl_reader *r, void (*progress)(void *arg, unsigned done_bp),
-                        void *arg, struct fl_lru_timeline **out, struct fl_err *err)
+int fl_lru_timeline_new(struct fl_reader *r, const uint64_t *forget, size_t n_forget,
+                        void (*progress)(void *arg, unsigned done_bp), void *arg,
+                        struct fl_lru_timeline **out, struct fl_err *err)
 {
-    struct pass p = { .err = err };
+    struct pass p = { .forget = forget, .n_forget = n_forget, .err = err };
     struct vm_hooks hooks = { .arg = &p, .contents_gone = on_contents_gone };
     if (fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
         return fl_fail(err, FL_EDATA,
@@ -132,9 +181,11 @@ int fl_lru_timeline_new(struct fl_reader *r, void (*progress)(void *arg, unsigne
                        "memory sizes; record it with --mode exact",
                        fl_fidelity_name(fl_reader_fidelity(r)));
     p.t = calloc(1, sizeof *p.t);
-    if (p.t)
+    if (p.t) {
         p.t->distances = calloc(FL_LRU_ROWS, sizeof *p.t->distances);
-    if (!p.t || !p.t->distances) {
+        p.t->again = calloc(FL_LRU_ROWS, sizeof *p.t->again);
+    }
+    if (!p.t || !p.t->distances || !p.t->again) {
         fl_lru_timeline_free(p.t);
         return fl_nomem(err, "faults over time");
     }
@@ -154,6 +205,7 @@ int fl_lru_timeline_new(struct fl_reader *r, void (*progress)(void *arg, unsigne
     p.vm.hooks = (struct vm_hooks){ 0 };
     vm_fini(&p.vm);
     lru_curve_free(p.curve);
+    free(p.recent);
     if (rc == FL_OK)
         *out = p.t;
     else
@@ -166,22 +218,32 @@ void fl_lru_timeline_free(struct fl_lru_timeline *t)
     if (!t)
         return;
     free(t->distances);
+    free(t->again);
     free(t);
 }
 
-uint64_t fl_lru_timeline_major(const struct fl_lru_timeline *t, uint32_t bucket,
-                               uint64_t from_access, uint64_t to_access)
+static uint64_t above(const uint32_t *row, uint32_t bucket, uint32_t n)
 {
-    uint64_t major = 0;
-    for (uint32_t r = 0; r < t->n_rows; r++) {
-        uint64_t begin = r * t->row_accesses, end = begin + t->row_accesses, in_row = 0;
+    uint64_t sum = 0;
+    for (uint32_t b = bucket + 1; b < n; b++)
+        sum += row[b];
+    return sum;
+}
+
+struct fl_lru_refaults fl_lru_timeline_between(const struct fl_lru_timeline *t, uint32_t bucket,
+                                               uint64_t from_access, uint64_t to_access)
+{
+    struct fl_lru_refaults sum = { 0 };
+    for (uint64_t r = from_access / t->row_accesses; r < t->n_rows; r++) {
+        uint64_t begin = r * t->row_accesses, end = begin + t->row_accesses;
         uint64_t from = from_access > begin ? from_access : begin;
         uint64_t to = to_access < end ? to_access : end;
         if (from >= to)
-            continue;
-        for (uint32_t b = bucket + 1; b < t->n_buckets; b++)
-            in_row += t->distances[r][b];
-        major += (uint64_t)((unsigned __int128)in_row * (to - from) / t->row_accesses);
+            break;
+        unsigned __int128 major = above(t->distances[r], bucket, t->n_buckets);
+        unsigned __int128 again = above(t->again[r], bucket, t->n_buckets);
+        sum.major += (uint64_t)(major * (to - from) / t->row_accesses);
+        sum.again += (uint64_t)(again * (to - from) / t->row_accesses);
     }
-    return major;
+    return sum;
 }

@@ -26,6 +26,9 @@ struct fl_lru_timeline {
     uint32_t frames[FL_LRU_BUCKETS]; /* largest distance of a bucket, rising */
     /* by row: references that came back at such a distance */
     uint32_t (*distances)[FL_LRU_BUCKETS];
+    /* the same by the lesser of this distance and the greatest that the page came back at before,
+       since the last position to forget at: a fault in memories smaller than that, not the first */
+    uint32_t (*again)[FL_LRU_BUCKETS];
     /* major faults of the whole run in memories of fl_curve_sizes() */
     uint32_t curve_frames[FL_CURVE_SIZES];
     uint64_t curve_major[FL_CURVE_SIZES];
@@ -41,18 +44,25 @@ uint32_t fl_curve_sizes(uint64_t peak_pages, uint32_t frames[FL_CURVE_SIZES]);
 
 /**
  * fl_lru_timeline_new - of the whole trace. Rewinds @r first.
+ * @forget: @n_forget positions in accesses, rising, at which it is forgotten which pages came back.
  * @progress: called now and then with 0..10000 (bp done), or NULL.
- * Errors: as fl_sweep(). Cost: as a sweep of LRU. Memory: O(distinct pages) and 4 MiB.
+ * Errors: as fl_sweep(). Cost: as a sweep of LRU. Memory: O(distinct pages) and 8 MiB.
  */
-int fl_lru_timeline_new(struct fl_reader *r, void (*progress)(void *arg, unsigned done_bp),
-                        void *arg, struct fl_lru_timeline **out, struct fl_err *err);
+int fl_lru_timeline_new(struct fl_reader *r, const uint64_t *forget, size_t n_forget,
+                        void (*progress)(void *arg, unsigned done_bp), void *arg,
+                        struct fl_lru_timeline **out, struct fl_err *err);
 void fl_lru_timeline_free(struct fl_lru_timeline *t); /* NULL is fine */
 
+/** Faults between two positions: all that bring a page back, and those that do so again. */
+struct fl_lru_refaults {
+    uint64_t major, again;
+};
+
 /**
- * fl_lru_timeline_major - major faults in a memory of frames[@bucket] pages between two positions
- * in accesses; a row counts by the share of it that lies between them.
+ * fl_lru_timeline_between - in a memory of frames[@bucket] pages between two positions in
+ * accesses; a row counts by the share of it that lies between them.
  */
-uint64_t fl_lru_timeline_major(const struct fl_lru_timeline *t, uint32_t bucket,
-                               uint64_t from_access, uint64_t to_access);
+struct fl_lru_refaults fl_lru_timeline_between(const struct fl_lru_timeline *t, uint32_t bucket,
+                                               uint64_t from_access, uint64_t to_access);
 
 #endif

@@ -277,8 +277,10 @@ done <<<"$programs"
 wait
 for name in ${names:-}; do cat "$name.out"; done | tee all.out
 if [ -f cycle.flt ]; then
-    "$faultline" replay cycle.flt --no-tlb --frames 1800 -o cycle.json >cycle.text &&
-        "$faultline" replay cycle.flt --no-tlb --frames 1800 -o again.json >again.text &&
+    "$faultline" replay cycle.flt --no-tlb --frames 1800 -o cycle.json &&
+        "$faultline" replay cycle.flt --no-tlb --frames 1800 -o again.json &&
+        "$faultline" replay cycle.flt --no-tlb --frames 1800 >cycle.text &&
+        "$faultline" replay cycle.flt --no-tlb --frames 1800 >again.text &&
         cmp cycle.json again.json && cmp cycle.text again.text && echo "ok     the same bytes twice" ||
         echo "NOT OK the same bytes twice"
     verdict=$(jq -r .thrash.verdict cycle.json)

@@ -31,13 +31,13 @@ static void every_memory_has_the_faults_of_its_replay(void **state)
         writes(&s, 0, 0, 1 + (x >> 16) % (i < 2000 ? PAGES : PAGES / 5));
     }
     struct fl_reader *reader = reader_of(&s, &bytes);
-    assert_int_equal(fl_lru_timeline_new(reader, NULL, NULL, &t, NULL), FL_OK);
+    assert_int_equal(fl_lru_timeline_new(reader, NULL, 0, NULL, NULL, &t, NULL), FL_OK);
     assert_int_equal(t->peak_pages, PAGES);
     for (uint32_t frames = 1; frames <= PAGES; frames++) {
         const struct fl_result *r = replay_with(&s, "lru", frames, UINT64_MAX);
-        uint64_t before = fl_lru_timeline_major(t, frames - 1, 0, 2048), all;
+        uint64_t before = fl_lru_timeline_between(t, frames - 1, 0, 2048).major, all;
         assert_int_equal(t->frames[frames - 1], frames);
-        all = fl_lru_timeline_major(t, frames - 1, 0, UINT64_MAX);
+        all = fl_lru_timeline_between(t, frames - 1, 0, UINT64_MAX).major;
         assert_int_equal(all, r->major);
         /* The second half is at home in a fifth of the pages: all it can cost is their way back. */
         if (frames >= PAGES / 5)
@@ -69,13 +69,13 @@ static void buckets_rise_and_reach_every_distance(void **state)
         for (uint64_t vpn = 1; vpn <= 1000; vpn++)
             writes(&s, 0, 0, vpn);
     struct fl_reader *reader = reader_of(&s, &bytes);
-    assert_int_equal(fl_lru_timeline_new(reader, NULL, NULL, &t, NULL), FL_OK);
+    assert_int_equal(fl_lru_timeline_new(reader, NULL, 0, NULL, NULL, &t, NULL), FL_OK);
     for (uint32_t b = 1; b < FL_LRU_BUCKETS; b++)
         assert_true(t->frames[b] > t->frames[b - 1] || t->frames[b] == UINT32_MAX);
     /* All distances are 1000: the bucket they are in reaches that far, the one before does not. */
     assert_true(t->frames[t->n_buckets - 1] >= 1000 && t->frames[t->n_buckets - 2] < 1000);
-    assert_int_equal(fl_lru_timeline_major(t, t->n_buckets - 2, 0, UINT64_MAX), 1000);
-    assert_int_equal(fl_lru_timeline_major(t, t->n_buckets - 1, 0, UINT64_MAX), 0);
+    assert_int_equal(fl_lru_timeline_between(t, t->n_buckets - 2, 0, UINT64_MAX).major, 1000);
+    assert_int_equal(fl_lru_timeline_between(t, t->n_buckets - 1, 0, UINT64_MAX).major, 0);
     fl_lru_timeline_free(t);
     fl_reader_free(reader);
     free(bytes);
