@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "digest.h"
 #include "future.h"
 #include "vm.h"
 
@@ -17,17 +18,20 @@
 #define CHUNK 65536u /* notes or next uses at a time */
 
 struct future {
-    FILE *file; /* NEXT_BYTES a run */
-    uint64_t n_runs, at;
+    FILE *file; /* NEXT_BYTES a reference of the stream */
+    uint64_t n_refs, at;
     uint8_t buf[CHUNK * NEXT_BYTES];
     uint32_t buf_n, buf_at;
 };
 
 struct notes {
     FILE *file;
-    uint64_t n;
+    uint64_t n, n_refs; /* all; those that are not NOTE_GONE */
     uint32_t n_contents;
     bool failed;
+    struct vm vm;
+    struct digest digest;
+    uint32_t window_pages;
 };
 
 static FILE *temp_file(struct fl_err *err)
@@ -56,7 +60,7 @@ static int disk_failed(struct fl_err *err)
 static void note(struct notes *notes, uint32_t word)
 {
     notes->n++;
-    if (fwrite(&word, sizeof word, 1, notes->file) != 1)
+    if (fwrite_unlocked(&word, sizeof word, 1, notes->file) != 1)
         notes->failed = true;
 }
 
@@ -65,37 +69,56 @@ static void note_gone(void *arg, uint32_t c)
     note(arg, c | NOTE_GONE);
 }
 
-/* The forward pass: which contents each run refers to, and when contents go. */
-static int take_notes(struct fl_reader *r, uint32_t levels, struct notes *notes, uint64_t *n_runs,
-                      struct fl_err *err)
+static void note_ref(struct notes *notes, uint32_t c)
 {
-    struct vm_hooks hooks = { .arg = notes, .contents_gone = note_gone };
-    struct fl_item item;
-    struct vm vm;
-    int rc = fl_reader_rewind(r, err);
+    note(notes, c == NO_CONTENTS ? NOTE_NO_REF : c);
+    notes->n_refs++;
+}
 
-    vm_init(&vm, r, levels, &hooks);
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
-           item.kind != FL_ITEM_END) {
-        if (item.kind == FL_ITEM_EVENT) {
-            rc = vm_event(&vm, &item.event, err);
+static void note_ends(struct notes *notes)
+{
+    uint32_t pages[DIGEST_RUNS_MAX], n = digest_pages(&notes->digest, DIGEST_ENDS, pages);
+    for (uint32_t i = 0; i < n; i++)
+        note_ref(notes, notes->vm.contents[pages[i]]);
+}
+
+static int note_runs(struct notes *notes, const struct fl_runs *runs, struct fl_err *err)
+{
+    struct digest *d = &notes->digest;
+    int rc = vm_new_pages(&notes->vm, err);
+    if (rc == FL_OK && notes->window_pages)
+        rc = digest_room(d, notes->vm.n_pages, err);
+    for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs) {
+        if (digest_take(d, runs, from, notes->window_pages, notes->vm.rights)) {
+            note_ends(notes);
             continue;
         }
-        rc = vm_new_pages(&vm, err);
-        const struct fl_runs *runs = &item.runs;
-        for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+        for (size_t i = from; i < from + d->n_runs && rc == FL_OK; i++) {
             uint32_t c;
             uint8_t info;
             uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
-            rc = vm_run(&vm, runs->page[i], need, runs->actor, &c, &info, err);
-            note(notes, c == NO_CONTENTS ? NOTE_NO_REF : c);
+            rc = vm_run(&notes->vm, runs->page[i], need, runs->actor, &c, &info, err);
+            note_ref(notes, c);
         }
-        *n_runs += runs->n;
-        if (notes->failed && rc == FL_OK)
-            rc = disk_failed(err);
     }
-    notes->n_contents = vm.cs.n;
-    vm_fini(&vm);
+    return rc == FL_OK && notes->failed ? disk_failed(err) : rc;
+}
+
+/* The forward pass: which contents the stream refers to, and when contents go. */
+static int take_notes(struct fl_reader *r, uint32_t levels, struct notes *notes, struct fl_err *err)
+{
+    struct vm_hooks hooks = { .arg = notes, .contents_gone = note_gone };
+    struct fl_item item;
+    int rc = fl_reader_rewind(r, err);
+
+    vm_init(&notes->vm, r, levels, &hooks);
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
+           item.kind != FL_ITEM_END)
+        rc = item.kind == FL_ITEM_EVENT ? vm_event(&notes->vm, &item.event, err)
+                                        : note_runs(notes, &item.runs, err);
+    notes->n_contents = notes->vm.cs.n;
+    vm_fini(&notes->vm);
+    digest_fini(&notes->digest);
     if (rc == FL_OK && fflush(notes->file) != 0)
         rc = disk_failed(err);
     return rc;
@@ -115,7 +138,7 @@ static uint64_t get_next(const uint8_t *p)
     return v;
 }
 
-/* One chunk of notes, last to first; @run is the number of the run after the chunk's last. */
+/* One chunk of notes, last to first; @run is the number of the reference after its last. */
 static uint64_t chunk_backwards(const uint32_t *words, size_t n, uint64_t *next, uint64_t run,
                                 uint8_t *out, uint8_t **out_first)
 {
@@ -139,7 +162,7 @@ static int write_backwards(const struct notes *notes, struct future *f, struct f
 {
     uint32_t *words = malloc(CHUNK * sizeof *words);
     uint8_t *out = malloc((size_t)CHUNK * NEXT_BYTES), *first;
-    uint64_t *next = malloc((notes->n_contents + 1u) * sizeof *next), run = f->n_runs;
+    uint64_t *next = malloc((notes->n_contents + 1u) * sizeof *next), run = f->n_refs;
     int rc = words && out && next ? FL_OK : fl_nomem(err, "opt");
 
     for (uint32_t c = 0; rc == FL_OK && c < notes->n_contents; c++)
@@ -164,21 +187,26 @@ static int write_backwards(const struct notes *notes, struct future *f, struct f
     return rc;
 }
 
-int future_build(struct fl_reader *r, uint32_t levels, struct future **out, struct fl_err *err)
+int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, struct future **out,
+                 struct fl_err *err)
 {
     struct future *f = calloc(1, sizeof *f);
-    struct notes notes = { 0 };
-    int rc = f ? FL_OK : fl_nomem(err, "opt");
+    struct notes *notes = calloc(1, sizeof *notes);
+    int rc = f && notes ? FL_OK : fl_nomem(err, "opt");
 
     *out = NULL;
-    if (rc == FL_OK && (!(notes.file = temp_file(err)) || !(f->file = temp_file(err))))
+    if (rc == FL_OK && (!(notes->file = temp_file(err)) || !(f->file = temp_file(err))))
         rc = FL_EIO;
+    if (rc == FL_OK) {
+        notes->window_pages = window_pages;
+        rc = take_notes(r, levels, notes, err);
+        f->n_refs = notes->n_refs;
+    }
     if (rc == FL_OK)
-        rc = take_notes(r, levels, &notes, &f->n_runs, err);
-    if (rc == FL_OK)
-        rc = write_backwards(&notes, f, err);
-    if (notes.file)
-        fclose(notes.file);
+        rc = write_backwards(notes, f, err);
+    if (notes && notes->file)
+        fclose(notes->file);
+    free(notes);
     if (rc == FL_OK)
         rc = fl_reader_rewind(r, err);
     if (rc != FL_OK) {
@@ -189,15 +217,9 @@ int future_build(struct fl_reader *r, uint32_t levels, struct future **out, stru
     return FL_OK;
 }
 
-void future_rewind(struct future *f)
-{
-    f->at = 0;
-    f->buf_n = f->buf_at = 0;
-}
-
 static int refill(struct future *f, struct fl_err *err)
 {
-    uint64_t left = f->n_runs - f->at;
+    uint64_t left = f->n_refs - f->at;
     uint32_t n = left < CHUNK ? (uint32_t)left : CHUNK;
     size_t len = (size_t)n * NEXT_BYTES;
     if (n == 0)
@@ -220,12 +242,6 @@ int future_next(struct future *f, uint64_t *next_use, struct fl_err *err)
     f->at++;
     *next_use = v == NEXT_NEVER ? FL_NEVER_USED : v;
     return FL_OK;
-}
-
-void future_skip(struct future *f, uint64_t n)
-{
-    f->at += n;
-    f->buf_n = f->buf_at = 0;
 }
 
 void future_free(struct future *f)

@@ -287,6 +287,16 @@ uint32_t lru_curve_distance(const struct lru_curve *k)
     return k->distance;
 }
 
+/* Each reference took the next slot, and renumbering keeps them side by side. */
+void lru_curve_reorder(struct lru_curve *k, const uint32_t *contents, uint32_t n)
+{
+    uint32_t slot = k->now - n;
+    for (uint32_t i = 0; i < n; i++, slot++) {
+        k->time[contents[i]] = slot;
+        k->owner[slot] = contents[i];
+    }
+}
+
 int lru_curve_gone(struct lru_curve *k, uint32_t c, struct fl_err *err)
 {
     if (c >= k->room || k->time[c] == NO_TIME)

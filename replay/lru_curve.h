@@ -34,6 +34,15 @@ int lru_curve_ref(struct lru_curve *curve, uint32_t contents, bool write, bool f
                   struct fl_err *err);
 /** lru_curve_distance - the stack distance of the last reference; 0: its contents were new. */
 uint32_t lru_curve_distance(const struct lru_curve *curve);
+/**
+ * lru_curve_reorder - the latest @n references were to these contents, all different; from here on
+ * the stack is as if they had been made in the order of @contents.
+ *
+ * So a stretch that touches no more than m different contents takes one reference each, at the
+ * first touch, and this, with the order of the last: the touches between have a depth of at most m,
+ * and the counts for memories of m frames and more are exact.
+ */
+void lru_curve_reorder(struct lru_curve *curve, const uint32_t *contents, uint32_t n);
 /** lru_curve_gone - @contents cease to exist. */
 int lru_curve_gone(struct lru_curve *curve, uint32_t contents, struct fl_err *err);
 /** lru_curve_end - after the last reference, before the first lru_curve_at(). */

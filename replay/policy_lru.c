@@ -19,6 +19,7 @@ const struct fl_policy_ops fl_policy_lru = {
     .source = "Mattson, Gecsei, Slutz, Traiger: Evaluation techniques for storage hierarchies, "
               "IBM Systems Journal 9(2), 1970",
     .last_touch_counts = true,
+    .ends_count = true,
     .init = frame_list_policy_init,
     .inserted = frame_list_policy_inserted,
     .touched = lru_touched,

@@ -159,6 +159,7 @@ const struct fl_policy_ops fl_policy_opt = {
               "IBM Systems Journal 5(2), 1966",
     .needs = FL_NEEDS_FUTURE,
     .last_touch_counts = true,
+    .ends_count = true,
     .init = opt_init,
     .inserted = opt_inserted,
     .touched = opt_touched,

@@ -308,7 +308,7 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
 
     rp->has_kernel = rp->opts.policy->needs & FL_IS_KERNEL;
     if (rp->opts.policy->needs & FL_NEEDS_FUTURE)
-        rc = future_build(r, machine->levels, &rp->future, err);
+        rc = future_build(r, machine->levels, 0, &rp->future, err);
     if (rc == FL_OK)
         rc = fl_reader_rewind(r, err);
     vm_init(&rp->vm, r, machine->levels, &hooks);

@@ -31,6 +31,12 @@ struct fl_policy_ops {
     /* Between two changes of what is resident, only each frame's last touch matters, in the
        order of these: the engine may leave out the others. */
     bool last_touch_counts;
+    /* In a stretch of references to no more different pages than there are frames, only each
+       page's first and last matter: the engine may leave out the others. A page of the stretch
+       that has been touched then stays until its last touch, as there is always one to take
+       instead that the rest of the stretch does not want: the policy must never take one that it
+       does. True of lru and of opt. */
+    bool ends_count;
 
     /** init - @nframes > 0; frames all free. @seed: for policies that draw lots. */
     int (*init)(void **self, uint32_t nframes, uint64_t seed, struct fl_err *err);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include <faultline/event.h>
+
+#include "digest.h"
+#include "grow.h"
+
+/* A page's touches, one word so that a touch is one load and one store: the window's number, the
+   last run that read or wrote, the last that fetched, what all together need. */
+#define WINDOW_SHIFT 32
+#define DATA_SHIFT 20
+#define FETCH_SHIFT 8
+#define RUN_MASK UINT64_C(0xfff)
+
+_Static_assert(DIGEST_RUNS_MAX - 1 <= RUN_MASK, "a run's number must fit");
+_Static_assert((FL_PROT_READ | FL_PROT_WRITE | FL_PROT_EXEC) == 7, "the needs take three bits");
+
+void digest_fini(struct digest *d)
+{
+    free(d->touches);
+    d->touches = NULL;
+    d->pages_room = 0;
+}
+
+int digest_room(struct digest *d, uint32_t n_pages, struct fl_err *err)
+{
+    if (n_pages <= d->pages_room)
+        return FL_OK;
+    uint32_t room = grow_room_for(d->pages_room, n_pages);
+    if (!room || !grow(&d->touches, room))
+        return fl_nomem(err, "pages");
+    memset(d->touches + d->pages_room, 0, (room - d->pages_room) * sizeof *d->touches);
+    d->pages_room = room;
+    return FL_OK;
+}
+
+static void sum_up(struct digest *d, const struct fl_runs *runs, size_t from)
+{
+    d->reads = d->writes = d->fetches = 0;
+    for (size_t i = from; i < from + d->n_runs; i++) {
+        d->reads += runs->reads[i];
+        d->writes += runs->writes[i];
+        d->fetches += runs->fetches[i];
+    }
+}
+
+/* What each of @n runs needs. */
+static void find_needs(struct digest *d, const struct fl_runs *runs, size_t from, uint32_t n)
+{
+    const uint32_t *reads = runs->reads + from, *writes = runs->writes + from,
+                   *fetches = runs->fetches + from;
+    for (uint32_t i = 0; i < n; i++)
+        d->need[i] = (uint8_t)((reads[i] ? FL_PROT_READ : 0) | (writes[i] ? FL_PROT_WRITE : 0) |
+                               (fetches[i] ? FL_PROT_EXEC : 0));
+}
+
+void digest_window(struct digest *d, const struct fl_runs *runs, size_t from, uint32_t max_pages)
+{
+    /* by need: which positions a touch moves, and where they are */
+    static const uint64_t data = UINT64_C(1) << DATA_SHIFT, fetch = UINT64_C(1) << FETCH_SHIFT;
+    static const uint64_t moves[8] = { 0,     data,         data,         data,
+                                       fetch, data | fetch, data | fetch, data | fetch };
+    uint32_t n = runs->n - from < DIGEST_RUNS_MAX ? (uint32_t)(runs->n - from) : DIGEST_RUNS_MAX;
+    uint32_t n_pages = 0, i;
+    uint64_t *touches = d->touches;
+
+    if (++d->window == 0) { /* the numbers have been round once */
+        memset(touches, 0, d->pages_room * sizeof *touches);
+        d->window = 1;
+    }
+    d->run_page = runs->page + from;
+    find_needs(d, runs, from, n);
+    for (i = 0; i < n; i++) {
+        uint32_t page = d->run_page[i];
+        uint64_t t = touches[page], move = moves[d->need[i]];
+        if (__builtin_expect(t >> WINDOW_SHIFT != d->window, 0)) {
+            if (n_pages == max_pages)
+                break;
+            t = (uint64_t)d->window << WINDOW_SHIFT;
+            d->first[n_pages] = (uint16_t)i;
+            d->page[n_pages++] = page;
+        }
+        touches[page] = (t & ~(move * RUN_MASK)) | move * i | d->need[i];
+    }
+    d->n_runs = i;
+    d->n = n_pages;
+    sum_up(d, runs, from);
+}
+
+bool digest_take(struct digest *d, const struct fl_runs *runs, size_t from, uint32_t max_pages,
+                 const uint8_t *rights)
+{
+    if (max_pages < DIGEST_PAGES_MIN || runs->n - from < DIGEST_PAGES_MIN) {
+        d->n_runs = runs->n - from;
+        return false;
+    }
+    digest_window(d, runs, from, max_pages);
+    return digest_covered(d, rights);
+}
+
+uint32_t digest_pages(const struct digest *d, enum digest_order order, uint32_t *out)
+{
+    uint64_t runs[DIGEST_RUNS_MAX / 64];
+    size_t words = (d->n_runs + 63) / 64;
+    uint32_t n = 0;
+    memset(runs, 0, words * sizeof *runs);
+    for (uint32_t i = 0; i < d->n; i++) {
+        uint64_t t = d->touches[d->page[i]];
+        uint32_t by_data = (uint32_t)(t >> DATA_SHIFT & RUN_MASK);
+        uint32_t by_fetch = (uint32_t)(t >> FETCH_SHIFT & RUN_MASK);
+        uint32_t run = by_data > by_fetch ? by_data : by_fetch; /* 0 of what never was */
+        if (order == DIGEST_LAST_FETCH || order == DIGEST_LAST_DATA) {
+            uint8_t of = order == DIGEST_LAST_FETCH ? FL_PROT_EXEC : FL_PROT_READ | FL_PROT_WRITE;
+            if (!(t & of))
+                continue;
+            run = order == DIGEST_LAST_FETCH ? by_fetch : by_data;
+        }
+        runs[run / 64] |= UINT64_C(1) << run % 64;
+        if (order == DIGEST_ENDS)
+            runs[d->first[i] / 64] |= UINT64_C(1) << d->first[i] % 64;
+    }
+    for (size_t w = 0; w < words; w++)
+        for (uint64_t b = runs[w]; b; b &= b - 1)
+            out[n++] = d->run_page[w * 64 + (size_t)__builtin_ctzll(b)];
+    return n;
+}

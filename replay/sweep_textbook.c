@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Textbook policies with unlimited swap at many sizes, over one decoding of the trace. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "digest.h"
+#include "future.h"
+#include "grow.h"
+#include "lru_curve.h"
+#include "paging.h"
+#include "sweep.h"
+#include "vm.h"
+
+#define BATCH 512u /* references resolved before each paging stage gets its turn */
+
+struct refs {
+    uint32_t n;
+    uint32_t contents[DIGEST_RUNS_MAX];
+    uint8_t info[DIGEST_RUNS_MAX];
+    uint64_t next_use[DIGEST_RUNS_MAX];
+};
+
+struct sweep {
+    struct vm vm;
+    struct paging *paging; /* one a point of @replayed */
+    bool *turn;            /* of each: do the references of @refs go to it? */
+    struct fl_sweep_point **replayed;
+    size_t n_paging;
+    struct lru_curve *curve; /* NULL: no point needs it */
+    struct future *future;   /* NULL: no point needs it */
+    int hook_rc;             /* a hook cannot fail; its error waits here */
+    struct fl_err *err;
+    struct digest digest;
+    uint32_t window_pages; /* windows have no more pages than the smallest memory that minds */
+    struct refs refs;      /* some after the other */
+    struct refs last;      /* the last to each contents; a write if any was */
+    struct refs ends;      /* of a window: the first and last to each page */
+    bool plain;            /* no reference of @refs has a cause */
+    uint32_t batch, *batch_of, *place_of; /* by contents: when and where in @last */
+    uint32_t contents_room;
+};
+
+bool sweep_on_curve(const struct fl_sweep_point *p)
+{
+    return p->policy == fl_policy_find("lru") && p->swap_pages == UINT64_MAX;
+}
+
+static void on_contents_gone(void *arg, uint32_t c)
+{
+    struct sweep *s = arg;
+    for (size_t i = 0; i < s->n_paging; i++)
+        paging_forget(&s->paging[i], c);
+    if (s->curve && s->hook_rc == FL_OK)
+        s->hook_rc = lru_curve_gone(s->curve, c, s->err);
+}
+
+static int page_refs(struct sweep *s, struct paging *p, const struct refs *refs)
+{
+    int rc = FL_OK;
+    for (uint32_t i = 0; i < refs->n && rc == FL_OK; i++) {
+        bool swap_full = false;
+        rc = paging_ref(p, &s->vm, refs->contents[i], refs->info[i], refs->next_use[i], &swap_full,
+                        s->err);
+    }
+    return rc;
+}
+
+/* When everything that @last refers to is resident, nothing comes or goes. */
+static bool nothing_moves(const struct sweep *s, const struct paging *p)
+{
+    if (!s->plain || !p->ops->last_touch_counts)
+        return false;
+    for (uint32_t i = 0; i < s->last.n; i++)
+        if (p->where[s->last.contents[i]] >= WHERE_FRAMES_END)
+            return false;
+    return true;
+}
+
+static int contents_room(struct sweep *s)
+{
+    int rc = FL_OK;
+    for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++)
+        rc = paging_room(&s->paging[i], s->vm.cs.n, s->err);
+    if (rc != FL_OK || s->vm.cs.n <= s->contents_room)
+        return rc;
+    uint32_t room = grow_room_for(s->contents_room, s->vm.cs.n);
+    if (!room || !grow(&s->batch_of, room) || !grow(&s->place_of, room))
+        return fl_nomem(s->err, "sweep");
+    memset(s->batch_of + s->contents_room, 0,
+           (room - s->contents_room) * sizeof *s->batch_of); /* batches count from 1 */
+    s->contents_room = room;
+    return FL_OK;
+}
+
+static void next_batch(struct sweep *s)
+{
+    if (++s->batch == 0) {
+        memset(s->batch_of, 0, s->contents_room * sizeof *s->batch_of);
+        s->batch = 1;
+    }
+}
+
+static void turn_round(struct refs *refs)
+{
+    for (uint32_t i = 0, k = refs->n; i + 1 < k; i++) {
+        k--;
+        uint32_t c = refs->contents[i];
+        uint8_t info = refs->info[i];
+        uint64_t next_use = refs->next_use[i];
+        refs->contents[i] = refs->contents[k];
+        refs->info[i] = refs->info[k];
+        refs->next_use[i] = refs->next_use[k];
+        refs->contents[k] = c;
+        refs->info[k] = info;
+        refs->next_use[k] = next_use;
+    }
+}
+
+/* The last of @refs to each contents, in order of these: found from the end, then turned round. */
+static void find_last(struct sweep *s, const struct refs *refs)
+{
+    struct refs *last = &s->last;
+    next_batch(s);
+    s->plain = true;
+    last->n = 0;
+    for (uint32_t i = refs->n; i-- > 0;) {
+        uint32_t c = refs->contents[i];
+        uint8_t info = refs->info[i];
+        s->plain &= info <= REF_WRITE;
+        if (s->batch_of[c] == s->batch) {
+            last->info[s->place_of[c]] |= info & REF_WRITE;
+            continue;
+        }
+        s->batch_of[c] = s->batch;
+        s->place_of[c] = last->n;
+        last->contents[last->n] = c;
+        last->info[last->n] = info & REF_WRITE;
+        last->next_use[last->n++] = refs->next_use[i];
+    }
+    turn_round(last);
+}
+
+/* ---- run by run ----------------------------------------------------------------------- */
+
+static int curve_batch(struct sweep *s)
+{
+    int rc = FL_OK;
+    for (uint32_t i = 0; i < s->refs.n && rc == FL_OK; i++)
+        rc = lru_curve_ref(s->curve, s->refs.contents[i], s->refs.info[i] & REF_WRITE,
+                           ref_cause(s->refs.info[i]) != FL_CAUSE_NONE,
+                           s->vm.cs.kind[s->refs.contents[i]] != CONTENTS_FILE, s->err);
+    return rc;
+}
+
+static int do_batch(struct sweep *s)
+{
+    if (s->n_paging)
+        find_last(s, &s->refs);
+    int rc = FL_OK;
+    for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++)
+        if (s->turn[i])
+            rc = page_refs(s, &s->paging[i],
+                           nothing_moves(s, &s->paging[i]) ? &s->last : &s->refs);
+    s->refs.n = 0;
+    return rc;
+}
+
+static int do_runs(struct sweep *s, const struct fl_runs *runs, size_t from, size_t n)
+{
+    struct refs *refs = &s->refs;
+    int rc = FL_OK;
+    for (size_t i = 0; i < s->n_paging; i++)
+        s->turn[i] = true;
+    for (size_t i = from; i < from + n && rc == FL_OK; i++) {
+        uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
+        refs->next_use[refs->n] = 0;
+        if (s->future)
+            rc = future_next(s->future, &refs->next_use[refs->n], s->err);
+        if (rc == FL_OK)
+            rc = vm_run(&s->vm, runs->page[i], need, runs->actor, &refs->contents[refs->n],
+                        &refs->info[refs->n], s->err);
+        refs->n += rc == FL_OK && refs->contents[refs->n] != NO_CONTENTS;
+        if (rc != FL_OK || (refs->n < BATCH && i + 1 < from + n))
+            continue;
+        rc = contents_room(s);
+        if (rc == FL_OK && s->curve)
+            rc = curve_batch(s);
+        if (rc == FL_OK)
+            rc = do_batch(s);
+    }
+    return rc;
+}
+
+/* ---- window by window ----------------------------------------------------------------- */
+
+static void ref_pages(const struct sweep *s, const uint32_t *pages, uint32_t n, struct refs *refs)
+{
+    refs->n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        refs->contents[i] = s->vm.contents[pages[i]];
+        refs->info[i] = digest_need(&s->digest, pages[i]) & FL_PROT_WRITE ? REF_WRITE : 0;
+        refs->next_use[i] = 0;
+    }
+}
+
+/* Each contents once, in order of first touch; then the order of the last, which is in @last. */
+static int curve_window(struct sweep *s)
+{
+    const struct digest *d = &s->digest;
+    int rc = FL_OK;
+    next_batch(s);
+    for (uint32_t i = 0; i < d->n && rc == FL_OK; i++) {
+        uint32_t c = s->vm.contents[d->page[i]];
+        if (s->batch_of[c] == s->batch)
+            continue;
+        s->batch_of[c] = s->batch;
+        bool write = s->last.info[s->place_of[c]] & REF_WRITE;
+        rc = lru_curve_ref(s->curve, c, write, false, s->vm.cs.kind[c] != CONTENTS_FILE, s->err);
+    }
+    if (rc == FL_OK)
+        lru_curve_reorder(s->curve, s->last.contents, s->last.n);
+    return rc;
+}
+
+/* Those whose turn it still is get every reference of the window. */
+static int all_of_window(struct sweep *s)
+{
+    const struct digest *d = &s->digest;
+    struct refs *refs = &s->refs;
+    int rc = FL_OK;
+    for (size_t from = 0; from < d->n_runs && rc == FL_OK; from += BATCH) {
+        uint32_t n = d->n_runs - from < BATCH ? (uint32_t)(d->n_runs - from) : BATCH;
+        for (uint32_t i = 0; i < n; i++) {
+            refs->contents[i] = s->vm.contents[d->run_page[from + i]];
+            refs->info[i] = d->need[from + i] & FL_PROT_WRITE ? REF_WRITE : 0;
+            refs->next_use[i] = 0;
+        }
+        refs->n = n;
+        rc = do_batch(s);
+    }
+    return rc;
+}
+
+static int ends_of_window(struct sweep *s)
+{
+    uint32_t pages[DIGEST_RUNS_MAX];
+    int rc = FL_OK;
+    ref_pages(s, pages, digest_pages(&s->digest, DIGEST_ENDS, pages), &s->ends);
+    for (uint32_t i = 0; i < s->ends.n && s->future && rc == FL_OK; i++)
+        rc = future_next(s->future, &s->ends.next_use[i], s->err);
+    return rc;
+}
+
+static int do_window(struct sweep *s)
+{
+    uint32_t pages[DIGEST_RUNS_MAX];
+    bool left = false;
+    int rc = contents_room(s);
+    if (rc == FL_OK && s->future)
+        rc = ends_of_window(s);
+    if (rc != FL_OK)
+        return rc;
+    ref_pages(s, pages, digest_pages(&s->digest, DIGEST_LAST, pages), &s->refs);
+    find_last(s, &s->refs);
+    if (s->curve)
+        rc = curve_window(s);
+    for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++) {
+        struct paging *p = &s->paging[i];
+        s->turn[i] = false;
+        if (p->ops->needs & FL_NEEDS_FUTURE)
+            rc = page_refs(s, p, &s->ends);
+        else if (nothing_moves(s, p))
+            rc = page_refs(s, p, &s->last);
+        else
+            s->turn[i] = left = true;
+    }
+    s->refs.n = 0;
+    return rc == FL_OK && left ? all_of_window(s) : rc;
+}
+
+static int do_item(struct sweep *s, const struct fl_runs *runs)
+{
+    struct digest *d = &s->digest;
+    int rc = vm_new_pages(&s->vm, s->err);
+    if (rc == FL_OK)
+        rc = digest_room(d, s->vm.n_pages, s->err);
+    for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs)
+        rc = digest_take(d, runs, from, s->window_pages, s->vm.rights)
+                 ? do_window(s)
+                 : do_runs(s, runs, from, d->n_runs);
+    return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------- */
+
+static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **points, size_t n)
+{
+    struct vm_hooks hooks = { .arg = s, .contents_gone = on_contents_gone };
+    bool curve = false, future = false;
+    int rc = FL_OK;
+
+    vm_init(&s->vm, r, PGTABLE_LEVELS_MAX, &hooks);
+    s->window_pages = DIGEST_RUNS_MAX;
+    s->paging = calloc(n, sizeof *s->paging);
+    s->turn = calloc(n, sizeof *s->turn);
+    s->replayed = calloc(n, sizeof *s->replayed);
+    if (!s->paging || !s->turn || !s->replayed)
+        return fl_nomem(s->err, "sweep");
+    for (size_t i = 0; i < n && rc == FL_OK; i++) {
+        bool on_curve = sweep_on_curve(points[i]), needs_future = points[i]->policy->needs &
+                                                                  FL_NEEDS_FUTURE;
+        if ((on_curve || needs_future) && !points[i]->policy->ends_count)
+            s->window_pages = 0;
+        else if ((on_curve || needs_future) && s->window_pages > points[i]->frames)
+            s->window_pages = points[i]->frames;
+        curve |= on_curve;
+        future |= needs_future;
+        if (on_curve)
+            continue;
+        rc = paging_init(&s->paging[s->n_paging], points[i]->policy, points[i]->frames,
+                         points[i]->swap_pages, points[i]->seed, fl_reader_totals(r)->runs, s->err);
+        s->replayed[s->n_paging] = points[i];
+        s->n_paging += rc == FL_OK;
+    }
+    if (rc == FL_OK && curve)
+        rc = lru_curve_new(&s->curve, s->err);
+    if (rc == FL_OK && future)
+        rc = future_build(r, PGTABLE_LEVELS_MAX, s->window_pages, &s->future, s->err);
+    return rc == FL_OK ? fl_reader_rewind(r, s->err) : rc;
+}
+
+static void answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
+{
+    if (s->curve)
+        lru_curve_end(s->curve);
+    for (size_t i = 0; i < n; i++) {
+        if (!sweep_on_curve(points[i]))
+            continue;
+        struct lru_curve_point at = lru_curve_at(s->curve, points[i]->frames);
+        points[i]->minor = at.minor;
+        points[i]->major = at.major;
+        points[i]->swap_in = at.swap_in;
+        points[i]->swap_out = at.swap_out;
+    }
+    for (size_t i = 0; i < s->n_paging; i++) {
+        s->replayed[i]->minor = paging_minor(&s->paging[i]);
+        s->replayed[i]->major = paging_major(&s->paging[i]);
+        s->replayed[i]->swap_in = s->paging[i].pages_in;
+        s->replayed[i]->swap_out = s->paging[i].pages_out;
+    }
+}
+
+static void sweep_free(struct sweep *s)
+{
+    s->vm.hooks = (struct vm_hooks){ 0 };
+    vm_fini(&s->vm);
+    for (size_t i = 0; i < s->n_paging; i++)
+        paging_fini(&s->paging[i]);
+    free(s->paging);
+    free(s->turn);
+    free(s->replayed);
+    free(s->batch_of);
+    free(s->place_of);
+    digest_fini(&s->digest);
+    lru_curve_free(s->curve);
+    future_free(s->future);
+    free(s);
+}
+
+int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
+                   const struct sweep_progress *progress, struct fl_err *err)
+{
+    struct sweep *s = calloc(1, sizeof *s);
+    struct fl_item item;
+    uint64_t done = 0;
+
+    if (!s)
+        return fl_nomem(err, "sweep");
+    s->err = err;
+    int rc = begin(s, r, points, n);
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
+           item.kind != FL_ITEM_END) {
+        if (item.kind == FL_ITEM_EVENT) {
+            rc = vm_event(&s->vm, &item.event, err);
+        } else {
+            rc = do_item(s, &item.runs);
+            done += item.runs.n;
+            sweep_tell(progress, r, done);
+        }
+        if (rc == FL_OK)
+            rc = s->hook_rc;
+    }
+    if (rc == FL_OK)
+        answer(s, points, n);
+    sweep_free(s);
+    return rc;
+}
