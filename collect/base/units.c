@@ -73,6 +73,26 @@ static int unit_shift(const char *suffix)
     return (int)(at - letters + 1) * 10;
 }
 
+/* value * 10^-decimals percent in basis points; at most 1000000 %. */
+static bool percent_bp(uint64_t value, unsigned decimals, uint32_t *out)
+{
+    unsigned __int128 scaled = (unsigned __int128)value * 100 / pow10_u64(decimals);
+    *out = (uint32_t)scaled;
+    return scaled <= 100000000;
+}
+
+int fl_parse_percent(const char *text, uint32_t *out_bp, struct fl_err *err)
+{
+    uint64_t value;
+    unsigned decimals;
+    const char *p = text;
+    if (!parse_decimal(&p, &value, &decimals) || strcmp(p, "%") != 0)
+        return fl_fail(err, FL_EUSAGE, "'%s' is not a percentage, like 5%% or 2.5%%", text);
+    if (!percent_bp(value, decimals, out_bp) || (decimals > 2 && value % pow10_u64(decimals - 2)))
+        return fl_fail(err, FL_EUSAGE, "'%s': at most 1000000%%, with at most two decimals", text);
+    return FL_OK;
+}
+
 int fl_parse_size(const char *text, struct fl_size *out, struct fl_err *err)
 {
     uint64_t value;
@@ -89,10 +109,10 @@ int fl_parse_size(const char *text, struct fl_size *out, struct fl_err *err)
         goto bad;
     unsigned __int128 scaled = value;
     if (!strcmp(p, "%")) {
-        scaled = scaled * 100 / pow10_u64(decimals);
-        if (scaled == 0 || scaled > 100000000)
+        if (!percent_bp(value, decimals, &out->percent_bp) || out->percent_bp == 0) {
+            out->percent_bp = 0;
             return fl_fail(err, FL_EUSAGE, "'%s': a percentage from 0.01%% to 1000000%%", text);
-        out->percent_bp = (uint32_t)scaled;
+        }
         return FL_OK;
     }
     shift = unit_shift(p);

@@ -46,6 +46,12 @@ int fl_parse_u64(const char *text, uint64_t *out, struct fl_err *err);
 int fl_parse_size(const char *text, struct fl_size *out, struct fl_err *err);
 
 /**
+ * fl_parse_percent - `5%`, `0%`, `2.5%`: 0 to 1000000 %, two decimals.
+ * @out_bp: basis points. Errors: FL_EUSAGE.
+ */
+int fl_parse_percent(const char *text, uint32_t *out_bp, struct fl_err *err);
+
+/**
  * fl_parse_size_list - `64M,128M` or `64M..1G/16` (16 even steps, both ends
  * included), or a mixture separated by commas. All points of one range are of
  * one kind, absolute or percent.

@@ -25,6 +25,30 @@ static void expect_size(const char *text, uint64_t bytes, uint32_t percent_bp)
                  size.percent_bp, err.msg);
 }
 
+static void percentages_are_basis_points_to_two_decimals(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t bp;
+    } good[] = { { "0%", 0 },       { "5%", 500 },        { "2.5%", 250 },          { "0.01%", 1 },
+                 { "100%", 10000 }, { "12.2500%", 1225 }, { "1000000%", 100000000 } };
+    static const char *const bad[] = { "",      "%",      "5",           "-5%",
+                                       "5 %",   "0.001%", "1.234%",      "5%%",
+                                       "five%", "+5%",    "1000000.01%", "99999999999999999999%" };
+    (void)state;
+    for (size_t i = 0; i < FL_COUNT(good); i++) {
+        uint32_t bp = 77;
+        assert_int_equal(fl_parse_percent(good[i].text, &bp, NULL), FL_OK);
+        assert_int_equal(bp, good[i].bp);
+    }
+    for (size_t i = 0; i < FL_COUNT(bad); i++) {
+        uint32_t bp;
+        struct fl_err err = { 0 };
+        if (fl_parse_percent(bad[i], &bp, &err) != FL_EUSAGE || !strstr(err.msg, bad[i]))
+            fail_msg("'%s' was taken, or badly refused: %s", bad[i], err.msg);
+    }
+}
+
 static void size_forms_all_mean_what_they_say(void **state)
 {
     (void)state;
@@ -289,6 +313,7 @@ int main(void)
         cmocka_unit_test(list_of_65536_points_is_the_longest),
         cmocka_unit_test(duration_forms_all_mean_what_they_say),
         cmocka_unit_test(relative_size_rounds_down_and_cannot_overflow),
+        cmocka_unit_test(percentages_are_basis_points_to_two_decimals),
         cmocka_unit_test(pages_of_rounds_up_and_cannot_overflow),
         cmocka_unit_test(format_bytes_picks_the_largest_fitting_unit),
         cmocka_unit_test(format_count_groups_thousands),
