@@ -65,3 +65,20 @@ const char *fl_quality_remedy(const char *flag)
             return flags[i].remedy;
     return NULL;
 }
+
+/* Something is missing or was another program. `oom` is not among them: what came before the kill
+   is exact. */
+static const char *const spoiling[] = {
+    "partial",       "incomplete",   "lost",           "native",          "unrecorded",
+    "killed",        "damaged",      "throttled",      "damaged_records", "unknown_records",
+    "counts_differ", "unfinished",   "unknown_faults", "kernel_faults",   "foreign_swap",
+    "outlived",      "other_status", "timeout",        "failed_command",  "other_command",
+};
+
+bool fl_quality_spoils_counts(const char *flag)
+{
+    for (size_t i = 0; i < FL_COUNT(spoiling); i++)
+        if (!strcmp(spoiling[i], flag))
+            return true;
+    return !fl_quality_remedy(flag);
+}
