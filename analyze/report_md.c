@@ -5,39 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Text that stays text. Everything Markdown or HTML could act on is escaped with a
- * backslash or an entity; an at-sign or a "#1" would call people and issues, a
- * bare URL would become a link.
- */
-static void put_text(FILE *out, const char *s)
-{
-    for (; s && *s; s++) {
-        if (*s == '&')
-            fputs("&amp;", out);
-        else if (*s == '<')
-            fputs("&lt;", out);
-        else if (*s == '>')
-            fputs("&gt;", out);
-        else if (*s == '@')
-            fputs("&#64;", out);
-        else if (*s == '|')
-            fputs("&#124;", out);
-        else if (s[0] == ':' && s[1] == '/' && s[2] == '/')
-            fputs("&#58;", out);
-        else if (strchr("\\`*_{}[]#~$!", *s))
-            fprintf(out, "\\%c", *s);
-        else
-            fputc(*s, out);
-    }
-}
+#include "md_text.h"
 
 static int put_cell(FILE *out, const struct fl_cell *cell, struct fl_err *err)
 {
     char *s = fl_cell_format(cell);
     if (!s)
         return fl_nomem(err, "the Markdown report");
-    put_text(out, s);
+    md_text(out, s);
     free(s);
     return FL_OK;
 }
@@ -48,7 +23,7 @@ static int put_table(FILE *out, const struct fl_table *t, struct fl_err *err)
     fputs("\n|", out);
     for (size_t c = 0; c < t->n_columns; c++) {
         fputc(' ', out);
-        put_text(out, t->columns[c].name);
+        md_text(out, t->columns[c].name);
         fputs(" |", out);
     }
     fputs("\n|", out);
@@ -90,15 +65,15 @@ int fl_report_md(const struct fl_view *view, FILE *out, struct fl_err *err)
 {
     int rc = FL_OK;
     fputs("## faultline: ", out);
-    put_text(out, view->title);
+    md_text(out, view->title);
     fputs("\n\n**", out);
-    put_text(out, view->verdict);
+    md_text(out, view->verdict);
     fputs("**\n", out);
     if (view->n_lines > 0)
         fputc('\n', out);
     for (size_t i = 0; i < view->n_lines; i++) {
         fputs("- ", out);
-        put_text(out, view->lines[i]);
+        md_text(out, view->lines[i]);
         fputc('\n', out);
     }
     if (view->figures->n_columns > 1 && view->figures->n_rows > 0)
@@ -106,19 +81,19 @@ int fl_report_md(const struct fl_view *view, FILE *out, struct fl_err *err)
     for (size_t i = 0; i < view->n_charts; i++)
         if (view->charts[i].note) {
             fputs("\n*", out);
-            put_text(out, view->charts[i].chart->heading);
+            md_text(out, view->charts[i].chart->heading);
             fputs(":* ", out);
-            put_text(out, view->charts[i].note);
+            md_text(out, view->charts[i].note);
             fputc('\n', out);
         }
     for (size_t i = 0; i < view->n_sections && rc == FL_OK; i++) {
         const struct fl_section *s = &view->sections[i];
         fputs("\n### ", out);
-        put_text(out, s->heading);
+        md_text(out, s->heading);
         fputc('\n', out);
         if (s->text) {
             fputc('\n', out);
-            put_text(out, s->text);
+            md_text(out, s->text);
             fputc('\n', out);
         }
         if (s->table)
