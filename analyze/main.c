@@ -16,6 +16,7 @@
     X(replay)       \
     X(sweep)        \
     X(report)       \
+    X(gate)         \
     X(validate)     \
     X(plot)         \
     X(import)       \

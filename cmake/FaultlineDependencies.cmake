@@ -18,6 +18,9 @@ faultline_require(JANSSON jansson libjansson-dev)
 faultline_require(LIBELF libelf libelf-dev)
 faultline_require(LIBXML2 libxml-2.0 libxml2-dev)
 
+# Header-only here: the program needs no library of it.
+faultline_require(TOMLPLUSPLUS tomlplusplus libtomlplusplus-dev)
+
 find_package(Threads REQUIRED)
 
 # libpfm4 ships no .pc file.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Usage: format.sh ROOT. Every C file looks as .clang-format says. 77: no clang-format here.
+# Usage: format.sh ROOT. Every C and C++ file looks as .clang-format says. 77: no clang-format here.
 set -u
 root=${1:?usage: format.sh ROOT}
 cd "$root" || exit 1
@@ -8,7 +8,7 @@ if ! command -v clang-format >/dev/null; then
     echo "clang-format is not installed: apt-get install clang-format"
     exit 77
 fi
-mapfile -t files < <(find include collect replay analyze plots tests -name '*.[ch]' 2>/dev/null | sort)
+mapfile -t files < <(find include collect replay analyze plots tests -name '*.[ch]' -o -name '*.cpp' 2>/dev/null | sort)
 [ ${#files[@]} -gt 0 ] || { echo "no C files under $root"; exit 1; }
 mapfile -t bad < <(clang-format --dry-run "${files[@]}" 2>&1 |
     sed -n 's/^\([^:]*\):[0-9]*:[0-9]*: .*/\1/p' | sort -u)

@@ -3,9 +3,9 @@
 # install-deps.sh [test] - install what is missing of faultline's Debian packages.
 set -eu
 
-build="gcc libc6-dev cmake ninja-build pkg-config libzstd-dev libxxhash-dev nettle-dev libjansson-dev
-       libelf-dev libpfm4-dev libxml2-dev valgrind gnuplot-nox"
-test="libcmocka-dev clang libclang-rt-14-dev clang-format libxml2-utils man-db jq sqlite3 procps"
+build="gcc g++ libc6-dev cmake ninja-build pkg-config libzstd-dev libxxhash-dev nettle-dev libjansson-dev
+       libelf-dev libpfm4-dev libxml2-dev libtomlplusplus-dev valgrind gnuplot-nox"
+test="libcmocka-dev clang libclang-rt-14-dev clang-format libxml2-utils man-db jq yq sqlite3 procps"
 
 wanted=$build
 [ "${1:-}" = test ] && wanted="$build $test"
