@@ -2,7 +2,6 @@
 #include "budget.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,11 +31,12 @@ bool budget_number(const json_t *json, millionths *out)
         return true;
     }
     double real = json_real_value(json);
-    if (!json_is_real(json) || !(fabs(real) < 9.2e18))
+    if (!json_is_real(json) || !(real > -9.2e18 && real < 9.2e18))
         return false;
     /* Whole part and rest apart: the product would round a large number. */
-    double whole = trunc(real);
-    *out = (millionths)whole * MILLION + (millionths)lround((real - whole) * MILLION);
+    int64_t whole = (int64_t)real;
+    double rest = (real - (double)whole) * MILLION;
+    *out = (millionths)whole * MILLION + (int64_t)(rest < 0 ? rest - 0.5 : rest + 0.5);
     return true;
 }
 
