@@ -4,8 +4,8 @@
 
 #include "md_text.h"
 
-/* Of the lines of a comment, 14 are headings and the like; the rest are budgets'. */
-#define ROWS_MAX (GATE_MARKDOWN_LINES - 16)
+/* 17 lines are headings and the like when everything is there; the rest are budgets'. */
+#define ROWS_MAX (GATE_MARKDOWN_LINES - 17)
 #define FAILED_MAX 16
 
 static void put_cell(FILE *out, const char *text)
