@@ -157,7 +157,7 @@ static int nothing_found(const struct find *f, const char *what, const struct ga
 {
     struct gate_question but_size = f->wanted;
     char *text = NULL;
-    size_t len, fitting = 0;
+    size_t len, fitting = 0, told = 0;
     FILE *out = open_memstream(&text, &len);
     struct gate_question *fit = calloc(n + 1, sizeof *fit);
     if (!out || !fit) {
@@ -168,14 +168,16 @@ static int nothing_found(const struct find *f, const char *what, const struct ga
         return fl_nomem(err, "a budget");
     }
     but_size.has_ram = false;
-    for (size_t i = 0; i < n; i++)
-        if (answers(&but_size, &qs[i]))
+    for (size_t i = 0; i < n; i++) {
+        told += is_filter(&qs[i]);
+        if (answers(&but_size, &qs[i]) && qs[i].has_ram)
             fit[fitting++] = qs[i];
+    }
     fprintf(out, "%s has no %s for ", f->where, what);
     describe(out, &f->wanted);
     fputs("; it has ", out);
-    if (n == 0)
-        fputs("none at all", out);
+    if (told == 0)
+        fputs("none that was asked at a size", out); /* what the kernel did, or nothing */
     else if (fitting > 0 && f->wanted.has_ram)
         list_sizes(out, fit, fitting);
     else

@@ -277,6 +277,10 @@ static void a_replay_must_be_of_the_size_asked_for(void **state)
     kept("'key':'major','max':5,'policy':'lru','swap':'max'", RESULT("5"), NULL);
     no_verdict(KEY "'max':5,'at':'2M'", RESULT("5"), NULL, FL_EDATA, "it has 1M");
     no_verdict(KEY "'max':5,'policy':'opt'", RESULT("5"), NULL, FL_EDATA, "it has policy lru");
+    no_verdict(KEY "'max':5,'at':'2M'",
+               "{'schema':'faultline.replay/1','source':'observed','trace':{'fidelity':'events'},"
+               "'faults':{'minor':1,'major':1}}",
+               NULL, FL_EDATA, "none that was asked at a size");
     no_verdict(KEY "'max':5,'swap':'1M'", RESULT("5"), NULL, FL_EDATA, "swap max");
 }
 
