@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ask.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,43 @@ static uint64_t pages_of_size(const struct fl_size *size, uint64_t peak_pages)
     if (size->bytes == FL_SIZE_MAX_BYTES && !size->percent_bp)
         return UINT64_MAX;
     return fl_size_bytes(size, peak_pages * FL_PAGE_BYTES) / FL_PAGE_BYTES;
+}
+
+/* ---- inputs ------------------------------------------------------------------- */
+
+/* JSON begins with a brace; a trace with its magic number. */
+int ask_is_json(const char *path, bool *json, struct fl_err *err)
+{
+    struct stat st;
+    char buf[64];
+    *json = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return fl_fail_errno(err, "%s", path);
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        close(fd);
+        return fl_fail(err, FL_EFORMAT, "%s is a folder, not a trace or a result", path);
+    }
+    ssize_t n = read(fd, buf, sizeof buf);
+    close(fd);
+    for (ssize_t i = 0; i < n; i++) {
+        if (strchr(" \t\r\n", buf[i]) && buf[i])
+            continue;
+        *json = buf[i] == '{' || buf[i] == '[';
+        break;
+    }
+    return FL_OK;
+}
+
+int ask_peak(const char *path, uint64_t *peak_pages, struct fl_err *err)
+{
+    struct fl_reader *r = NULL;
+    int rc = fl_reader_open_path(path, 0, &r, err);
+    *peak_pages = 0;
+    if (rc == FL_OK && fl_reader_fidelity(r) <= FL_FIDELITY_PAGE_EXACT)
+        rc = fl_footprint(r, peak_pages, err);
+    fl_reader_free(r);
+    return rc;
 }
 
 /* ---- the curve ----------------------------------------------------------------- */
@@ -120,7 +158,7 @@ static int add_points(struct asked *a, const struct ask *ask, const char *list,
                       uint64_t peak_pages, struct fl_err *err)
 {
     uint32_t all[CURVE_SIZES], few[CURVE_SIZES + 1];
-    size_t n_all = curve_sizes(peak_pages, all);
+    size_t n_all = curve_sizes(ask->curve_pages ? ask->curve_pages : peak_pages, all);
     size_t n_few = kernel_sizes(all, n_all, beside_frames, few);
     int rc = FL_OK;
     a->points = calloc(count_policies(list) * (CURVE_SIZES + 1), sizeof *a->points);
@@ -246,7 +284,7 @@ int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl
 {
     struct fl_reader *r = NULL;
     json_t *trace = NULL;
-    uint64_t peak_pages = 0;
+    uint64_t peak_pages = ask->peak_pages;
     char sha256[65];
     int rc = fl_reader_open_path(path, 0, &r, err);
     if (rc != FL_OK)
@@ -258,7 +296,7 @@ int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl
                      "%s: a sampled trace cannot be replayed; record it with "
                      "`faultline record --mode exact`",
                      path);
-    if (rc == FL_OK && !events)
+    if (rc == FL_OK && !events && peak_pages == 0)
         rc = fl_footprint(r, &peak_pages, err);
     if (rc == FL_OK)
         rc = fl_sha256_file(path, sha256, err);

@@ -12,9 +12,20 @@ struct ask {
     const char *policy;          /* of the one replay */
     const char *policies;        /* of the curve, comma-separated; @policy is added */
     enum fl_swap_kind swap_kind; /* for the kernel's policies */
+    uint64_t peak_pages;         /* of the trace, as ask_peak() has it; 0: found out */
+    uint64_t curve_pages;        /* what the curve's sizes are shares of; 0: the trace's peak */
     void (*progress)(void *arg, unsigned done_bp);
     void *arg;
 };
+
+/** ask_is_json - is @path a JSON document and no trace? Errors: FL_EIO; FL_EFORMAT for a folder. */
+int ask_is_json(const char *path, bool *json, struct fl_err *err);
+
+/**
+ * ask_peak - the peak resident set of the trace at @path, in pages; 0 for one that does not tell.
+ * One pass. Errors: as fl_footprint().
+ */
+int ask_peak(const char *path, uint64_t *peak_pages, struct fl_err *err);
 
 /**
  * ask_trace - open @path and add what it can answer to @report: a replay and a

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* faultline report: traces and results in, a folder for people and CI out. */
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <faultline/cmd.h>
@@ -72,35 +70,11 @@ static const struct fl_opt report_opts[] = {
 
 /* ---- inputs -------------------------------------------------------------------- */
 
-/* JSON begins with a brace; a trace with its magic number. */
-static int looks_like_json(const char *path, bool *json, struct fl_err *err)
-{
-    struct stat st;
-    char buf[64];
-    *json = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return fl_fail_errno(err, "%s", path);
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        close(fd);
-        return fl_fail(err, FL_EFORMAT, "%s is a folder, not a trace or a result", path);
-    }
-    ssize_t n = read(fd, buf, sizeof buf);
-    close(fd);
-    for (ssize_t i = 0; i < n; i++) {
-        if (strchr(" \t\r\n", buf[i]) && buf[i])
-            continue;
-        *json = buf[i] == '{' || buf[i] == '[';
-        break;
-    }
-    return FL_OK;
-}
-
 static int add_input(const char *path, const struct ask *ask, json_t *report, struct fl_err *err)
 {
     bool is_json;
     json_t *doc = NULL;
-    int rc = looks_like_json(path, &is_json, err);
+    int rc = ask_is_json(path, &is_json, err);
     if (rc != FL_OK)
         return rc;
     if (!is_json)
