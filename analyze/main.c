@@ -17,6 +17,7 @@
     X(sweep)        \
     X(report)       \
     X(gate)         \
+    X(diff)         \
     X(validate)     \
     X(plot)         \
     X(import)       \

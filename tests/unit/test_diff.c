@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Comparing two documents: who is named, what a curve's change is, and the laws it keeps. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <faultline/report.h>
+
+#include "diff.h"
+
+#define MIB UINT64_C(1048576)
+
+/* JSON with single quotes, to be readable here. */
+static json_t *parse(const char *text)
+{
+    char *copy = strdup(text);
+    for (char *p = copy; *p; p++)
+        if (*p == '\'')
+            *p = '"';
+    json_error_t why;
+    json_t *doc = json_loads(copy, 0, &why);
+    if (!doc)
+        fail_msg("%s in %s", why.text, text);
+    free(copy);
+    return doc;
+}
+
+static json_t *report_of(json_t *doc)
+{
+    struct fl_err err = { .msg = "" };
+    json_t *report = fl_report_new();
+    if (fl_document_check(doc, "x", &err) != FL_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(fl_report_add(report, doc, NULL), FL_OK);
+    json_decref(doc);
+    return report;
+}
+
+/* A replay of @ram MiB with these totals; @more: further keys, each with a comma before it. */
+static json_t *replay(int ram, int minor, int major, const char *more)
+{
+    char text[4096];
+    snprintf(text, sizeof text,
+             "{'schema':'faultline.replay/1','trace':{'path':'/t/x.flt','fidelity':'exact',"
+             "'peak_resident_pages':%d},'machine':{'ram_bytes':%d,'policy':'lru'},"
+             "'faults':{'minor':%d,'major':%d}%s}",
+             minor, ram * 1048576, minor, major, more);
+    return report_of(parse(text));
+}
+
+/* A sweep whose i-th point has (i + 1) MiB and major[i] faults. */
+static json_t *sweep(const char *policy, const int *major, size_t n, uint64_t first_mib)
+{
+    json_t *points = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(
+            points, json_pack("{s:I, s:s, s:i, s:i, s:i}", "ram_bytes",
+                              (json_int_t)((first_mib + i) * MIB), "policy", policy, "minor", 50,
+                              "major", major[i] < 0 ? 7 : major[i], "oom_kills", major[i] < 0));
+    return report_of(json_pack("{s:s, s:o}", "schema", "faultline.sweep/1", "points", points));
+}
+
+struct pair {
+    json_t *a, *b;
+    struct diff *d;
+    char *verdict;
+};
+
+static struct pair compare(json_t *a, json_t *b)
+{
+    struct fl_err err = { .msg = "" };
+    struct pair p = { a, b, NULL, NULL };
+    if (diff_new(a, b, false, &p.d, &err) != FL_OK)
+        fail_msg("%s", err.msg);
+    p.verdict = diff_verdict(p.d);
+    return p;
+}
+
+static void done(struct pair *p)
+{
+    diff_free(p->d);
+    free(p->verdict);
+    json_decref(p->a);
+    json_decref(p->b);
+}
+
+static void refused(json_t *a, json_t *b, const char *says)
+{
+    struct fl_err err = { .msg = "" };
+    struct diff *d = NULL;
+    int rc = diff_new(a, b, false, &d, &err);
+    if (rc != FL_EDATA || !strstr(err.msg, says) || strchr(err.msg, '\n'))
+        fail_msg("got %d \"%s\", want \"%s\"", rc, err.msg, says);
+    json_decref(a);
+    json_decref(b);
+}
+
+#define MAPPINGS_A                                                                            \
+    ",'by_process':[{'pid':10,'comm':'worker','minor':90,'major':1000},"                      \
+    "{'pid':11,'comm':'other','minor':10,'major':24}],"                                       \
+    "'by_mapping':[{'mapping':'anonymous (build_table)','pages':64,'minor':64,'major':1000}," \
+    "{'mapping':'[heap]','pages':36,'minor':36,'major':24}]"
+#define MAPPINGS_B                                                                \
+    ",'by_process':[{'pid':21,'comm':'worker','minor':282,'major':4000},"         \
+    "{'pid':22,'comm':'other','minor':10,'major':96}],"                           \
+    "'by_mapping':[{'mapping':'anonymous (build_table.constprop.0)','pages':256," \
+    "'minor':256,'major':4000},{'mapping':'[heap]','pages':36,'minor':36,'major':96}]"
+
+/* 1024 to 4096 major faults: 4.0 times. Of the 3072 that move, 3000 are the table's: 97.66 %. */
+static void the_verdict_says_how_much_where_and_who(void **state)
+{
+    (void)state;
+    struct pair p = compare(replay(64, 100, 1024, MAPPINGS_A), replay(64, 292, 4096, MAPPINGS_B));
+    assert_string_equal(p.verdict,
+                        "B takes 4.0 times the major faults of A at 64.0 MiB (4,096, A 1,024); "
+                        "anonymous (build_table.constprop.0) of worker is responsible for 98 % of "
+                        "the change.");
+    const struct diff_ranking *by = &p.d->results[0].by[DIFF_BY_MAPPING];
+    assert_int_equal(by->count, DIFF_MAJOR);
+    assert_int_equal(by->n, 2);
+    assert_int_equal(by->rows[0].how, DIFF_ALIKE);
+    assert_int_equal(by->rows[0].share_bp, 9766);
+    assert_int_equal(by->rows[1].share_bp, 234);
+    assert_int_equal(by->rows[0].n[DIFF_PAGES][DIFF_A], 64);
+    assert_int_equal(by->rows[0].n[DIFF_PAGES][DIFF_B], 256);
+    assert_int_equal(by->rest.share_bp, 0);
+    done(&p);
+}
+
+static void a_process_is_named_beside_a_mapping_only_if_it_must_be_its(void **state)
+{
+    (void)state;
+    /* Half of the change is one process's, half another's: the mapping may be of either. */
+    struct pair p = compare(replay(64, 9, 0, ",'by_process':[],'by_mapping':[]"),
+                            replay(64, 9, 100,
+                                   ",'by_process':[{'pid':1,'comm':'one','minor':0,'major':50},"
+                                   "{'pid':2,'comm':'two','minor':0,'major':50}],"
+                                   "'by_mapping':[{'mapping':'[heap]','minor':0,'major':100}]"));
+    assert_string_equal(p.verdict, "B takes 100 major faults, A none, at 64.0 MiB; [heap], which A "
+                                   "does not have, is responsible for 100 % of the change.");
+    done(&p);
+}
+
+static void a_function_is_named_where_the_mapping_does_not_say_it(void **state)
+{
+    (void)state;
+    static const char form[] = ",'by_mapping':[{'mapping':'[heap]','minor':%d,'major':0}],"
+                               "'by_function':[{'function':'grow','minor':%d,'major':0}]";
+    char a[256], b[256];
+    snprintf(a, sizeof a, form, 100, 100);
+    snprintf(b, sizeof b, form, 150, 150);
+    struct pair p = compare(replay(64, 100, 0, a), replay(64, 150, 0, b));
+    assert_string_equal(p.verdict,
+                        "B takes 50 % more minor faults than A at 64.0 MiB (150, A 100); "
+                        "[heap], in grow, is responsible for 100 % of the change.");
+    done(&p);
+}
+
+static void what_no_list_has_is_named_by_none(void **state)
+{
+    (void)state;
+    /* 10 of 100 more are the heap's; 90 are in no mapping. */
+    struct pair p =
+        compare(replay(64, 100, 0, ",'by_mapping':[{'mapping':'[heap]','minor':100,'major':0}]"),
+                replay(64, 200, 0, ",'by_mapping':[{'mapping':'[heap]','minor':110,'major':0}]"));
+    assert_string_equal(p.verdict,
+                        "B takes 2.0 times the minor faults of A at 64.0 MiB (200, A 100).");
+    assert_int_equal(p.d->results[0].by[DIFF_BY_MAPPING].rest.share_bp, 9000);
+    done(&p);
+}
+
+static void a_guess_is_told(void **state)
+{
+    (void)state;
+    struct pair p =
+        compare(replay(64, 100, 0,
+                       ",'by_mapping':[{'mapping':'anonymous, 64.0 MiB','minor':100,'major':0}]"),
+                replay(64, 400, 0,
+                       ",'by_mapping':[{'mapping':'anonymous, 256.0 MiB','minor':400,'major':0}]"));
+    assert_int_equal(p.d->results[0].by[DIFF_BY_MAPPING].rows[0].how, DIFF_GUESS);
+    assert_int_equal(p.d->n_notes, 1);
+    assert_non_null(strstr(p.d->notes[0], "a guess"));
+    assert_non_null(strstr(p.verdict, "anonymous, 256.0 MiB is responsible for 100 %"));
+    done(&p);
+}
+
+/* Few major faults beside very many minor ones are not the story; a tenth of them is. */
+static void a_major_fault_weighs_ten_minor_ones(void **state)
+{
+    (void)state;
+    struct pair p = compare(replay(64, 1000, 10, ""), replay(64, 1039, 14, ""));
+    assert_non_null(strstr(p.verdict, "major faults"));
+    done(&p);
+    p = compare(replay(64, 1000, 10, ""), replay(64, 1041, 14, ""));
+    assert_non_null(strstr(p.verdict, "minor faults"));
+    done(&p);
+}
+
+static void different_questions_are_refused_unless_forced(void **state)
+{
+    (void)state;
+    refused(replay(64, 1, 1, ""), replay(128, 1, 1, ""),
+            "RAM 64.0 MiB (67108864) and 128 MiB (134217728); make both with the same --ram");
+    json_t *a = replay(64, 1, 1, ""), *b = replay(128, 1, 2, "");
+    struct diff *d = NULL;
+    assert_int_equal(diff_new(a, b, true, &d, NULL), FL_OK);
+    assert_non_null(strstr(d->notes[0], "different questions"));
+    char *verdict = diff_verdict(d);
+    assert_non_null(strstr(verdict, "(A at 64.0 MiB, B at 128 MiB)"));
+    free(verdict);
+    diff_free(d);
+    json_decref(a);
+    json_decref(b);
+    refused(replay(64, 1, 1, ""), sweep("lru", (const int[]){ 1 }, 1, 1), "nothing of a kind");
+    refused(fl_report_new(), fl_report_new(), "A has nothing, B nothing");
+}
+
+static void sweeps_without_a_common_size_or_policy_say_how_to_get_one(void **state)
+{
+    (void)state;
+    const int major[] = { 3, 2, 1 };
+    refused(sweep("lru", major, 3, 1), sweep("lru", major, 3, 4), "--ram 1048576..6291456/16");
+    refused(sweep("lru", major, 3, 1), sweep("fifo", major, 3, 1),
+            "A has lru with no limit of swap, B fifo");
+}
+
+/* MiB  1     2    3    4   5   6
+ * A  1000   500  100   50   0   0
+ * B  1000   504  400   50  40   0      2: 4 of 504 is under 1 %; 3 and 5 are clear */
+static void curves_are_compared_at_every_common_size(void **state)
+{
+    (void)state;
+    struct pair p = compare(sweep("lru", (const int[]){ 1000, 500, 100, 50, 0, 0, 0 }, 7, 1),
+                            sweep("lru", (const int[]){ 1000, 504, 400, 50, 40, 0 }, 6, 1));
+    const struct diff_curve *c = &p.d->curves[0];
+    assert_int_equal(c->n, 6);
+    assert_int_equal(c->only[DIFF_A], 1);
+    assert_int_equal(c->only[DIFF_B], 0);
+    assert_int_equal(c->n_differing, 3);
+    assert_int_equal(c->points[c->most].ram_bytes, 3 * MIB);
+    assert_int_equal(c->n_ranges, 2);
+    assert_int_equal(c->ranges[0].from_ram_bytes, 3 * MIB);
+    assert_int_equal(c->ranges[0].to_ram_bytes, 3 * MIB);
+    assert_int_equal(c->ranges[1].from_ram_bytes, 5 * MIB);
+    assert_int_equal(c->found[DIFF_A].vanish_ram_bytes, 5 * MIB);
+    assert_int_equal(c->found[DIFF_B].vanish_ram_bytes, 6 * MIB);
+    assert_string_equal(p.verdict,
+                        "Under lru B takes 4.0 times the major faults of A at 3.0 MiB, where the "
+                        "curves differ most (400, A 100); they differ by more than 1 % at 2 of 6 "
+                        "sizes, 3.0 MiB to 5.0 MiB.");
+    done(&p);
+}
+
+static void a_killed_process_parts_curves_without_a_count(void **state)
+{
+    (void)state;
+    struct pair p = compare(sweep("lru", (const int[]){ -1, 20, 5 }, 3, 1),
+                            sweep("lru", (const int[]){ -1, -1, 5 }, 3, 1));
+    const struct diff_curve *c = &p.d->curves[0];
+    assert_int_equal(c->n_differing, 1);
+    assert_int_equal(c->points[c->most].ram_bytes, 2 * MIB);
+    assert_string_equal(p.verdict, "Under lru a process of B is killed at 2.0 MiB, none of A; "
+                                   "elsewhere they differ by at most 1 %.");
+    done(&p);
+}
+
+/* Real runs: what both sides have had in some run is no change. */
+static void measured_counts_within_the_runs_spread_are_the_same(void **state)
+{
+    (void)state;
+    static const char form[] =
+        "{'schema':'faultline.validate/1','command':'x','policy':'linux','runs':3,'points':["
+        "{'ram_bytes':1048576,'kernel':{'minor':[5,5,5],'major':[%d,%d,%d],'oom':[0,0,0]},"
+        "'spread':{'minor':{'min':5,'median':5,'max':5},"
+        "'major':{'min':%d,'median':%d,'max':%d}},'policies':{}}]}";
+    char a[1024], b[1024], far[1024];
+    snprintf(a, sizeof a, form, 90, 100, 110, 90, 100, 110);
+    snprintf(b, sizeof b, form, 108, 120, 130, 108, 120, 130);
+    snprintf(far, sizeof far, form, 111, 120, 130, 111, 120, 130);
+    struct pair p = compare(report_of(parse(a)), report_of(parse(b)));
+    assert_int_equal(p.d->n_curves, 1);
+    assert_int_equal(p.d->curves[0].n_differing, 0);
+    assert_false(p.d->changed);
+    done(&p);
+    p = compare(report_of(parse(a)), report_of(parse(far)));
+    assert_int_equal(p.d->curves[0].n_differing, 1);
+    assert_non_null(strstr(p.verdict, "Under kernel B takes 20 % more major faults than A"));
+    done(&p);
+}
+
+/* ---- laws -------------------------------------------------------------------------------- */
+
+static uint64_t next(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return *seed >> 33;
+}
+
+/* Lists and a curve by chance, of names that need every rule. */
+static json_t *random_report(uint64_t *seed)
+{
+    static const char *const mappings[] = {
+        "[heap]",        "/a/libx.so.1",       "/b/libx.so.2",
+        "anonymous (f)", "anonymous (f.cold)", "anonymous, 8 B"
+    };
+    json_t *by_mapping = json_array(), *by_process = json_array(), *points = json_array();
+    json_int_t minor = 0, major = 0;
+    for (size_t i = 0; i < sizeof mappings / sizeof mappings[0]; i++) {
+        json_int_t n[3] = { (json_int_t)(next(seed) % 5), (json_int_t)(next(seed) % 3),
+                            (json_int_t)(next(seed) % 4) };
+        if (n[2] == 0)
+            continue;
+        minor += n[0];
+        major += n[1];
+        json_array_append_new(by_mapping, json_pack("{s:s, s:I, s:I, s:I}", "mapping", mappings[i],
+                                                    "minor", n[0], "major", n[1], "pages", n[2]));
+        json_array_append_new(by_process,
+                              json_pack("{s:I, s:s, s:I, s:I}", "pid",
+                                        (json_int_t)(100 + next(seed) % 50), "comm",
+                                        i % 2 ? "even" : "odd", "minor", n[0], "major", n[1]));
+    }
+    for (int i = 1; i <= 6; i++)
+        json_array_append_new(points,
+                              json_pack("{s:i, s:s, s:i, s:i, s:i}", "ram_bytes", i * 4096,
+                                        "policy", "lru", "minor", 3, "major",
+                                        (int)(next(seed) % 300), "oom_kills", next(seed) % 8 == 0));
+    json_t *report =
+        report_of(json_pack("{s:s, s:o}", "schema", "faultline.sweep/1", "points", points));
+    json_t *result = json_pack("{s:s, s:{s:s}, s:{s:I, s:I}, s:o, s:o}", "schema",
+                               "faultline.replay/1", "trace", "fidelity", "exact", "faults",
+                               "minor", minor, "major", major + 2, "by_mapping", by_mapping,
+                               "by_process", by_process);
+    assert_int_equal(fl_report_add(report, result, NULL), FL_OK);
+    json_decref(result);
+    return report;
+}
+
+static void a_document_does_not_differ_from_itself(void **state)
+{
+    (void)state;
+    for (uint64_t round = 1; round <= 200; round++) {
+        uint64_t seed = round;
+        json_t *a = random_report(&seed);
+        struct pair p = compare(a, json_deep_copy(a));
+        assert_false(p.d->changed);
+        assert_int_equal(strncmp(p.verdict, "Nothing changed: ", 17), 0);
+        for (unsigned k = 0; k < DIFF_RANKINGS; k++)
+            for (size_t i = 0; i < p.d->results[0].by[k].n; i++) {
+                const struct diff_row *row = &p.d->results[0].by[k].rows[i];
+                assert_int_equal(row->how, DIFF_SAME);
+                assert_int_equal(row->share_bp, 0);
+            }
+        assert_int_equal(p.d->curves[0].n_ranges, 0);
+        done(&p);
+    }
+}
+
+static void rows_mirror(const struct diff_ranking *x, const struct diff_ranking *y)
+{
+    assert_int_equal(x->n, y->n);
+    assert_int_equal(x->count, y->count);
+    for (size_t i = 0; i < x->n; i++) {
+        assert_int_equal(x->rows[i].share_bp, y->rows[i].share_bp);
+        for (unsigned c = 0; c < DIFF_COUNTS; c++) {
+            assert_int_equal(x->rows[i].n[c][DIFF_A], y->rows[i].n[c][DIFF_B]);
+            assert_int_equal(x->rows[i].n[c][DIFF_B], y->rows[i].n[c][DIFF_A]);
+        }
+    }
+}
+
+static void curves_mirror(const struct diff_curve *x, const struct diff_curve *y)
+{
+    assert_int_equal(x->n, y->n);
+    assert_int_equal(x->n_differing, y->n_differing);
+    assert_int_equal(x->most, y->most);
+    assert_int_equal(x->n_ranges, y->n_ranges);
+    for (size_t i = 0; i < x->n; i++)
+        assert_int_equal(x->points[i].major[DIFF_A], y->points[i].major[DIFF_B]);
+}
+
+static void exchanging_the_sides_exchanges_the_signs(void **state)
+{
+    (void)state;
+    size_t changed = 0;
+    for (uint64_t round = 1; round <= 500; round++) {
+        uint64_t seed = round;
+        json_t *a = random_report(&seed), *b = random_report(&seed);
+        struct pair there = compare(json_incref(a), json_incref(b)), back = compare(b, a);
+        assert_int_equal(there.d->changed, back.d->changed);
+        changed += there.d->changed;
+        for (unsigned k = 0; k < DIFF_RANKINGS; k++)
+            rows_mirror(&there.d->results[0].by[k], &back.d->results[0].by[k]);
+        curves_mirror(&there.d->curves[0], &back.d->curves[0]);
+        done(&there);
+        done(&back);
+    }
+    assert_true(changed > 400);
+}
+
+/* Every change is somebody's: rows, and what is in none, add up to the totals' change. */
+static void rows_and_rest_add_up(void **state)
+{
+    (void)state;
+    for (uint64_t round = 1; round <= 200; round++) {
+        uint64_t seed = round, total[DIFF_SIDES] = { 0 };
+        struct pair p = compare(random_report(&seed), random_report(&seed));
+        const struct diff_ranking *by = &p.d->results[0].by[DIFF_BY_MAPPING];
+        for (int side = 0; side < DIFF_SIDES; side++) {
+            uint64_t want;
+            total[side] = by->rest.n[DIFF_MAJOR][side];
+            for (size_t i = 0; i < by->n; i++)
+                total[side] += by->rows[i].n[DIFF_MAJOR][side];
+            assert_true(fl_document_count(p.d->results[0].of[side], "faults.major", &want));
+            if (by->has[DIFF_MAJOR])
+                assert_int_equal(total[side], want);
+        }
+        done(&p);
+    }
+}
+
+/* ---- hostile documents --------------------------------------------------------------------- */
+
+static void lists_of_any_shape_are_survived(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {
+        ",'by_function':7",
+        ",'by_function':[7,null,'x',[]]",
+        ",'by_function':[{},{'function':9,'minor':-4,'major':1.5}]",
+        ",'by_function':[{'function':'f','minor':9223372036854775807},"
+        "{'function':'f','minor':9223372036854775807}]",
+        ",'by_mapping':[{'mapping':'\\u202e<b>&\\u0007|`','minor':9223372036854775807}]",
+        ",'thrash':9,'oom':{'kills':[]},'time':{}",
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
+            struct pair p = compare(replay(64, 3, 2, lists[i]), replay(64, 4, 2, lists[k]));
+            struct fl_view *view = NULL;
+            char *text = NULL;
+            size_t len;
+            assert_int_equal(diff_view(p.d, (const char *const[]){ "a", "b" }, &view, NULL), FL_OK);
+            FILE *out = open_memstream(&text, &len);
+            assert_int_equal(diff_text(view, out, NULL), FL_OK);
+            assert_int_equal(fl_report_md(view, out, NULL), FL_OK);
+            fclose(out);
+            assert_null(strchr(text, '\a'));
+            json_t *doc = diff_json(p.d, p.verdict);
+            assert_string_equal(fl_document_text(doc, "schema"), "faultline.diff/1");
+            json_decref(doc);
+            free(text);
+            fl_view_free(view);
+            done(&p);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_verdict_says_how_much_where_and_who),
+        cmocka_unit_test(a_process_is_named_beside_a_mapping_only_if_it_must_be_its),
+        cmocka_unit_test(a_function_is_named_where_the_mapping_does_not_say_it),
+        cmocka_unit_test(what_no_list_has_is_named_by_none),
+        cmocka_unit_test(a_guess_is_told),
+        cmocka_unit_test(a_major_fault_weighs_ten_minor_ones),
+        cmocka_unit_test(different_questions_are_refused_unless_forced),
+        cmocka_unit_test(sweeps_without_a_common_size_or_policy_say_how_to_get_one),
+        cmocka_unit_test(curves_are_compared_at_every_common_size),
+        cmocka_unit_test(a_killed_process_parts_curves_without_a_count),
+        cmocka_unit_test(measured_counts_within_the_runs_spread_are_the_same),
+        cmocka_unit_test(a_document_does_not_differ_from_itself),
+        cmocka_unit_test(exchanging_the_sides_exchanges_the_signs),
+        cmocka_unit_test(rows_and_rest_add_up),
+        cmocka_unit_test(lists_of_any_shape_are_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
