@@ -153,7 +153,7 @@ char *diff_verdict(const struct diff *d);
 void diff_say_curve(FILE *out, const struct diff_curve *c);
 /** diff_row_name - what to call @row: as B does, or as A does when it is gone. */
 const char *diff_row_name(const struct diff_row *row);
-/** diff_percent - "+12 %" in @buf: from A to B; "" from nothing. */
+/** diff_percent - "+12.0 %", from ten times on "×12.0", in @buf: from A to B; "" from nothing. */
 #define DIFF_PERCENT_CHARS 32
 const char *diff_percent(char buf[DIFF_PERCENT_CHARS], const uint64_t n[DIFF_SIDES]);
 /** diff_peak - the peak resident sets of the two programs, in pages. False: one is not known. */

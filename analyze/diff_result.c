@@ -57,29 +57,42 @@ static bool same_value(const json_t *a, const json_t *b)
     return is_null(a) ? is_null(b) : json_equal(a, b);
 }
 
-/* What the two were asked differently, in words, and the first option that would mend it. */
-static size_t questions_differ(const json_t *a, const json_t *b, char *what, size_t size,
-                               const char **option)
+#define OPTIONS_CHARS 100
+#define WHAT_CHARS 280
+
+/* What two results were asked differently: in words, and the options that would mend it. */
+struct mismatch {
+    size_t n;
+    char what[WHAT_CHARS], options[OPTIONS_CHARS];
+};
+
+static void append(char *buf, size_t size, const char *text)
 {
-    size_t n = 0, used = 0;
-    what[0] = '\0';
-    *option = NULL;
+    size_t used = strlen(buf);
+    snprintf(buf + used, size - used, "%s", text);
+}
+
+static bool questions_differ(const json_t *a, const json_t *b, struct mismatch *m)
+{
+    *m = (struct mismatch){ .n = 0 };
     for (size_t i = 0; i < FL_COUNT(question); i++) {
         const json_t *of_a = fl_document_at(a, question[i].path);
         const json_t *of_b = fl_document_at(b, question[i].path);
-        char text[DIFF_SIDES][80];
+        char text[DIFF_SIDES][80], both[240];
         if (same_value(of_a, of_b))
             continue;
         value_text(of_a, question[i].unit, text[DIFF_A], sizeof text[DIFF_A]);
         value_text(of_b, question[i].unit, text[DIFF_B], sizeof text[DIFF_B]);
-        if (used < size)
-            used += (size_t)snprintf(what + used, size - used, "%s%s %s and %s", n ? ", " : "",
-                                     question[i].words, text[DIFF_A], text[DIFF_B]);
-        if (!*option)
-            *option = question[i].option;
-        n++;
+        snprintf(both, sizeof both, "%s%s %s and %s", m->n ? ", " : "", question[i].words,
+                 text[DIFF_A], text[DIFF_B]);
+        append(m->what, sizeof m->what, both);
+        if (question[i].option) {
+            append(m->options, sizeof m->options, *m->options ? " " : "");
+            append(m->options, sizeof m->options, question[i].option);
+        }
+        m->n++;
     }
-    return n;
+    return m->n > 0;
 }
 
 /* ---- figures ------------------------------------------------------------------------ */
@@ -180,12 +193,17 @@ static bool note_pair(struct diff *d, const struct diff_result *r)
     if (fidelity[DIFF_A] && fidelity[DIFF_B] && strcmp(fidelity[DIFF_A], fidelity[DIFF_B]) != 0)
         ok = ok && diff_note(d, "The recordings are not of one fidelity: A is %s, B %s.",
                              fidelity[DIFF_A], fidelity[DIFF_B]);
-    for (unsigned k = 0; k < DIFF_RANKINGS; k++)
-        if (r->by[k].guesses > 0)
-            ok = ok && diff_note(d,
-                                 "%zu of %s are paired by a guess: what had no counterpart, by "
-                                 "rank. They are marked.",
-                                 r->by[k].guesses, r->by[k].key);
+    static const char *const one[] = { "process", "mapping", "function" };
+    static const char *const many[] = { "processes", "mappings", "functions" };
+    for (unsigned k = 0; k < DIFF_RANKINGS && ok; k++) {
+        size_t n = r->by[k].guesses;
+        if (n > 0)
+            ok =
+                diff_note(d,
+                          "%zu %s paired by a guess: without a counterpart by name, taken with one "
+                          "of the same kind and rank. See the last column.",
+                          n, n == 1 ? one[k] : many[k]);
+    }
     return ok;
 }
 
@@ -209,10 +227,10 @@ static int force_pair(struct diff *d, const char *what, struct fl_err *err)
                     fl_report_result(d->report[DIFF_B], 0), err);
 }
 
-static void refuse(char *why, size_t size, const char *what, const char *option)
+static void refuse(char *why, size_t size, const struct mismatch *m)
 {
-    snprintf(why, size, "A and B answer different questions: %s; %s%s, or give --force", what,
-             option ? "make both with the same " : "make both the same way", option ? option : "");
+    snprintf(why, size, "A and B answer different questions: %s; make both %s%s, or give --force",
+             m->what, *m->options ? "with the same " : "the same way", m->options);
 }
 
 #define RESULTS_MAX 256u /* of a document: each is held against each */
@@ -221,15 +239,14 @@ static void refuse(char *why, size_t size, const char *what, const char *option)
 static int pair_all(struct diff *d, size_t n_a, size_t n_b, struct fl_err *err)
 {
     const json_t *a, *b;
-    char what[8];
-    const char *option;
+    struct mismatch m;
     size_t i, k;
     bool taken[RESULTS_MAX] = { false };
     d->results = calloc(n_a, sizeof *d->results);
     int rc = d->results ? FL_OK : fl_nomem(err, "comparing");
     for (i = 0; (a = fl_report_result(d->report[DIFF_A], i)) && i < n_a && rc == FL_OK; i++)
         for (k = 0; (b = fl_report_result(d->report[DIFF_B], k)) && k < n_b; k++)
-            if (!taken[k] && questions_differ(a, b, what, sizeof what, &option) == 0) {
+            if (!taken[k] && !questions_differ(a, b, &m)) {
                 taken[k] = true;
                 rc = add_pair(d, a, b, err);
                 break;
@@ -241,8 +258,7 @@ int diff_results(struct diff *d, bool force, char *why, size_t why_size, struct 
 {
     size_t n_a = fl_report_results(d->report[DIFF_A]);
     size_t n_b = fl_report_results(d->report[DIFF_B]);
-    char what[360];
-    const char *option;
+    struct mismatch m;
     if (n_a == 0 || n_b == 0)
         return FL_OK;
     int rc = pair_all(d, n_a < RESULTS_MAX ? n_a : RESULTS_MAX,
@@ -251,10 +267,10 @@ int diff_results(struct diff *d, bool force, char *why, size_t why_size, struct 
         return rc;
     if (d->n_results == 0) {
         questions_differ(fl_report_result(d->report[DIFF_A], 0),
-                         fl_report_result(d->report[DIFF_B], 0), what, sizeof what, &option);
+                         fl_report_result(d->report[DIFF_B], 0), &m);
         if (force)
-            return force_pair(d, what, err);
-        refuse(why, why_size, what, option);
+            return force_pair(d, m.what, err);
+        refuse(why, why_size, &m);
     } else if ((n_a > d->n_results || n_b > d->n_results) &&
                !diff_note(d, "%zu of %zu results of A and %zu of B answer the same questions.",
                           d->n_results, n_a, n_b))

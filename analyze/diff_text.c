@@ -103,12 +103,10 @@ int diff_text(const struct fl_view *view, FILE *out, struct fl_err *err)
     fprintf(out, "%s\n", view->verdict);
     for (size_t i = 0; i < view->n_lines; i++)
         fprintf(out, "  %s\n", view->lines[i]);
-    if (view->figures->n_rows > 0) {
-        fputc('\n', out);
-        rc = put_table(out, view->figures, err);
-    }
     for (size_t i = 0; i < view->n_sections && rc == FL_OK; i++) {
         fprintf(out, "\n%s\n", view->sections[i].heading);
+        if (view->sections[i].text)
+            fprintf(out, "  %s\n", view->sections[i].text);
         if (view->sections[i].table)
             rc = put_table(out, view->sections[i].table, err);
     }

@@ -18,15 +18,17 @@ const char *diff_row_name(const struct diff_row *row)
 
 const char *diff_percent(char buf[DIFF_PERCENT_CHARS], const uint64_t n[DIFF_SIDES])
 {
-    double percent = ((double)n[DIFF_B] - (double)n[DIFF_A]) * 100.0 / (double)n[DIFF_A];
+    double ratio = (double)n[DIFF_B] / (double)n[DIFF_A], percent = (ratio - 1) * 100;
     if (n[DIFF_A] == 0)
         buf[0] = '\0';
+    else if (ratio >= 10)
+        snprintf(buf, DIFF_PERCENT_CHARS, "×%.1f", ratio);
     else
         snprintf(buf, DIFF_PERCENT_CHARS,
-                 percent >= 100 || percent <= -100 ? "%+.0f %%"
+                 percent >= 100                    ? "%+.0f %%"
                  : percent < 0.1 && percent > -0.1 ? "%+.3f %%"
                                                    : "%+.1f %%",
-                 percent);
+                 n[DIFF_A] == n[DIFF_B] ? 0 : percent);
     return buf;
 }
 
@@ -58,7 +60,8 @@ static void say_ratio(FILE *out, const uint64_t n[DIFF_SIDES], const char *what)
     else if (percent < 0.1)
         fprintf(out, "B takes %s %s %s than A", view_count(gap), more, what);
     else
-        fprintf(out, "B takes %.*f %% %s %s than A", percent < 10 ? 1 : 0, percent, more, what);
+        fprintf(out, "B takes %.*f %% %s %s than A", percent < 10 || percent > 99 ? 1 : 0, percent,
+                more, what);
 }
 
 static void say_ram(FILE *out, const struct diff_result *r)
@@ -104,9 +107,10 @@ static const char *only_one(const struct diff_row *row)
     return row->how == DIFF_GONE ? ", which B does not have," : "";
 }
 
+/* Rounded, but what is not all is not called all. */
 static unsigned percent_of(uint64_t bp)
 {
-    return (unsigned)((bp + 50) / 100);
+    return bp >= 9950 && bp < 10000 ? 99 : (unsigned)((bp + 50) / 100);
 }
 
 static void say_culprit(FILE *out, const struct diff_result *r)
@@ -129,10 +133,12 @@ static void say_culprit(FILE *out, const struct diff_result *r)
     const char *function = k == DIFF_BY_MAPPING ? beside(r, DIFF_BY_FUNCTION, row->share_bp) : NULL;
     if (function && strstr(name, function))
         function = NULL;
-    fprintf(out, "; %s%s%s%s%s%s%s is responsible for %u %% of the change", name,
-            process ? " of " : "", process ? process : "", function ? ", in " : "",
-            function ? function : "", function && row->how < DIFF_NEW ? "," : "", only_one(row),
-            percent_of(row->share_bp));
+    fprintf(out, "; %s%s%s%s%s", name, process ? " of " : "", process ? process : "",
+            function ? ", in " : "", function ? function : "");
+    if (row->how == DIFF_GUESS)
+        fprintf(out, " (as we guess, %s of A)", row->name[DIFF_A]);
+    fprintf(out, "%s%s is responsible for %u %% of the change",
+            function && row->how < DIFF_NEW ? "," : "", only_one(row), percent_of(row->share_bp));
 }
 
 /* ---- the sentences ---------------------------------------------------------------------- */

@@ -54,7 +54,7 @@ static struct fl_table *figures_table(const struct diff_result *r)
         return NULL;
     add_columns(t, "Figure", FL_UNIT_TEXT, "A", "B");
     fl_table_column(t, "Percent", FL_UNIT_COUNT, 0);
-    for (size_t i = 0; r && i < r->n_figures; i++) {
+    for (size_t i = 0; i < r->n_figures; i++) {
         const struct diff_figure *f = &r->figures[i];
         bool both = f->has[DIFF_A] && f->has[DIFF_B];
         uint64_t n[DIFF_SIDES];
@@ -168,6 +168,12 @@ static void put_others(struct view_builder *b, struct fl_table *t, const struct 
         put_row(b, t, by, &by->rest, "in none of these", "");
 }
 
+static const char *const change_heads[DIFF_COUNTS] = {
+    [DIFF_MINOR] = "Minor, change",     [DIFF_MAJOR] = "Major, change",
+    [DIFF_UNKNOWN] = "Unknown, change", [DIFF_REFAULTS] = "Refaults, change",
+    [DIFF_PAGES] = "Pages, change",
+};
+
 static struct fl_table *ranking_table(struct view_builder *b, const struct diff_ranking *by,
                                       const char *first)
 {
@@ -183,7 +189,7 @@ static struct fl_table *ranking_table(struct view_builder *b, const struct diff_
     add_columns(t, first, FL_UNIT_TEXT, heads[DIFF_A], heads[DIFF_B]);
     fl_table_column(t, "Share", FL_UNIT_BP, 0);
     for (i = 0; i < n_other; i++)
-        fl_table_column(t, diff_count_words(other[i]), FL_UNIT_COUNT, 0);
+        fl_table_column(t, change_heads[other[i]], FL_UNIT_COUNT, 0);
     fl_table_column(t, "", FL_UNIT_TEXT, 0);
     for (i = 0; i < by->n && shown < RANKED_MAX; i++)
         if (row_changed(&by->rows[i])) {
@@ -314,6 +320,18 @@ static void add_curve_line(struct view_builder *b, const struct diff_curve *c)
     free(text);
 }
 
+/* What each side's own verdict on thrashing is, where they are not the same. */
+static void add_thrash(struct view_builder *b, const struct diff_result *r)
+{
+    const char *verdict[DIFF_SIDES];
+    for (int side = 0; side < DIFF_SIDES; side++)
+        verdict[side] = fl_document_text(r->of[side], "thrash.verdict");
+    if (!verdict[DIFF_A] || !verdict[DIFF_B] || strcmp(verdict[DIFF_A], verdict[DIFF_B]) == 0)
+        return;
+    view_line(b, "A: %s", verdict[DIFF_A]);
+    view_line(b, "B: %s", verdict[DIFF_B]);
+}
+
 static void add_lines(struct view_builder *b, const struct diff *d)
 {
     uint64_t peak[DIFF_SIDES];
@@ -324,6 +342,8 @@ static void add_lines(struct view_builder *b, const struct diff *d)
         view_line(b, "Peak resident set: %s in A, %s in B (%s).",
                   view_bytes(an_mul(peak[DIFF_A], FL_PAGE_BYTES)),
                   view_bytes(an_mul(peak[DIFF_B], FL_PAGE_BYTES)), diff_percent(percent, peak));
+    if (d->n_results == 1)
+        add_thrash(b, &d->results[0]);
     for (size_t i = 0; i < d->n_curves; i++) {
         const struct diff_curve *c = &d->curves[i];
         if (c->n_differing == 0) {
@@ -333,32 +353,39 @@ static void add_lines(struct view_builder *b, const struct diff *d)
         add_curve_line(b, c);
         add_bends(b, c);
     }
-    for (size_t i = 0; i < d->n_results && i < 1; i++)
-        if (d->results[i].n_changed < d->results[i].n_figures && d->changed)
-            view_line(b, "%zu of %zu figures are the same on both sides and not shown.",
-                      d->results[i].n_figures - d->results[i].n_changed, d->results[i].n_figures);
+}
+
+static void add_figures(struct view_builder *b, const struct diff_result *r, const char *of)
+{
+    struct fl_table *t = figures_table(r);
+    size_t same = t ? r->n_figures - t->n_rows : 0;
+    char *heading = view_text(b, "Figures%s", of);
+    char *text = view_text(b, "%zu of %zu figures are the same on both sides and not shown.", same,
+                           r->n_figures);
+    b->failed |= !t || !heading || !text;
+    if (!b->failed && t->n_rows > 0)
+        view_section(b, "figures", heading, same ? text : NULL, t);
+    else
+        fl_table_free(t);
+    free(heading);
+    free(text);
 }
 
 static void add_sections(struct view_builder *b, const struct diff *d)
 {
-    for (size_t i = 0; i < d->n_results && i < SHOWN_MAX; i++) {
-        const struct diff_result *r = &d->results[i];
-        const char *label = fl_document_text(r->of[DIFF_B], "label");
-        char of[200] = "";
-        if (d->n_results > 1)
-            snprintf(of, sizeof of, ": %.120s", label ? label : "");
-        if (i > 0 && r->n_changed > 0) {
-            struct fl_table *t = figures_table(r);
-            char *heading = view_text(b, "Figures%s", of);
-            b->failed |= !t;
-            view_section(b, "figures", heading ? heading : "", NULL, t);
-            free(heading);
-        }
-        add_rankings(b, r, of);
+    char of[SHOWN_MAX][160] = { "" };
+    size_t n = d->n_results < SHOWN_MAX ? d->n_results : SHOWN_MAX;
+    for (size_t i = 0; i < n && d->n_results > 1; i++) {
+        const char *label = fl_document_text(d->results[i].of[DIFF_B], "label");
+        snprintf(of[i], sizeof of[i], ": %.120s", label ? label : "");
     }
     for (size_t i = 0; i < d->n_curves && i < SHOWN_MAX; i++)
         if (d->curves[i].n_differing > 0)
             add_curve(b, &d->curves[i]);
+    for (size_t i = 0; i < n; i++)
+        add_rankings(b, &d->results[i], of[i]);
+    for (size_t i = 0; i < n; i++)
+        add_figures(b, &d->results[i], of[i]);
 }
 
 int diff_view(const struct diff *d, const char *const names[DIFF_SIDES], struct fl_view **out,
@@ -369,7 +396,7 @@ int diff_view(const struct diff *d, const char *const names[DIFF_SIDES], struct 
         return fl_nomem(err, "comparing");
     b.view->title = view_text(&b, "%s (A) against %s (B)", names[DIFF_A], names[DIFF_B]);
     b.view->verdict = diff_verdict(d);
-    b.view->figures = figures_table(d->n_results ? &d->results[0] : NULL);
+    b.view->figures = fl_table_new("figures"); /* stays empty: they come last, as a section */
     add_lines(&b, d);
     add_sections(&b, d);
     if (b.failed || !b.view->verdict || fl_table_ok(b.view->figures, NULL) != FL_OK) {

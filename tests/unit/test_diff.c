@@ -186,7 +186,8 @@ static void a_guess_is_told(void **state)
     assert_int_equal(p.d->results[0].by[DIFF_BY_MAPPING].rows[0].how, DIFF_GUESS);
     assert_int_equal(p.d->n_notes, 1);
     assert_non_null(strstr(p.d->notes[0], "a guess"));
-    assert_non_null(strstr(p.verdict, "anonymous, 256.0 MiB is responsible for 100 %"));
+    assert_non_null(strstr(
+        p.verdict, "anonymous, 256.0 MiB (as we guess, anonymous, 64.0 MiB of A) is responsible"));
     done(&p);
 }
 
