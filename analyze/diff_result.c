@@ -16,7 +16,7 @@ static const struct {
     enum fl_unit unit;
     const char *option; /* of replay, to ask the same */
 } question[] = {
-    { "source", "source", FL_UNIT_TEXT, NULL },
+    { "source", "source", FL_UNIT_TEXT, NULL }, /* the first: "model" or "observed" */
     { "machine.policy", "policy", FL_UNIT_TEXT, "--policy" },
     { "machine.ram_bytes", "RAM", FL_UNIT_BYTES, "--ram" },
     { "machine.swap_bytes", "swap", FL_UNIT_BYTES, "--swap" },
@@ -49,7 +49,7 @@ static void value_text(const json_t *v, enum fl_unit unit, char *buf, size_t siz
     else if (json_is_integer(v))
         snprintf(buf, size, "%lld", (long long)json_integer_value(v));
     else
-        snprintf(buf, size, unit == FL_UNIT_BYTES ? "without limit" : "none");
+        snprintf(buf, size, v && unit == FL_UNIT_BYTES ? "without limit" : "none");
 }
 
 static bool same_value(const json_t *a, const json_t *b)
@@ -91,6 +91,8 @@ static bool questions_differ(const json_t *a, const json_t *b, struct mismatch *
             append(m->options, sizeof m->options, question[i].option);
         }
         m->n++;
+        if (i == 0)
+            break; /* what the kernel counted has no question */
     }
     return m->n > 0;
 }

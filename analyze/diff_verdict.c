@@ -55,6 +55,8 @@ static void say_ratio(FILE *out, const uint64_t n[DIFF_SIDES], const char *what)
         fprintf(out, "B takes %s %s, A none,", view_count(b), what);
     else if (b == 0)
         fprintf(out, "B takes none of A's %s %s", view_count(a), what);
+    else if (b / 100 >= a)
+        fprintf(out, "B takes %s times the %s of A", view_count(b / a), what);
     else if (b / 2 >= a)
         fprintf(out, "B takes %.1f times the %s of A", (double)b / (double)a, what);
     else if (percent < 0.1)
