@@ -195,8 +195,8 @@ static bool note_pair(struct diff *d, const struct diff_result *r)
     if (fidelity[DIFF_A] && fidelity[DIFF_B] && strcmp(fidelity[DIFF_A], fidelity[DIFF_B]) != 0)
         ok = ok && diff_note(d, "The recordings are not of one fidelity: A is %s, B %s.",
                              fidelity[DIFF_A], fidelity[DIFF_B]);
-    static const char *const one[] = { "process", "mapping", "function" };
-    static const char *const many[] = { "processes", "mappings", "functions" };
+    static const char *const one[] = { "process is", "mapping is", "function is" };
+    static const char *const many[] = { "processes are", "mappings are", "functions are" };
     for (unsigned k = 0; k < DIFF_RANKINGS && ok; k++) {
         size_t n = r->by[k].guesses;
         if (n > 0)

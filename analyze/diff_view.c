@@ -168,11 +168,11 @@ static void put_others(struct view_builder *b, struct fl_table *t, const struct 
         put_row(b, t, by, &by->rest, "in none of these", "");
 }
 
-static const char *const change_heads[DIFF_COUNTS] = {
-    [DIFF_MINOR] = "Minor, change",     [DIFF_MAJOR] = "Major, change",
-    [DIFF_UNKNOWN] = "Unknown, change", [DIFF_REFAULTS] = "Refaults, change",
-    [DIFF_PAGES] = "Pages, change",
-};
+static const char *const count_heads[DIFF_COUNTS] = { [DIFF_MINOR] = "Minor",
+                                                      [DIFF_MAJOR] = "Major",
+                                                      [DIFF_UNKNOWN] = "Unknown",
+                                                      [DIFF_REFAULTS] = "Refaults",
+                                                      [DIFF_PAGES] = "Pages" };
 
 static struct fl_table *ranking_table(struct view_builder *b, const struct diff_ranking *by,
                                       const char *first)
@@ -183,13 +183,14 @@ static struct fl_table *ranking_table(struct view_builder *b, const struct diff_
     struct fl_table *t = fl_table_new(by->key);
     if (!t)
         return NULL;
-    snprintf(heads[DIFF_A], sizeof heads[0], "%s of A", diff_count_words(by->count));
-    snprintf(heads[DIFF_B], sizeof heads[0], "of B");
-    heads[DIFF_A][0] = (char)(heads[DIFF_A][0] - 'a' + 'A');
+    for (int side = 0; side < DIFF_SIDES; side++)
+        snprintf(heads[side], sizeof heads[0], "%s, %s", count_heads[by->count], side ? "B" : "A");
     add_columns(t, first, FL_UNIT_TEXT, heads[DIFF_A], heads[DIFF_B]);
     fl_table_column(t, "Share", FL_UNIT_BP, 0);
-    for (i = 0; i < n_other; i++)
-        fl_table_column(t, change_heads[other[i]], FL_UNIT_COUNT, 0);
+    for (i = 0; i < n_other; i++) {
+        snprintf(heads[0], sizeof heads[0], "%s, change", count_heads[other[i]]);
+        fl_table_column(t, heads[0], FL_UNIT_COUNT, 0);
+    }
     fl_table_column(t, "", FL_UNIT_TEXT, 0);
     for (i = 0; i < by->n && shown < RANKED_MAX; i++)
         if (row_changed(&by->rows[i])) {
