@@ -140,8 +140,6 @@ static enum diff_count choose_count(const struct diff_result *r)
     return by_total == DIFF_PAGES ? weightiest(moved) : by_total;
 }
 
-static _Thread_local enum diff_count ranked_by; /* for qsort */
-
 static const char *name_of_row(const struct diff_row *row)
 {
     const char *a = row->name[DIFF_A], *b = row->name[DIFF_B];
@@ -150,9 +148,11 @@ static const char *name_of_row(const struct diff_row *row)
     return strcmp(a, b) < 0 ? a : b; /* the same whichever side is A */
 }
 
-static int by_change(const void *a, const void *b)
+/* @count: what ranks. */
+static int by_change(const void *a, const void *b, void *count)
 {
     const struct diff_row *x = a, *y = b;
+    enum diff_count ranked_by = *(const enum diff_count *)count;
     static const enum diff_count then[] = { DIFF_MAJOR, DIFF_MINOR, DIFF_UNKNOWN, DIFF_REFAULTS,
                                             DIFF_PAGES };
     uint64_t gx = diff_gap(x->n[ranked_by]), gy = diff_gap(y->n[ranked_by]);
@@ -190,9 +190,8 @@ static void order(struct diff_ranking *by, enum diff_count wanted)
         by->guesses += row->how == DIFF_GUESS && row->share_bp > 0;
     }
     by->rest.share_bp = share(diff_gap(by->rest.n[by->count]), all);
-    ranked_by = by->count;
     if (by->n > 0)
-        qsort(by->rows, by->n, sizeof *by->rows, by_change);
+        qsort_r(by->rows, by->n, sizeof *by->rows, by_change, &by->count);
 }
 
 /* Processes that are one under two names: their files are, too. */
