@@ -29,7 +29,8 @@ struct diff_row {
     enum diff_how how;
     size_t members[DIFF_SIDES]; /* entries of the documents in it: 1, or more when folded */
     uint64_t n[DIFF_COUNTS][DIFF_SIDES];
-    uint64_t share_bp; /* of all movement of the ranking's count, up and down */
+    uint64_t taken_bp; /* its own part of all movement of the ranking's count, up and down */
+    uint64_t share_bp; /* what it is responsible for: the same, unless others were squeezed */
 };
 
 /** One of by_process, by_mapping, by_function: the most responsible first. */
@@ -38,6 +39,7 @@ struct diff_ranking {
     bool there;            /* both sides have it */
     bool has[DIFF_COUNTS]; /* is counted, on either side */
     enum diff_count count; /* what it is ranked by */
+    bool squeezed;         /* faults of rows as large as before are counted to those that grew */
     struct diff_row *rows;
     size_t n;
     /* What the totals have beyond the rows: in no process, mapping or function. */
@@ -136,6 +138,8 @@ bool diff_point_differs(const struct diff_curve *c, const struct diff_point *p, 
 
 /** diff_results - pair the results and compare each pair. @why: why there is none. */
 int diff_results(struct diff *d, bool force, char *why, size_t why_size, struct fl_err *err);
+/** diff_blame - who is responsible for the movement of @by->count, and the order. False: no memory. */
+bool diff_blame(struct diff_ranking *by);
 /** diff_rank - the rankings of one pair. */
 int diff_rank(struct diff_result *r, struct fl_err *err);
 /** diff_curves - pair the curves and compare each pair. @why: why there is none. */

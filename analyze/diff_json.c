@@ -91,6 +91,7 @@ static json_t *row_json(const struct diff_ranking *by, const struct diff_row *ro
             put_counts(n, row->n[c]);
             json_object_set_new(o, diff_count_key((enum diff_count)c), n);
         }
+    json_object_set_new(o, "taken_bp", u64(row->taken_bp));
     json_object_set_new(o, "share_bp", u64(row->share_bp));
     return o;
 }

@@ -140,41 +140,7 @@ static enum diff_count choose_count(const struct diff_result *r)
     return by_total == DIFF_PAGES ? weightiest(moved) : by_total;
 }
 
-static const char *name_of_row(const struct diff_row *row)
-{
-    const char *a = row->name[DIFF_A], *b = row->name[DIFF_B];
-    if (!a || !b)
-        return a ? a : b ? b : "";
-    return strcmp(a, b) < 0 ? a : b; /* the same whichever side is A */
-}
-
-/* @count: what ranks. */
-static int by_change(const void *a, const void *b, void *count)
-{
-    const struct diff_row *x = a, *y = b;
-    enum diff_count ranked_by = *(const enum diff_count *)count;
-    static const enum diff_count then[] = { DIFF_MAJOR, DIFF_MINOR, DIFF_UNKNOWN, DIFF_REFAULTS,
-                                            DIFF_PAGES };
-    uint64_t gx = diff_gap(x->n[ranked_by]), gy = diff_gap(y->n[ranked_by]);
-    for (size_t i = 0; gx == gy && i < FL_COUNT(then); i++) {
-        gx = diff_gap(x->n[then[i]]);
-        gy = diff_gap(y->n[then[i]]);
-    }
-    if (gx != gy)
-        return gx < gy ? 1 : -1;
-    int c = strcmp(name_of_row(x), name_of_row(y));
-    if (c)
-        return c;
-    uint64_t px = x->pid[DIFF_A] + x->pid[DIFF_B], py = y->pid[DIFF_A] + y->pid[DIFF_B];
-    return (px > py) - (px < py);
-}
-
-static uint64_t share(uint64_t gap, double all)
-{
-    return all > 0 ? (uint64_t)((double)gap * 10000.0 / all + 0.5) : 0;
-}
-
-static void order(struct diff_ranking *by, enum diff_count wanted)
+static bool order(struct diff_ranking *by, enum diff_count wanted)
 {
     by->count = wanted;
     if (movement(by, wanted) <= 0) {
@@ -183,15 +149,11 @@ static void order(struct diff_ranking *by, enum diff_count wanted)
             moved[c] = movement(by, c);
         by->count = weightiest(moved);
     }
-    double all = movement(by, by->count);
-    for (size_t i = 0; i < by->n; i++) {
-        struct diff_row *row = &by->rows[i];
-        row->share_bp = share(diff_gap(row->n[by->count]), all);
-        by->guesses += row->how == DIFF_GUESS && row->share_bp > 0;
-    }
-    by->rest.share_bp = share(diff_gap(by->rest.n[by->count]), all);
-    if (by->n > 0)
-        qsort_r(by->rows, by->n, sizeof *by->rows, by_change, &by->count);
+    if (!diff_blame(by))
+        return false;
+    for (size_t i = 0; i < by->n; i++)
+        by->guesses += by->rows[i].how == DIFF_GUESS && by->rows[i].share_bp > 0;
+    return true;
 }
 
 /* Processes that are one under two names: their files are, too. */
@@ -260,6 +222,7 @@ int diff_rank(struct diff_result *r, struct fl_err *err)
         return rc;
     r->count = choose_count(r);
     for (unsigned k = 0; k < DIFF_RANKINGS; k++)
-        order(&r->by[k], r->count);
+        if (!order(&r->by[k], r->count))
+            return fl_nomem(err, "comparing");
     return FL_OK;
 }

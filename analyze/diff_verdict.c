@@ -7,6 +7,7 @@
 
 #include <faultline/units.h>
 
+#include "an.h"
 #include "diff.h"
 #include "view.h"
 
@@ -90,29 +91,75 @@ static bool ranks(const struct diff_result *r, unsigned k)
            by->rows[0].share_bp >= by->rest.share_bp;
 }
 
-/*
- * Lists by mapping and by process are sums over the other: of a mapping's share m and a
- * process's share p at least m + p - 1 is common. Named beside it when that is most of m.
- */
-static const char *beside(const struct diff_result *r, unsigned k, uint64_t share_bp)
+/* The row that itself moved most, whoever is responsible for it. */
+static const struct diff_row *most_moved(const struct diff_ranking *by)
 {
-    if (!ranks(r, k))
-        return NULL;
-    const struct diff_row *row = &r->by[k].rows[0];
-    return 2 * (row->share_bp + share_bp) > 20000 + share_bp ? diff_row_name(row) : NULL;
+    const struct diff_row *most = by->rows;
+    for (size_t i = 1; i < by->n; i++)
+        if (by->rows[i].taken_bp > most->taken_bp)
+            most = &by->rows[i];
+    return most;
 }
 
-static const char *only_one(const struct diff_row *row)
+/* A row's part of all that moved of @count in its list, and the row with the largest. */
+static double part_of(const struct diff_ranking *by, const struct diff_row *row,
+                      enum diff_count count, const struct diff_row **largest)
 {
-    if (row->how == DIFF_NEW)
-        return ", which A does not have,";
-    return row->how == DIFF_GONE ? ", which B does not have," : "";
+    double all = (double)diff_gap(by->rest.n[count]);
+    *largest = NULL;
+    for (size_t i = 0; i < by->n; i++) {
+        all += (double)diff_gap(by->rows[i].n[count]);
+        if (!*largest || diff_gap(by->rows[i].n[count]) > diff_gap((*largest)->n[count]))
+            *largest = &by->rows[i];
+    }
+    row = row ? row : *largest;
+    return row && all > 0 ? (double)diff_gap(row->n[count]) / all : 0;
+}
+
+/*
+ * Lists by mapping, by process and by function are sums over each other: of a mapping's part m
+ * and a process's part p of what moved, at least m + p - 1 is common. The process is
+ * named beside the mapping when that is most of m. What moved is the count that ranks, or,
+ * where a row is blamed for others' faults, its own first touches.
+ */
+static const char *beside(const struct diff_result *r, unsigned k, const struct diff_ranking *by,
+                          const struct diff_row *row)
+{
+    const struct diff_row *other, *ignored;
+    enum diff_count count = 2 * row->taken_bp < row->share_bp ? DIFF_MINOR : by->count;
+    double m = part_of(by, row, count, &ignored), p = part_of(&r->by[k], NULL, count, &other);
+    return r->by[k].there && other && 2 * (m + p - 1) > m ? diff_row_name(other) : NULL;
 }
 
 /* Rounded, but what is not all is not called all. */
 static unsigned percent_of(uint64_t bp)
 {
     return bp >= 9950 && bp < 10000 ? 99 : (unsigned)((bp + 50) / 100);
+}
+
+/* What else there is to say of who is responsible: another name, its growth. */
+static void say_about(FILE *out, const struct diff_row *row, bool comma)
+{
+    const uint64_t *pages = row->n[DIFF_PAGES];
+    if (row->how == DIFF_GUESS)
+        fprintf(out, " (as we guess, %s of A)", row->name[DIFF_A]);
+    else if (row->how >= DIFF_NEW)
+        fprintf(out, ", which %s does not have,", row->how == DIFF_NEW ? "A" : "B");
+    else if (pages[DIFF_A] && pages[DIFF_B] && diff_differs(pages))
+        fprintf(out, ", which %s from %s to %s,", pages[DIFF_B] > pages[DIFF_A] ? "grew" : "shrank",
+                view_bytes(an_mul(pages[DIFF_A], FL_PAGE_BYTES)),
+                view_bytes(an_mul(pages[DIFF_B], FL_PAGE_BYTES)));
+    else
+        fputs(comma ? "," : "", out);
+}
+
+/* Where the faults are, if not with who is responsible. */
+static void say_squeezed(FILE *out, const struct diff_ranking *by)
+{
+    const struct diff_row *most = most_moved(by);
+    if (by->squeezed && most != by->rows && most->taken_bp > by->rows->taken_bp)
+        fprintf(out, "; %u %% are faults of %s, which is as large as before",
+                percent_of(most->taken_bp), diff_row_name(most));
 }
 
 static void say_culprit(FILE *out, const struct diff_result *r)
@@ -124,23 +171,23 @@ static void say_culprit(FILE *out, const struct diff_result *r)
             k = order[i];
     if (k == DIFF_RANKINGS)
         return;
-    const struct diff_row *row = r->by[k].rows;
+    const struct diff_ranking *by = &r->by[k];
+    const struct diff_row *row = by->rows;
     const char *name = diff_row_name(row);
-    if (row->share_bp < 5000 && r->by[k].n > 1) {
+    if (row->share_bp < 5000 && by->n > 1) {
         fprintf(out, "; %s (%u %%) and %s (%u %%) lead the change", name,
                 percent_of(row[0].share_bp), diff_row_name(&row[1]), percent_of(row[1].share_bp));
         return;
     }
-    const char *process = k == DIFF_BY_PROCESS ? NULL : beside(r, DIFF_BY_PROCESS, row->share_bp);
-    const char *function = k == DIFF_BY_MAPPING ? beside(r, DIFF_BY_FUNCTION, row->share_bp) : NULL;
+    const char *process = k == DIFF_BY_PROCESS ? NULL : beside(r, DIFF_BY_PROCESS, by, row);
+    const char *function = k == DIFF_BY_MAPPING ? beside(r, DIFF_BY_FUNCTION, by, row) : NULL;
     if (function && strstr(name, function))
         function = NULL;
     fprintf(out, "; %s%s%s%s%s", name, process ? " of " : "", process ? process : "",
             function ? ", in " : "", function ? function : "");
-    if (row->how == DIFF_GUESS)
-        fprintf(out, " (as we guess, %s of A)", row->name[DIFF_A]);
-    fprintf(out, "%s%s is responsible for %u %% of the change",
-            function && row->how < DIFF_NEW ? "," : "", only_one(row), percent_of(row->share_bp));
+    say_about(out, row, function != NULL);
+    fprintf(out, " is responsible for %u %% of the change", percent_of(row->share_bp));
+    say_squeezed(out, by);
 }
 
 /* ---- the sentences ---------------------------------------------------------------------- */

@@ -214,6 +214,8 @@ static void add_rankings(struct view_builder *b, const struct diff_result *r, co
         { DIFF_BY_FUNCTION, "functions", "Function", "By function" },
         { DIFF_BY_PROCESS, "processes", "Process", "By process" },
     };
+    static const char squeezed[] = "In the share, faults of what is as large as before are counted "
+                                   "to what grew, or shrank.";
     for (size_t i = 0; i < FL_COUNT(parts); i++) {
         const struct diff_ranking *by = &r->by[parts[i].k];
         bool changed = row_changed(&by->rest);
@@ -224,7 +226,7 @@ static void add_rankings(struct view_builder *b, const struct diff_result *r, co
         char *heading = view_text(b, "%s%s", parts[i].heading, of);
         struct fl_table *t = ranking_table(b, by, parts[i].first);
         if (heading && t)
-            view_section(b, parts[i].id, heading, NULL, t);
+            view_section(b, parts[i].id, heading, by->squeezed ? squeezed : NULL, t);
         else {
             fl_table_free(t);
             b->failed = true;

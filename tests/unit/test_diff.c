@@ -112,24 +112,72 @@ static void refused(json_t *a, json_t *b, const char *says)
     "'by_mapping':[{'mapping':'anonymous (build_table.constprop.0)','pages':256," \
     "'minor':256,'major':4000},{'mapping':'[heap]','pages':36,'minor':36,'major':96}]"
 
-/* 1024 to 4096 major faults: 4.0 times. Of the 3072 that move, 3000 are the table's: 97.66 %. */
+/* 1024 to 4096 major faults: 4.0 times. Of the 3072 that move 3000 are the table's, 97.66 %; the
+   heap is as large as before, so its 72 are for the table that grew. */
 static void the_verdict_says_how_much_where_and_who(void **state)
 {
     (void)state;
     struct pair p = compare(replay(64, 100, 1024, MAPPINGS_A), replay(64, 292, 4096, MAPPINGS_B));
     assert_string_equal(p.verdict,
                         "B takes 4.0 times the major faults of A at 64.0 MiB (4,096, A 1,024); "
-                        "anonymous (build_table.constprop.0) of worker is responsible for 98 % of "
-                        "the change.");
+                        "anonymous (build_table.constprop.0) of worker, which grew from 256 KiB to "
+                        "1.0 MiB, is responsible for 100 % of the change.");
     const struct diff_ranking *by = &p.d->results[0].by[DIFF_BY_MAPPING];
     assert_int_equal(by->count, DIFF_MAJOR);
     assert_int_equal(by->n, 2);
     assert_int_equal(by->rows[0].how, DIFF_ALIKE);
-    assert_int_equal(by->rows[0].share_bp, 9766);
-    assert_int_equal(by->rows[1].share_bp, 234);
+    assert_int_equal(by->rows[0].taken_bp, 9766);
+    assert_int_equal(by->rows[1].taken_bp, 234);
+    assert_int_equal(by->rows[0].share_bp, 10000);
+    assert_int_equal(by->rows[1].share_bp, 0);
     assert_int_equal(by->rows[0].n[DIFF_PAGES][DIFF_A], 64);
     assert_int_equal(by->rows[0].n[DIFF_PAGES][DIFF_B], 256);
     assert_int_equal(by->rest.share_bp, 0);
+    done(&p);
+}
+
+#define TWO                                                                          \
+    ",'by_mapping':[{'mapping':'anonymous (hot)','pages':%d,'minor':%d,'major':%d}," \
+    "{'mapping':'anonymous (stream)','pages':%d,'minor':%d,'major':0}]"
+
+static struct pair two_mappings(const int a[3], const int b[3])
+{
+    char more[DIFF_SIDES][512];
+    snprintf(more[0], sizeof more[0], TWO, a[0], a[0], a[1], a[2], a[2]);
+    snprintf(more[1], sizeof more[1], TWO, b[0], b[0], b[1], b[2], b[2]);
+    return compare(replay(64, a[0] + a[2], a[1], more[0]), replay(64, b[0] + b[2], b[1], more[1]));
+}
+
+/* The one that grew is never touched again: it evicts the other, whose faults they are. */
+static void who_grew_is_to_blame_for_whom_it_squeezed_out(void **state)
+{
+    (void)state;
+    struct pair p = two_mappings((const int[]){ 100, 10, 100 }, (const int[]){ 100, 510, 400 });
+    assert_string_equal(
+        p.verdict, "B takes 51.0 times the major faults of A at 64.0 MiB (510, A 10); "
+                   "anonymous (stream), which grew from 400 KiB to 1.5 MiB, is responsible for "
+                   "100 % of the change; 100 % are faults of anonymous (hot), which is as "
+                   "large as before.");
+    done(&p);
+    /* And the other way round. */
+    p = two_mappings((const int[]){ 100, 510, 400 }, (const int[]){ 100, 10, 100 });
+    assert_non_null(strstr(p.verdict, "anonymous (stream), which shrank"));
+    done(&p);
+}
+
+/* Nothing grew, or hardly (1 page of 200): more faults come of touching it more. */
+static void without_growth_a_mapping_answers_for_its_own_faults(void **state)
+{
+    (void)state;
+    struct pair p = two_mappings((const int[]){ 100, 10, 100 }, (const int[]){ 100, 510, 100 });
+    assert_non_null(strstr(p.verdict, "; anonymous (hot) is responsible for 100 %"));
+    done(&p);
+    p = two_mappings((const int[]){ 100, 10, 100 }, (const int[]){ 100, 510, 102 });
+    assert_non_null(strstr(p.verdict, "; anonymous (hot) is responsible for 100 %"));
+    done(&p);
+    /* What shrank evicts nobody. */
+    p = two_mappings((const int[]){ 100, 10, 100 }, (const int[]){ 100, 510, 50 });
+    assert_non_null(strstr(p.verdict, "; anonymous (hot) is responsible for 100 %"));
     done(&p);
 }
 
@@ -368,6 +416,7 @@ static void rows_mirror(const struct diff_ranking *x, const struct diff_ranking 
     assert_int_equal(x->count, y->count);
     for (size_t i = 0; i < x->n; i++) {
         assert_int_equal(x->rows[i].share_bp, y->rows[i].share_bp);
+        assert_int_equal(x->rows[i].taken_bp, y->rows[i].taken_bp);
         for (unsigned c = 0; c < DIFF_COUNTS; c++) {
             assert_int_equal(x->rows[i].n[c][DIFF_A], y->rows[i].n[c][DIFF_B]);
             assert_int_equal(x->rows[i].n[c][DIFF_B], y->rows[i].n[c][DIFF_A]);
@@ -464,6 +513,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_verdict_says_how_much_where_and_who),
+        cmocka_unit_test(who_grew_is_to_blame_for_whom_it_squeezed_out),
+        cmocka_unit_test(without_growth_a_mapping_answers_for_its_own_faults),
         cmocka_unit_test(a_process_is_named_beside_a_mapping_only_if_it_must_be_its),
         cmocka_unit_test(a_function_is_named_where_the_mapping_does_not_say_it),
         cmocka_unit_test(what_no_list_has_is_named_by_none),

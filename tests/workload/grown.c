@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * grown - three allocations: a table of SCALE (default 1) times 2 MiB, an index of 3 MiB, a
- * scratch of 1 MiB. The table is gone through five times, the others once. It is built
- * twice, with SCALE 1 and 4: a program before and after a change of one line.
+ * grown [stream] - three allocations: a table of SCALE (default 1) times 2 MiB, an index of 3 MiB,
+ * a scratch of 1 MiB. The table is gone through five times, the others once. With "stream" it
+ * is the index that is gone through again, after each half of the table, whose pages are
+ * never touched again. It is built twice, with SCALE 1 and 4: a program before and after a
+ * change of one line.
  */
 #include <stddef.h>
 #include <sys/mman.h>
@@ -21,9 +23,9 @@ static volatile unsigned char *map(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
-__attribute__((noinline)) static void build_table(volatile unsigned char *p)
+__attribute__((noinline)) static void build_table(volatile unsigned char *p, size_t from, size_t to)
 {
-    for (size_t at = 0; at < SCALE * 2 * MIB; at += PAGE)
+    for (size_t at = from; at < to; at += PAGE)
         p[at] = (unsigned char)(at / PAGE + 1);
 }
 
@@ -48,7 +50,15 @@ __attribute__((noinline)) static unsigned look_up(const volatile unsigned char *
     return sum;
 }
 
-int main(void)
+static void stream(volatile unsigned char *table, volatile unsigned char *index)
+{
+    for (size_t half = 0; half < 2; half++) {
+        build_table(table, half * SCALE * MIB, (half + 1) * SCALE * MIB);
+        build_index(index);
+    }
+}
+
+int main(int argc, char **argv)
 {
     volatile unsigned char *table = map(SCALE * 2 * MIB), *index = map(3 * MIB);
     volatile unsigned char *scratch = map(MIB);
@@ -56,6 +66,11 @@ int main(void)
         return 1;
     build_index(index);
     fill_scratch(scratch);
-    build_table(table);
+    (void)argv;
+    if (argc > 1) {
+        stream(table, index);
+        return 0;
+    }
+    build_table(table, 0, SCALE * 2 * MIB);
     return look_up(table) == 0;
 }
