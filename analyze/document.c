@@ -86,6 +86,7 @@ static const struct rule replay_rules[] = {
     { "sharing", OBJECT, false },
     { "oom", OBJECT, false },
     { "oom.kills", ARRAY, false },
+    { "oom.candidates", ARRAY, false },
     { "timeline", OBJECT, false },
     { "time", OBJECT, false },
     { "time.total_ns", COUNT, false },

@@ -31,6 +31,8 @@ void view_figures(struct view_builder *b);
 void view_measured(struct view_builder *b);
 /** view_thrash - the stretches in which the result with index @i thrashes, as a section of its own. */
 void view_thrash(struct view_builder *b, size_t i);
+/** view_oom - the killed of the result with index @i, and the OOM killer's candidates. */
+void view_oom(struct view_builder *b, size_t i);
 /** view_list - @table as a section, named after the result with index @i if there are several. */
 void view_list(struct view_builder *b, size_t i, const char *id, const char *heading,
                struct fl_table *table);

@@ -255,6 +255,21 @@ static void lines_model(struct view_builder *b, const json_t *result)
     }
 }
 
+/* Who the OOM killer would take, if memory ran out. */
+static void line_candidate(struct view_builder *b, const json_t *result)
+{
+    const json_t *first = json_array_get(fl_document_at(result, "oom.candidates"), 0);
+    const char *comm = fl_document_text(first, "comm");
+    uint64_t badness;
+    if (!comm || json_is_true(json_object_get(first, "protected")) ||
+        json_array_size(fl_document_at(result, "oom.candidates")) < 2 ||
+        json_array_size(fl_document_at(result, "oom.kills")) > 0 ||
+        !fl_document_count(first, "badness", &badness))
+        return;
+    view_line(b, "If memory ran out, %s would be killed first: badness %s.", comm,
+              view_count(badness));
+}
+
 static void line_peak(struct view_builder *b, const json_t *result)
 {
     uint64_t pages;
@@ -393,6 +408,7 @@ void view_findings(struct view_builder *b, const struct fl_table *curve)
     lines_measured(b, measured);
     if (n == 1) {
         lines_model(b, first);
+        line_candidate(b, first);
         lines_quality(b, first, false);
     }
     for (size_t i = 0; n > 1 && i < n; i++)

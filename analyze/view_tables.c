@@ -192,38 +192,6 @@ static struct fl_table *tlb_table(const json_t *result)
     return t;
 }
 
-static struct fl_table *kills_table(const json_t *result)
-{
-    const json_t *kills = fl_document_at(result, "oom.kills"), *kill;
-    uint64_t page = an_page_bytes(result), n;
-    size_t i;
-    if (json_array_size(kills) == 0)
-        return NULL;
-    struct fl_table *t = fl_table_new("oom");
-    fl_table_column(t, "Killed", FL_UNIT_TEXT, 0);
-    fl_table_column(t, "Process id", FL_UNIT_COUNT, 0);
-    fl_table_column(t, "Badness", FL_UNIT_COUNT, 0);
-    fl_table_column(t, "Resident", FL_UNIT_BYTES, 0);
-    fl_table_column(t, "In swap", FL_UNIT_BYTES, 0);
-    fl_table_column(t, "At access", FL_UNIT_COUNT, 0);
-    json_array_foreach(kills, i, kill)
-    {
-        const char *comm = fl_document_text(kill, "comm");
-        size_t row = fl_table_row(t);
-        fl_table_text(t, row, 0, comm ? comm : "");
-        put_count(t, row, 1, kill, "pid");
-        put_count(t, row, 2, kill, "badness");
-        if (fl_document_count(kill, "rss_pages", &n))
-            fl_table_put(t, row, 3, an_mul(n, page));
-        if (fl_document_count(kill, "swap_pages", &n))
-            fl_table_put(t, row, 4, an_mul(n, page));
-        put_count(t, row, 5, kill, "at_access");
-        if (i + 1 == LIST_ROWS_MAX)
-            break;
-    }
-    return t;
-}
-
 /* What a ranking has of each entry; a column that none has is left out. */
 static const struct {
     const char *key, *words;
@@ -329,7 +297,7 @@ void view_tables(struct view_builder *b)
                   ranking_table(r, "by_mapping", "mapping", "Mapping"));
         view_list(b, i, "functions", "Faults by function",
                   ranking_table(r, "by_function", "function", "Function"));
-        view_list(b, i, "oom", "Killed for lack of memory", kills_table(r));
+        view_oom(b, i);
         view_list(b, i, "tlb", "Translation lookaside buffers", tlb_table(r));
     }
 }

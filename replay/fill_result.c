@@ -88,6 +88,7 @@ void fl_result_free(struct fl_result *result)
         return;
     fl_attribution_free(result->attribution);
     free(result->oom_kills);
+    free(result->oom_candidates);
     free(result->rows);
     free(result);
 }

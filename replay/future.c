@@ -112,8 +112,7 @@ static int take_notes(struct fl_reader *r, uint32_t levels, struct notes *notes,
     int rc = fl_reader_rewind(r, err);
 
     vm_init(&notes->vm, r, levels, &hooks);
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
-           item.kind != FL_ITEM_END)
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK && item.kind != FL_ITEM_END)
         rc = item.kind == FL_ITEM_EVENT ? vm_event(&notes->vm, &item.event, err)
                                         : note_runs(notes, &item.runs, err);
     notes->n_contents = notes->vm.cs.n;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
 #include <string.h>
 
 #include "oom.h"
@@ -36,6 +37,11 @@ static int64_t badness(const struct oom_view *view, const struct process *p,
            p->oom_score_adj * view->total_pages / 1000;
 }
 
+static bool is_protected(const struct process *p)
+{
+    return p->pid == INIT_PID || p->oom_score_adj == OOM_SCORE_ADJ_MIN;
+}
+
 uint32_t oom_pick(const struct oom_view *view, struct fl_oom_kill *kill)
 {
     const struct vm *vm = view->vm;
@@ -43,7 +49,7 @@ uint32_t oom_pick(const struct oom_view *view, struct fl_oom_kill *kill)
     for (uint32_t i = 0; i < vm->n_processes; i++) {
         const struct process *p = &vm->processes[i];
         struct fl_oom_kill k = { .pid = p->pid };
-        if (p->exited || p->killed || p->pid == INIT_PID || p->oom_score_adj == OOM_SCORE_ADJ_MIN)
+        if (p->exited || p->killed || is_protected(p))
             continue;
         k.badness = badness(view, p, &k);
         if (victim != UINT32_MAX && k.badness < kill->badness)
@@ -53,4 +59,43 @@ uint32_t oom_pick(const struct oom_view *view, struct fl_oom_kill *kill)
         victim = i;
     }
     return victim;
+}
+
+/* The killer's order: of equals, the one that came later. */
+static int worst_first(const void *a, const void *b)
+{
+    const struct fl_oom_candidate *x = a, *y = b;
+    if (x->is_protected != y->is_protected)
+        return x->is_protected ? 1 : -1;
+    if (x->badness != y->badness)
+        return x->badness < y->badness ? 1 : -1;
+    return (x->order < y->order) - (x->order > y->order);
+}
+
+int oom_candidates(const struct oom_view *view, struct fl_oom_candidate **out, size_t *n)
+{
+    const struct vm *vm = view->vm;
+    struct fl_oom_candidate *all = calloc(vm->n_processes + 1, sizeof *all);
+    *n = 0;
+    *out = all;
+    if (!all)
+        return FL_ENOMEM;
+    for (uint32_t i = 0; i < vm->n_processes; i++) {
+        const struct process *p = &vm->processes[i];
+        struct fl_oom_kill k = { 0 };
+        if (p->exited || p->killed)
+            continue;
+        struct fl_oom_candidate *c = &all[(*n)++];
+        c->badness = badness(view, p, &k);
+        c->order = i;
+        c->pid = p->pid;
+        c->oom_score_adj = p->oom_score_adj;
+        c->is_protected = is_protected(p);
+        c->rss_pages = k.rss_pages;
+        c->swap_pages = k.swap_pages;
+        c->page_tables = pgtable_count(&vm->mms[p->mm].tables);
+        memcpy(c->comm, p->comm, sizeof c->comm);
+    }
+    qsort(all, *n, sizeof *all, worst_first);
+    return FL_OK;
 }

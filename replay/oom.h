@@ -27,4 +27,10 @@ struct oom_view {
  */
 uint32_t oom_pick(const struct oom_view *view, struct fl_oom_kill *kill);
 
+/**
+ * oom_candidates - all living processes by their badness, worst first; those that may not be killed
+ * are marked. malloc'ed into *@out, *@n of them. FL_ENOMEM. Cost: O(pages mapped).
+ */
+int oom_candidates(const struct oom_view *view, struct fl_oom_candidate **out, size_t *n);
+
 #endif

@@ -136,6 +136,7 @@ static void end_row(struct replay *rp)
         .page_tables = rp->vm.n_tables,
         .tlb_misses = rp->tlb.walks,
     };
+    note_candidates(rp);
     bool halved = timeline_row(&rp->timeline, &now);
     if (!rp->has_attribution)
         return;

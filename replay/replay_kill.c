@@ -33,14 +33,44 @@ static int64_t total_pages(const struct replay *rp)
     return (int64_t)ram + (int64_t)swap;
 }
 
+static struct oom_view view_of(const struct replay *rp)
+{
+    return (struct oom_view){ .vm = &rp->vm,
+                              .page_state = rp->has_kernel ? kernel_page_state : paging_page_state,
+                              .arg = rp,
+                              .total_pages = total_pages(rp) };
+}
+
+static void take_candidates(struct replay *rp)
+{
+    struct fl_result *result = rp->result;
+    struct oom_view view = view_of(rp);
+    free(result->oom_candidates);
+    result->n_oom_candidates = 0;
+    if (oom_candidates(&view, &result->oom_candidates, &result->n_oom_candidates) != FL_OK)
+        rp->attribution_rc = FL_ENOMEM;
+    result->oom_candidates_at = rp->accesses;
+}
+
+/* Counting takes a walk through all page tables: only for a twentieth more than last time. */
+void note_candidates(struct replay *rp)
+{
+    uint64_t pages = rp->has_kernel ? rp->kernel.resident + rp->kernel.swap.used
+                                    : rp->paging.resident + rp->paging.slots;
+    if (!rp->has_attribution || rp->result->n_oom_kills ||
+        pages <= rp->candidates_pages + rp->candidates_pages / 20)
+        return;
+    rp->candidates_pages = pages;
+    take_candidates(rp);
+}
+
 int kill_someone(struct replay *rp, struct fl_err *err)
 {
     struct fl_result *result = rp->result;
     struct fl_oom_kill kill = { 0 };
-    struct oom_view view = { .vm = &rp->vm,
-                             .page_state = rp->has_kernel ? kernel_page_state : paging_page_state,
-                             .arg = rp,
-                             .total_pages = total_pages(rp) };
+    struct oom_view view = view_of(rp);
+    if (rp->has_attribution && !result->n_oom_kills)
+        take_candidates(rp);
     uint32_t victim = oom_pick(&view, &kill);
     if (victim == UINT32_MAX)
         return fl_fail(err, FL_EDATA,

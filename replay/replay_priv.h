@@ -27,7 +27,8 @@ struct replay {
     struct regions regions;
     struct attribution attribution;
     bool has_attribution;
-    uint32_t *code_of; /* by thread: where it was last */
+    uint64_t candidates_pages; /* in RAM and swap when the result's candidates were noted */
+    uint32_t *code_of;         /* by thread: where it was last */
     uint32_t threads_room;
     int attribution_rc;     /* of a hook, which cannot fail */
     uint32_t process, page; /* of the run under way */
@@ -43,6 +44,9 @@ struct replay {
 int kill_someone(struct replay *rp, struct fl_err *err);
 /* the same as the kernel's model calls it */
 bool kernel_kill(void *arg);
+
+/* a row of the timeline has ended: are there candidates to note? */
+void note_candidates(struct replay *rp);
 
 /* replay_owners.c */
 int owners_begin(struct replay *rp, struct fl_err *err);

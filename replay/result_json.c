@@ -13,6 +13,8 @@
 #include "kernel_opts.h"
 #include "owners_json.h"
 
+#define CANDIDATES_MAX 1000u
+
 json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *sha256,
                       uint64_t peak_pages)
 {
@@ -149,6 +151,25 @@ static json_t *tlb_json(const struct fl_result *res)
     return t;
 }
 
+static json_t *candidates_json(const struct fl_result *res)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < res->n_oom_candidates && i < CANDIDATES_MAX; i++) {
+        const struct fl_oom_candidate *c = &res->oom_candidates[i];
+        json_t *o = json_object();
+        json_object_set_new(o, "pid", u64(c->pid));
+        json_object_set_new(o, "comm", text(c->comm));
+        json_object_set_new(o, "badness", json_integer(c->badness));
+        json_object_set_new(o, "oom_score_adj", json_integer(c->oom_score_adj));
+        json_object_set_new(o, "protected", json_boolean(c->is_protected));
+        json_object_set_new(o, "rss_pages", u64(c->rss_pages));
+        json_object_set_new(o, "swap_pages", u64(c->swap_pages));
+        json_object_set_new(o, "page_table_pages", u64(c->page_tables));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 static json_t *oom_json(const struct fl_result *res)
 {
     json_t *kills = json_array();
@@ -166,6 +187,10 @@ static json_t *oom_json(const struct fl_result *res)
     json_t *o = json_object();
     json_object_set_new(o, "kills", kills);
     json_object_set_new(o, "skipped_accesses", u64(res->skipped_accesses));
+    if (res->oom_candidates) {
+        json_object_set_new(o, "candidates", candidates_json(res));
+        json_object_set_new(o, "candidates_at_access", u64(res->oom_candidates_at));
+    }
     return o;
 }
 

@@ -8,8 +8,8 @@ void sweep_tell(const struct sweep_progress *progress, const struct fl_reader *r
 {
     uint64_t total = fl_reader_totals(r)->runs + 1;
     if (progress->tell)
-        progress->tell(progress->arg,
-                       (unsigned)((unsigned __int128)(done < total ? done : total) * 10000 / total));
+        progress->tell(progress->arg, (unsigned)((unsigned __int128)(done < total ? done : total) *
+                                                 10000 / total));
 }
 
 /* With a full swap area processes die, and each point has a world of its own. */

@@ -159,8 +159,7 @@ static int do_batch(struct sweep *s)
     int rc = FL_OK;
     for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++)
         if (s->turn[i])
-            rc = page_refs(s, &s->paging[i],
-                           nothing_moves(s, &s->paging[i]) ? &s->last : &s->refs);
+            rc = page_refs(s, &s->paging[i], nothing_moves(s, &s->paging[i]) ? &s->last : &s->refs);
     s->refs.n = 0;
     return rc;
 }
@@ -307,8 +306,8 @@ static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **p
     if (!s->paging || !s->turn || !s->replayed)
         return fl_nomem(s->err, "sweep");
     for (size_t i = 0; i < n && rc == FL_OK; i++) {
-        bool on_curve = sweep_on_curve(points[i]), needs_future = points[i]->policy->needs &
-                                                                  FL_NEEDS_FUTURE;
+        bool on_curve = sweep_on_curve(points[i]),
+             needs_future = points[i]->policy->needs & FL_NEEDS_FUTURE;
         if ((on_curve || needs_future) && !points[i]->policy->ends_count)
             s->window_pages = 0;
         else if ((on_curve || needs_future) && s->window_pages > points[i]->frames)

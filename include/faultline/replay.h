@@ -173,6 +173,16 @@ struct fl_oom_kill {
     uint64_t rss_pages, swap_pages, at_access;
 };
 
+/** A living process as the OOM killer looks at it: mm/oom_kill.c, oom_badness(). */
+struct fl_oom_candidate {
+    uint32_t pid, order; /* order: of appearance */
+    char comm[16];
+    int64_t badness; /* pages, and oom_score_adj as a share of all memory */
+    int32_t oom_score_adj;
+    bool is_protected; /* PID 1, or oom_score_adj -1000: never killed, whatever its badness */
+    uint64_t rss_pages, swap_pages, page_tables;
+};
+
 /* Huge pages; all 0 for textbook policies. */
 struct fl_thp_counts {
     enum fl_thp_mode mode;
@@ -222,6 +232,10 @@ struct fl_result {
     struct fl_oom_kill *oom_kills;
     size_t n_oom_kills;
     uint64_t skipped_accesses; /* of processes already killed */
+    /* at the first kill, or else when RAM and swap held most: worst first, the protected last */
+    struct fl_oom_candidate *oom_candidates; /* NULL with no_owners */
+    size_t n_oom_candidates;
+    uint64_t oom_candidates_at; /* accesses */
     /* over time */
     struct fl_timeline_row *rows;
     size_t n_rows;

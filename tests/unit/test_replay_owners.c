@@ -158,6 +158,47 @@ static void owners_have_all_faults_whatever_the_policy(void **state)
     }
 }
 
+static void adjust(struct scene *s, uint32_t pid, int32_t adj)
+{
+    struct fl_event ev = { .kind = FL_EV_OOM_ADJ, .thread = FL_NO_THREAD };
+    ev.oom_adj.pid = pid;
+    ev.oom_adj.oom_score_adj = adj;
+    item_list_event(&s->list, &ev);
+}
+
+/* 10 touches 30 pages, 11 touches 60 and is exempt, 12 touches 20 and has 500 thousandths of 100
+   frames added; each has four page tables. 1 is init. */
+static void candidates_are_in_the_killers_order(void **state)
+{
+    struct scene s = { 0 };
+    static const uint32_t pids[] = { 1, 10, 11, 12 };
+    static const uint64_t pages[] = { 5, 30, 60, 20 };
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
+        process(&s, pids[i], 0, i, FL_NO_MM, i);
+        map_anon(&s, i, 1, 100);
+    }
+    adjust(&s, 11, -1000);
+    adjust(&s, 12, 500);
+    for (uint32_t i = 0; i < 4; i++)
+        for (uint64_t vpn = 1; vpn <= pages[i]; vpn++)
+            writes(&s, i, i, vpn);
+    const struct fl_result *r = replay_with(&s, "lru", 100, 0);
+    assert_int_equal(r->n_oom_kills, 1);
+    assert_int_equal(r->oom_kills[0].pid, 12); /* at the 101st page, its 6th */
+    assert_int_equal(r->n_oom_candidates, 4);
+    assert_int_equal(r->oom_candidates[0].pid, 12);
+    assert_int_equal(r->oom_candidates[0].badness, 5 + 4 + 50);
+    assert_int_equal(r->oom_candidates[1].pid, 10);
+    assert_int_equal(r->oom_candidates[1].badness, 30 + 4);
+    assert_false(r->oom_candidates[1].is_protected);
+    assert_int_equal(r->oom_candidates[2].pid, 1);
+    assert_int_equal(r->oom_candidates[3].pid, 11);
+    assert_true(r->oom_candidates[2].is_protected && r->oom_candidates[3].is_protected);
+    assert_int_equal(r->oom_candidates_at, r->oom_kills[0].at_access);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +207,7 @@ int main(void)
         cmocka_unit_test(refaults_are_counted_by_page_and_distance),
         cmocka_unit_test(what_is_gone_does_not_come_back),
         cmocka_unit_test(owners_have_all_faults_whatever_the_policy),
+        cmocka_unit_test(candidates_are_in_the_killers_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
