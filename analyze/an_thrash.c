@@ -177,10 +177,23 @@ static int find_culprits(const struct fl_attribution *a, const struct rows *rows
     return FL_OK;
 }
 
-/* Do @refaults of @pages bring the same ones back again and again, not once each? */
-static bool again(uint64_t refaults, uint64_t pages)
+/* What came back in a stretch, in a memory of some size. */
+struct back {
+    uint64_t refaults, pages; /* pages: different ones among them */
+    uint64_t near;            /* refaults that as much memory again would have spared */
+    uint64_t frames;
+};
+
+/* Do the same pages come back again and again? A set that fits is brought back once at most, and so
+   are pages of a second look at more than fits. If most are near, a set that moves on counts too:
+   more pages came back than any set that fits has. If most are far, it takes a fourth pass. */
+static bool is_again(const struct back *b)
 {
-    return refaults * 2 >= pages * 3;
+    if (b->refaults < REFAULTS_MIN)
+        return false;
+    if (b->near * 2 >= b->refaults)
+        return b->refaults * 2 >= b->pages * 3 || b->refaults > b->frames * 2;
+    return b->refaults * 2 >= b->pages * 5;
 }
 
 /* What a refault costs in an interval, and how long a million accesses take without any. */
@@ -210,7 +223,9 @@ static bool goes_on(const struct fl_lru_timeline *curve, uint32_t bucket,
             sum = (struct fl_lru_refaults){ 0 };
         sum.major += n.major;
         sum.again += n.again;
-        if (sum.major >= REFAULTS_MIN && again(sum.major, sum.major - sum.again))
+        sum.near += n.near;
+        struct back back = { sum.major, sum.major - sum.again, sum.near, curve->frames[bucket] };
+        if (is_again(&back))
             return true;
     }
     return false;
@@ -262,8 +277,8 @@ static int judge(const struct fl_result *res, const struct fl_lru_timeline *curv
     out->refaults = sum.refaults;
     out->pages = fl_attribution_pages(a, rows->from, rows->to);
     out->stall_bp = (uint32_t)share_bp(sum.stall_ns, sum.resident_ns);
-    *is = sum.refaults >= REFAULTS_MIN && out->to_access > out->from_access &&
-          again(sum.refaults, out->pages);
+    struct back back = { sum.refaults, out->pages, out->near, res->opts.frames };
+    *is = out->to_access > out->from_access && is_again(&back);
     if (!*is)
         return FL_OK;
     refine(res, rows, out);

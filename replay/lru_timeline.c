@@ -242,6 +242,9 @@ struct fl_lru_refaults fl_lru_timeline_between(const struct fl_lru_timeline *t, 
             break;
         unsigned __int128 major = above(t->distances[r], bucket, t->n_buckets);
         unsigned __int128 again = above(t->again[r], bucket, t->n_buckets);
+        unsigned __int128 far =
+            above(t->distances[r], bucket + (1u << SUB_BITS), t->n_buckets); /* an octave on */
+        sum.near += (uint64_t)((major - far) * (to - from) / t->row_accesses);
         sum.major += (uint64_t)(major * (to - from) / t->row_accesses);
         sum.again += (uint64_t)(again * (to - from) / t->row_accesses);
     }

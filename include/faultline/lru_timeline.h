@@ -53,9 +53,10 @@ int fl_lru_timeline_new(struct fl_reader *r, const uint64_t *forget, size_t n_fo
                         struct fl_lru_timeline **out, struct fl_err *err);
 void fl_lru_timeline_free(struct fl_lru_timeline *t); /* NULL is fine */
 
-/** Faults between two positions: all that bring a page back, and those that do so again. */
+/** Faults between two positions: all that bring a page back; of them, those that do so again; and
+    those that twice the memory would have spared. */
 struct fl_lru_refaults {
-    uint64_t major, again;
+    uint64_t major, again, near;
 };
 
 /**

@@ -47,6 +47,12 @@
  * list NODES ROUNDS STEPS
  *     Builds a list of NODES in the heap (1) and walks it ROUNDS times (2): steady, in nodes of 64 bytes.
  *
+ * window PAGES WIDTH STEPS
+ *     Touches every page of PAGES in order, and with each the one WIDTH before it (2), as a queue
+ *     does: from (1) on twice WIDTH pages lie between the two touches of one. With RAM for a little less no
+ *     page is missed more than once, but every second touch is a miss that this little would have
+ *     spared: thrashing from (1) to (2).
+ *
  * init PAGES HOT ROUNDS STEPS
  *     Touches PAGES, never to be used again (1), then works on HOT of its own (2).
  */
@@ -383,6 +389,33 @@ static void list(int argc, char **argv)
     mark(2);
 }
 
+/* ---- window ---- */
+
+KEEP static void window_push(uint64_t *page, unsigned steps)
+{
+    touch(page, steps);
+}
+
+KEEP static void window_pop(uint64_t *page, unsigned steps)
+{
+    touch(page, steps);
+}
+
+static void window(int argc, char **argv)
+{
+    size_t pages = number(argc, argv, 1, 20000), width = number(argc, argv, 2, 1000);
+    unsigned steps = number(argc, argv, 3, 20);
+    uint64_t *set = new_pages(pages);
+    for (size_t i = 0; i < pages; i++) {
+        window_push(set + i * PAGE_WORDS, steps);
+        if (i + 1 == 2 * width)
+            mark(1);
+        if (i >= width)
+            window_pop(set + (i - width) * PAGE_WORDS, steps);
+    }
+    mark(2);
+}
+
 /* ---- init ---- */
 
 static void init(int argc, char **argv)
@@ -401,6 +434,7 @@ int main(int argc, char **argv)
         { "grow", grow },     { "turns", turns }, { "sweep", sweep },   { "skewed", skewed },
         { "reread", reread }, { "pool", pool },   { "sparse", sparse }, { "twice", twice },
         { "shrink", shrink }, { "init", init },   { "brief", brief },   { "list", list },
+        { "window", window },
     };
     return truth_main(all, sizeof all / sizeof all[0], argc, argv);
 }
