@@ -112,6 +112,7 @@ int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out
     fl_table_column(table, "from", t.is_time ? FL_UNIT_NS : FL_UNIT_COUNT, 0);
     for (size_t k = 0; k < n; k++)
         fl_table_column(table, series[k].words, FL_UNIT_COUNT, series[k].style);
+    table->stacked = true;
     /* A row's counts belong to the stretch before its position: shift, and close the end. */
     uint64_t from = 0, width = an_timeline_get(&t, 0, t.x);
     bool even = true;

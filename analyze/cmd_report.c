@@ -172,12 +172,13 @@ static char *reproduce(const struct report_cfg *cfg, int n, char **operands)
 
 static int draw_chart(struct fl_view_chart *c, struct fl_err *err)
 {
-    struct fl_plot_opts wide = { .format = FL_PLOT_SVG, .id = c->id };
+    struct fl_plot_opts wide = { .format = FL_PLOT_SVG, .id = c->id, .area = &c->area };
     /* For a phone: the legend goes below, a line a name when names are long. */
     struct fl_plot_opts narrow = { .format = FL_PLOT_SVG,
                                    .width = 420,
                                    .height = 360 + 19 * (unsigned)c->table->n_columns,
-                                   .id = c->id };
+                                   .id = c->id,
+                                   .area = &c->area_narrow };
     int rc = fl_plot_render(c->table, &wide, &c->svg, &c->svg_len, err);
     if (rc == FL_OK)
         rc = fl_plot_render(c->table, &narrow, &c->svg_narrow, &c->svg_narrow_len, err);

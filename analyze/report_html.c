@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The page, through libxml2's writer: every text is escaped by the library. The
- * result is HTML5 that is well-formed XML too; elements that may be empty are
- * closed in full, because HTML has no self-closing ones.
+ * The page: verdict first, then what it rests on, down to the command that makes it again. Its
+ * parts are in report_page.h; report_css.c is its style, report_js.c its script.
  */
 #include <faultline/report.h>
 
@@ -14,156 +13,110 @@
 #include <faultline/units.h>
 
 #include "report_css.h"
-#include "svg_inline.h"
-
-struct page {
-    xmlTextWriter *w;
-    bool failed;
-};
-
-static void check(struct page *p, int written)
-{
-    if (written < 0)
-        p->failed = true;
-}
-
-static void open_tag(struct page *p, const char *name)
-{
-    check(p, xmlTextWriterStartElement(p->w, BAD_CAST name));
-}
-
-static void attribute(struct page *p, const char *name, const char *value)
-{
-    check(p, xmlTextWriterWriteAttribute(p->w, BAD_CAST name, BAD_CAST value));
-}
-
-static void open_class(struct page *p, const char *name, const char *css_class)
-{
-    open_tag(p, name);
-    attribute(p, "class", css_class);
-}
-
-static void text(struct page *p, const char *s)
-{
-    if (s && *s)
-        check(p, xmlTextWriterWriteString(p->w, BAD_CAST s));
-}
-
-static void raw(struct page *p, const char *s)
-{
-    check(p, xmlTextWriterWriteRaw(p->w, BAD_CAST s));
-}
-
-static void close_tag(struct page *p)
-{
-    check(p, xmlTextWriterFullEndElement(p->w));
-}
-
-static void line_break(struct page *p)
-{
-    raw(p, "\n");
-}
-
-/* <name class=...>text</name> and a new line. */
-static void element(struct page *p, const char *name, const char *css_class, const char *s)
-{
-    open_tag(p, name);
-    if (css_class)
-        attribute(p, "class", css_class);
-    text(p, s);
-    close_tag(p);
-    line_break(p);
-}
+#include "report_js.h"
+#include "report_page.h"
 
 static void meta(struct page *p, const char *key, const char *name, const char *content)
 {
-    open_tag(p, "meta");
-    attribute(p, key, name);
+    page_open(p, "meta");
+    page_attribute(p, key, name);
     if (content)
-        attribute(p, "content", content);
-    check(p, xmlTextWriterEndElement(p->w));
-    line_break(p);
+        page_attribute(p, "content", content);
+    if (xmlTextWriterEndElement(p->w) < 0)
+        p->failed = true;
+    page_raw(p, "\n");
 }
 
-static void head(struct page *p, const struct fl_view *view)
+static void head(struct page *p)
 {
-    open_tag(p, "head");
-    line_break(p);
+    char hash[REPORT_JS_HASH_CHARS], policy[300];
+    snprintf(policy, sizeof policy,
+             "default-src 'none'; style-src 'unsafe-inline'; script-src '%s'; img-src data:; "
+             "base-uri 'none'; form-action 'none'",
+             report_js_hash(hash));
+    page_open(p, "head");
+    page_raw(p, "\n");
     meta(p, "charset", "utf-8", NULL);
     meta(p, "name", "viewport", "width=device-width, initial-scale=1");
-    meta(p, "http-equiv", "Content-Security-Policy",
-         "default-src 'none'; style-src 'unsafe-inline'");
+    meta(p, "http-equiv", "Content-Security-Policy", policy);
     meta(p, "name", "generator", "faultline");
-    open_tag(p, "title");
-    text(p, view->title);
-    text(p, " - faultline report");
-    close_tag(p);
-    line_break(p);
-    open_tag(p, "style");
-    raw(p, report_css);
-    close_tag(p);
-    line_break(p);
-    close_tag(p);
-    line_break(p);
+    meta(p, "name", "color-scheme", "light dark");
+    page_open(p, "title");
+    page_text(p, p->view->title);
+    page_text(p, " - faultline report");
+    page_end(p);
+    page_raw(p, "<link rel=\"icon\" href=\"data:,\"/>\n"); /* or a browser asks for one */
+    page_open(p, "style");
+    page_raw(p, report_css);
+    page_end(p);
+    page_end(p);
 }
 
-/* ---- tables -------------------------------------------------------------------- */
+/* ---- contents ------------------------------------------------------------------ */
 
-static bool numeric(const struct fl_cell *cell)
+static void link_to(struct page *p, const char *id, const char *words)
 {
-    return cell->unit != FL_UNIT_TEXT && cell->unit != FL_UNIT_NONE;
-}
-
-static void cell_text(struct page *p, const struct fl_cell *cell)
-{
-    char *s = fl_cell_format(cell);
-    if (!s)
+    char *ref = NULL;
+    if (asprintf(&ref, "#%s", id) < 0) {
         p->failed = true;
-    text(p, s);
-    free(s);
+        return;
+    }
+    page_open(p, "li");
+    page_open(p, "a");
+    page_attribute(p, "href", ref);
+    page_text(p, words);
+    page_close(p);
+    page_end(p);
+    free(ref);
 }
 
-static void table(struct page *p, const struct fl_table *t)
+static bool has_charts(const struct fl_view *view)
 {
-    open_class(p, "div", t->n_columns == 2 ? "scroll pairs" : "scroll");
-    open_tag(p, "table");
-    open_tag(p, "thead");
-    open_tag(p, "tr");
-    for (size_t c = 0; c < t->n_columns; c++) {
-        open_tag(p, "th");
-        attribute(p, "scope", "col");
-        if (c > 0 && t->columns[c].unit != FL_UNIT_TEXT)
-            attribute(p, "class", "num");
-        text(p, t->columns[c].name);
-        close_tag(p);
-    }
-    close_tag(p);
-    close_tag(p);
-    line_break(p);
-    open_tag(p, "tbody");
-    line_break(p);
-    for (size_t r = 0; r < t->n_rows; r++) {
-        open_tag(p, "tr");
-        for (size_t c = 0; c < t->n_columns; c++) {
-            const struct fl_cell *cell = fl_table_at(t, r, c);
-            open_tag(p, c == 0 ? "th" : "td");
-            if (c == 0)
-                attribute(p, "scope", "row");
-            else if (numeric(cell))
-                attribute(p, "class", "num");
-            else if (t->columns[c].unit != FL_UNIT_TEXT)
-                attribute(p, "class", "right");
-            cell_text(p, cell);
-            close_tag(p);
-        }
-        close_tag(p);
-        line_break(p);
-    }
-    close_tag(p);
-    close_tag(p);
-    close_tag(p);
-    line_break(p);
+    for (size_t i = 0; i < view->n_charts; i++)
+        if (!view->charts[i].section && (view->charts[i].svg || view->charts[i].note))
+            return true;
+    return false;
 }
+
+static bool has_figures(const struct fl_view *view)
+{
+    return view->figures->n_columns > 1 && view->figures->n_rows > 0;
+}
+
+#define CONTENTS_FROM 4u  /* sections; fewer are in view anyway */
+#define CONTENTS_OPEN 16u /* more are folded away */
+
+static void contents(struct page *p)
+{
+    const struct fl_view *view = p->view;
+    bool fold = view->n_sections > CONTENTS_OPEN;
+    if (view->n_sections < CONTENTS_FROM)
+        return;
+    page_open(p, "nav");
+    page_attribute(p, "aria-label", "Contents");
+    if (fold) {
+        page_open(p, "details");
+        page_element(p, "summary", NULL, "Contents");
+    }
+    page_open(p, "ul");
+    page_raw(p, "\n");
+    if (view->n_lines > 0)
+        link_to(p, "findings", "Findings");
+    if (has_charts(view))
+        link_to(p, "charts", "Charts");
+    if (has_figures(view))
+        link_to(p, "figures", "Key figures");
+    for (size_t i = 0; i < view->n_sections; i++)
+        link_to(p, view->sections[i].id, view->sections[i].heading);
+    if (view->command && *view->command)
+        link_to(p, "reproduce", "Make this report again");
+    page_close(p);
+    if (fold)
+        page_close(p);
+    page_end(p);
+}
+
+/* ---- what comes first ------------------------------------------------------------ */
 
 /* The few numbers to see first, when there is one result to see. */
 static void tiles(struct page *p, const struct fl_table *figures)
@@ -173,201 +126,162 @@ static void tiles(struct page *p, const struct fl_table *figures)
                                           "Most in swap", "TLB misses (page walks)" };
     if (figures->n_columns != 2)
         return;
-    open_class(p, "div", "tiles");
-    line_break(p);
+    page_open_class(p, "div", "tiles");
+    page_raw(p, "\n");
     for (size_t k = 0; k < FL_COUNT(wanted); k++)
         for (size_t r = 0; r < figures->n_rows; r++) {
             const char *name = fl_table_at(figures, r, 0)->text;
             if (!name || strcmp(name, wanted[k]) != 0)
                 continue;
-            open_class(p, "dl", "tile");
-            open_tag(p, "dt");
-            text(p, name);
-            close_tag(p);
-            open_tag(p, "dd");
-            cell_text(p, fl_table_at(figures, r, 1));
-            close_tag(p);
-            close_tag(p);
-            line_break(p);
+            page_open_class(p, "dl", "tile");
+            page_open(p, "dt");
+            page_text(p, name);
+            page_close(p);
+            page_open(p, "dd");
+            page_cell(p, fl_table_at(figures, r, 1));
+            page_close(p);
+            page_end(p);
         }
-    close_tag(p);
-    line_break(p);
+    page_end(p);
 }
 
-/* ---- charts ------------------------------------------------------------------------ */
-
-static int draw(struct page *p, const struct fl_view_chart *c, const char *svg, size_t len,
-                const char *size, struct fl_err *err)
+static void open_section(struct page *p, const char *id, const char *heading)
 {
-    char prefix[96], *element_text = NULL;
-    snprintf(prefix, sizeof prefix, "%s-%s", c->id, size);
-    int rc = svg_inline(svg, len, prefix, size, c->table->title ? c->table->title : c->id,
-                        &element_text, err);
-    if (rc == FL_OK)
-        raw(p, element_text);
-    line_break(p);
-    free(element_text);
-    return rc;
+    page_open(p, "section");
+    page_attribute(p, "id", id);
+    page_raw(p, "\n");
+    page_heading(p, "h2", id, heading);
 }
 
-static int figure(struct page *p, const struct fl_view_chart *c, struct fl_err *err)
+static void findings(struct page *p)
 {
-    int rc = FL_OK;
-    if (c->svg) {
-        open_tag(p, "figure");
-        attribute(p, "id", c->id);
-        element(p, "figcaption", NULL, c->chart->heading);
-        open_class(p, "div", c->svg_narrow ? "chart both" : "chart");
-        line_break(p);
-        rc = draw(p, c, c->svg, c->svg_len, "wide", err);
-        if (rc == FL_OK && c->svg_narrow)
-            rc = draw(p, c, c->svg_narrow, c->svg_narrow_len, "narrow", err);
-        close_tag(p);
-        close_tag(p);
-        line_break(p);
-    } else if (c->note) {
-        open_class(p, "p", "absent");
-        element(p, "strong", NULL, c->chart->heading);
-        text(p, c->note);
-        close_tag(p);
-        line_break(p);
-    }
-    return rc;
-}
-
-static int charts(struct page *p, const struct fl_view *view, struct fl_err *err)
-{
-    bool any = false;
-    int rc = FL_OK;
-    for (size_t i = 0; i < view->n_charts; i++)
-        any |= !view->charts[i].section && (view->charts[i].svg || view->charts[i].note);
-    if (!any)
-        return FL_OK;
-    open_tag(p, "section");
-    attribute(p, "id", "charts");
-    line_break(p);
-    element(p, "h2", NULL, "Charts");
-    for (size_t i = 0; i < view->n_charts && rc == FL_OK; i++)
-        if (!view->charts[i].section)
-            rc = figure(p, &view->charts[i], err);
-    close_tag(p);
-    line_break(p);
-    return rc;
-}
-
-/* ---- the page ------------------------------------------------------------------------ */
-
-static void findings(struct page *p, const struct fl_view *view)
-{
-    if (view->n_lines == 0)
+    if (p->view->n_lines == 0)
         return;
-    open_tag(p, "section");
-    attribute(p, "id", "findings");
-    line_break(p);
-    element(p, "h2", NULL, "Findings");
-    open_class(p, "ul", "findings");
-    line_break(p);
-    for (size_t i = 0; i < view->n_lines; i++)
-        element(p, "li", NULL, view->lines[i]);
-    close_tag(p);
-    close_tag(p);
-    line_break(p);
+    open_section(p, "findings", "Findings");
+    page_open_class(p, "ul", "findings");
+    page_raw(p, "\n");
+    for (size_t i = 0; i < p->view->n_lines; i++)
+        page_element(p, "li", NULL, p->view->lines[i]);
+    page_end(p);
+    page_end(p);
 }
 
-static int sections(struct page *p, const struct fl_view *view, struct fl_err *err)
+/* ---- the sections ---------------------------------------------------------------- */
+
+static int charts(struct page *p, struct fl_err *err)
 {
     int rc = FL_OK;
-    if (view->figures->n_columns > 1 && view->figures->n_rows > 0) {
-        open_tag(p, "section");
-        attribute(p, "id", "figures");
-        element(p, "h2", NULL, "Key figures");
-        table(p, view->figures);
-        close_tag(p);
-        line_break(p);
-    }
-    for (size_t i = 0; i < view->n_sections; i++) {
-        const struct fl_section *s = &view->sections[i];
-        open_tag(p, "section");
-        attribute(p, "id", s->id);
-        element(p, "h2", NULL, s->heading);
-        if (s->text)
-            element(p, "p", NULL, s->text);
-        for (size_t k = 0; k < view->n_charts && rc == FL_OK; k++)
-            if (view->charts[k].section && strcmp(view->charts[k].section, s->id) == 0)
-                rc = figure(p, &view->charts[k], err);
-        if (s->table && s->table->n_rows > 30) {
-            open_tag(p, "details");
-            element(p, "summary", NULL, "Show the table");
-            table(p, s->table);
-            close_tag(p);
-        } else if (s->table)
-            table(p, s->table);
-        close_tag(p);
-        line_break(p);
-    }
+    if (!has_charts(p->view))
+        return FL_OK;
+    open_section(p, "charts", "Charts");
+    for (size_t i = 0; i < p->view->n_charts && rc == FL_OK; i++)
+        if (!p->view->charts[i].section)
+            rc = page_chart(p, &p->view->charts[i], "h3", err);
+    page_end(p);
     return rc;
 }
 
-static int body(struct page *p, const struct fl_view *view, struct fl_err *err)
+/* Rows that are all of one kind may be sorted; these are not. */
+static bool is_list(const struct fl_table *t)
 {
-    open_tag(p, "body");
-    line_break(p);
-    open_class(p, "div", "wrap");
-    line_break(p);
-    open_tag(p, "header");
-    line_break(p);
-    element(p, "p", "brand", "faultline report");
-    element(p, "h1", NULL, view->title);
-    element(p, "p", "verdict", view->verdict);
-    close_tag(p);
-    line_break(p);
-    open_tag(p, "main");
-    line_break(p);
-    tiles(p, view->figures);
-    findings(p, view);
-    int rc = charts(p, view, err);
-    if (rc == FL_OK)
-        rc = sections(p, view, err);
-    if (view->command && *view->command) {
-        open_tag(p, "section");
-        attribute(p, "id", "reproduce");
-        element(p, "h2", NULL, "Make this report again");
-        open_tag(p, "pre");
-        element(p, "code", NULL, view->command);
-        close_tag(p);
-        close_tag(p);
-        line_break(p);
+    return t->n_columns > 2 || (t->n_columns == 2 && t->columns[1].unit != FL_UNIT_TEXT);
+}
+
+static int one_section(struct page *p, const struct fl_section *s, struct fl_err *err)
+{
+    int rc = FL_OK;
+    open_section(p, s->id, s->heading);
+    if (s->text)
+        page_element(p, "p", NULL, s->text);
+    for (size_t k = 0; k < p->view->n_charts && rc == FL_OK; k++) {
+        const struct fl_view_chart *c = &p->view->charts[k];
+        if (c->section && strcmp(c->section, s->id) == 0)
+            rc = page_chart(p, c, "h3", err);
     }
-    close_tag(p);
-    line_break(p);
-    element(p, "footer", NULL,
-            "Made by faultline. This page is one file and loads nothing; report.json beside it "
-            "has every number, report.md the same as Markdown.");
-    close_tag(p);
-    close_tag(p);
-    line_break(p);
+    if (s->table)
+        page_table(p, s->table, s->id,
+                   PAGE_TABLE_FOLDS | (is_list(s->table) ? PAGE_TABLE_SORTS : 0));
+    page_end(p);
+    return rc;
+}
+
+static int sections(struct page *p, struct fl_err *err)
+{
+    int rc = FL_OK;
+    if (has_figures(p->view)) {
+        open_section(p, "figures", "Key figures");
+        page_table(p, p->view->figures, "figures", 0);
+        page_end(p);
+    }
+    for (size_t i = 0; i < p->view->n_sections && rc == FL_OK; i++)
+        rc = one_section(p, &p->view->sections[i], err);
+    return rc;
+}
+
+static void reproduce(struct page *p)
+{
+    if (!p->view->command || !*p->view->command)
+        return;
+    open_section(p, "reproduce", "Make this report again");
+    page_open(p, "pre");
+    page_element(p, "code", NULL, p->view->command);
+    page_end(p);
+    page_end(p);
+}
+
+static int body(struct page *p, struct fl_err *err)
+{
+    page_open(p, "body");
+    page_raw(p, "\n<a class=\"skip\" href=\"#main\">Skip to the findings</a>\n");
+    page_open_class(p, "div", "wrap");
+    page_raw(p, "\n");
+    page_open(p, "header");
+    page_raw(p, "\n");
+    page_element(p, "p", "brand", "faultline report");
+    page_element(p, "h1", NULL, p->view->title);
+    page_element(p, "p", "verdict", p->view->verdict);
+    page_end(p);
+    contents(p);
+    page_open(p, "main");
+    page_attribute(p, "id", "main");
+    page_raw(p, "\n");
+    tiles(p, p->view->figures);
+    findings(p);
+    int rc = charts(p, err);
+    if (rc == FL_OK)
+        rc = sections(p, err);
+    reproduce(p);
+    page_end(p);
+    page_element(p, "footer", NULL,
+                 "Made by faultline. This page is one file and loads nothing; report.json beside "
+                 "it has every number, report.md the same as Markdown.");
+    page_end(p);
+    page_open(p, "script");
+    page_raw(p, report_js);
+    page_end(p);
+    page_end(p);
     return rc;
 }
 
 int fl_report_html(const struct fl_view *view, FILE *out, struct fl_err *err)
 {
     xmlBuffer *buf = xmlBufferCreate();
-    struct page p = { .w = buf ? xmlNewTextWriterMemory(buf, 0) : NULL };
+    struct page p = { .w = buf ? xmlNewTextWriterMemory(buf, 0) : NULL, .view = view };
     int rc = FL_OK;
     if (!p.w) {
         xmlBufferFree(buf);
         return fl_nomem(err, "the HTML page");
     }
-    raw(&p, "<!DOCTYPE html>\n");
-    open_tag(&p, "html");
-    attribute(&p, "lang", "en");
-    attribute(&p, "xmlns", "http://www.w3.org/1999/xhtml");
-    line_break(&p);
-    head(&p, view);
-    rc = body(&p, view, err);
-    close_tag(&p);
-    line_break(&p);
-    check(&p, xmlTextWriterEndDocument(p.w));
+    page_raw(&p, "<!DOCTYPE html>\n");
+    page_open(&p, "html");
+    page_attribute(&p, "lang", "en");
+    page_attribute(&p, "xmlns", "http://www.w3.org/1999/xhtml");
+    page_raw(&p, "\n");
+    head(&p);
+    rc = body(&p, err);
+    page_end(&p);
+    if (xmlTextWriterEndDocument(p.w) < 0)
+        p.failed = true;
     xmlFreeTextWriter(p.w);
     if (rc == FL_OK && p.failed)
         rc = fl_nomem(err, "the HTML page");

@@ -10,6 +10,8 @@
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 
+#include "svg_tidy.h"
+
 /* @value with @prefix put in behind the '#' of "#id" or "url(#id)"; NULL: nothing to do. */
 static char *prefixed_reference(const char *value, const char *prefix)
 {
@@ -106,6 +108,7 @@ int svg_inline(const char *svg, size_t len, const char *prefix, const char *css_
         rc = fl_nomem(err, "the chart");
     if (rc == FL_OK) {
         rewrite_tree(root, prefix);
+        svg_tidy(root);
         xmlUnsetProp(root, BAD_CAST "width");
         xmlUnsetProp(root, BAD_CAST "height");
         xmlSetProp(root, BAD_CAST "class", BAD_CAST css_class);

@@ -10,7 +10,7 @@
 /**
  * svg_inline - the <svg> element of a file, fit to stand in a page: ids and the
  * references to them carry @prefix, so that two pictures do not meet; scripts and
- * fixed sizes are gone; @label is its text for those who cannot see it.
+ * fixed sizes are gone; it is small and of the page's colours (svg_tidy); @label is its text for those who cannot see it.
  * @out: malloc'ed. Errors: FL_EFORMAT when it is no SVG; FL_ENOMEM.
  */
 int svg_inline(const char *svg, size_t len, const char *prefix, const char *css_class,

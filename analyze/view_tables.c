@@ -229,6 +229,7 @@ static void put_rest(struct fl_table *t, const json_t *list, const size_t *kinds
 {
     char text[64];
     size_t row = fl_table_row(t), n = json_array_size(list);
+    t->rest = true;
     snprintf(text, sizeof text, "%zu others", n - LIST_ROWS_MAX);
     fl_table_text(t, row, 0, text);
     for (size_t k = 0; k < n_kinds; k++) {

@@ -262,12 +262,47 @@ static struct text_width text_width(enum fl_plot_format format, unsigned width)
     return (struct text_width){ width * 3 / 32 - 5, width * 3 / 26 - 4 };
 }
 
+/* What gnuplot says of the frame it drew: pixels from the bottom left, and the axes' ranges. */
+static const char area_script[] =
+    "set print 'area'\n"
+    "if (FL_AREA) {\n"
+    "    print sprintf('%.3f %.3f %.3f %.3f %.17g %.17g %.17g %.17g', GPVAL_TERM_XMIN, "
+    "GPVAL_TERM_XMAX, GPVAL_TERM_YMIN, GPVAL_TERM_YMAX, GPVAL_X_MIN * FL_X_DIV, "
+    "GPVAL_X_MAX * FL_X_DIV, GPVAL_Y_MIN * FL_Y_DIV, GPVAL_Y_MAX * FL_Y_DIV)\n"
+    "} else { print 'none' }\n"
+    "unset print\n";
+
+static int read_area(const struct gp_workdir *dir, const struct fl_table *t, unsigned height,
+                     struct fl_plot_area *a, struct fl_err *err)
+{
+    char *text = NULL;
+    size_t len = 0;
+    double low = 0, high = 0;
+    *a = (struct fl_plot_area){ .log_y = t->log_y };
+    int rc = gp_workdir_slurp(dir, "area", &text, &len, err);
+    if (rc != FL_OK)
+        return rc;
+    int n = sscanf(text, "%lf %lf %lf %lf %lf %lf %lf %lf", &a->left, &a->right, &low, &high,
+                   &a->x_min, &a->x_max, &a->y_min, &a->y_max);
+    free(text);
+    a->top = height - high;
+    a->bottom = height - low;
+    a->known = n == 8 && a->left < a->right && a->top < a->bottom && a->x_min < a->x_max &&
+               a->y_min < a->y_max && (!a->log_y || a->y_min > 0);
+    return FL_OK;
+}
+
+static unsigned picture_height(const struct fl_plot_opts *o)
+{
+    return o->height ? o->height : o->format == FL_PLOT_TERM ? 24 : 420;
+}
+
 static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
                         const struct gp_workdir *dir, struct fl_err *err)
 {
     bool term = o->format == FL_PLOT_TERM;
     unsigned width = o->width ? o->width : term ? 78 : 960;
-    unsigned height = o->height ? o->height : term ? 24 : 420;
+    unsigned height = picture_height(o);
     uint64_t y_max = 0;
     char share[PATH_MAX], script[PATH_MAX + 128];
     int rc = gp_share(share, sizeof share, err);
@@ -309,6 +344,8 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
     snprintf(script, sizeof script, "%s/plots/%s.gp", share, t->name);
     gp_quote(f, script);
     fputs("\nunset output\n", f);
+    if (o->format == FL_PLOT_SVG && o->area)
+        fputs(area_script, f);
     return gp_workdir_finish(f, "main.gp", err);
 }
 
@@ -339,6 +376,13 @@ int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, ch
         rc = gp_run(&dir, err);
     if (rc == FL_OK)
         rc = gp_workdir_slurp(&dir, "out", bytes, len, err);
+    if (rc == FL_OK && opts->area && opts->format == FL_PLOT_SVG) {
+        rc = read_area(&dir, t, picture_height(opts), opts->area, err);
+        if (rc != FL_OK) {
+            free(*bytes);
+            *bytes = NULL;
+        }
+    }
     gp_workdir_remove(&dir);
     return rc;
 }

@@ -12,6 +12,11 @@
 #   FL_MARKS FL_MARK_X[] FL_MARK_AT[] FL_MARK[]  lines across: vertical when FL_MARK_X
 #   FL_MARKS_X FL_X_MAX    how many of those are vertical; the largest of column 1
 #   FL_DATA FL_STEPS FL_SERIES  rows; each drawn out to the next; one index a series, no gaps
+#
+# Set here, for a chart to change:
+#   FL_AREA   1: a row of the table is at its column 1 on the x axis, its series on the y axis
+
+FL_AREA = 1
 
 # Okabe and Ito's palette, told apart with any colour vision.
 array FL_HUE[8]

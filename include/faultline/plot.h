@@ -16,10 +16,20 @@
 
 enum fl_plot_format { FL_PLOT_SVG, FL_PLOT_PNG, FL_PLOT_PDF, FL_PLOT_TERM };
 
+/** Where in a picture the table's numbers lie, for what is laid over it. */
+struct fl_plot_area {
+    double left, right, top, bottom; /* the frame, in pixels from the picture's top left */
+    double x_min, x_max;             /* the axes there, in the units of column 0 and column 1 */
+    double y_min, y_max;             /* smaller values of a logarithmic axis are drawn at y_min */
+    bool log_y;
+    bool known; /* false: not an SVG, or the chart has no place for each number */
+};
+
 struct fl_plot_opts {
     enum fl_plot_format format;
     unsigned width, height; /* pixels, characters for FL_PLOT_TERM; 0: the default */
     const char *id; /* prefix of the ids in an SVG: letters, digits, '-'; NULL: the table's name */
+    struct fl_plot_area *area; /* filled when the chart is drawn; NULL: not asked */
 };
 
 /** fl_plot_available - is there a gnuplot in PATH? */

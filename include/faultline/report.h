@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include <faultline/err.h>
+#include <faultline/plot.h>
 #include <faultline/table.h>
 #include <faultline/trace.h>
 
@@ -137,6 +138,7 @@ struct fl_view_chart {
     char *section;          /* id of the section it belongs to; NULL: among the other charts */
     char *svg, *svg_narrow; /* drawn by the caller; NULL: not drawn */
     size_t svg_len, svg_narrow_len;
+    struct fl_plot_area area, area_narrow; /* where their numbers lie */
 };
 
 #define FL_VIEW_LINES 20

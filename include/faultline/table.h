@@ -59,6 +59,9 @@ struct fl_table {
     char *footer;          /* fidelity, quality flags; may be NULL */
     char *x_name, *y_name; /* axis labels without units; NULL in tables no chart draws */
     bool log_y;
+    bool
+        stacked; /* series lie on each other; a row is a stretch to the next, the last a mere end */
+    bool rest;   /* the last row sums up what is not listed */
     struct fl_column *columns;
     size_t n_columns;
     struct fl_cell *cells; /* row after row, n_columns each */
