@@ -10,7 +10,7 @@
 #include "report_page.h"
 #include "svg_inline.h"
 
-#define NUMBERS_MAX 100u /* rows; report.json has all */
+#define NUMBERS_MAX 50u /* rows; report.json has all */
 
 /* ---- numbers as a table -------------------------------------------------------- */
 

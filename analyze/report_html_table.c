@@ -42,9 +42,11 @@ static void one_cell(struct page *p, const struct fl_table *t, size_t row, size_
     page_open(p, col == 0 ? "th" : "td");
     if (col == 0)
         page_attribute(p, "scope", "row");
-    else if (numeric(cell))
+    if (col == 0 && numeric(cell))
+        page_attribute(p, "class", "size");
+    else if (col > 0 && numeric(cell))
         page_attribute(p, "class", "num");
-    else if (t->columns[col].unit != FL_UNIT_TEXT)
+    else if (col > 0 && t->columns[col].unit != FL_UNIT_TEXT)
         page_attribute(p, "class", "right");
     bool plain = cell->unit == FL_UNIT_COUNT && cell->value < 1000; /* shown as it is */
     if (sorts && numeric(cell) && !plain) {

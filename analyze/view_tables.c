@@ -343,7 +343,7 @@ static void add_provenance(struct view_builder *b, size_t i, const json_t *r)
             continue;
         bool is_bytes = strstr(recorded_keys[k].key, "_bytes") &&
                         fl_parse_u64(value, &bytes, NULL) == FL_OK;
-        add_row(t, recorded_keys[k].words, is_bytes ? view_bytes(bytes) : value);
+        add_row(t, recorded_keys[k].words, is_bytes ? view_bytes(bytes) : *value ? value : "none");
     }
     if (t && t->n_rows > 0)
         view_list(b, i, "recorded", "What was recorded, and how", t);
