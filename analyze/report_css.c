@@ -86,7 +86,7 @@ const char report_css[] =
     "tbody th,tfoot th{font-weight:500}\n"
     "tfoot{color:var(--soft)}\n"
     ".num,.right{text-align:right}\n"
-    ".num,.size{white-space:nowrap}\n"
+    ".num,.size,.right{white-space:nowrap}\n"
     ".pairs tbody th{min-width:150px}\n"
     "thead .num{white-space:normal}\n"
     "th button{all:unset;cursor:pointer;overflow-wrap:break-word}\n"
@@ -112,6 +112,6 @@ const char report_css[] =
     ".chart,.tile,tr,.verdict,.findings,pre{break-inside:avoid}h2,h3,figcaption,summary,.note{break-after:avoid}\n"
     "thead{display:table-header-group}.scroll{overflow:visible}table{font-size:9pt}th,td{padding:4px 8px}\n"
     ".chart svg.narrow,.chart.both svg.narrow{display:none}.chart svg.wide,.chart.both svg.wide{display:block}\n"
-    ".chart text{stroke:none}th button{display:contents}th button::after{display:none}a{color:inherit;text-decoration:none}\n"
+    ".right{white-space:normal}.chart text{stroke:none}th button{display:contents}th button::after{display:none}a{color:inherit;text-decoration:none}\n"
     "details::details-content{content-visibility:visible;block-size:auto}\n"
     "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";

@@ -241,7 +241,7 @@ static void write_terminal(FILE *f, const struct fl_table *t, const struct fl_pl
                 width / 96, width % 96 * 100 / 96, height / 96, height % 96 * 100 / 96);
         break;
     case FL_PLOT_TERM:
-        fprintf(f, "set terminal dumb noenhanced size %u,%u\n", width, height);
+        fprintf(f, "set terminal dumb nofeed mono noenhanced size %u,%u\n", width, height);
         break;
     }
     fputs("set output 'out'\n", f);
@@ -333,8 +333,8 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
                t->log_y && t->columns[1].unit == FL_UNIT_COUNT
                    ? (struct scale){ 1, "" }
                    : scale_for(t->columns[1].unit, y_max));
-    fprintf(f, "FL_LOG_Y = %d\nFL_COMPACT = %d\nFL_TERM = %d\n", t->log_y, !term && width < 640,
-            term);
+    fprintf(f, "FL_LOG_Y = %d\nFL_COMPACT = %d\nFL_TERM = %d\nFL_WIDTH = %u\nFL_HEIGHT = %u\n",
+            t->log_y, !term && width < 640, term, width, height);
     write_arrays(f, t);
     write_roles(f, t);
     fputs("FL_DATA = 'data.tsv'\nFL_STEPS = 'steps.tsv'\nFL_SERIES = 'series.tsv'\nload ", f);
@@ -358,6 +358,27 @@ static bool anything_to_draw(const struct fl_table *t)
     return false;
 }
 
+/* Lines without the blanks that fill them, one end of line at the end, no form feed before. */
+static void trim_lines(char *text, size_t *len)
+{
+    size_t out = 0, solid = 0; /* solid: behind the last byte that is to stay */
+    for (size_t i = 0; i < *len; i++) {
+        if (text[i] == '\f')
+            continue;
+        if (text[i] == '\n')
+            out = solid;
+        text[out++] = text[i];
+        if (text[i] != ' ')
+            solid = out;
+    }
+    out = solid;
+    while (out > 0 && text[out - 1] == '\n')
+        out--;
+    text[out++] = '\n';
+    text[out] = '\0';
+    *len = out;
+}
+
 int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, char **bytes,
                    size_t *len, struct fl_err *err)
 {
@@ -376,6 +397,8 @@ int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, ch
         rc = gp_run(&dir, err);
     if (rc == FL_OK)
         rc = gp_workdir_slurp(&dir, "out", bytes, len, err);
+    if (rc == FL_OK && opts->format == FL_PLOT_TERM)
+        trim_lines(*bytes, len);
     if (rc == FL_OK && opts->area && opts->format == FL_PLOT_SVG) {
         rc = read_area(&dir, t, picture_height(opts), opts->area, err);
         if (rc != FL_OK) {

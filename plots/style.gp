@@ -5,6 +5,7 @@
 #   FL_TITLE FL_FOOTER FL_X_LABEL FL_Y_LABEL   texts; FL_TITLE_LINES FL_FOOTER_LINES: how many
 #   FL_X_DIV FL_Y_DIV      divide data by these to get the labels' units
 #   FL_LOG_Y FL_COMPACT FL_TERM                0 or 1
+#   FL_WIDTH FL_HEIGHT                         of the picture: pixels, characters when FL_TERM
 #   FL_N FL_NAME[] FL_STYLE[]                  series: columns 2 .. FL_N+1 of FL_DATA
 #   FL_SHOWN FL_KEY_CHARS                      how many of them have a name in the legend; the longest
 #   FL_LINE[] FL_POINTS[] FL_CROSS[]           series by role, FL_LINE_N FL_POINTS_N FL_CROSS_N of them
@@ -39,10 +40,21 @@ set format "%g"
 set tics nomirror out scale 0.6
 set key noenhanced samplen 1.6
 
+# Names of vertical marks stand in turns on so many levels, for want of room beside each other.
+fl_levels = FL_COMPACT || FL_TERM ? (FL_MARKS_X < 5 ? FL_MARKS_X : 4) : FL_MARKS_X > 3 ? 3 : FL_MARKS_X > 2 ? 2 : 1
+
 # Title and footer hang on the picture's edge; each line of title takes its room.
 if (FL_TERM) {
-    set title FL_TITLE noenhanced
-    set key below
+    do for [i = 1:FL_N] { FL_NAME[i] = " ".FL_NAME[i] }
+    fl_cols = int((FL_WIDTH - 4) / (FL_KEY_CHARS + 8))
+    fl_cols = fl_cols < 1 ? 1 : fl_cols < FL_SHOWN ? fl_cols : FL_SHOWN
+    fl_rows = int((FL_SHOWN + fl_cols - 1) / fl_cols)
+    set label 1001 FL_TITLE at character 1, character FL_HEIGHT - 1 left noenhanced
+    set label 1002 FL_FOOTER at character 1, character FL_FOOTER_LINES - 1 left noenhanced
+    set tmargin 1 + FL_TITLE_LINES + (FL_MARKS_X > 0 ? fl_levels + 1 : 0)
+    set bmargin 4 + fl_rows + FL_FOOTER_LINES
+    set key at screen 0.5, character FL_FOOTER_LINES + 1 center bottom horizontal maxcols fl_cols \
+        samplen 3 width 2 Left reverse
 } else {
     set grid ytics linetype 1 linewidth 0.6 linecolor rgb 0xDDDDDD
     set tics textcolor rgb 0x333333
@@ -52,8 +64,7 @@ if (FL_TERM) {
     fl_foot = FL_FOOTER_LINES - 1
     set label 1002 FL_FOOTER at character 1.5, character 0.8 + fl_foot left noenhanced font ",11" \
         textcolor rgb 0x666666
-    set tmargin 1.7 + 1.4 * FL_TITLE_LINES + (FL_MARKS_X > 0 ? 0.8 : 0) \
-        + (FL_COMPACT && FL_MARKS_X > 1 ? 1 : 0)
+    set tmargin 1.7 + 1.4 * FL_TITLE_LINES + (FL_MARKS_X > 0 ? fl_levels - 0.2 : 0)
     if (FL_COMPACT) {
         fl_cols = FL_KEY_CHARS > 14 ? 1 : FL_KEY_CHARS > 5 ? 2 : 3
         fl_rows = int((FL_SHOWN + fl_cols - 1) / fl_cols)
@@ -74,8 +85,8 @@ do for [i = 1:FL_MARKS] {
     if (FL_MARK_X[i]) {
         set arrow 2000 + i from first fl_mark_x(i), graph 0 to first fl_mark_x(i), graph 1 \
             nohead dashtype (6, 4) linewidth 1.4 linecolor rgb 0x444444 front
-        # Above the frame, on the side of its line where there is room; in turns when narrow.
-        fl_lift = 0.6 + (FL_COMPACT && FL_MARKS_X > 1 ? i % 2 : 0)
+        # Above the frame, on the side of its line where there is room.
+        fl_lift = (FL_TERM ? 2 : 0.6) + i % fl_levels
         if (FL_MARK_AT[i] > 0.6 * FL_X_MAX) {
             set label 2000 + i FL_MARK[i] at first fl_mark_x(i), graph 1 right \
                 offset character 0.6, fl_lift noenhanced font ",11" textcolor rgb 0x444444 front

@@ -52,6 +52,13 @@ if command -v gnuplot >/dev/null; then
     check "plot draws what the report has" cmp -s <(sed s/curve//g curve.svg) <(sed s/curve//g out/charts/curve.svg)
     status 0 "$faultline" plot resident out/report.json --term
     check "a terminal gets the finding" has "resident set" out.txt
+    for chart in curve faults resident; do
+        status 0 "$faultline" plot $chart out/report.json --term
+        check "$chart: characters alone" test -z "$(tr -d '\n -~' <out.txt)"
+        check "$chart: no line is wider than a terminal" test -z "$(grep -E '.{79}' out.txt)"
+        check "$chart: fidelity and quality are there" has "modelled from exact trace; quality" out.txt
+        check "$chart: it ends with its last line" test "$(tail -c 2 out.txt | tr -d '\n' | wc -c)" -eq 1
+    done
     status 2 "$faultline" plot curve out/report.json -o curve.bmp
     status 0 "$faultline" report loop.flt --ram 80K -o again
     sed 's/-o again/-o out/' again/index.html >again.html
