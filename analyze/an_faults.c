@@ -109,7 +109,8 @@ int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out
     struct fl_table *table = fl_table_new("faults");
     if (!table)
         return fl_nomem(err, "chart faults");
-    fl_table_column(table, "from", t.is_time ? FL_UNIT_NS : FL_UNIT_COUNT, 0);
+    fl_table_column(table, t.is_time ? "time, from" : "accesses, from",
+                    t.is_time ? FL_UNIT_NS : FL_UNIT_COUNT, 0);
     for (size_t k = 0; k < n; k++)
         fl_table_column(table, series[k].words, FL_UNIT_COUNT, series[k].style);
     table->stacked = true;

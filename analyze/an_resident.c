@@ -54,7 +54,8 @@ int an_resident_build(const struct json_t *report, size_t i, struct fl_table **o
     struct fl_table *table = fl_table_new("resident");
     if (!table)
         return fl_nomem(err, "chart resident");
-    fl_table_column(table, "to", t.is_time ? FL_UNIT_NS : FL_UNIT_COUNT, 0);
+    fl_table_column(table, t.is_time ? "time" : "accesses", t.is_time ? FL_UNIT_NS : FL_UNIT_COUNT,
+                    0);
     for (size_t k = 0; k < FL_COUNT(sizes); k++) {
         size_t column = an_timeline_column(&t, sizes[k].key);
         if (column == AN_NO_COLUMN || (k > 0 && an_timeline_max(&t, column) == 0))

@@ -176,7 +176,7 @@ static int charts(struct page *p, struct fl_err *err)
     open_section(p, "charts", "Charts");
     for (size_t i = 0; i < p->view->n_charts && rc == FL_OK; i++)
         if (!p->view->charts[i].section)
-            rc = page_chart(p, &p->view->charts[i], "h3", err);
+            rc = page_chart(p, &p->view->charts[i], err);
     page_end(p);
     return rc;
 }
@@ -196,7 +196,7 @@ static int one_section(struct page *p, const struct fl_section *s, struct fl_err
     for (size_t k = 0; k < p->view->n_charts && rc == FL_OK; k++) {
         const struct fl_view_chart *c = &p->view->charts[k];
         if (c->section && strcmp(c->section, s->id) == 0)
-            rc = page_chart(p, c, "h3", err);
+            rc = page_chart(p, c, err);
     }
     if (s->table)
         page_table(p, s->table, s->id,

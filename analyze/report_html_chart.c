@@ -203,14 +203,14 @@ static int draw(struct page *p, const struct fl_view_chart *c, const char *svg, 
     return rc;
 }
 
-int page_chart(struct page *p, const struct fl_view_chart *c, const char *level, struct fl_err *err)
+int page_chart(struct page *p, const struct fl_view_chart *c, struct fl_err *err)
 {
     int rc = FL_OK;
     if (c->svg) {
         page_open(p, "figure");
         page_attribute(p, "id", c->id);
         page_open(p, "figcaption");
-        page_heading(p, level, c->id, c->chart->heading);
+        page_heading(p, "h3", c->id, c->chart->heading);
         page_end(p);
         page_open_class(p, "div", c->svg_narrow ? "chart both" : "chart");
         page_raw(p, "\n");
@@ -224,7 +224,7 @@ int page_chart(struct page *p, const struct fl_view_chart *c, const char *level,
         page_end(p);
     } else if (c->note) {
         page_open_class(p, "div", "absent");
-        page_heading(p, level, c->id, c->chart->heading);
+        page_heading(p, "h3", c->id, c->chart->heading);
         page_element(p, "p", NULL, c->note);
         page_end(p);
     }

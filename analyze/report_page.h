@@ -40,8 +40,7 @@ enum { PAGE_TABLE_SORTS = 1, PAGE_TABLE_FOLDS = 2 };
  */
 void page_table(struct page *p, const struct fl_table *t, const char *id, unsigned flags);
 
-/** page_chart - a chart with its numbers, or why there is none. @level: "h2", "h3". */
-int page_chart(struct page *p, const struct fl_view_chart *c, const char *level,
-               struct fl_err *err);
+/** page_chart - a chart with its numbers under a heading h3, or why there is none. */
+int page_chart(struct page *p, const struct fl_view_chart *c, struct fl_err *err);
 
 #endif

@@ -40,7 +40,7 @@ static size_t utf8_length(const unsigned char *s, size_t n)
 static bool forbidden(const unsigned char *s, size_t len)
 {
     if (len == 2)
-        return s[0] == 0xC2 && s[1] < 0xA0; /* C1 controls */
+        return (s[0] == 0xC2 && s[1] < 0xA0) || (s[0] == 0xD8 && s[1] == 0x9C); /* C1, U+061C */
     if (len != 3)
         return false;
     uint32_t c = ((uint32_t)(s[0] & 0x0Fu) << 12) | ((uint32_t)(s[1] & 0x3Fu) << 6) |

@@ -231,6 +231,20 @@ js 'document.querySelector("#curve").scrollIntoView({behavior: "instant"})' >/de
 js "$slider.focus()" >/dev/null
 wd_keys "$key_home$key_right"
 is "the same on a phone, where it is drawn there" "$(major_at 1) true" "$(lru_read) $(js "$read_curve" | grep -o 'true$')"
+for width in 390 641 700; do
+    wd_width $width
+    is "values beside a line do not widen the page ($width)" $width "$(js '
+        let widest = 0;
+        for (const reader of document.querySelectorAll(".reader")) {
+            const svg = [...reader.parentNode.querySelectorAll("svg")].find(s => s.getBoundingClientRect().width > 0);
+            const r = svg.getBoundingClientRect();
+            for (let x = r.left; x < r.right; x += 10) {
+                reader.dispatchEvent(new PointerEvent("pointermove", {clientX: x, clientY: r.top + 99}));
+                widest = Math.max(widest, document.documentElement.scrollWidth);
+            }
+        }
+        return widest;')"
+done
 wd_width 1280
 
 # ---- keyboard, paper, no script ------------------------------------------------------------------
@@ -258,10 +272,24 @@ is "without script there are the tables, charts and no dead buttons" "true 0" "$
         && document.querySelectorAll("details.numbers table").length > 1) + " " + document.querySelectorAll("button, .reader").length;')"
 no_complaints "values, keys, paper"
 
+# ---- fewer things to show -----------------------------------------------------------------------
+
+"$faultline" sweep "$evil.flt" --ram 400K,800K -o sweep.json
+"$faultline" report sweep.json -o sweep >out.txt
+"$faultline" report v.json -o measured >out.txt
+mkdir empty
+env PATH="$dir/empty" "$faultline" report one/report.json -o bare >out.txt 2>err.txt
+for page in sweep measured bare; do
+    open_page $page/index.html
+    is "the page $page says something" true "$(js 'return document.querySelector(".verdict").textContent.length > 20')"
+    no_complaints $page
+done
+
 # ---- hostile names ----------------------------------------------------------------------------------
 
 hurt='return ["img", "b", "iframe", "script[src]", "[onerror]"].filter(s => document.querySelector(s))
     .concat([...document.scripts].length === 1 + document.querySelectorAll("figure > script[type=\"application/json\"]").length ? [] : "script").join(" ");'
+is "in Markdown no name is markup" "" "$(sed '/^```/,$d' evil/report.md | grep -n '[<>]')"
 # In a page without charts' read-outs there is no <b> of our own.
 open_page evil/index.html
 is "hostile names make no element" "" "$(js "$hurt")"

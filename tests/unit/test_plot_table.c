@@ -39,6 +39,7 @@ static void text_is_cleaned_to_one_line_of_utf8(void **state)
     cleans_to("\xE2\x80\xAE"
               "gpj",
               0, "\xEF\xBF\xBDgpj");              /* right-to-left override */
+    cleans_to("a\xD8\x9C", 0, "a\xEF\xBF\xBD");   /* Arabic letter mark */
     cleans_to("\xEF\xBF\xBF", 0, "\xEF\xBF\xBD"); /* U+FFFF: not XML */
     cleans_to("abcdef", 3, "abc\xE2\x80\xA6");
     cleans_to("ab\xE2\x82\xAC", 3, "ab\xE2\x80\xA6"); /* cut within a character */
