@@ -292,9 +292,15 @@ static int read_area(const struct gp_workdir *dir, const struct fl_table *t, uns
     return FL_OK;
 }
 
-static unsigned picture_height(const struct fl_plot_opts *o)
+/* High enough for the legend: beside the frame in a picture, below it in characters. */
+static unsigned picture_height(const struct fl_table *t, const struct fl_plot_opts *o)
 {
-    return o->height ? o->height : o->format == FL_PLOT_TERM ? 24 : 420;
+    bool term = o->format == FL_PLOT_TERM;
+    unsigned height = o->height ? o->height : term ? 24 : 420, names = 0, least;
+    for (size_t c = 1; c < t->n_columns; c++)
+        names += !is_bound(&t->columns[c]);
+    least = term ? 16 + names : o->height ? 0 : 200 + 19 * names;
+    return height < least ? least : height;
 }
 
 static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
@@ -302,7 +308,7 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
 {
     bool term = o->format == FL_PLOT_TERM;
     unsigned width = o->width ? o->width : term ? 78 : 960;
-    unsigned height = picture_height(o);
+    unsigned height = picture_height(t, o);
     uint64_t y_max = 0;
     char share[PATH_MAX], script[PATH_MAX + 128];
     int rc = gp_share(share, sizeof share, err);
@@ -400,7 +406,7 @@ int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, ch
     if (rc == FL_OK && opts->format == FL_PLOT_TERM)
         trim_lines(*bytes, len);
     if (rc == FL_OK && opts->area && opts->format == FL_PLOT_SVG) {
-        rc = read_area(&dir, t, picture_height(opts), opts->area, err);
+        rc = read_area(&dir, t, picture_height(t, opts), opts->area, err);
         if (rc != FL_OK) {
             free(*bytes);
             *bytes = NULL;

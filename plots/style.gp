@@ -59,8 +59,8 @@ if (FL_TERM) {
     set grid ytics linetype 1 linewidth 0.6 linecolor rgb 0xDDDDDD
     set tics textcolor rgb 0x333333
     set key textcolor rgb 0x222222
-    set label 1001 FL_TITLE at character 1.5, screen 0.94 left noenhanced font ",16" \
-        textcolor rgb 0x111111
+    set label 1001 FL_TITLE at character 1.5, screen 1 left offset character 0, -1.4 noenhanced \
+        font ",16" textcolor rgb 0x111111
     fl_foot = FL_FOOTER_LINES - 1
     set label 1002 FL_FOOTER at character 1.5, character 0.8 + fl_foot left noenhanced font ",11" \
         textcolor rgb 0x666666
@@ -74,7 +74,8 @@ if (FL_TERM) {
     } else {
         set bmargin 5 + fl_foot
         set rmargin 8 + 1.02 * FL_KEY_CHARS
-        set key at screen 0.985, graph 1 right top vertical Left reverse
+        # gnuplot counts a name for each empty iteration of a plot as well.
+        set key at screen 0.985, graph 1 right top vertical maxrows FL_SHOWN + 9 Left reverse
     }
 }
 
