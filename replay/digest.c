@@ -100,6 +100,20 @@ bool digest_take(struct digest *d, const struct fl_runs *runs, size_t from, uint
     return digest_covered(d, rights);
 }
 
+int digest_item(struct digest *d, const struct fl_reader *r, const struct fl_runs *runs,
+                const struct digest **out, struct fl_err *err)
+{
+    *out = NULL;
+    if (runs->n < DIGEST_PAGES_MIN || runs->n > DIGEST_RUNS_MAX)
+        return FL_OK;
+    int rc = digest_room(d, fl_reader_pages(r), err);
+    if (rc != FL_OK)
+        return rc;
+    digest_window(d, runs, 0, DIGEST_RUNS_MAX);
+    *out = d;
+    return FL_OK;
+}
+
 uint32_t digest_pages(const struct digest *d, enum digest_order order, uint32_t *out)
 {
     uint64_t runs[DIGEST_RUNS_MAX / 64];

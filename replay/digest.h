@@ -78,6 +78,13 @@ static inline bool digest_covered(const struct digest *d, const uint8_t *rights)
 bool digest_take(struct digest *d, const struct fl_runs *runs, size_t from, uint32_t max_pages,
                  const uint8_t *rights);
 
+/**
+ * digest_item - all of @runs as one window into @d; *@out: @d, or NULL where that is not worth it.
+ * FL_ENOMEM.
+ */
+int digest_item(struct digest *d, const struct fl_reader *r, const struct fl_runs *runs,
+                const struct digest **out, struct fl_err *err);
+
 /** digest_pages - the pages in @order into @out, room for DIGEST_RUNS_MAX. Returns how many. */
 uint32_t digest_pages(const struct digest *d, enum digest_order order, uint32_t *out);
 

@@ -218,8 +218,9 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
         rc = tlb_room(&rp->tlb, rp->vm.n_pages, err);
     if (rc == FL_OK && rp->has_attribution)
         rc = owners_thread(rp, runs->thread, err);
+    bool done = rc == FL_OK && rp->digest && replay_window(rp, runs, &rc, err);
     const struct fl_run_code *code = runs->codes, *codes_end = runs->codes + runs->n_codes;
-    for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+    for (size_t i = 0; i < runs->n && !done && rc == FL_OK; i++) {
         uint64_t n = 0;
         if (code != codes_end && code->run == i)
             rp->regions.code = code++->code;
@@ -358,61 +359,106 @@ static void fill_result(struct replay *rp)
     rp->timeline.rows = NULL;
 }
 
-int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_result **out,
-              struct fl_err *err)
+void replay_free(struct replay *rp)
 {
-    struct replay rp = { .opts = *opts };
-    struct fl_item item;
-    int rc;
+    if (!rp)
+        return;
+    rp->vm.hooks = (struct vm_hooks){ 0 };
+    vm_fini(&rp->vm);
+    paging_fini(&rp->paging);
+    if (rp->has_kernel)
+        linux_fini(&rp->kernel);
+    tlb_fini(&rp->tlb);
+    timeline_fini(&rp->timeline);
+    attribution_fini(&rp->attribution);
+    regions_fini(&rp->regions);
+    free(rp->code_of);
+    future_free(rp->future);
+    fl_result_free(rp->result);
+    free(rp);
+}
 
+int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct replay **out,
+               struct fl_err *err)
+{
     *out = NULL;
     if (opts->frames == 0)
         return fl_fail(err, FL_EUSAGE, "memory of no frames: give at least one page of --ram");
-    if (!rp.opts.machine)
-        rp.opts.machine = fl_machine_at(0);
-    if (!rp.opts.kernel)
-        rp.opts.kernel = fl_kernel_defaults();
-    if (!rp.opts.costs)
-        rp.opts.costs = rp.opts.machine->costs ? rp.opts.machine->costs : fl_costs_default();
-    rc = check_fidelity(r, !opts->no_tlb, err);
+    int rc = check_fidelity(r, !opts->no_tlb, err);
     if (rc != FL_OK)
         return rc;
-    rp.result = calloc(1, sizeof *rp.result);
-    rc = rp.result ? begin(&rp, r, err) : fl_nomem(err, "result");
+    struct replay *rp = calloc(1, sizeof *rp);
+    if (!rp)
+        return fl_nomem(err, "replay");
+    rp->opts = *opts;
+    if (!rp->opts.machine)
+        rp->opts.machine = fl_machine_at(0);
+    if (!rp->opts.kernel)
+        rp->opts.kernel = fl_kernel_defaults();
+    if (!rp->opts.costs)
+        rp->opts.costs = rp->opts.machine->costs ? rp->opts.machine->costs : fl_costs_default();
+    rp->result = calloc(1, sizeof *rp->result);
+    rc = rp->result ? begin(rp, r, err) : fl_nomem(err, "result");
+    if (rc == FL_OK)
+        *out = rp;
+    else
+        replay_free(rp);
+    return rc;
+}
+
+int replay_item(struct replay *rp, const struct fl_item *item, const struct digest *digest,
+                struct fl_err *err)
+{
+    if (item->kind == FL_ITEM_EVENT)
+        return do_event(rp, &item->event, err);
+    rp->digest = rp->future ? NULL : digest; /* the future is run by run */
+    return do_runs(rp, &item->runs, err);
+}
+
+int replay_result(struct replay *rp, struct fl_reader *r, struct fl_result **out,
+                  struct fl_err *err)
+{
+    int rc = FL_OK;
+    if (rp->timeline.open || !rp->timeline.n)
+        end_row(rp);
+    fill_result(rp);
+    if (rp->has_attribution)
+        rc = owners_end(rp, err);
+    /* the dead would have touched more; huge pages are more than was touched */
+    if (rc == FL_OK && !rp->opts.no_peak &&
+        (rp->result->n_oom_kills || rp->result->thp.faults || rp->result->thp.collapses))
+        rc = fl_footprint(r, &rp->result->unlimited_peak_pages, err);
+    if (rc == FL_OK) {
+        *out = rp->result;
+        rp->result = NULL;
+    }
+    return rc;
+}
+
+int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_result **out,
+              struct fl_err *err)
+{
+    struct digest *digest = calloc(1, sizeof *digest);
+    struct replay *rp = NULL;
+    struct fl_item item;
+
+    *out = NULL;
+    int rc = digest ? replay_new(r, opts, &rp, err) : fl_nomem(err, "replay");
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
-        if (item.kind == FL_ITEM_EVENT) {
-            rc = do_event(&rp, &item.event, err);
-            continue;
-        }
-        rc = do_runs(&rp, &item.runs, err);
-        tell_progress(&rp, r, item.runs.n);
-    }
-    if (rc == FL_OK) {
-        if (rp.timeline.open || !rp.timeline.n)
-            end_row(&rp);
-        fill_result(&rp);
-        if (rp.has_attribution)
-            rc = owners_end(&rp, err);
-        /* the dead would have touched more; huge pages are more than was touched */
-        if (rc == FL_OK &&
-            (rp.result->n_oom_kills || rp.result->thp.faults || rp.result->thp.collapses))
-            rc = fl_footprint(r, &rp.result->unlimited_peak_pages, err);
+        const struct digest *of = NULL;
+        if (item.kind == FL_ITEM_RUNS)
+            rc = digest_item(digest, r, &item.runs, &of, err);
+        if (rc == FL_OK)
+            rc = replay_item(rp, &item, of, err);
+        if (item.kind == FL_ITEM_RUNS)
+            tell_progress(rp, r, item.runs.n);
     }
     if (rc == FL_OK)
-        *out = rp.result;
-    else
-        fl_result_free(rp.result);
-    rp.vm.hooks = (struct vm_hooks){ 0 };
-    vm_fini(&rp.vm);
-    paging_fini(&rp.paging);
-    if (rp.has_kernel)
-        linux_fini(&rp.kernel);
-    tlb_fini(&rp.tlb);
-    timeline_fini(&rp.timeline);
-    attribution_fini(&rp.attribution);
-    regions_fini(&rp.regions);
-    free(rp.code_of);
-    future_free(rp.future);
+        rc = replay_result(rp, r, out, err);
+    replay_free(rp);
+    if (digest)
+        digest_fini(digest);
+    free(digest);
     return rc;
 }

@@ -3,6 +3,7 @@
 #ifndef REPLAY_REPLAY_PRIV_H
 #define REPLAY_REPLAY_PRIV_H
 
+#include "digest.h"
 #include "fault_owners.h"
 #include "future.h"
 #include "linux/linux_mm.h"
@@ -32,12 +33,24 @@ struct replay {
     uint32_t threads_room;
     int attribution_rc;     /* of a hook, which cannot fail */
     uint32_t process, page; /* of the run under way */
+    const struct digest *digest; /* of the runs under way, or NULL */
     uint64_t accesses;
     int kill_rc; /* of the last call for a victim, and why it failed */
     struct fl_err kill_err;
     uint64_t runs, runs_to_tell; /* done; at which progress() is called next */
     struct fl_result *result;
 };
+
+/* replay.c: fl_replay() in steps, so that several replays can share a pass over the trace */
+int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct replay **out,
+               struct fl_err *err); /* reads @r as it likes; rewound after */
+/* @digest: of the item's runs; NULL: there is none */
+int replay_item(struct replay *rp, const struct fl_item *item, const struct digest *digest,
+                struct fl_err *err);
+/* once, after the last item. The caller frees @out. May read @r again */
+int replay_result(struct replay *rp, struct fl_reader *r, struct fl_result **out,
+                  struct fl_err *err);
+void replay_free(struct replay *rp); /* NULL is fine */
 
 /* replay_kill.c */
 /* the OOM killer gets somebody; FL_EDATA: nobody may be killed */
@@ -47,6 +60,10 @@ bool kernel_kill(void *arg);
 
 /* a row of the timeline has ended: are there candidates to note? */
 void note_candidates(struct replay *rp);
+/* replay_window.c */
+/* all of @runs at once, by rp->digest; false: something in them faults, or may, and nothing has
+   been done */
+bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struct fl_err *err);
 
 /* replay_owners.c */
 int owners_begin(struct replay *rp, struct fl_err *err);

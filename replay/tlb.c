@@ -283,3 +283,47 @@ int tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fet
         rc = lookups(tlb, TLB_SIDE_STORE, page, size, writes, err);
     return rc;
 }
+
+/* ---- windows ------------------------------------------------------------------------------ */
+
+/* Every look-up for @need hits the first level: then only the order of its entries changes, and the
+   other levels hear nothing. */
+static bool all_hit(const struct tlb_level *first, const struct digest *d, uint8_t need)
+{
+    for (uint32_t i = 0; i < d->n; i++)
+        if (digest_need(d, d->page[i]) & need && !first->entry_of[0][d->page[i]])
+            return false;
+    return true;
+}
+
+static void hit_all(struct tlb *tlb, struct tlb_level *first, const struct digest *d,
+                    enum digest_order order, uint64_t lookups)
+{
+    uint32_t pages[DIGEST_RUNS_MAX], n = digest_pages(d, order, pages);
+    first->lookups += lookups;
+    for (uint32_t i = 0; i < n; i++)
+        first->last_use[first->entry_of[0][pages[i]] - 1] = ++tlb->now;
+    if (n)
+        first->latest = pages[n - 1];
+}
+
+int tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest *d,
+               struct fl_err *err)
+{
+    struct tlb_level *code = tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K].level[0],
+                     *data = tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K].level[0];
+    bool apart = code != data && !tlb->split_data[FL_PAGE_4K];
+    bool code_hits = apart && all_hit(code, d, FL_PROT_EXEC);
+    bool data_hits = apart && all_hit(data, d, FL_PROT_READ | FL_PROT_WRITE);
+    int rc = FL_OK;
+    if (code_hits)
+        hit_all(tlb, code, d, DIGEST_LAST_FETCH, d->fetches);
+    if (data_hits)
+        hit_all(tlb, data, d, DIGEST_LAST_DATA, d->reads + d->writes);
+    if (code_hits && data_hits)
+        return FL_OK;
+    for (size_t i = 0; i < runs->n && rc == FL_OK; i++)
+        rc = tlb_run(tlb, runs->page[i], FL_PAGE_4K, code_hits ? 0 : runs->fetches[i],
+                     data_hits ? 0 : runs->reads[i], data_hits ? 0 : runs->writes[i], err);
+    return rc;
+}

@@ -17,6 +17,7 @@
 
 #include <faultline/replay.h>
 
+#include "digest.h"
 #include "walk_cache.h"
 
 #define TLB_NO_KEY UINT32_MAX
@@ -101,6 +102,13 @@ int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err);
  */
 int tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
             uint64_t reads, uint64_t writes, struct fl_err *err);
+
+/**
+ * tlb_window - tlb_run() of all @runs, which @d is made of. pre: all mapped with 4 KiB and in the
+ * space that tlb_switch() was called for.
+ */
+int tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest *d,
+               struct fl_err *err);
 
 /* ---- tlb_flush.c ------------------------------------------------------------------ */
 

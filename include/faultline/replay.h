@@ -131,6 +131,7 @@ struct fl_replay_opts {
     const char *scope;
     bool no_tlb;    /* leave the TLB stage out */
     bool no_owners; /* do not follow whose faults they are: no fl_result.attribution */
+    bool no_peak;   /* leave fl_result.unlimited_peak_pages wrong where it takes a pass of its own */
     uint64_t seed;  /* for `random` */
     /* called now and then with 0..10000, bp done of the last pass; NULL: not */
     void (*progress)(void *arg, unsigned done_bp);
@@ -277,12 +278,14 @@ struct fl_sweep_point {
     const struct fl_kernel_opts *kernel; /* as fl_replay_opts.kernel */
     /* answered */
     uint64_t minor, major, swap_in, swap_out, oom_kills;
+    int rc; /* FL_OK; FL_EDATA: no answer, as nobody may be killed where this memory is too small */
 };
 
 /**
  * fl_sweep - answer all @points in as few passes over the trace as possible.
  * LRU with unlimited swap is answered for all sizes by one stack-distance pass;
  * the rest run side by side over one decoding. Every answer equals fl_replay()'s.
+ * FL_EDATA may mean that only some points have no answer: those with that rc. @err is of the first.
  * @progress: called now and then with 0..10000 (bp done), or NULL.
  */
 int fl_sweep(struct fl_reader *r, struct fl_sweep_point *points, size_t n,

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Runs that change nothing but the order of pages, a window of them at a time: digest.h. */
+#include "replay_priv.h"
+
+static bool window_of_kernel(const struct linux_mm *k, const struct digest *d, bool *huge)
+{
+    uint8_t bits = 0;
+    for (uint32_t i = 0; i < d->n; i++) {
+        uint32_t page = d->page[i];
+        uint8_t need = PTE_PRESENT | PTE_YOUNG;
+        if (digest_need(d, page) & FL_PROT_WRITE)
+            need |= PTE_WRITE | PTE_DIRTY;
+        if (page >= k->pages_room || need & (uint8_t)~k->pte[page])
+            return false;
+        bits |= k->pte[page];
+    }
+    *huge = bits & PTE_HUGE;
+    return true;
+}
+
+static bool window_of_paging(struct paging *p, const uint32_t *contents, const struct digest *d)
+{
+    uint32_t pages[DIGEST_RUNS_MAX];
+    bool told = p->policy && p->ops->touched;
+    if (told && !p->ops->last_touch_counts)
+        return false;
+    for (uint32_t i = 0; i < d->n; i++) {
+        uint32_t c = contents[d->page[i]];
+        bool write = digest_need(d, d->page[i]) & FL_PROT_WRITE;
+        if (c >= p->room || p->where[c] >= WHERE_FRAMES_END || (write && p->state[c] != PAGE_DIRTY))
+            return false;
+    }
+    uint32_t n = told ? digest_pages(d, DIGEST_LAST, pages) : 0;
+    for (uint32_t i = 0; i < n; i++)
+        p->ops->touched(p->policy, p->where[contents[pages[i]]], 0);
+    return true;
+}
+
+static bool one_space(const struct vm *vm, const struct digest *d)
+{
+    uint32_t mm = vm->mm_of[d->page[0]];
+    bool one = true;
+    for (uint32_t i = 1; i < d->n; i++)
+        one &= vm->mm_of[d->page[i]] == mm;
+    return one;
+}
+
+static int look_up(struct replay *rp, const struct fl_runs *runs, bool huge, struct fl_err *err)
+{
+    const struct digest *d = rp->digest;
+    int rc = FL_OK;
+    if (!huge && one_space(&rp->vm, d)) {
+        tlb_switch(&rp->tlb, rp->vm.mm_of[d->page[0]]);
+        return tlb_window(&rp->tlb, runs, d, err);
+    }
+    for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+        uint32_t page = runs->page[i];
+        tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
+        rc = tlb_run(&rp->tlb, page,
+                     rp->has_kernel ? linux_mapped_as(&rp->kernel, page) : FL_PAGE_4K,
+                     runs->fetches[i], runs->reads[i], runs->writes[i], err);
+    }
+    return rc;
+}
+
+bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struct fl_err *err)
+{
+    const struct digest *d = rp->digest;
+    bool user = runs->actor == FL_ACTOR_USER, huge = false;
+    uint64_t n = user ? d->reads + d->writes + d->fetches : 0;
+    *rc = FL_OK;
+    if (rp->vm.processes[rp->process].killed || d->n_runs != runs->n ||
+        rp->timeline.in_row + n >= rp->timeline.row_accesses ||
+        !digest_covered(d, rp->vm.rights) ||
+        !(rp->has_kernel ? window_of_kernel(&rp->kernel, d, &huge)
+                         : window_of_paging(&rp->paging, rp->vm.contents, d)))
+        return false;
+    rp->kernel.process = rp->process;
+    rp->page = runs->page[runs->n - 1];
+    rp->accesses += n;
+    timeline_due(&rp->timeline, n); /* not yet */
+    if (rp->has_kernel && user)
+        linux_tick(&rp->kernel, FL_COST_ACCESS, n);
+    if (runs->n_codes)
+        rp->regions.code = runs->codes[runs->n_codes - 1].code;
+    if (rp->has_tlb && user)
+        *rc = look_up(rp, runs, huge, err);
+    else if (rp->has_tlb)
+        tlb_switch(&rp->tlb, rp->vm.mm_of[rp->page]);
+    return true;
+}
