@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include <faultline/jobs.h>
 #include <faultline/policy.h>
 #include <faultline/replay.h>
 
 #define CURVE_SIZES 24u
+
+enum group { GROUP_FUTURE, GROUP_KERNEL, GROUP_TEXTBOOK, GROUPS };
 
 static uint32_t frames_of(uint64_t pages)
 {
@@ -149,9 +151,54 @@ struct beside {
 
 /* What is asked for a curve. */
 struct asked {
-    struct fl_sweep_point *points;
-    size_t n, n_textbook; /* the kernel's policies come after these */
+    struct fl_sweep_point *points; /* in their order in the report */
+    size_t n;
+    /* the same by what can share a pass over the trace: those that need the future, other
+       textbook policies, the kernel's */
+    struct fl_sweep_point *grouped[GROUPS];
+    size_t n_grouped[GROUPS];
 };
+
+static enum group group_of(const struct fl_policy_ops *policy)
+{
+    return policy->needs & FL_IS_KERNEL       ? GROUP_KERNEL
+           : policy->needs & FL_NEEDS_FUTURE ? GROUP_FUTURE
+                                              : GROUP_TEXTBOOK;
+}
+
+static int group_points(struct asked *a, struct fl_err *err)
+{
+    for (size_t g = 0; g < GROUPS; g++) {
+        a->grouped[g] = calloc(a->n + 1, sizeof *a->points);
+        if (!a->grouped[g])
+            return fl_nomem(err, "the curve");
+    }
+    for (size_t i = 0; i < a->n; i++) {
+        enum group g = group_of(a->points[i].policy);
+        a->grouped[g][a->n_grouped[g]++] = a->points[i];
+    }
+    return FL_OK;
+}
+
+/* Back into the report's order. Points without an answer are left out. */
+static void ungroup_points(struct asked *a)
+{
+    size_t taken[GROUPS] = { 0 }, some = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        enum group g = group_of(a->points[i].policy);
+        const struct fl_sweep_point *p = &a->grouped[g][taken[g]++];
+        if (p->rc == FL_OK)
+            a->points[some++] = *p;
+    }
+    a->n = some;
+}
+
+static void asked_free(struct asked *a)
+{
+    for (size_t g = 0; g < GROUPS; g++)
+        free(a->grouped[g]);
+    free(a->points);
+}
 
 static int add_points(struct asked *a, const struct ask *ask, const char *list,
                       const struct fl_kernel_opts *kernel, uint32_t beside_frames,
@@ -179,94 +226,148 @@ static int add_points(struct asked *a, const struct ask *ask, const char *list,
                     .kernel = kernel,
                 };
         }
-        if (!is_kernel)
-            a->n_textbook = a->n;
     }
-    return rc;
+    return rc == FL_OK ? group_points(a, err) : rc;
+}
+
+/* ---- questions ------------------------------------------------------------------- */
+
+/*
+ * What a report asks of a trace. Each question reads the trace on its own, so that they can be
+ * answered at once, and what they find is added to the report in their order. A new question is a
+ * row of ask_questions().
+ */
+struct question {
+    /* FL_OK or an error */
+    int (*answer)(struct question *q, struct fl_reader *r, struct fl_job_progress *progress,
+                  struct fl_err *err);
+    const char *path;
+    /* of the replay */
+    const struct fl_replay_opts *opts;
+    struct fl_result *result;
+    /* of a part of the curve */
+    struct fl_sweep_point *points;
+    size_t n;
+};
+
+static int answer_replay(struct question *q, struct fl_reader *r, struct fl_job_progress *progress,
+                         struct fl_err *err)
+{
+    struct fl_replay_opts opts = *q->opts;
+    opts.progress = fl_job_tell;
+    opts.progress_arg = progress;
+    return fl_replay(r, &opts, &q->result, err);
 }
 
 /* A group can be too small for the kernel's own memory, where nothing may be killed for it: such
-   sizes have no answer and are left out. */
-static int answer_kernel(const char *path, const struct ask *ask, unsigned jobs, struct asked *a,
+   sizes have no answer, which their rc says. */
+static int answer_points(struct question *q, struct fl_reader *r, struct fl_job_progress *progress,
                          struct fl_err *err)
 {
-    size_t n = a->n_textbook;
-    int rc = fl_sweep_file(path, 0, a->points + n, a->n - n, jobs, ask->progress, ask->arg, err);
-    if (rc != FL_EDATA)
-        return rc;
-    for (size_t i = n; i < a->n; i++) {
-        rc = fl_sweep_file(path, 0, &a->points[i], 1, 1, ask->progress, ask->arg, err);
-        if (rc == FL_OK)
-            a->points[n++] = a->points[i];
-        else if (rc != FL_EDATA)
-            return rc;
-    }
-    a->n = n;
-    return FL_OK;
+    int rc = fl_sweep(r, q->points, q->n, fl_job_tell, progress, err);
+    for (size_t i = 0; i < q->n && rc == FL_EDATA; i++)
+        if (q->points[i].rc == FL_EDATA)
+            rc = FL_OK;
+    return rc;
 }
 
-/* Takes @trace over. */
-static int sweep(struct fl_reader *r, const char *path, const struct ask *ask,
-                 const struct beside *beside, uint64_t peak_pages, json_t *trace, json_t *report,
-                 struct fl_err *err)
+static int run_question(void *arg, struct fl_job_progress *progress, struct fl_err *err)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned jobs = cpus > 0 ? (unsigned)cpus : 1;
-    struct fl_kernel_opts kernel = kernel_of(r, ask);
-    struct asked a = { .n = 0 };
-    char *policies = curve_policies(ask, beside->policy);
-    int rc = policies ? add_points(&a, ask, policies, &kernel, beside->frames, peak_pages, err)
-                      : fl_nomem(err, "the curve");
-    if (rc == FL_OK && a.n_textbook)
-        rc = fl_sweep_file(path, 0, a.points, a.n_textbook, jobs, ask->progress, ask->arg, err);
-    if (rc == FL_OK && a.n > a.n_textbook)
-        rc = answer_kernel(path, ask, jobs, &a, err);
-    if (rc == FL_OK) {
-        json_t *doc = fl_sweep_json(a.points, a.n, r, trace);
-        trace = NULL;
-        rc = doc ? fl_report_add(report, doc, err) : fl_nomem(err, "the curve");
-        json_decref(doc);
+    struct question *q = arg;
+    struct fl_reader *r = NULL;
+    int rc = fl_reader_open_path(q->path, 0, &r, err);
+    if (rc == FL_OK)
+        rc = q->answer(q, r, progress, err);
+    fl_reader_free(r);
+    return rc;
+}
+
+enum { QUESTIONS_MAX = 1 + GROUPS };
+
+/* The longest first: opt takes two passes. @replay: NULL if it has been made already. */
+static size_t ask_questions(struct question *q, const char *path,
+                            const struct fl_replay_opts *replay, struct asked *a)
+{
+    size_t n = 0;
+    for (size_t g = 0; g < GROUPS; g++) {
+        if (a->n_grouped[g])
+            q[n++] = (struct question){ .answer = answer_points,
+                                        .path = path,
+                                        .points = a->grouped[g],
+                                        .n = a->n_grouped[g] };
+        if (g == GROUP_FUTURE && replay)
+            q[n++] = (struct question){ .answer = answer_replay, .path = path, .opts = replay };
     }
-    json_decref(trace);
-    free(a.points);
-    free(policies);
+    return n;
+}
+
+static int answer_all(struct question *q, size_t n, const struct ask *ask, struct fl_err *err)
+{
+    struct fl_job jobs[QUESTIONS_MAX];
+    for (size_t i = 0; i < n; i++)
+        jobs[i] = (struct fl_job){ run_question, &q[i] };
+    return fl_jobs_run(jobs, n, fl_jobs_threads(), ask->progress, ask->arg, err);
+}
+
+static int add_document(json_t *report, json_t *doc, const char *what, struct fl_err *err)
+{
+    int rc = doc ? fl_report_add(report, doc, err) : fl_nomem(err, what);
+    json_decref(doc);
+    return rc;
+}
+
+/* The replay with @opts, if not NULL, and the curve, which has a replay like @beside. */
+static int ask_all(struct fl_reader *r, const char *path, const struct ask *ask,
+                   const struct fl_replay_opts *opts, const struct beside *beside,
+                   uint64_t peak_pages, json_t *trace, json_t *report, struct fl_err *err)
+{
+    struct fl_kernel_opts kernel = kernel_of(r, ask);
+    struct question q[QUESTIONS_MAX];
+    struct asked a = { .n = 0 };
+    size_t n = 0;
+    int rc = FL_OK;
+    if (peak_pages > 0) {
+        char *policies = curve_policies(ask, beside->policy);
+        rc = policies ? add_points(&a, ask, policies, &kernel, beside->frames, peak_pages, err)
+                      : fl_nomem(err, "the curve");
+        free(policies);
+    }
+    if (rc == FL_OK) {
+        n = ask_questions(q, path, opts, &a);
+        rc = answer_all(q, n, ask, err);
+    }
+    for (size_t i = 0; i < n && rc == FL_OK; i++)
+        if (q[i].result)
+            rc = add_document(report, fl_result_json(q[i].result, r, json_incref(trace)),
+                              "the replay's result", err);
+    if (rc == FL_OK && peak_pages > 0) {
+        ungroup_points(&a);
+        rc = add_document(report, fl_sweep_json(a.points, a.n, r, json_incref(trace)), "the curve",
+                          err);
+    }
+    for (size_t i = 0; i < n; i++)
+        fl_result_free(q[i].result);
+    asked_free(&a);
     return rc;
 }
 
 /* ---- a trace --------------------------------------------------------------------- */
 
-/* Takes @trace over. */
-static int replay(struct fl_reader *r, const struct ask *ask, uint64_t peak_pages, json_t *trace,
-                  json_t *report, struct fl_err *err)
+static int replay_opts(const struct ask *ask, uint64_t peak_pages,
+                       const struct fl_kernel_opts *kernel, struct fl_replay_opts *opts,
+                       struct fl_err *err)
 {
-    struct fl_result *result = NULL;
     uint64_t ram_pages = pages_of_size(&ask->ram, peak_pages);
-    struct fl_kernel_opts kernel = kernel_of(r, ask);
-    struct fl_replay_opts opts = {
-        .frames = frames_of(ram_pages),
-        .swap_pages = pages_of_size(&ask->swap, peak_pages),
-        .policy = fl_policy_find(ask->policy),
-        .kernel = &kernel,
-        .progress = ask->progress,
-        .progress_arg = ask->arg,
-    };
-    int rc = FL_OK;
-    if (!opts.policy)
-        rc = fl_fail(err, FL_EUSAGE, "no policy \"%s\"; see `faultline policies`", ask->policy);
-    else if (ram_pages == 0 && !ask->ram.percent_bp)
-        rc = fl_fail(err, FL_EUSAGE, "--ram: less than one page of %u bytes",
-                     (unsigned)FL_PAGE_BYTES);
-    if (rc == FL_OK)
-        rc = fl_replay(r, &opts, &result, err);
-    if (rc == FL_OK) {
-        json_t *doc = fl_result_json(result, r, trace);
-        trace = NULL;
-        rc = doc ? fl_report_add(report, doc, err) : fl_nomem(err, "the replay's result");
-        json_decref(doc);
-    }
-    json_decref(trace);
-    fl_result_free(result);
-    return rc;
+    *opts = (struct fl_replay_opts){ .frames = frames_of(ram_pages),
+                                     .swap_pages = pages_of_size(&ask->swap, peak_pages),
+                                     .policy = fl_policy_find(ask->policy),
+                                     .kernel = kernel };
+    if (!opts->policy)
+        return fl_fail(err, FL_EUSAGE, "no policy \"%s\"; see `faultline policies`", ask->policy);
+    if (ram_pages == 0 && !ask->ram.percent_bp)
+        return fl_fail(err, FL_EUSAGE, "--ram: less than one page of %u bytes",
+                       (unsigned)FL_PAGE_BYTES);
+    return FL_OK;
 }
 
 static int observe(struct fl_reader *r, json_t *trace, json_t *report, struct fl_err *err)
@@ -278,6 +379,18 @@ static int observe(struct fl_reader *r, json_t *trace, json_t *report, struct fl
         rc = fl_report_add(report, doc, err);
     json_decref(doc);
     return rc;
+}
+
+static int ask_model(struct fl_reader *r, const char *path, const struct ask *ask,
+                     uint64_t peak_pages, json_t *trace, json_t *report, struct fl_err *err)
+{
+    struct fl_kernel_opts kernel = kernel_of(r, ask);
+    struct fl_replay_opts opts;
+    int rc = replay_opts(ask, peak_pages, &kernel, &opts, err);
+    if (rc != FL_OK)
+        return rc;
+    struct beside beside = { ask->policy, opts.frames };
+    return ask_all(r, path, ask, &opts, &beside, peak_pages, trace, report, err);
 }
 
 int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl_err *err)
@@ -305,11 +418,7 @@ int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl
     if (rc == FL_OK && events)
         rc = observe(r, json_incref(trace), report, err);
     else if (rc == FL_OK)
-        rc = replay(r, ask, peak_pages, json_incref(trace), report, err);
-    if (rc == FL_OK && !events && peak_pages > 0) {
-        struct beside beside = { ask->policy, frames_of(pages_of_size(&ask->ram, peak_pages)) };
-        rc = sweep(r, path, ask, &beside, peak_pages, json_incref(trace), report, err);
-    }
+        rc = ask_model(r, path, ask, peak_pages, trace, report, err);
     json_decref(trace);
     fl_reader_free(r);
     return rc;
@@ -349,8 +458,9 @@ int ask_curve(const json_t *result, const struct ask *ask, json_t *report, struc
         uint64_t bytes = 0;
         if (fl_document_count(result, "machine.ram_bytes", &bytes))
             beside.frames = frames_of(bytes / FL_PAGE_BYTES);
-        rc = trace ? sweep(r, path, ask, &beside, peak_pages, trace, report, err)
+        rc = trace ? ask_all(r, path, ask, NULL, &beside, peak_pages, trace, report, err)
                    : fl_nomem(err, "the curve");
+        json_decref(trace);
     }
     fl_reader_free(r);
     free(shown);

@@ -132,20 +132,25 @@ static int sweep_side_by_side(struct fl_reader *r, struct fl_sweep_point **point
     return rc;
 }
 
-/* As many at a time as their memory allows. */
+/* As many of the @n points as may go together: what each keeps in memory, or on disk, adds up. */
+static size_t how_many(const struct fl_reader *r, struct fl_sweep_point **points, size_t n)
+{
+    uint64_t most = SIDE_BY_SIDE_BYTES / PAGE_BYTES_OF_REPLAY /
+                    (fl_reader_totals(r)->distinct_pages + 1);
+    size_t some = 0;
+    while (some < n && some < most && !(points[some]->policy->needs & FL_NEEDS_FUTURE))
+        some++;
+    return some ? some : 1;
+}
+
 static int sweep_alone(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
                        const struct sweep_progress *progress, struct fl_err *err)
 {
-    uint64_t pages = fl_reader_totals(r)->distinct_pages + 1;
-    uint64_t at_once = SIDE_BY_SIDE_BYTES / PAGE_BYTES_OF_REPLAY / pages;
     struct fl_err why = { 0 };
     int rc = FL_OK;
-    if (at_once == 0)
-        at_once = 1;
-    for (size_t from = 0; from < n && rc == FL_OK; from += at_once) {
-        size_t left = n - from;
-        rc = sweep_side_by_side(r, points + from, left < at_once ? left : (size_t)at_once, progress,
-                                &why, err);
+    for (size_t from = 0, some; from < n && rc == FL_OK; from += some) {
+        some = how_many(r, points + from, n - from);
+        rc = sweep_side_by_side(r, points + from, some, progress, &why, err);
     }
     if (rc == FL_OK && why.code != FL_OK) {
         if (err)

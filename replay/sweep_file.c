@@ -1,87 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A sweep on several threads: each job is some of the points, on a reader of its own. */
-#include <pthread.h>
 #include <stdlib.h>
 
+#include <faultline/jobs.h>
 #include <faultline/replay.h>
 
-struct pool {
+/* The points from @first on, @n of them, of the trace at @path. */
+struct part {
     const char *path;
     unsigned read_flags;
-    struct fl_sweep_point *points; /* sorted into jobs: job j is [first[j], first[j + 1]) */
-    size_t *first, n_jobs;
-
-    pthread_mutex_t lock; /* of everything below */
-    size_t next_job;
-    unsigned *done_bp; /* by job */
-    int rc;
-    struct fl_err *err;
-    void (*progress)(void *arg, unsigned done_bp);
-    void *arg;
+    struct fl_sweep_point *points;
+    size_t n;
 };
 
-struct job {
-    struct pool *pool;
-    size_t index;
-};
-
-static void job_progress(void *arg, unsigned done_bp)
+static int run_part(void *arg, struct fl_job_progress *progress, struct fl_err *err)
 {
-    const struct job *job = arg;
-    struct pool *pool = job->pool;
-    uint64_t sum = 0;
-    pthread_mutex_lock(&pool->lock);
-    pool->done_bp[job->index] = done_bp;
-    for (size_t j = 0; j < pool->n_jobs; j++)
-        sum += pool->done_bp[j];
-    pool->progress(pool->arg, (unsigned)(sum / pool->n_jobs));
-    pthread_mutex_unlock(&pool->lock);
-}
-
-static int run_job(struct pool *pool, size_t j, struct fl_err *err)
-{
-    struct job job = { .pool = pool, .index = j };
+    struct part *part = arg;
     struct fl_reader *r;
-    int rc = fl_reader_open_path(pool->path, pool->read_flags, &r, err);
+    int rc = fl_reader_open_path(part->path, part->read_flags, &r, err);
     if (rc != FL_OK)
         return rc;
-    rc = fl_sweep(r, pool->points + pool->first[j], pool->first[j + 1] - pool->first[j],
-                  pool->progress ? job_progress : NULL, &job, err);
+    rc = fl_sweep(r, part->points, part->n, fl_job_tell, progress, err);
     fl_reader_free(r);
     return rc;
-}
-
-static void *worker(void *arg)
-{
-    struct pool *pool = arg;
-    for (;;) {
-        struct fl_err err = { 0 };
-        pthread_mutex_lock(&pool->lock);
-        size_t j = pool->rc == FL_OK ? pool->next_job++ : pool->n_jobs;
-        pthread_mutex_unlock(&pool->lock);
-        if (j >= pool->n_jobs)
-            return NULL;
-        int rc = run_job(pool, j, &err);
-        pthread_mutex_lock(&pool->lock);
-        if (rc != FL_OK && pool->rc == FL_OK) {
-            pool->rc = rc;
-            if (pool->err)
-                *pool->err = err;
-        }
-        pthread_mutex_unlock(&pool->lock);
-    }
 }
 
 /* Which job a point belongs to; equal keys share a pass over the trace. */
 static uint64_t job_key(const struct fl_sweep_point *p, size_t index, unsigned jobs)
 {
-    if (p->swap_pages != UINT64_MAX || p->policy->needs & FL_IS_KERNEL)
-        return 16 + (uint64_t)jobs + index; /* alone anyway */
-    if (p->policy == fl_policy_find("lru"))
-        return 1; /* one curve answers all */
     if (p->policy->needs & FL_NEEDS_FUTURE)
         return 0; /* they share the future; the longest job starts first */
-    return 16 + index % jobs;
+    if (p->policy == fl_policy_find("lru") && p->swap_pages == UINT64_MAX)
+        return 1; /* one curve answers all */
+    return 2 + index % jobs;
 }
 
 struct keyed {
@@ -97,55 +48,39 @@ static int by_key(const void *a, const void *b)
     return x->index < y->index ? -1 : 1;
 }
 
-static void run_pool(struct pool *pool, unsigned jobs)
-{
-    pthread_t *threads = calloc(jobs, sizeof *threads);
-    unsigned started = 0;
-    while (threads && started + 1 < jobs && started + 1 < pool->n_jobs &&
-           pthread_create(&threads[started], NULL, worker, pool) == 0)
-        started++;
-    worker(pool); /* this thread works too, and alone if no other could be had */
-    while (started > 0)
-        pthread_join(threads[--started], NULL);
-    free(threads);
-}
-
 int fl_sweep_file(const char *path, unsigned read_flags, struct fl_sweep_point *points, size_t n,
                   unsigned jobs, void (*progress)(void *arg, unsigned done_bp), void *arg,
                   struct fl_err *err)
 {
-    struct pool pool = { .path = path,
-                         .read_flags = read_flags,
-                         .lock = PTHREAD_MUTEX_INITIALIZER,
-                         .err = err,
-                         .progress = progress,
-                         .arg = arg };
     struct keyed *order = calloc(n + 1, sizeof *order);
+    struct fl_sweep_point *sorted = calloc(n + 1, sizeof *sorted);
+    struct part *parts = calloc(n + 1, sizeof *parts);
+    struct fl_job *list = calloc(n + 1, sizeof *list);
+    size_t n_parts = 0;
+    int rc = order && sorted && parts && list ? FL_OK : fl_nomem(err, "sweep");
 
     if (jobs == 0)
         jobs = 1;
-    pool.points = calloc(n + 1, sizeof *pool.points);
-    pool.first = calloc(n + 1, sizeof *pool.first);
-    pool.done_bp = calloc(n + 1, sizeof *pool.done_bp);
-    if (!order || !pool.points || !pool.first || !pool.done_bp)
-        pool.rc = fl_nomem(err, "sweep");
-    if (pool.rc == FL_OK) {
-        for (size_t i = 0; i < n; i++)
-            order[i] = (struct keyed){ job_key(&points[i], i, jobs), i };
+    for (size_t i = 0; i < n && rc == FL_OK; i++)
+        order[i] = (struct keyed){ job_key(&points[i], i, jobs), i };
+    if (rc == FL_OK)
         qsort(order, n, sizeof *order, by_key);
-        for (size_t i = 0; i < n; i++) {
-            if (i == 0 || order[i].key != order[i - 1].key)
-                pool.first[pool.n_jobs++] = i;
-            pool.points[i] = points[order[i].index];
+    for (size_t i = 0; i < n && rc == FL_OK; i++) {
+        sorted[i] = points[order[i].index];
+        if (i == 0 || order[i].key != order[i - 1].key) {
+            parts[n_parts] = (struct part){ path, read_flags, &sorted[i], 0 };
+            list[n_parts] = (struct fl_job){ run_part, &parts[n_parts] };
+            n_parts++;
         }
-        pool.first[pool.n_jobs] = n;
-        run_pool(&pool, jobs);
-        for (size_t i = 0; i < n; i++)
-            points[order[i].index] = pool.points[i];
+        parts[n_parts - 1].n++;
     }
+    if (rc == FL_OK)
+        rc = fl_jobs_run(list, n_parts, jobs, progress, arg, err);
+    for (size_t i = 0; i < n && sorted && order; i++)
+        points[order[i].index] = sorted[i];
     free(order);
-    free(pool.points);
-    free(pool.first);
-    free(pool.done_bp);
-    return pool.rc;
+    free(sorted);
+    free(parts);
+    free(list);
+    return rc;
 }

@@ -36,7 +36,7 @@ struct sweep {
     struct refs last;      /* the last to each contents; a write if any was */
     struct refs ends;      /* of a window: the first and last to each page */
     bool plain;            /* no reference of @refs has a cause */
-    uint32_t batch, *batch_of, *place_of; /* by contents: when and where in @last */
+    uint32_t batch, *batch_of, *place_of; /* by contents: when and where in @last, from its end */
     uint32_t contents_room;
 };
 
@@ -213,7 +213,7 @@ static int curve_window(struct sweep *s)
         if (s->batch_of[c] == s->batch)
             continue;
         s->batch_of[c] = s->batch;
-        bool write = s->last.info[s->place_of[c]] & REF_WRITE;
+        bool write = s->last.info[s->last.n - 1 - s->place_of[c]] & REF_WRITE;
         rc = lru_curve_ref(s->curve, c, write, false, s->vm.cs.kind[c] != CONTENTS_FILE, s->err);
     }
     if (rc == FL_OK)
