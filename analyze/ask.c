@@ -161,9 +161,9 @@ struct asked {
 
 static enum group group_of(const struct fl_policy_ops *policy)
 {
-    return policy->needs & FL_IS_KERNEL       ? GROUP_KERNEL
+    return policy->needs & FL_IS_KERNEL      ? GROUP_KERNEL
            : policy->needs & FL_NEEDS_FUTURE ? GROUP_FUTURE
-                                              : GROUP_TEXTBOOK;
+                                             : GROUP_TEXTBOOK;
 }
 
 static int group_points(struct asked *a, struct fl_err *err)
@@ -291,10 +291,9 @@ static size_t ask_questions(struct question *q, const char *path,
     size_t n = 0;
     for (size_t g = 0; g < GROUPS; g++) {
         if (a->n_grouped[g])
-            q[n++] = (struct question){ .answer = answer_points,
-                                        .path = path,
-                                        .points = a->grouped[g],
-                                        .n = a->n_grouped[g] };
+            q[n++] = (struct question){
+                .answer = answer_points, .path = path, .points = a->grouped[g], .n = a->n_grouped[g]
+            };
         if (g == GROUP_FUTURE && replay)
             q[n++] = (struct question){ .answer = answer_replay, .path = path, .opts = replay };
     }

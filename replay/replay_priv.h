@@ -31,8 +31,8 @@ struct replay {
     uint64_t candidates_pages; /* in RAM and swap when the result's candidates were noted */
     uint32_t *code_of;         /* by thread: where it was last */
     uint32_t threads_room;
-    int attribution_rc;     /* of a hook, which cannot fail */
-    uint32_t process, page; /* of the run under way */
+    int attribution_rc;          /* of a hook, which cannot fail */
+    uint32_t process, page;      /* of the run under way */
     const struct digest *digest; /* of the runs under way, or NULL */
     uint64_t accesses;
     int kill_rc; /* of the last call for a victim, and why it failed */

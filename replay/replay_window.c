@@ -70,8 +70,7 @@ bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struc
     uint64_t n = user ? d->reads + d->writes + d->fetches : 0;
     *rc = FL_OK;
     if (rp->vm.processes[rp->process].killed || d->n_runs != runs->n ||
-        rp->timeline.in_row + n >= rp->timeline.row_accesses ||
-        !digest_covered(d, rp->vm.rights) ||
+        rp->timeline.in_row + n >= rp->timeline.row_accesses || !digest_covered(d, rp->vm.rights) ||
         !(rp->has_kernel ? window_of_kernel(&rp->kernel, d, &huge)
                          : window_of_paging(&rp->paging, rp->vm.contents, d)))
         return false;

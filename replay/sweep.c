@@ -135,8 +135,8 @@ static int sweep_side_by_side(struct fl_reader *r, struct fl_sweep_point **point
 /* As many of the @n points as may go together: what each keeps in memory, or on disk, adds up. */
 static size_t how_many(const struct fl_reader *r, struct fl_sweep_point **points, size_t n)
 {
-    uint64_t most = SIDE_BY_SIDE_BYTES / PAGE_BYTES_OF_REPLAY /
-                    (fl_reader_totals(r)->distinct_pages + 1);
+    uint64_t most =
+        SIDE_BY_SIDE_BYTES / PAGE_BYTES_OF_REPLAY / (fl_reader_totals(r)->distinct_pages + 1);
     size_t some = 0;
     while (some < n && some < most && !(points[some]->policy->needs & FL_NEEDS_FUTURE))
         some++;

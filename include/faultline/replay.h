@@ -131,8 +131,8 @@ struct fl_replay_opts {
     const char *scope;
     bool no_tlb;    /* leave the TLB stage out */
     bool no_owners; /* do not follow whose faults they are: no fl_result.attribution */
-    bool no_peak;   /* leave fl_result.unlimited_peak_pages wrong where it takes a pass of its own */
-    uint64_t seed;  /* for `random` */
+    bool no_peak;  /* leave fl_result.unlimited_peak_pages wrong where it takes a pass of its own */
+    uint64_t seed; /* for `random` */
     /* called now and then with 0..10000, bp done of the last pass; NULL: not */
     void (*progress)(void *arg, unsigned done_bp);
     void *progress_arg;
