@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <faultline/jobs.h>
 #include <faultline/policy.h>
 #include <faultline/replay.h>
+#include <faultline/thrash.h>
 
 #define CURVE_SIZES 24u
 
@@ -245,6 +247,7 @@ struct question {
     /* of the replay */
     const struct fl_replay_opts *opts;
     struct fl_result *result;
+    struct fl_thrash *thrash; /* of that result */
     /* of a part of the curve */
     struct fl_sweep_point *points;
     size_t n;
@@ -256,7 +259,16 @@ static int answer_replay(struct question *q, struct fl_reader *r, struct fl_job_
     struct fl_replay_opts opts = *q->opts;
     opts.progress = fl_job_tell;
     opts.progress_arg = progress;
-    return fl_replay(r, &opts, &q->result, err);
+    int rc = fl_replay(r, &opts, &q->result, err);
+    return rc == FL_OK ? fl_thrash_of(r, q->result, NULL, NULL, &q->thrash, err) : rc;
+}
+
+/* The answer of answer_replay(); takes @trace over. NULL: out of memory. */
+static json_t *replay_document(const struct question *q, const struct fl_reader *r, json_t *trace)
+{
+    json_t *doc = fl_result_json(q->result, r, trace);
+    json_object_set_new(doc, "thrash", fl_thrash_json(q->thrash, q->result));
+    return doc;
 }
 
 /* A group can be too small for the kernel's own memory, where nothing may be killed for it: such
@@ -337,15 +349,17 @@ static int ask_all(struct fl_reader *r, const char *path, const struct ask *ask,
     }
     for (size_t i = 0; i < n && rc == FL_OK; i++)
         if (q[i].result)
-            rc = add_document(report, fl_result_json(q[i].result, r, json_incref(trace)),
+            rc = add_document(report, replay_document(&q[i], r, json_incref(trace)),
                               "the replay's result", err);
     if (rc == FL_OK && peak_pages > 0) {
         ungroup_points(&a);
         rc = add_document(report, fl_sweep_json(a.points, a.n, r, json_incref(trace)), "the curve",
                           err);
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        fl_thrash_free(q[i].thrash);
         fl_result_free(q[i].result);
+    }
     asked_free(&a);
     return rc;
 }
