@@ -181,10 +181,9 @@ const struct fl_cmd fl_cmd_gate = {
         "question (exit status 4). Budgets that are not kept give exit status 3. After an\n"
         "out-of-memory kill only budgets on kills can be kept. The same files always give the\n"
         "same verdict, to the byte.",
-    .examples =
-        "  faultline gate r.json --budget budget.toml\n"
-        "  faultline gate r.json --baseline main.json --budget budget.toml --junit junit.xml\n"
-        "  faultline gate s.json --budget budget.toml --markdown -    the comment, to stdout\n",
+    .examples = "  faultline gate r.json --budget b.toml\n"
+                "  faultline gate r.json --baseline main.json --budget b.toml --junit j.xml\n"
+                "  faultline gate s.json --budget b.toml --markdown -   the comment, to stdout\n",
     .opts = gate_opts,
     .cfg_size = sizeof(struct gate_cfg),
     .min_operands = 1,
