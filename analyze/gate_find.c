@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <faultline/report.h>
+#include <faultline/table.h>
 
 struct find {
     const char *where;
@@ -74,7 +75,9 @@ static void describe(FILE *out, const struct gate_question *q)
         sep = ", ";
     }
     if (q->policy) {
-        fprintf(out, "%spolicy %.40s", sep, q->policy);
+        char *clean = fl_text_clean(q->policy, 40);
+        fprintf(out, "%spolicy %s", sep, clean ? clean : "");
+        free(clean);
         sep = ", ";
     }
     if (q->has_swap)
