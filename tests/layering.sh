@@ -6,7 +6,7 @@ set -u
 root=${1:?usage: layering.sh ROOT}
 cd "$root" || exit 1
 
-mapfile -t product < <(find include collect replay analyze plots -name '*.[ch]' 2>/dev/null | sort)
+mapfile -t product < <(find include collect replay analyze plots -name '*.[ch]' -o -name '*.cpp' 2>/dev/null | sort)
 mapfile -t tests < <(find tests -name '*.[ch]' 2>/dev/null | sort)
 [ ${#product[@]} -gt 0 ] || { echo "no C files under $root"; exit 1; }
 bad=0
