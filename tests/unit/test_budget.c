@@ -143,6 +143,8 @@ static void what_is_no_toml_is_refused_with_its_place(void **state)
     refused(ONE("max = 2024-01-01\n"), "b.toml:3:7: a date or time");
     refused(ONE("name = \"a\\u0000b\"\nmax = 1\n"), "b.toml:3:8: a text with a NUL");
     refused("[[budget]]\nkey = \"\xff\"\n", "b.toml:2:");
+    refused("[[budget]]\nkey = 0x7\xC3\xA9\n", "b.toml:2:");
+    refused("[[[budget]]\nkey = \"a\"\n", "b.toml");
     char dots[1000] = "# 1\n# ..\na";
     for (size_t n = strlen(dots); n < 900; n += 2)
         memcpy(dots + n, ".a", 3);
