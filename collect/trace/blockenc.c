@@ -196,7 +196,7 @@ static uint32_t list_touch(struct fl_enc_list *l, uint64_t vpn)
     return FL_RECENCY_DEPTH;
 }
 
-int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, uint32_t code, struct fl_err *err)
+int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, struct fl_err *err)
 {
     uint32_t run = b->runs, at = FL_RECENCY_DEPTH;
     if (b->depth || (b->list && run < PROBE_RUNS)) {
@@ -220,8 +220,8 @@ int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, uint32_t code, struct 
             b->codes[run] = (uint8_t)(b->depth + 1);
             b->indexes[b->fars++] = index;
         }
-        b->locations[b->locations_n++] = code + 1; /* FL_NO_CODE wraps to 0 */
-        b->location_any |= code + 1;
+        b->locations[b->locations_n++] = b->location;
+        b->location_any |= b->location;
     }
     b->runs = run + 1;
     b->segment_runs++;

@@ -28,6 +28,7 @@ struct fl_blockenc {
 
     bool segment_open;
     uint32_t thread, mm; /* of the open segment */
+    uint32_t location;   /* code + 1 of where the thread is; 0: not known */
     enum fl_actor actor;
     uint32_t segment_runs;
     struct fl_enc_list *list; /* the segment's thread's; NULL once not needed */
@@ -83,8 +84,8 @@ bool fl_blockenc_segment_fits(const struct fl_blockenc *b, uint32_t thread);
 /* fl_blockenc_segment - following runs are @thread's, in @mm. */
 int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor actor, uint32_t mm,
                         struct fl_err *err);
-/* fl_blockenc_page - a run begins on @vpn of the segment's space, in @code. Pre: not full. */
-int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, uint32_t code, struct fl_err *err);
+/* fl_blockenc_page - a run begins on @vpn of the segment's space, at b->location. Pre: not full. */
+int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, struct fl_err *err);
 /* fl_blockenc_shape - the run that began last has ended, with these counts. */
 int fl_blockenc_shape(struct fl_blockenc *b, uint32_t reads, uint32_t writes, uint32_t fetches,
                       struct fl_err *err);

@@ -173,16 +173,14 @@ static int open_codes(struct fl_reader *r, struct fl_err *err)
     struct fl_envelope e;
     struct fl_err why;
     int rc = get_envelope(r, r->offset, head, &e, &r->stored_codes, err);
-    if (rc != FL_OK || e.kind != FL_BLOCK_CODE)
+    if (rc != FL_OK || !fl_envelope_is_code(&e))
         return rc;
-    if (e.codec <= FL_CODEC_ZSTD && e.flags == FL_BLOCKF_OPTIONAL) {
-        rc = get_payload(r, r->offset, head, &e, &r->stored_codes, &r->raw_codes, &raw, &why);
-        if (rc == FL_OK)
-            rc = fl_blockdec_codes(r->dec, raw, e.raw_len, &why);
-        if (rc != FL_OK)
-            return fl_fail(err, rc, "block %u: %s", e.seq, why.msg);
-        r->codes_time_ns = e.first_time_ns;
-    }
+    rc = get_payload(r, r->offset, head, &e, &r->stored_codes, &r->raw_codes, &raw, &why);
+    if (rc == FL_OK)
+        rc = fl_blockdec_codes(r->dec, raw, e.raw_len, &why);
+    if (rc != FL_OK)
+        return fl_fail(err, rc, "block %u: %s", e.seq, why.msg);
+    r->codes_time_ns = e.first_time_ns;
     r->block++;
     r->offset += FL_ENVELOPE_BYTES + e.stored_len;
     return FL_OK;
@@ -201,7 +199,7 @@ static int open_block(struct fl_reader *r, struct fl_err *err)
     if (rc != FL_OK)
         return rc;
     r->block_accesses = e.accesses;
-    if (e.kind == FL_BLOCK_CODE && e.codec <= FL_CODEC_ZSTD && e.flags == FL_BLOCKF_OPTIONAL)
+    if (fl_envelope_is_code(&e))
         return fl_fail(err, FL_EFORMAT, "code locations, but no runs before them");
     if (e.kind == FL_BLOCK_STREAM) {
         rc = get_payload(r, r->offset, head, &e, &r->stored, &r->raw, &raw, err);

@@ -168,7 +168,7 @@ static int scan_block(struct fl_reader *r, uint64_t at, uint64_t *time_ns, bool 
                     (unsigned long long)past, place + left - past);
         return rc;
     }
-    r->has_codes |= e.kind == FL_BLOCK_CODE;
+    r->has_codes |= fl_envelope_is_code(&e);
     r->good_blocks++;
     r->good_bytes = at + FL_ENVELOPE_BYTES + e.stored_len;
     r->good_accesses += e.accesses;

@@ -49,6 +49,12 @@ struct fl_envelope {
     uint64_t first_access, first_time_ns, accesses, checksum;
 };
 
+/* A CODE block in a coding that this build knows; others are skipped. */
+static inline bool fl_envelope_is_code(const struct fl_envelope *e)
+{
+    return e->kind == FL_BLOCK_CODE && e->codec <= FL_CODEC_ZSTD && e->flags == FL_BLOCKF_OPTIONAL;
+}
+
 extern const uint8_t fl_trace_magic[8];
 
 /* The checksum is over envelope bytes 0-47 and @payload; it fills e->checksum. */

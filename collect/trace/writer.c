@@ -233,11 +233,6 @@ int fl_writer_event(struct fl_writer *w, const struct fl_event *event, struct fl
     return FL_OK;
 }
 
-static inline uint32_t code_of(const struct fl_writer *w, uint32_t thread)
-{
-    return thread < w->code_at_cap ? w->code_at[thread] : FL_NO_CODE;
-}
-
 static int judge_run(const struct fl_writer *w, uint32_t thread, enum fl_actor actor, uint32_t mm,
                      uint64_t vpn, uint32_t reads, uint32_t writes, uint32_t fetches,
                      struct fl_err *err)
@@ -255,9 +250,6 @@ static int judge_run(const struct fl_writer *w, uint32_t thread, enum fl_actor a
     if (fl_tstate_mm(&w->state, thread) != mm)
         return fl_fail(err, FL_EUSAGE, "a run of thread %u in address space %u, but it is in %u",
                        thread, mm, fl_tstate_mm(&w->state, thread));
-    if (code_of(w, thread) >= w->state.codes && code_of(w, thread) != FL_NO_CODE)
-        return fl_fail(err, FL_EUSAGE, "a run in code %u, but there are %u", code_of(w, thread),
-                       w->state.codes);
     return FL_OK;
 }
 
@@ -293,10 +285,20 @@ static bool reach_thread(struct fl_writer *w, uint32_t thread)
 
 void fl_writer_code(struct fl_writer *w, uint32_t thread, uint32_t code)
 {
-    if (thread < w->code_at_cap)
-        w->code_at[thread] = code;
-    else if (thread < w->state.threads && reach_thread(w, thread))
-        w->code_at[thread] = code;
+    struct fl_blockenc *b = &w->block;
+    if (code >= w->state.codes && code != FL_NO_CODE) {
+        struct fl_err why;
+        if (w->failed.code != FL_OK)
+            return;
+        fl_fail(&why, FL_EUSAGE, "a run in code %u, but there are %u", code, w->state.codes);
+        fail_writer(w, &why);
+        return;
+    }
+    if (thread >= w->state.threads || (thread >= w->code_at_cap && !reach_thread(w, thread)))
+        return;
+    w->code_at[thread] = code;
+    if (b->segment_open && b->thread == thread)
+        b->location = code + 1; /* FL_NO_CODE wraps to 0 */
 }
 
 static int begin_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uint32_t mm,
@@ -309,11 +311,11 @@ static int begin_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, 
         rc = finish_block(w, err);
         same = false;
     }
-    if (rc == FL_OK && !same)
+    if (rc == FL_OK && !same) {
         rc = fl_blockenc_segment(b, thread, actor, mm, err);
-    if (rc != FL_OK)
-        return rc;
-    return fl_blockenc_page(b, vpn, code_of(w, thread), err);
+        b->location = thread < w->code_at_cap ? w->code_at[thread] + 1 : 0;
+    }
+    return rc == FL_OK ? fl_blockenc_page(b, vpn, err) : rc;
 }
 
 int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uint32_t mm,

@@ -112,7 +112,8 @@ int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uin
  * (FL_NO_CODE: not known, as at the thread's begin). The writer keeps it for the runs
  * that can fault: those whose page is not among the thread's last 64.
  * A run that fl_writer_run() merges stays where it began.
- * Ids that do not exist are refused by the next run; threads that do not exist are ignored.
+ * Threads that do not exist are ignored; after a code that does not exist, every later call
+ * returns FL_EUSAGE.
  * Cost: one store.
  */
 void fl_writer_code(struct fl_writer *w, uint32_t thread, uint32_t code);

@@ -266,6 +266,25 @@ static void locations_that_cannot_be_are_refused(void **state)
     }
 }
 
+static void damaged_locations_take_their_block_with_them(void **state)
+{
+    (void)state;
+    struct bytes b = make_small();
+    struct fl_reader *r;
+    struct fl_err err;
+    struct fl_item item;
+    b.p[b.code + 64] = 2;
+    sign(&b, b.code);
+    assert_int_equal(fl_reader_open_mem(b.p, b.len, FL_READ_PARTIAL, &r, &err), FL_OK);
+    assert_false(fl_reader_complete(r));
+    assert_non_null(strstr(fl_reader_damage(r), "damaged in block 0"));
+    assert_false(fl_reader_has_codes(r));
+    assert_int_equal(fl_reader_next(r, &item, &err), FL_OK);
+    assert_int_equal(item.kind, FL_ITEM_END);
+    fl_reader_free(r);
+    free(b.p);
+}
+
 static void a_location_may_be_unknown(void **state)
 {
     (void)state;
@@ -291,6 +310,10 @@ static void locations_in_a_coding_of_later_versions_are_skipped(void **state)
         assert_int_equal(read_all(&b, &s, &err), FL_OK);
         assert_int_equal(s.runs, 3);
         assert_int_equal(s.located, 0);
+        struct fl_reader *r;
+        assert_int_equal(fl_reader_open_mem(b.p, b.len, 0, &r, &err), FL_OK);
+        assert_false(fl_reader_has_codes(r));
+        fl_reader_free(r);
         free(b.p);
     }
 }
@@ -328,6 +351,7 @@ int main(void)
         cmocka_unit_test(code_ids_come_in_order_and_name_files_that_exist),
         cmocka_unit_test(a_cut_between_a_block_and_its_locations_leaves_the_runs),
         cmocka_unit_test(locations_that_cannot_be_are_refused),
+        cmocka_unit_test(damaged_locations_take_their_block_with_them),
         cmocka_unit_test(a_location_may_be_unknown),
         cmocka_unit_test(locations_in_a_coding_of_later_versions_are_skipped),
         cmocka_unit_test(locations_need_runs_before_them),
