@@ -11,7 +11,7 @@
 
 struct record_cfg {
     const char *mode, *output;
-    bool redact, quiet;
+    bool redact, no_ip, quiet;
 };
 
 static const struct record_mode {
@@ -47,6 +47,10 @@ static const struct fl_opt opts[] = {
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct record_cfg, redact),
       .help = "leave out paths, names and arguments" },
+    { .name = "no-ip",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct record_cfg, no_ip),
+      .help = "do not note the functions that accesses come from (exact)" },
     { .name = "quiet",
       .letter = 'q',
       .kind = FL_OPT_FLAG,
@@ -110,9 +114,9 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
     const struct record_cfg *cfg = arg;
     const struct record_mode *mode = modes;
     struct fl_record_status status = { 0 };
-    struct fl_record_opts record = { .argv = operands,
-                                     .out_path = cfg->output,
-                                     .redact = cfg->redact };
+    struct fl_record_opts record = {
+        .argv = operands, .out_path = cfg->output, .redact = cfg->redact, .no_locations = cfg->no_ip
+    };
     (void)n_operands; /* operands end with NULL, as argv does */
     while (strcmp(mode->name, cfg->mode) != 0)
         mode++;
@@ -134,13 +138,14 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
 const struct fl_cmd fl_cmd_record = {
     .name = "record",
     .summary = "Run a command and record what it does to memory",
-    .synopsis = "[--mode exact|events] [--redact] [-o FILE] [--] CMD [ARG...]",
+    .synopsis = "[--mode exact|events] [--no-ip] [--redact] [-o FILE] [--] CMD [ARG...]",
     .description =
         "Runs CMD and whatever it starts until all of it has ended, and writes a trace, readable\n"
         "by its owner alone. Standard input, output and error are the command's. A recording\n"
         "that is killed leaves a trace that is good up to a moment before.\n\n"
         "exact runs the program under instrumentation, some 50 to 200 times slower, and sees\n"
-        "every access. events runs it natively and sees the page faults, mappings and processes that\n"
+        "every access, and in which function those that can fault come from, unless --no-ip is given.\n"
+        "events runs it natively and sees the page faults, mappings and processes that\n"
         "the kernel reports; without privilege only the faults of the program's own\n"
         "instructions.\n\n"
         "Ctrl-C goes to the command; SIGTERM and SIGHUP are passed on to it.\n\n"

@@ -4,7 +4,7 @@
  *
  * exact_launch.c starts the program, exact_consumer.c merges the processes' rings,
  * exact_decode.c turns words into runs, exact_process.c keeps the process tree,
- * exact_mapping.c files and mappings, exact_program.c the program's own files, record_exact.c holds them together.
+ * exact_mapping.c files and mappings, exact_code.c the functions code is in, exact_program.c the program's own files, record_exact.c holds them together.
  */
 #ifndef FAULTLINE_EXACT_H
 #define FAULTLINE_EXACT_H
@@ -25,6 +25,7 @@
 struct exact_block {
     uint32_t refs;
     uint16_t n_ops, n_exits;
+    uint32_t *codes;  /* where each operation's code is; behind the words */
     uint64_t words[]; /* n_ops operations, n_exits exits */
 };
 
@@ -36,6 +37,19 @@ struct exact_blocks {
 struct exact_thread {
     uint32_t tid, index;
 };
+
+/* A mapped file, [start, end) in bytes; what is mapped of no file has no entry. */
+struct exact_mapping {
+    uint64_t start, end, offset;
+    uint32_t file;
+};
+
+struct exact_mappings {
+    struct exact_mapping *at; /* by address */
+    size_t n, cap;
+};
+
+#define EXACT_TOLD_NOTHING (FL_NO_CODE - 1) /* no index of a function */
 
 /* The main stack: its mapping, and how far down it may still grow. Page numbers. */
 struct exact_stack {
@@ -51,6 +65,7 @@ struct exact_process {
     char comm[16];
     struct exact_stack stack;
     struct exact_blocks blocks;
+    struct exact_mappings mappings;
     struct exact_thread *threads;
     size_t n_threads, cap_threads;
 };
@@ -59,7 +74,7 @@ struct exact_process {
 struct exact_fork {
     struct exact_fork *next;
     uint64_t token;
-    struct exact_process inherited; /* blocks are owned; threads are not filled in */
+    struct exact_process inherited; /* blocks and mappings are owned; threads are not filled in */
 };
 
 struct exact_file {
@@ -75,6 +90,7 @@ struct exact_recorder {
     struct exact_fork *forks;
     struct exact_file *files;             /* open addressing, cap_files a power of two */
     size_t n_files, n_defined, cap_files; /* ids given; (device, inode) pairs known */
+    struct exact_codes *codes;            /* NULL: nobody asks where code is */
     struct exact_program *program;        /* noted files of the first program, or NULL */
     char **redacted;                      /* names seen, by number */
     size_t n_redacted, cap_redacted;
@@ -82,6 +98,8 @@ struct exact_recorder {
        counts are 0. Three counts of 21 bits: reads, writes, fetches. */
     struct exact_process *run_process;
     uint64_t run_vpn, run_counts;
+    uint32_t run_code;  /* where it began, as fl_exact_code_marks() numbers it */
+    uint32_t told_code; /* where the writer has the thread whose words are being read */
     /* Found out on the way; become quality.* keys. */
     uint64_t n_processes, n_killed, n_native, n_vfork, n_brk, n_threads_started;
     uint64_t n_damaged; /* segments with words that mean nothing */
@@ -102,7 +120,8 @@ void fl_exact_flush(struct exact_recorder *x);
 /* A record of @p (NULL: its first); may create the process. False: damaged. */
 bool fl_exact_record(struct exact_recorder *x, struct exact_process **p, enum flr_record kind,
                      const uint64_t *words, size_t n_words);
-bool fl_exact_describe(struct exact_process *p, const uint64_t *words, size_t n_words);
+bool fl_exact_describe(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
+                       size_t n_words);
 /* The words that follow are of thread @tid. */
 void fl_exact_switch(struct exact_recorder *x, struct exact_process *p, uint32_t tid);
 /* The process is gone; @status as waitpid tells it. */
@@ -133,6 +152,27 @@ void fl_exact_file(struct exact_recorder *x, struct exact_process *p, const uint
 void fl_exact_resident(struct exact_recorder *x, struct exact_process *p, const uint64_t *words);
 /* FLR_REC_FILE_IO: @words is a struct flr_file_io. */
 void fl_exact_file_io(struct exact_recorder *x, struct exact_process *p, const uint64_t *words);
+
+/* ---- exact_code.c ----------------------------------------------------------- */
+
+/* Say where runs begin from now on. False: out of memory. */
+bool fl_exact_codes_open(struct exact_recorder *x);
+void fl_exact_codes_close(struct exact_recorder *x); /* not open is fine */
+/* Functions that were named in the trace so far. */
+uint32_t fl_exact_functions(const struct exact_recorder *x);
+/* @p's mappings change; @file: id in the trace, @path as the tracer told it. */
+void fl_exact_code_map(struct exact_recorder *x, struct exact_process *p, const struct flr_map *m,
+                       uint32_t file, const char *path);
+void fl_exact_code_unmap(struct exact_recorder *x, struct exact_process *p, uint64_t start,
+                         uint64_t length);
+void fl_exact_code_remap(struct exact_recorder *x, struct exact_process *p, const uint64_t *w);
+bool fl_exact_mappings_copy(struct exact_mappings *to, const struct exact_mappings *from);
+void fl_exact_mappings_drop(struct exact_mappings *m);
+/* Fill in b->codes from @n code marks. */
+void fl_exact_code_marks(struct exact_recorder *x, const struct exact_process *p,
+                         struct exact_block *b, const uint64_t *marks, size_t n);
+/* @p's thread is in @code from here on. May write an event, but no run. */
+void fl_exact_code_tell(struct exact_recorder *x, const struct exact_process *p, uint32_t code);
 
 /* ---- exact_program.c -------------------------------------------------------- */
 

@@ -34,6 +34,8 @@ static void write_run(struct exact_recorder *x, struct exact_process *p, enum fl
                       uint64_t vpn, uint64_t counts)
 {
     struct fl_err err;
+    if (actor == FL_ACTOR_USER && x->run_code != x->told_code)
+        fl_exact_code_tell(x, p, x->run_code);
     if (vpn < p->stack.low && vpn >= p->stack.floor)
         fl_exact_grow_stack(x, p, vpn);
     if (x->first_rc != FL_OK)
@@ -66,8 +68,9 @@ static inline struct run take_run(struct exact_recorder *x)
     return run;
 }
 
+/* Accesses of an operation in the function at @code. */
 static inline void touch(struct exact_recorder *x, struct exact_process *p, struct run *run,
-                         uint64_t vpn, uint64_t counts)
+                         const uint32_t *code, uint64_t vpn, uint64_t counts)
 {
     if (run->vpn == vpn) {
         run->counts += counts;
@@ -79,18 +82,20 @@ static inline void touch(struct exact_recorder *x, struct exact_process *p, stru
         write_run(x, p, FL_ACTOR_USER, run->vpn, run->counts);
     run->vpn = vpn;
     run->counts = counts;
+    x->run_code = *code;
 }
 
 /* An access that crosses a page boundary counts once on each page. */
 static inline void touch_bytes(struct exact_recorder *x, struct exact_process *p, struct run *run,
-                               uint64_t address, uint64_t bytes, uint64_t counts)
+                               const uint32_t *code, uint64_t address, uint64_t bytes,
+                               uint64_t counts)
 {
     uint64_t vpn = address >> 12;
-    touch(x, p, run, vpn, counts);
+    touch(x, p, run, code, vpn, counts);
     if (__builtin_expect((address & PAGE_MASK) + bytes > PAGE_MASK + 1u, 0)) {
         uint64_t last = (address + bytes - 1) >> 12;
         while (vpn++ < last)
-            touch(x, p, run, vpn, counts);
+            touch(x, p, run, code, vpn, counts);
     }
 }
 
@@ -108,7 +113,7 @@ static inline const uint64_t *run_ops(struct exact_recorder *x, struct exact_pro
     for (size_t i = from; i < to; i++) {
         uint64_t op = b->words[i], address;
         if (FLR_OP_KIND(op) == FLR_OP_FETCH) {
-            touch(x, p, run, FLR_OP_PAGE(op), FLR_OP_COUNT(op) * ONE_FETCH);
+            touch(x, p, run, &b->codes[i], FLR_OP_PAGE(op), FLR_OP_COUNT(op) * ONE_FETCH);
             continue;
         }
         if (w >= end)
@@ -118,7 +123,7 @@ static inline const uint64_t *run_ops(struct exact_recorder *x, struct exact_pro
             continue;
         if (address & FLR_CONTROL_BIT)
             return NULL;
-        touch_bytes(x, p, run, address, FLR_OP_BYTES(op), counts_of[FLR_OP_KIND(op)]);
+        touch_bytes(x, p, run, &b->codes[i], address, FLR_OP_BYTES(op), counts_of[FLR_OP_KIND(op)]);
     }
     return w;
 }
@@ -139,7 +144,7 @@ static inline const uint64_t *run_prefix(struct exact_recorder *x, struct exact_
     if (w == NULL)
         return NULL;
     if (fetches > 0)
-        touch(x, p, run, FLR_OP_PAGE(b->words[last - 1]), fetches * ONE_FETCH);
+        touch(x, p, run, &b->codes[last - 1], FLR_OP_PAGE(b->words[last - 1]), fetches * ONE_FETCH);
     return run_ops(x, p, run, b, last, n_ops, w, end);
 }
 
@@ -233,7 +238,7 @@ static const uint64_t *control_word(struct exact_recorder *x, struct exact_proce
             return NULL;
         kernel_access(x, p, *w, payload, FLR_WORD_TYPE(word) == FLR_KERNEL_WRITE);
         return w + 1;
-    case FLR_DESCRIBE: return n <= left && fl_exact_describe(p, w, n) ? w + n : NULL;
+    case FLR_DESCRIBE: return n <= left && fl_exact_describe(x, p, w, n) ? w + n : NULL;
     default: return NULL;
     }
 }
@@ -242,8 +247,10 @@ void fl_exact_decode(struct exact_recorder *x, struct exact_process **p, const u
                      size_t n_words)
 {
     const uint64_t *w = words, *end = words + n_words;
-    if (x->run_process != *p)
+    if (x->run_process != *p) {
         fl_exact_flush(x);
+        x->told_code = EXACT_TOLD_NOTHING;
+    }
     while (w != NULL && w < end) {
         uint64_t word = *w++;
         const struct exact_block *b;

@@ -133,6 +133,7 @@ void fl_exact_map(struct exact_recorder *x, struct exact_process *p, const uint6
     memcpy(&m, words, sizeof m);
     struct file_key key = { m.dev, m.ino, 0, m.size_bytes };
     uint32_t file = m.flags & FL_MAP_ANON ? FL_NO_FILE : file_id(x, &key, path, &fresh);
+    fl_exact_code_map(x, p, &m, file, path);
     fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_MAP,
                                         .thread = p->thread,
                                         .map = { .mm = p->mm,
@@ -154,6 +155,7 @@ bool fl_exact_range(struct exact_recorder *x, struct exact_process *p, enum flr_
         ev.unmap.mm = p->mm;
         ev.unmap.start = w[0];
         ev.unmap.length = w[1];
+        fl_exact_code_unmap(x, p, w[0], w[1]);
         break;
     case FLR_REC_PROTECT:
         ev.kind = FL_EV_PROTECT;
@@ -183,6 +185,7 @@ bool fl_exact_range(struct exact_recorder *x, struct exact_process *p, enum flr_
         ev.remap.old_length = w[1];
         ev.remap.new_start = w[2];
         ev.remap.new_length = w[3];
+        fl_exact_code_remap(x, p, w);
         break;
     default: return false;
     }

@@ -114,20 +114,24 @@ static bool blocks_room(struct exact_blocks *b, size_t id)
     return true;
 }
 
-bool fl_exact_describe(struct exact_process *p, const uint64_t *words, size_t n_words)
+bool fl_exact_describe(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
+                       size_t n_words)
 {
     if (n_words < 1)
         return false;
     size_t id = words[0] & UINT32_MAX, n_ops = (words[0] >> 32) & 0xffff, n_exits = words[0] >> 48;
-    if (1 + n_ops + n_exits != n_words || !blocks_room(&p->blocks, id))
+    if (1 + n_ops + n_exits > n_words || !blocks_room(&p->blocks, id))
         return false;
-    struct exact_block *b = malloc(sizeof *b + (n_ops + n_exits) * sizeof b->words[0]);
+    struct exact_block *b =
+        malloc(sizeof *b + (n_ops + n_exits) * sizeof b->words[0] + n_ops * sizeof b->codes[0]);
     if (b == NULL)
         return false;
     b->refs = 1;
     b->n_ops = (uint16_t)n_ops;
     b->n_exits = (uint16_t)n_exits;
     memcpy(b->words, words + 1, (n_ops + n_exits) * sizeof b->words[0]);
+    b->codes = (uint32_t *)(void *)(b->words + n_ops + n_exits);
+    fl_exact_code_marks(x, p, b, words + 1 + n_ops + n_exits, n_words - 1 - n_ops - n_exits);
     if (p->blocks.at[id] != NULL && --p->blocks.at[id]->refs == 0)
         free(p->blocks.at[id]);
     p->blocks.at[id] = b;
@@ -177,6 +181,7 @@ void fl_exact_switch(struct exact_recorder *x, struct exact_process *p, uint32_t
     if (i == p->n_threads)
         add_thread(x, p, tid);
     if (i < p->n_threads) {
+        x->told_code = EXACT_TOLD_NOTHING;
         p->thread = p->threads[i].index;
         p->tid = tid;
     }
@@ -226,7 +231,9 @@ static bool on_forking(struct exact_recorder *x, struct exact_process *p, uint64
     f->inherited =
         (struct exact_process){ .mm = p->mm, .stack = p->stack, .oom_score_adj = p->oom_score_adj };
     memcpy(f->inherited.comm, p->comm, sizeof p->comm);
-    if (!blocks_copy(&f->inherited.blocks, &p->blocks)) {
+    if (!blocks_copy(&f->inherited.blocks, &p->blocks) ||
+        !fl_exact_mappings_copy(&f->inherited.mappings, &p->mappings)) {
+        blocks_drop(&f->inherited.blocks);
         free(f);
         return false;
     }
@@ -249,6 +256,7 @@ static bool on_forked(struct exact_recorder *x, struct exact_process **pp, const
     struct exact_process *p = malloc(sizeof *p);
     if (p == NULL) {
         blocks_drop(&f->inherited.blocks);
+        fl_exact_mappings_drop(&f->inherited.mappings);
         free(f);
         return false;
     }
@@ -281,6 +289,7 @@ static void on_exec(struct exact_recorder *x, struct exact_process *p, const cha
             end_thread(x, p, i);
     fl_exact_switch(x, p, p->pid);
     blocks_drop(&p->blocks);
+    fl_exact_mappings_drop(&p->mappings);
     p->mm = x->next_mm++;
     fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_EXEC,
                                         .thread = p->thread,
@@ -344,6 +353,7 @@ void fl_exact_ended(struct exact_recorder *x, struct exact_process *p, int statu
     fl_exact_put(x, &(struct fl_event){
                         .kind = FL_EV_EXIT, .thread = FL_NO_THREAD, .exit = { p->pid, status } });
     blocks_drop(&p->blocks);
+    fl_exact_mappings_drop(&p->mappings);
 }
 
 void fl_exact_process_free(struct exact_process *p)
@@ -351,6 +361,7 @@ void fl_exact_process_free(struct exact_process *p)
     if (p == NULL)
         return;
     blocks_drop(&p->blocks);
+    fl_exact_mappings_drop(&p->mappings);
     free(p->threads);
     free(p);
 }
@@ -361,12 +372,14 @@ void fl_exact_recorder_free(struct exact_recorder *x)
         struct exact_fork *f = x->forks;
         x->forks = f->next;
         blocks_drop(&f->inherited.blocks);
+        fl_exact_mappings_drop(&f->inherited.mappings);
         free(f);
     }
     for (size_t i = 0; i < x->n_redacted; i++)
         free(x->redacted[i]);
     free(x->redacted);
     free(x->files);
+    fl_exact_codes_close(x);
     fl_exact_program_free(x);
 }
 

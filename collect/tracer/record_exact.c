@@ -114,6 +114,11 @@ static int record(struct exact_recorder *x, const struct fl_record_opts *opts,
         rc = run(x, c, log_fd, opts, status, err);
     if (rc == FL_OK)
         rc = quality_meta(x, fl_exact_unrecorded(c), err);
+    if (rc == FL_OK && x->codes != NULL) {
+        char n[16];
+        snprintf(n, sizeof n, "%u", fl_exact_functions(x));
+        rc = fl_writer_meta(x->writer, "record.functions", n, err);
+    }
     if (x->writer != NULL) {
         struct fl_err close_err;
         status->totals = *fl_writer_totals(x->writer);
@@ -142,8 +147,11 @@ int fl_record_exact(const struct fl_record_opts *opts, struct fl_record_status *
         rc = fl_nomem(err, "the recording");
     } else {
         x->redact = opts->redact;
+        if (!opts->no_locations && !fl_exact_codes_open(x))
+            rc = fl_nomem(err, "the recording");
         fl_exact_program_note(x, opts->argv[0]); /* the next line reads it */
-        rc = fl_exact_check_command(opts->argv[0], &status->exec_status, err);
+        if (rc == FL_OK)
+            rc = fl_exact_check_command(opts->argv[0], &status->exec_status, err);
         if (rc == FL_OK)
             rc = header_meta(meta, opts, err);
         if (rc == FL_OK)

@@ -21,7 +21,7 @@ typedef unsigned int flr_u32;
 typedef unsigned long long flr_u64;
 
 #define FLR_MAGIC 0x31474e4952544c46ULL /* "FLTRING1" */
-#define FLR_VERSION 2u
+#define FLR_VERSION 3u
 #define FLR_PAGE 4096u
 #define FLR_SLOTS 1024u
 #define FLR_RING_BYTES (2u << 20)
@@ -110,9 +110,12 @@ enum flr_type {
  *                     FLR_OP_* << 60 | bytes                       for accesses
  *   n_exits side exits: addresses before it | operations before it << 16
  *                       | fetches of the last fetch operation << 32 | marked << 40
+ *   the rest    code marks: from this operation on << 48 | address of an instruction
  * A fetch operation stands before the accesses of the instructions it counts.
  * A marked exit, when taken, is followed by FLR_EXIT; an unmarked one is known
- * by the control word that follows its last address.
+ * by the control word that follows its last address. Code marks are in order: one for
+ * the first instruction, one wherever the next does not follow in memory (a superblock
+ * goes on behind calls and jumps).
  */
 enum flr_op {
     FLR_OP_FETCH = 1,
@@ -124,6 +127,9 @@ enum flr_op {
 #define FLR_OP_KIND(op) ((op) >> 60)
 #define FLR_OP_COUNT(op) (((op) >> 52) & 0xff)
 #define FLR_OP_PAGE(op) ((op)&0xfffffffffffffULL)
+#define FLR_MARK(op, address) ((flr_u64)(op) << 48 | ((flr_u64)(address)&0xffffffffffffULL))
+#define FLR_MARK_OP(mark) ((mark) >> 48)
+#define FLR_MARK_ADDRESS(mark) ((mark)&0xffffffffffffULL)
 #define FLR_OP_BYTES(op) ((op)&0xffffffffULL)
 
 enum flr_record {

@@ -15,6 +15,7 @@ struct fl_record_opts {
     char **argv;          /* the command, ended by NULL; argv[0] is looked up in PATH */
     const char *out_path; /* trace to create */
     bool redact;          /* no path, name or argument of the user's goes into the trace */
+    bool no_locations;    /* exact: leave out which function accesses come from */
     struct fl_writer_opts writer;
 };
 

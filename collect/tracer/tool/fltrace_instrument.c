@@ -28,11 +28,13 @@ struct build {
     IRSB *out;
     IRTypeEnv *types;
     IRTemp base; /* address of the header word */
-    UInt n_words, n_ops, n_exits, n_points;
+    UInt n_words, n_ops, n_exits, n_points, n_marks;
     Int last_fetch; /* index in ops, or -1 */
     ULong fetch_page;
+    Addr next_ip; /* behind the last instruction */
     ULong ops[MAX_OPS];
     ULong exits[MAX_EXITS];
+    ULong marks[MAX_INSTRUCTIONS];
     struct point points[MAX_INSTRUCTIONS];
 };
 
@@ -138,12 +140,15 @@ static Bool is_program_code(Addr ip)
 
 static void add_instruction(struct build *b, Addr ip, UInt bytes)
 {
+    tl_assert(b->n_points < MAX_INSTRUCTIONS);
+    if (b->n_points == 0 || ip != b->next_ip)
+        b->marks[b->n_marks++] = FLR_MARK(b->n_ops, ip);
+    b->next_ip = ip + bytes;
     if (is_program_code(ip)) {
         fetch_page(b, ip >> 12);
         if (bytes > 0 && (ip + bytes - 1) >> 12 != ip >> 12)
             fetch_page(b, (ip + bytes - 1) >> 12);
     }
-    tl_assert(b->n_points < MAX_INSTRUCTIONS);
     b->points[b->n_points++] = (struct point){
         .ip = ip, .words = (UShort)b->n_words, .ops = (UShort)b->n_ops, .fetches = fetches_so_far(b)
     };
@@ -262,7 +267,7 @@ static void add_statement_accesses(struct build *b, const IRStmt *st)
 
 static void describe(const struct build *b, UInt id)
 {
-    UInt n_words = 1 + b->n_ops + b->n_exits;
+    UInt n_words = 1 + b->n_ops + b->n_exits + b->n_marks;
     tr_ring_need(n_words + 2);
     *tr_next++ = FLR_WORD(FLR_DESCRIBE, n_words);
     *tr_next++ = (ULong)id | (ULong)b->n_ops << 32 | (ULong)b->n_exits << 48;
@@ -270,6 +275,8 @@ static void describe(const struct build *b, UInt id)
     tr_next += b->n_ops;
     VG_(memcpy)(tr_next, b->exits, b->n_exits * sizeof b->exits[0]);
     tr_next += b->n_exits;
+    VG_(memcpy)(tr_next, b->marks, b->n_marks * sizeof b->marks[0]);
+    tr_next += b->n_marks;
 }
 
 static UInt new_block_id(void)
@@ -297,7 +304,7 @@ IRSB *tr_instrument(VgCallbackClosure *closure, IRSB *in, const VexGuestLayout *
     Int i = 0;
     b->out = deepCopyIRSBExceptStmts(in);
     b->types = b->out->tyenv;
-    b->n_words = b->n_ops = b->n_exits = b->n_points = 0;
+    b->n_words = b->n_ops = b->n_exits = b->n_points = b->n_marks = 0;
     b->last_fetch = -1;
     for (; i < in->stmts_used && in->stmts[i]->tag != Ist_IMark; i++)
         add(b, in->stmts[i]);
