@@ -132,7 +132,7 @@ tail   | 1500 | lru clock linux | none | 0..300
 reread | 1000 | lru clock | 1-2 | 30000..30100 | truth_more table.bin fn:read_page | fn:use_heap
 reread | 1900 | lru clock | none | 0..100
 # Workers with copies of their own.
-pool   | 1500 | lru clock | 2-3 | 104000..108000 | worker fn:pool_work | fn:pool_build
+pool   | 1500 | lru clock | 2-3 | 104000..108000 | worker fn:pool_work
 pool   | 2900 | lru clock | none | 0..100
 # A word in every eighth page.
 sparse |  600 | lru clock | 1-2 | 60000..60300 | truth_more anonymous fn:sparse_pass | | 1000
