@@ -380,7 +380,7 @@ int fl_thrash_of(struct fl_reader *r, const struct fl_result *result,
         begins[i] = (*out)->intervals[i].from_access;
     fl_thrash_free(*out);
     *out = NULL;
-    rc = begins ? fl_lru_timeline_new(r, begins, n, progress, arg, &curve, err)
+    rc = begins ? fl_lru_timeline_new(r, result->opts.frames, begins, n, progress, arg, &curve, err)
                 : fl_nomem(err, "thrashing");
     if (rc == FL_OK)
         rc = fl_thrash_find(result, curve, out, err);

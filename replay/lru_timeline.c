@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digest.h"
 #include "grow.h"
 #include "lru_curve.h"
 #include "vm.h"
 
+#define WINDOW_PAGES 64u
 #define DISTANCE_MIN 16u /* nobody asks about a memory smaller than that */
 #define SUB_BITS 6u      /* buckets an octave: 2 to this */
 
@@ -20,6 +22,8 @@ struct pass {
     struct vm vm;
     struct recent *recent; /* by contents */
     uint32_t room;
+    struct digest digest;
+    uint32_t window_pages;
     const uint64_t *forget;
     size_t n_forget;
     uint32_t since; /* of these positions, how many are behind */
@@ -103,21 +107,51 @@ static int note(struct pass *p, uint32_t c, uint32_t distance)
     return FL_OK;
 }
 
-static int do_runs(struct pass *p, const struct fl_runs *runs)
+static int refer(struct pass *p, uint32_t c)
 {
-    int rc = vm_new_pages(&p->vm, p->err);
-    for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+    int rc = lru_curve_ref(p->curve, c, false, false, false, p->err);
+    return rc == FL_OK ? note(p, c, lru_curve_distance(p->curve)) : rc;
+}
+
+static int do_runs(struct pass *p, const struct fl_runs *runs, size_t from, size_t n)
+{
+    int rc = FL_OK;
+    for (size_t i = from; i < from + n && rc == FL_OK; i++) {
         uint32_t c;
         uint8_t info, need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
         rc = vm_run(&p->vm, runs->page[i], need, runs->actor, &c, &info, p->err);
-        if (rc == FL_OK && c != NO_CONTENTS) {
-            rc = lru_curve_ref(p->curve, c, false, false, false, p->err);
-            if (rc == FL_OK)
-                rc = note(p, c, lru_curve_distance(p->curve));
-        }
+        if (rc == FL_OK && c != NO_CONTENTS)
+            rc = refer(p, c);
         if (runs->actor == FL_ACTOR_USER)
             p->accesses += (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
     }
+    return rc;
+}
+
+/* The first and last touches of a window's pages leave the stack as all of them do, and no other
+   touch comes from further away than the window has pages. */
+static int do_window(struct pass *p, const struct fl_runs *runs)
+{
+    const struct digest *d = &p->digest;
+    uint32_t pages[DIGEST_RUNS_MAX], n = digest_pages(d, DIGEST_ENDS, pages);
+    int rc = FL_OK;
+    for (uint32_t i = 0; i < n && rc == FL_OK; i++)
+        rc = refer(p, p->vm.contents[pages[i]]);
+    if (runs->actor == FL_ACTOR_USER)
+        p->accesses += d->reads + d->writes + d->fetches;
+    return rc;
+}
+
+static int do_item(struct pass *p, const struct fl_runs *runs)
+{
+    struct digest *d = &p->digest;
+    int rc = vm_new_pages(&p->vm, p->err);
+    if (rc == FL_OK)
+        rc = digest_room(d, p->vm.n_pages, p->err);
+    for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs)
+        rc = digest_take(d, runs, from, p->window_pages, p->vm.rights)
+                 ? do_window(p, runs)
+                 : do_runs(p, runs, from, d->n_runs);
     return rc;
 }
 
@@ -132,7 +166,7 @@ static int walk(struct pass *p, struct fl_reader *r, void (*progress)(void *arg,
         if (item.kind == FL_ITEM_EVENT) {
             rc = vm_event(&p->vm, &item.event, p->err);
         } else {
-            rc = do_runs(p, &item.runs);
+            rc = do_item(p, &item.runs);
             done += item.runs.n;
             if (progress)
                 progress(arg, (unsigned)((unsigned __int128)(done < total ? done : total) * 10000 /
@@ -163,17 +197,23 @@ uint32_t fl_curve_sizes(uint64_t peak_pages, uint32_t frames[FL_CURVE_SIZES])
 static void fill_curve(struct pass *p)
 {
     struct fl_lru_timeline *t = p->t;
-    t->n_curve = fl_curve_sizes(t->peak_pages, t->curve_frames);
+    uint32_t frames[FL_CURVE_SIZES], n = fl_curve_sizes(t->peak_pages, frames);
     lru_curve_end(p->curve);
-    for (uint32_t i = 0; i < t->n_curve; i++)
-        t->curve_major[i] = lru_curve_at(p->curve, t->curve_frames[i]).major;
+    for (uint32_t i = 0; i < n; i++)
+        if (frames[i] >= p->window_pages) {
+            t->curve_frames[t->n_curve] = frames[i];
+            t->curve_major[t->n_curve++] = lru_curve_at(p->curve, frames[i]).major;
+        }
 }
 
-int fl_lru_timeline_new(struct fl_reader *r, const uint64_t *forget, size_t n_forget,
-                        void (*progress)(void *arg, unsigned done_bp), void *arg,
+int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64_t *forget,
+                        size_t n_forget, void (*progress)(void *arg, unsigned done_bp), void *arg,
                         struct fl_lru_timeline **out, struct fl_err *err)
 {
-    struct pass p = { .forget = forget, .n_forget = n_forget, .err = err };
+    struct pass p = { .window_pages = least_frames < WINDOW_PAGES ? least_frames : WINDOW_PAGES,
+                      .forget = forget,
+                      .n_forget = n_forget,
+                      .err = err };
     struct vm_hooks hooks = { .arg = &p, .contents_gone = on_contents_gone };
     if (fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
         return fl_fail(err, FL_EDATA,
@@ -206,6 +246,7 @@ int fl_lru_timeline_new(struct fl_reader *r, const uint64_t *forget, size_t n_fo
     vm_fini(&p.vm);
     lru_curve_free(p.curve);
     free(p.recent);
+    digest_fini(&p.digest);
     if (rc == FL_OK)
         *out = p.t;
     else

@@ -29,7 +29,7 @@ struct fl_lru_timeline {
     /* the same by the lesser of this distance and the greatest that the page came back at before,
        since the last position to forget at: a fault in memories smaller than that, not the first */
     uint32_t (*again)[FL_LRU_BUCKETS];
-    /* major faults of the whole run in memories of fl_curve_sizes() */
+    /* major faults of the whole run in memories of fl_curve_sizes(), but for too small ones */
     uint32_t curve_frames[FL_CURVE_SIZES];
     uint64_t curve_major[FL_CURVE_SIZES];
     uint32_t n_curve;
@@ -44,12 +44,13 @@ uint32_t fl_curve_sizes(uint64_t peak_pages, uint32_t frames[FL_CURVE_SIZES]);
 
 /**
  * fl_lru_timeline_new - of the whole trace. Rewinds @r first.
+ * @least_frames: no smaller memory is asked about; 0: any. It saves time to say 64 or more.
  * @forget: @n_forget positions in accesses, rising, at which it is forgotten which pages came back.
  * @progress: called now and then with 0..10000 (bp done), or NULL.
  * Errors: as fl_sweep(). Cost: as a sweep of LRU. Memory: O(distinct pages) and 8 MiB.
  */
-int fl_lru_timeline_new(struct fl_reader *r, const uint64_t *forget, size_t n_forget,
-                        void (*progress)(void *arg, unsigned done_bp), void *arg,
+int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64_t *forget,
+                        size_t n_forget, void (*progress)(void *arg, unsigned done_bp), void *arg,
                         struct fl_lru_timeline **out, struct fl_err *err);
 void fl_lru_timeline_free(struct fl_lru_timeline *t); /* NULL is fine */
 

@@ -31,7 +31,7 @@ static void every_memory_has_the_faults_of_its_replay(void **state)
         writes(&s, 0, 0, 1 + (x >> 16) % (i < 2000 ? PAGES : PAGES / 5));
     }
     struct fl_reader *reader = reader_of(&s, &bytes);
-    assert_int_equal(fl_lru_timeline_new(reader, NULL, 0, NULL, NULL, &t, NULL), FL_OK);
+    assert_int_equal(fl_lru_timeline_new(reader, 0, NULL, 0, NULL, NULL, &t, NULL), FL_OK);
     assert_int_equal(t->peak_pages, PAGES);
     for (uint32_t frames = 1; frames <= PAGES; frames++) {
         const struct fl_result *r = replay_with(&s, "lru", frames, UINT64_MAX);
@@ -69,7 +69,7 @@ static void buckets_rise_and_reach_every_distance(void **state)
         for (uint64_t vpn = 1; vpn <= 1000; vpn++)
             writes(&s, 0, 0, vpn);
     struct fl_reader *reader = reader_of(&s, &bytes);
-    assert_int_equal(fl_lru_timeline_new(reader, NULL, 0, NULL, NULL, &t, NULL), FL_OK);
+    assert_int_equal(fl_lru_timeline_new(reader, 0, NULL, 0, NULL, NULL, &t, NULL), FL_OK);
     for (uint32_t b = 1; b < FL_LRU_BUCKETS; b++)
         assert_true(t->frames[b] > t->frames[b - 1] || t->frames[b] == UINT32_MAX);
     /* All distances are 1000: the bucket they are in reaches that far, the one before does not. */
@@ -77,6 +77,42 @@ static void buckets_rise_and_reach_every_distance(void **state)
     assert_int_equal(fl_lru_timeline_between(t, t->n_buckets - 2, 0, UINT64_MAX).major, 1000);
     assert_int_equal(fl_lru_timeline_between(t, t->n_buckets - 1, 0, UINT64_MAX).major, 0);
     fl_lru_timeline_free(t);
+    fl_reader_free(reader);
+    free(bytes);
+    scene_end(&s);
+}
+
+/* Saying that small memories do not matter changes nothing about the others. */
+static void windows_change_nothing_above_their_size(void **state)
+{
+    struct scene s = { 0 };
+    struct fl_lru_timeline *all = NULL, *some = NULL;
+    void *bytes = NULL;
+    uint32_t x = 7;
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(&s, 0, 1, 600);
+    for (int i = 0; i < 60000; i++) {
+        x = x * 1664525u + 1013904223u;
+        uint32_t near = (x >> 8) % 40, far = (x >> 8) % 600;
+        writes(&s, 0, 0, 1 + ((x >> 24) < 250 ? near : far));
+    }
+    struct fl_reader *reader = reader_of(&s, &bytes);
+    assert_int_equal(fl_lru_timeline_new(reader, 0, NULL, 0, NULL, NULL, &all, NULL), FL_OK);
+    assert_int_equal(fl_lru_timeline_new(reader, 64, NULL, 0, NULL, NULL, &some, NULL), FL_OK);
+    assert_int_equal(all->n_buckets, some->n_buckets);
+    for (uint32_t b = 63; b < all->n_buckets; b++) {
+        struct fl_lru_refaults x1 = fl_lru_timeline_between(all, b, 0, UINT64_MAX);
+        struct fl_lru_refaults x2 = fl_lru_timeline_between(some, b, 0, UINT64_MAX);
+        assert_int_equal(x1.major, x2.major);
+        assert_int_equal(x1.again, x2.again);
+        assert_int_equal(x1.near, x2.near);
+    }
+    assert_true(fl_lru_timeline_between(all, 63, 0, UINT64_MAX).major > 100);
+    for (uint32_t i = 0; i < some->n_curve; i++)
+        assert_int_equal(some->curve_major[i], all->curve_major[all->n_curve - some->n_curve + i]);
+    fl_lru_timeline_free(all);
+    fl_lru_timeline_free(some);
     fl_reader_free(reader);
     free(bytes);
     scene_end(&s);
@@ -103,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_memory_has_the_faults_of_its_replay),
         cmocka_unit_test(buckets_rise_and_reach_every_distance),
+        cmocka_unit_test(windows_change_nothing_above_their_size),
         cmocka_unit_test(curve_sizes_are_even_and_rise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,7 +156,7 @@ static void the_curve_tells_what_would_end_it(void **state)
     replay_with(&s, "lru", FRAMES, UINT64_MAX);
     assert_int_equal(item_list_trace(&s.list, &bytes, &len, NULL), FL_OK);
     assert_int_equal(fl_reader_open_mem(bytes, len, 0, &reader, NULL), FL_OK);
-    assert_int_equal(fl_lru_timeline_new(reader, NULL, 0, NULL, NULL, &curve, NULL), FL_OK);
+    assert_int_equal(fl_lru_timeline_new(reader, 0, NULL, 0, NULL, NULL, &curve, NULL), FL_OK);
     assert_int_equal(fl_thrash_find(s.r, curve, &t, NULL), FL_OK);
     assert_int_equal(t->n_intervals, 1);
     assert_in_range(t->intervals[0].ram_to_end_pages, 150, 153);
