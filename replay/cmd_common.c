@@ -4,6 +4,8 @@
 
 #include <jansson.h>
 
+#include <faultline/json_write.h>
+
 #include "cmd_common.h"
 
 int cmd_open_trace(const char *path, bool partial, struct fl_reader **out, struct fl_err *err)
@@ -94,8 +96,12 @@ int cmd_write_json(json_t *json, const char *path, struct fl_err *err)
         json_decref(json);
         return rc;
     }
-    json_dumpf(json, out.stream, JSON_INDENT(1));
+    int written = fl_json_write(json, out.stream, 0);
     fputc('\n', out.stream);
     json_decref(json);
-    return fl_outfile_commit(&out, err);
+    if (written == 0)
+        return fl_outfile_commit(&out, err);
+    rc = fl_fail_errno(err, "cannot write the result");
+    fl_outfile_abort(&out);
+    return rc;
 }

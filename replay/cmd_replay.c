@@ -7,7 +7,10 @@
 #include <faultline/thrash.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "cmd_common.h"
+#include "cmd_locality.h"
 #include "kernel_opts.h"
 
 struct replay_cfg {
@@ -15,7 +18,7 @@ struct replay_cfg {
     const char *base, *memcg, *thp;
     uint64_t frames, seed, swappiness, page_cluster, first_flush, native_ns;
     const char *policy, *scope, *machine, *costs, *swap_device, *out;
-    bool json, partial, no_tlb, no_thrash;
+    bool json, partial, no_tlb, no_thrash, locality;
 };
 
 static const char *scope_at(size_t i)
@@ -71,6 +74,9 @@ static const struct fl_opt replay_opts[] = {
       NULL },
     { "no-tlb", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_tlb), NULL, NULL,
       "leave the TLB out: faster, and no `tlb` in the result", NULL },
+    { "locality", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, locality), NULL, NULL,
+      "add what does not depend on RAM: working set, phases, heat and TLB reach (two passes more)",
+      NULL },
     { "no-thrash", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_thrash), NULL, NULL,
       "leave out whose faults they are and when the program thrashes: faster", NULL },
     { "seed", 0, FL_OPT_UINT, offsetof(struct replay_cfg, seed), "N", "1",
@@ -190,11 +196,13 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
 }
 
 static int output(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
-                  const struct fl_result *res, const struct fl_thrash *thrash, struct fl_err *err)
+                  const struct fl_result *res, const struct fl_thrash *thrash,
+                  const struct locality_answers *locality, struct fl_err *err)
 {
     struct json_t *trace;
     if (!cfg->json && !cfg->out) {
         print_result(stdout, res, thrash, r);
+        cmd_locality_print(locality, stdout);
         return FL_OK;
     }
     int rc = cmd_trace_json(r, path, res->unlimited_peak_pages, &trace, err);
@@ -203,7 +211,11 @@ static int output(struct fl_reader *r, const char *path, const struct replay_cfg
     struct json_t *doc = fl_result_json(res, r, trace);
     if (thrash)
         json_object_set_new(doc, "thrash", fl_thrash_json(thrash, res));
-    return cmd_write_json(doc, cfg->out, err);
+    rc = doc ? cmd_locality_add(locality, doc, err) : FL_OK; /* the writer tells */
+    if (rc == FL_OK)
+        return cmd_write_json(doc, cfg->out, err);
+    json_decref(doc);
+    return rc;
 }
 
 /* As given, made to fit the program's own speed, and for the device that swap lies on. */
@@ -266,6 +278,7 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     uint64_t peak = UINT64_MAX;
     struct fl_result *res = NULL;
     struct fl_thrash *thrash = NULL;
+    struct locality_answers locality = { NULL, NULL };
     int rc = costs_of(r, cfg, machine, &costs, err);
     if (rc == FL_OK)
         rc = kernel_options(r, cfg, &costs, &peak, &kernel, err);
@@ -281,8 +294,11 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     if (rc == FL_OK && !cfg->no_thrash)
         rc = fl_thrash_of(r, res, opts.progress, opts.progress_arg, &thrash, err);
     fl_progress_end(&progress);
+    if (rc == FL_OK && cfg->locality)
+        rc = cmd_locality_ask(r, machine, cfg->no_tlb, &locality, err);
     if (rc == FL_OK)
-        rc = output(r, path, cfg, res, thrash, err);
+        rc = output(r, path, cfg, res, thrash, &locality, err);
+    cmd_locality_free(&locality);
     fl_thrash_free(thrash);
     fl_result_free(res);
     return rc;

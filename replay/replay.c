@@ -17,30 +17,11 @@ static enum fl_page_size mapped_as(const struct replay *rp, uint32_t page)
     return rp->has_kernel ? linux_mapped_as(&rp->kernel, page) : FL_PAGE_4K;
 }
 
-/* A remap takes pages back in two operations: at the new place, then at the old one. */
-static void gather_remapped(struct replay *rp, uint32_t page)
-{
-    const struct fl_event *ev = rp->event;
-    uint64_t vpn = fl_reader_page(rp->tlb.reader, page).vpn;
-    bool at_new_place = vpn >= ev->remap.new_start >> FL_PAGE_SHIFT &&
-                        vpn < fl_pages_of(ev->remap.new_start + ev->remap.new_length);
-    if (at_new_place != rp->at_new_place)
-        tlb_flush_gathered(&rp->tlb, ev->remap.mm);
-    rp->at_new_place = at_new_place;
-    tlb_gather(&rp->tlb, page, mapped_as(rp, page));
-}
-
 static void on_page_dropped(void *arg, uint32_t page)
 {
     struct replay *rp = arg;
-    if (!rp->has_tlb || page >= rp->vm.n_pages)
-        return;
-    if (!rp->event && !rp->killing)
-        tlb_flush_page(&rp->tlb, page, mapped_as(rp, page));
-    else if (rp->event && rp->event->kind == FL_EV_REMAP)
-        gather_remapped(rp, page);
-    else
-        tlb_gather(&rp->tlb, page, mapped_as(rp, page));
+    if (rp->has_tlb && page < rp->vm.n_pages)
+        tlb_follow_dropped(&rp->follow, page, mapped_as(rp, page));
 }
 
 static void on_contents_gone(void *arg, uint32_t c)
@@ -58,7 +39,7 @@ static void on_mm_gone(void *arg, uint32_t mm)
 {
     struct replay *rp = arg;
     if (rp->has_tlb)
-        tlb_mm_gone(&rp->tlb, mm, rp->event && rp->event->kind == FL_EV_EXEC);
+        tlb_follow_mm_gone(&rp->follow, mm);
 }
 
 static void on_evicted(void *arg, uint32_t c)
@@ -72,18 +53,6 @@ static void on_evicted(void *arg, uint32_t c)
 
 /* ---- events ---------------------------------------------------------------------------- */
 
-static uint32_t event_mm(const struct fl_event *ev)
-{
-    switch (ev->kind) {
-    case FL_EV_MAP: return ev->map.mm;
-    case FL_EV_UNMAP: return ev->unmap.mm;
-    case FL_EV_PROTECT: return ev->protect.mm;
-    case FL_EV_REMAP: return ev->remap.mm;
-    case FL_EV_ADVISE: return ev->advise.mm;
-    default: return FL_NO_MM;
-    }
-}
-
 /* @rc of the kernel's model, unless it was that nobody could be killed. */
 static int kernel_rc(const struct replay *rp, int rc, struct fl_err *err)
 {
@@ -96,19 +65,12 @@ static int kernel_rc(const struct replay *rp, int rc, struct fl_err *err)
 
 static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err *err)
 {
-    uint32_t spaces = rp->vm.n_spaces, parent = FL_NO_MM;
-    rp->event = ev;
-    rp->at_new_place = true;
+    uint32_t spaces = rp->vm.n_spaces;
+    tlb_follow_begin(&rp->follow, ev);
     int rc = vm_event(&rp->vm, ev, err);
-    rp->event = NULL;
-    if (rc == FL_OK && rp->has_tlb) {
-        if (ev->kind == FL_EV_PROCESS && rp->vm.n_spaces > spaces)
-            parent = ev->process.copied_mm;
-        if (parent < rp->vm.n_mms && rp->vm.mms[parent].users)
-            tlb_fork(&rp->tlb, parent);
-        else
-            tlb_flush_gathered(&rp->tlb, event_mm(ev));
-    }
+    if (rc == FL_OK && rp->has_tlb)
+        tlb_follow_end(&rp->follow, &rp->vm, spaces);
+    rp->follow.event = NULL;
     if (rc == FL_OK && rp->has_kernel)
         rc = kernel_rc(rp, linux_event(&rp->kernel, ev, err), err);
     return rc;
@@ -322,6 +284,7 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
     if (rc == FL_OK && !rp->opts.no_tlb) {
         rc = tlb_init(&rp->tlb, machine, r, err);
         rp->has_tlb = rc == FL_OK;
+        rp->follow.tlb = &rp->tlb;
         rp->kernel.unmapped = on_unmapped;
     }
     rp->paging.arg = rp;

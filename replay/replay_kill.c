@@ -84,9 +84,9 @@ int kill_someone(struct replay *rp, struct fl_err *err)
         return fl_nomem(err, "OOM kills");
     result->oom_kills = kills;
     kills[result->n_oom_kills++] = kill;
-    rp->killing = true;
+    rp->follow.killing = true;
     vm_kill(&rp->vm, victim);
-    rp->killing = false;
+    rp->follow.killing = false;
     return FL_OK;
 }
 

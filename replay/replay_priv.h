@@ -9,7 +9,7 @@
 #include "linux/linux_mm.h"
 #include "paging.h"
 #include "timeline.h"
-#include "tlb.h"
+#include "tlb_follow.h"
 #include "vm.h"
 
 struct replay {
@@ -20,10 +20,8 @@ struct replay {
     bool has_kernel;
     struct tlb tlb;
     bool has_tlb;
-    const struct fl_event *event; /* under way; NULL: a run is */
-    bool at_new_place;            /* of a remap: the page dropped last */
-    bool killing;                 /* a whole space goes, in the middle of a run */
-    struct future *future;        /* NULL unless the policy needs it */
+    struct tlb_follow follow; /* its event also without a TLB */
+    struct future *future;    /* NULL unless the policy needs it */
     struct timeline timeline;
     struct regions regions;
     struct attribution attribution;

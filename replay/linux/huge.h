@@ -32,6 +32,7 @@
 #define HUGE_ZERO UINT32_MAX /* in place of a folio: the huge zero page */
 
 struct linux_mm;
+struct mm;
 struct batch;
 struct vma;
 
@@ -114,6 +115,8 @@ uint32_t huge_referenced(struct linux_mm *lm, uint32_t huge);
 
 /* ---- huge_fault.c -------------------------------------------------------------------------- */
 
+/* is all of [from, to) in @vma, or in mappings beside it that the kernel would have as one? */
+bool huge_holds_range(const struct mm *mm, const struct vma *vma, uint64_t from, uint64_t to);
 /* the mapping of @vpn, if its 2 MiB may be huge; NULL: no */
 struct vma *huge_allowed(const struct linux_mm *lm, uint32_t mm, uint64_t vpn);
 /* false: it is a fault of 4 KiB */

@@ -11,7 +11,7 @@ static bool alike(const struct vma *a, const struct vma *b)
            !((a->flags ^ b->flags) & ~VMA_HAD_ANON);
 }
 
-static bool holds_range(const struct mm *mm, const struct vma *vma, uint64_t from, uint64_t to)
+bool huge_holds_range(const struct mm *mm, const struct vma *vma, uint64_t from, uint64_t to)
 {
     const struct vma *first = vma, *last = vma, *end = mm->vmas + mm->n_vmas;
     while (first > mm->vmas && first->start > from && first[-1].end == first->start &&
@@ -32,7 +32,7 @@ struct vma *huge_allowed(const struct linux_mm *lm, uint32_t mm, uint64_t vpn)
         return NULL;
     if (lm->opts.thp == FL_THP_MADVISE && !(vma->flags & VMA_HUGE))
         return NULL;
-    return holds_range(&lm->vm->mms[mm], vma, from, from + HUGE_PAGES) ? vma : NULL;
+    return huge_holds_range(&lm->vm->mms[mm], vma, from, from + HUGE_PAGES) ? vma : NULL;
 }
 
 /* Nothing but @vpn has an entry there: as if there were no table yet (pmd_none). */
