@@ -18,6 +18,8 @@ struct an_timeline {
 
 /** an_timeline_open - false when @result has none. */
 bool an_timeline_open(const struct json_t *result, struct an_timeline *t);
+/** an_timeline_open_at - the same of another one, at @path of @result. */
+bool an_timeline_open_at(const struct json_t *result, const char *path, struct an_timeline *t);
 /** an_timeline_column - its index, AN_NO_COLUMN when there is none of that name. */
 size_t an_timeline_column(const struct an_timeline *t, const char *name);
 /** an_timeline_get - a cell; 0 outside. */
@@ -58,6 +60,11 @@ int an_accuracy_build_count(const struct json_t *report, size_t i, const char *c
                             struct fl_table **out, struct fl_err *err);
 int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out,
                     struct fl_err *err);
+int an_heat_build(const struct json_t *report, size_t i, struct fl_table **out, struct fl_err *err);
+int an_tlb_reach_build(const struct json_t *report, size_t i, struct fl_table **out,
+                       struct fl_err *err);
+int an_working_set_build(const struct json_t *report, size_t i, struct fl_table **out,
+                         struct fl_err *err);
 int an_resident_build(const struct json_t *report, size_t i, struct fl_table **out,
                       struct fl_err *err);
 int an_curve_build(const struct json_t *report, size_t i, struct fl_table **out,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <faultline/jobs.h>
+#include <faultline/locality.h>
 #include <faultline/policy.h>
 #include <faultline/replay.h>
 #include <faultline/thrash.h>
@@ -248,6 +249,9 @@ struct question {
     const struct fl_replay_opts *opts;
     struct fl_result *result;
     struct fl_thrash *thrash; /* of that result */
+    /* of what does not depend on RAM */
+    struct fl_locality *locality;
+    struct fl_tlb_reach *reach;
     /* of a part of the curve */
     struct fl_sweep_point *points;
     size_t n;
@@ -263,11 +267,33 @@ static int answer_replay(struct question *q, struct fl_reader *r, struct fl_job_
     return rc == FL_OK ? fl_thrash_of(r, q->result, NULL, NULL, &q->thrash, err) : rc;
 }
 
-/* The answer of answer_replay(); takes @trace over. NULL: out of memory. */
-static json_t *replay_document(const struct question *q, const struct fl_reader *r, json_t *trace)
+static int answer_locality(struct question *q, struct fl_reader *r,
+                           struct fl_job_progress *progress, struct fl_err *err)
+{
+    return fl_locality(r, fl_job_tell, progress, &q->locality, err);
+}
+
+static int answer_reach(struct question *q, struct fl_reader *r, struct fl_job_progress *progress,
+                        struct fl_err *err)
+{
+    if (fl_reader_fidelity(r) != FL_FIDELITY_EXACT)
+        return FL_OK; /* it does not tell */
+    return fl_tlb_reach(r, NULL, fl_job_tell, progress, &q->reach, err);
+}
+
+/* The answer of answer_replay(), and those of @all that go with it; takes @trace over. NULL: out
+   of memory. */
+static json_t *replay_document(const struct question *q, const struct question *all, size_t n,
+                               const struct fl_reader *r, json_t *trace)
 {
     json_t *doc = fl_result_json(q->result, r, trace);
     json_object_set_new(doc, "thrash", fl_thrash_json(q->thrash, q->result));
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].locality)
+            json_object_set_new(doc, "locality", fl_locality_json(all[i].locality));
+        if (all[i].reach)
+            json_object_set_new(doc, "tlb_reach", fl_tlb_reach_json(all[i].reach));
+    }
     return doc;
 }
 
@@ -294,7 +320,7 @@ static int run_question(void *arg, struct fl_job_progress *progress, struct fl_e
     return rc;
 }
 
-enum { QUESTIONS_MAX = 1 + GROUPS };
+enum { QUESTIONS_MAX = 3 + GROUPS };
 
 /* The longest first: opt takes two passes. @replay: NULL if it has been made already. */
 static size_t ask_questions(struct question *q, const char *path,
@@ -306,8 +332,11 @@ static size_t ask_questions(struct question *q, const char *path,
             q[n++] = (struct question){
                 .answer = answer_points, .path = path, .points = a->grouped[g], .n = a->n_grouped[g]
             };
-        if (g == GROUP_FUTURE && replay)
+        if (g == GROUP_FUTURE && replay) {
             q[n++] = (struct question){ .answer = answer_replay, .path = path, .opts = replay };
+            q[n++] = (struct question){ .answer = answer_reach, .path = path };
+            q[n++] = (struct question){ .answer = answer_locality, .path = path };
+        }
     }
     return n;
 }
@@ -349,7 +378,7 @@ static int ask_all(struct fl_reader *r, const char *path, const struct ask *ask,
     }
     for (size_t i = 0; i < n && rc == FL_OK; i++)
         if (q[i].result)
-            rc = add_document(report, replay_document(&q[i], r, json_incref(trace)),
+            rc = add_document(report, replay_document(&q[i], q, n, r, json_incref(trace)),
                               "the replay's result", err);
     if (rc == FL_OK && peak_pages > 0) {
         ungroup_points(&a);
@@ -359,6 +388,8 @@ static int ask_all(struct fl_reader *r, const char *path, const struct ask *ask,
     for (size_t i = 0; i < n; i++) {
         fl_thrash_free(q[i].thrash);
         fl_result_free(q[i].result);
+        fl_locality_free(q[i].locality);
+        fl_tlb_reach_free(q[i].reach);
     }
     asked_free(&a);
     return rc;

@@ -15,8 +15,17 @@ static const struct fl_chart charts[] = {
       FL_CHART_OF_REPORT, an_curve_build, NULL },
     { "faults", "Faults over time", "faults over time, stacked by cause", FL_CHART_OF_RESULT,
       an_faults_build, NULL },
+    { "heat", "Where memory is touched, over time",
+      "address by time, the largest mappings in bands, phases marked", FL_CHART_OF_RESULT,
+      an_heat_build, NULL },
     { "resident", "Memory over time", "resident set, swap and page tables over time",
       FL_CHART_OF_RESULT, an_resident_build, NULL },
+    { "tlb-reach", "What larger pages would save",
+      "page walks by mapping, with pages of 4 KiB and of 2 MiB", FL_CHART_OF_RESULT,
+      an_tlb_reach_build, NULL },
+    { "working-set", "Working set over time",
+      "what was touched in the last accesses, for three windows", FL_CHART_OF_RESULT,
+      an_working_set_build, NULL },
 };
 
 const struct fl_chart *fl_chart_at(size_t i)
@@ -83,8 +92,14 @@ size_t an_timeline_column(const struct an_timeline *t, const char *name)
 
 bool an_timeline_open(const json_t *result, struct an_timeline *t)
 {
-    t->columns = fl_document_at(result, "timeline.columns");
-    t->rows = fl_document_at(result, "timeline.rows");
+    return an_timeline_open_at(result, "timeline", t);
+}
+
+bool an_timeline_open_at(const json_t *result, const char *path, struct an_timeline *t)
+{
+    const json_t *timeline = fl_document_at(result, path);
+    t->columns = json_object_get(timeline, "columns");
+    t->rows = json_object_get(timeline, "rows");
     t->n_rows = json_array_size(t->rows);
     t->is_time = false;
     if (t->n_rows == 0)

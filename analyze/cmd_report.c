@@ -173,10 +173,14 @@ static char *reproduce(const struct report_cfg *cfg, int n, char **operands)
 static int draw_chart(struct fl_view_chart *c, struct fl_err *err)
 {
     struct fl_plot_opts wide = { .format = FL_PLOT_SVG, .id = c->id, .area = &c->area };
+    unsigned names = 0; /* along the y axis: a phone has room for them between the rows alone */
+    for (size_t i = 0; i < c->table->n_marks; i++)
+        names += c->table->marks[i].axis == 'y';
     /* For a phone: the legend goes below, a line a name when names are long. */
     struct fl_plot_opts narrow = { .format = FL_PLOT_SVG,
                                    .width = 420,
-                                   .height = 360 + 19 * (unsigned)c->table->n_columns,
+                                   .height = 360 + 19 * (unsigned)c->table->n_columns +
+                                             (names > 1 ? 26 * names : 0),
                                    .id = c->id,
                                    .area = &c->area_narrow };
     int rc = fl_plot_render(c->table, &wide, &c->svg, &c->svg_len, err);

@@ -15,6 +15,8 @@
 
 #include <faultline/units.h>
 
+#include "document.h"
+
 #define DOCUMENT_MAX_BYTES (256u << 20)
 #define ROWS_MAX 65536u
 
@@ -100,6 +102,13 @@ static const struct rule replay_rules[] = {
     { "thrash", OBJECT, false },
     { "thrash.verdict", TEXT, false },
     { "thrash.intervals", ARRAY, false },
+    { "locality", OBJECT, false },
+    { "locality.accesses", COUNT, false },
+    { "locality.timeline", OBJECT, false },
+    { "locality.sets", OBJECT, false },
+    { "tlb_reach", OBJECT, false },
+    { "tlb_reach.walks", COUNT, false },
+    { "tlb_reach.walks_huge", COUNT, false },
     { "source", TEXT, false },
     { "label", TEXT, false },
 };
@@ -256,6 +265,10 @@ static int check_result(const json_t *doc, const char *name, struct fl_err *err)
     int rc = check_rules(doc, replay_rules, FL_COUNT(replay_rules), name, "the result", err);
     if (rc == FL_OK)
         rc = check_timeline(json_object_get(doc, "timeline"), name, err);
+    if (rc == FL_OK)
+        rc = check_timeline(fl_document_at(doc, "locality.timeline"), name, err);
+    if (rc == FL_OK)
+        rc = document_check_locality(doc, name, err);
     if (rc == FL_OK)
         rc = check_members(doc, name, err);
     return rc;

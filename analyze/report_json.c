@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <faultline/json_write.h>
 #include <faultline/units.h>
 
 json_t *fl_report_new(void)
@@ -127,7 +128,7 @@ int fl_report_add(json_t *report, const json_t *doc, struct fl_err *err)
 
 int fl_report_json(const json_t *report, FILE *out, struct fl_err *err)
 {
-    if (json_dumpf(report, out, JSON_INDENT(1) | JSON_ENSURE_ASCII) != 0 || fputc('\n', out) == EOF)
+    if (fl_json_write(report, out, JSON_ENSURE_ASCII) != 0 || fputc('\n', out) == EOF)
         return fl_fail_errno(err, "writing the report's JSON");
     return FL_OK;
 }

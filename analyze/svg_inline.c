@@ -24,6 +24,16 @@ static char *prefixed_reference(const char *value, const char *prefix)
     return out;
 }
 
+/* What a picture may be: one that is in the file itself. */
+static bool is_embedded_png(const char *value)
+{
+    static const char start[] = "data:image/png;base64,";
+    size_t len = strlen(start);
+    return strncmp(value, start, len) == 0 &&
+           value[len + strspn(value + len, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                           "0123456789+/= \n")] == '\0';
+}
+
 static void rewrite_attributes(xmlNode *node, const char *prefix)
 {
     xmlAttr *next;
@@ -36,6 +46,12 @@ static void rewrite_attributes(xmlNode *node, const char *prefix)
         }
         xmlChar *value = xmlNodeGetContent((xmlNode *)a);
         char *changed = NULL;
+        if (strcmp(name, "href") == 0 &&
+            (!value || (value[0] != '#' && !is_embedded_png((const char *)value)))) {
+            xmlRemoveProp(a);
+            xmlFree(value);
+            continue;
+        }
         if (value && strcmp(name, "id") == 0) {
             if (asprintf(&changed, "%s-%s", prefix, (const char *)value) < 0)
                 changed = NULL;

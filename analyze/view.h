@@ -38,6 +38,13 @@ void view_list(struct view_builder *b, size_t i, const char *id, const char *hea
                struct fl_table *table);
 /** view_tables - a section for everything a result lists. */
 void view_tables(struct view_builder *b);
+/** view_windows_table ... - of what does not depend on RAM; NULL: @result does not tell. */
+struct fl_table *view_windows_table(const struct json_t *result);
+struct fl_table *view_phases_table(const struct json_t *result);
+struct fl_table *view_sets_table(const struct json_t *result);
+struct fl_table *view_reach_table(const struct json_t *result);
+/** view_locality_lines - the same in a sentence each. */
+void view_locality_lines(struct view_builder *b, const struct json_t *result);
 /** view_provenance - fidelity, quality, command, host. */
 void view_provenance(struct view_builder *b);
 /** view_findings - verdict and lines. @curve: the curve's table, or NULL. */

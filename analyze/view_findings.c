@@ -409,6 +409,7 @@ void view_findings(struct view_builder *b, const struct fl_table *curve)
     if (n == 1) {
         lines_model(b, first);
         line_candidate(b, first);
+        view_locality_lines(b, first);
         lines_quality(b, first, false);
     }
     for (size_t i = 0; n > 1 && i < n; i++)

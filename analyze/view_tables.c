@@ -300,6 +300,10 @@ void view_tables(struct view_builder *b)
                   ranking_table(r, "by_function", "function", "Function"));
         view_oom(b, i);
         view_list(b, i, "tlb", "Translation lookaside buffers", tlb_table(r));
+        view_list(b, i, "reach-table", "What pages of 2 MiB would save", view_reach_table(r));
+        view_list(b, i, "windows", "Working set by window", view_windows_table(r));
+        view_list(b, i, "phases", "Phases", view_phases_table(r));
+        view_list(b, i, "sets", "Memory of each process alone", view_sets_table(r));
     }
 }
 

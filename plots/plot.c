@@ -3,7 +3,7 @@
  * A chart is a few files in a temporary folder: main.gp sets variables and
  * loads style.gp and NAME.gp; data.tsv has the table, a row a line; steps.tsv the
  * same with each row drawn out to where the next begins; series.tsv has each
- * column after the first as an index of its own, without its gaps.
+ * column after the first as an index of its own, without its gaps. A picture has data.tsv alone.
  */
 #include <faultline/plot.h>
 
@@ -77,9 +77,9 @@ static int write_rows(const struct fl_table *t, const struct gp_workdir *dir, co
 static int write_data(const struct fl_table *t, const struct gp_workdir *dir, struct fl_err *err)
 {
     int rc = write_rows(t, dir, "data.tsv", false, err);
-    if (rc == FL_OK)
+    if (rc == FL_OK && !t->is_image)
         rc = write_rows(t, dir, "steps.tsv", true, err);
-    if (rc != FL_OK)
+    if (rc != FL_OK || t->is_image)
         return rc;
     FILE *f;
     f = gp_workdir_create(dir, "series.tsv", err);
@@ -252,14 +252,14 @@ struct text_width {
 };
 
 /* Font sizes are pixels in SVG, where a character of the title is about 8 wide and one of the footer
-   6.5, and points, a third larger, in the other pictures. */
+   6.5, and points, a third larger and of a wider font, in the other pictures. */
 static struct text_width text_width(enum fl_plot_format format, unsigned width)
 {
     if (format == FL_PLOT_TERM)
         return (struct text_width){ width - 4, width - 4 };
     if (format == FL_PLOT_SVG)
         return (struct text_width){ width / 8 - 4, width * 2 / 13 - 2 };
-    return (struct text_width){ width * 3 / 32 - 5, width * 3 / 26 - 4 };
+    return (struct text_width){ width / 13 - 3, width * 3 / 28 - 4 };
 }
 
 /* What gnuplot says of the frame it drew: pixels from the bottom left, and the axes' ranges. */

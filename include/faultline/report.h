@@ -141,7 +141,7 @@ struct fl_view_chart {
     struct fl_plot_area area, area_narrow; /* where their numbers lie */
 };
 
-#define FL_VIEW_LINES 20
+#define FL_VIEW_LINES 24
 
 /** A report as headings, sentences, tables and charts: what the writers write. */
 struct fl_view {

@@ -46,7 +46,7 @@ if command -v xmllint >/dev/null; then
     check "the page is well-formed" xmllint --noout out/index.html
 fi
 if command -v gnuplot >/dev/null; then
-    check "three charts" test "$(ls out/charts)" = "$(printf 'curve.svg\nfaults.svg\nresident.svg')"
+    check "six charts" test "$(ls out/charts)" = "$(printf 'curve.svg\nfaults.svg\nheat.svg\nresident.svg\ntlb-reach.svg\nworking-set.svg')"
     check "charts are in the page" has '<svg' out/index.html
     status 0 "$faultline" plot curve out/report.json -o curve.svg
     check "plot draws what the report has" cmp -s <(sed s/curve//g curve.svg) <(sed s/curve//g out/charts/curve.svg)

@@ -190,7 +190,11 @@ static void inlined_pictures_have_ids_of_their_own_and_no_scripts(void **state)
         "<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' "
         "xmlns:xlink='http://www.w3.org/1999/xlink' width='9' viewBox='0 0 9 9'><title>x</title>"
         "<script>alert(1)</script><g id='dot' onclick='x()' fill='#00ff00'/>"
-        "<use xlink:href='#dot' clip-path='url(#clip)'/></svg>";
+        "<use xlink:href='#dot' clip-path='url(#clip)'/>"
+        "<image xlink:href='data:image/png;base64,iVBORw0KGgo='/>"
+        "<image xlink:href='data:image/svg+xml;base64,PHN2Zz4='/>"
+        "<image href='http://example.org/x.png'/>"
+        "<image href='data:image/png;base64,\"&gt;&lt;x'/></svg>";
     char *out = NULL;
     assert_int_equal(svg_inline(svg, sizeof svg - 1, "p", "wide", "a \"label\"", &out, NULL),
                      FL_OK);
@@ -199,6 +203,10 @@ static void inlined_pictures_have_ids_of_their_own_and_no_scripts(void **state)
     assert_non_null(strstr(out, "url(#p-clip)"));
     assert_non_null(strstr(out, "fill=\"#00ff00\""));
     assert_non_null(strstr(out, "aria-label=\"a &quot;label&quot;\""));
+    assert_non_null(strstr(out, "xlink:href=\"data:image/png;base64,iVBORw0KGgo=\""));
+    assert_null(strstr(out, "svg+xml")); /* a picture is a PNG in the file itself, or none */
+    assert_null(strstr(out, "example.org"));
+    assert_null(strstr(out, "&lt;x"));
     assert_null(strstr(out, "script"));
     assert_null(strstr(out, "onclick"));
     assert_null(strstr(out, "width="));
