@@ -38,8 +38,8 @@ void owners_fault(void *arg, enum fl_cause cause)
     struct replay *rp = arg;
     if (!rp->has_attribution)
         return;
-    uint32_t page = rp->follow.event ? NO_PAGE : rp->page;
-    uint32_t c = rp->follow.event ? NO_CONTENTS : rp->vm.contents[page];
+    uint32_t page = rp->page;
+    uint32_t c = page < rp->vm.n_pages ? rp->vm.contents[page] : NO_CONTENTS;
     if (attribution_fault(&rp->attribution, rp->process, page, c, fl_cause_is_major(cause),
                           rp->accesses) != FL_OK)
         rp->attribution_rc = FL_ENOMEM;
