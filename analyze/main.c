@@ -18,6 +18,7 @@
     X(report)       \
     X(gate)         \
     X(diff)         \
+    X(advise)       \
     X(validate)     \
     X(plot)         \
     X(import)       \
