@@ -157,7 +157,9 @@ struct advise {
     struct advise_option rows[ADVISE_ROWS];
     uint64_t tight_pages;   /* RAM that holds the budget if the measured error adds to it */
     uint64_t no_swap_pages; /* NO_SWAP with its margin */
-    uint64_t max_pages;     /* the peak with its margin: no run like the recorded one needs more */
+    uint64_t
+        killed_pages;   /* largest size asked at which, swap or not, a process is killed; 0: none */
+    uint64_t max_pages; /* the peak with its margin: no run like the recorded one needs more */
     struct advise_probe
         less;               /* 5 % less than ASKED, with .ram_pages 0 when there is no such size */
     unsigned raised;        /* how often the advice did not hold yet and was raised */

@@ -123,6 +123,8 @@ json_t *advise_json(const struct advise *a, json_t *trace, json_t *quality)
     json_object_set_new(o, "costs_source", text(a->costs.source));
     json_object_set_new(o, "slowdown_budget_bp", u64(a->slowdown_bp));
     json_object_set_new(o, "peak_bytes", pages(a->peak_pages));
+    json_object_set_new(o, "killed_ram_bytes",
+                        a->killed_pages ? pages(a->killed_pages) : json_null());
     json_object_set_new(o, "step_bytes", pages(a->step_pages));
     json_object_set_new(o, "advice", advice_json(a));
     for (int i = 0; i < ADVISE_ROWS; i++)

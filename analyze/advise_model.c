@@ -18,6 +18,8 @@ enum {
     REPORT_SIZES = 24,  /* of a report's curve, so that knee and cliff are the report's */
     GUESS_SIZES = 256,
     RAISES_MAX = 4,
+    EARLY_FLUSH_MS = 100,
+    LATE_FLUSH_MS = 1900,
 };
 
 struct asking {
@@ -347,7 +349,7 @@ static void plan(struct work *w)
         bool no_swap, coarse;
     } plans[SEARCHES] = {
         [ADVISE_ASKED] = { 0, 16, false, false },  [TIGHT] = { 0, 12, false, false },
-        [ADVISE_MORE] = { 2500, 4, false, true },  [ADVISE_DOUBLE] = { 10000, 4, false, true },
+        [ADVISE_MORE] = { 2500, 5, false, true },  [ADVISE_DOUBLE] = { 10000, 5, false, true },
         [ADVISE_NO_SWAP] = { 0, 10, true, false },
     };
     uint32_t top = (uint32_t)((a->peak_pages + a->step_pages - 1) / a->step_pages);
@@ -419,23 +421,26 @@ static int try_advice(struct work *w, uint64_t ram_pages, uint64_t swap_pages)
 {
     struct advise *a = w->a;
     struct advise_option *row = &a->rows[ADVISE_ADVISED];
-    struct advise_probe want[3];
-    size_t n = 0;
-    want[n++] = question(a, ram_pages, swap_pages);
-    if (a->is_kernel)
-        for (; n < 3; n++) {
-            want[n] = want[0];
-            want[n].first_flush_ms = n == 1 ? 100 : 1900;
-        }
-    int rc = ask(w, want, n);
+    struct advise_probe now = question(a, ram_pages, swap_pages), early = now, late = now;
+    struct advise_probe want[2];
+    early.first_flush_ms = EARLY_FLUSH_MS;
+    late.first_flush_ms = LATE_FLUSH_MS;
+    want[0] = now;
+    want[1] = early;
+    int rc = ask(w, want, a->is_kernel ? 2 : 1);
     if (rc != FL_OK)
         return rc;
-    *row = (struct advise_option){
-        .found = true, .budget_bp = a->slowdown_bp, .at = want[0], .swap_pages = swap_pages
-    };
-    for (size_t i = 0; i < n; i++)
-        row->found &= holds(&want[i], a->slowdown_bp);
-    return FL_OK;
+    *row = (struct advise_option){ .found = holds(&want[0], a->slowdown_bp) &&
+                                            (!a->is_kernel || holds(&want[1], a->slowdown_bp)),
+                                   .exact = true,
+                                   .budget_bp = a->slowdown_bp,
+                                   .at = want[0],
+                                   .swap_pages = swap_pages };
+    if (row->found && a->is_kernel && want[0].stat_flushes > 0) { /* else a later one is the same */
+        rc = ask(w, &late, 1);
+        row->found = rc == FL_OK && holds(&late, a->slowdown_bp);
+    }
+    return rc;
 }
 
 /* Margins, the kernel's own word, and a last look. */
@@ -515,6 +520,10 @@ static int answer(struct work *w)
     if (rc == FL_OK)
         rc = advise(w, tight.found ? &tight : &a->rows[ADVISE_ASKED]);
     advise_no_swap(a);
+    for (size_t i = 0; i < a->n_probes; i++)
+        if (a->probes[i].killed && a->probes[i].swap_pages == UINT64_MAX &&
+            a->probes[i].ram_pages > a->killed_pages)
+            a->killed_pages = a->probes[i].ram_pages;
     return rc;
 }
 

@@ -35,17 +35,15 @@ void advise_verdict(struct advise *a)
     bytes(ram, advised->at.ram_pages);
     bytes(swap, advised->swap_pages);
     bytes(peak, a->peak_pages);
-    if (advised->at.ram_pages >= a->peak_pages)
-        snprintf(a->verdict, sizeof a->verdict,
-                 "%s needs %s to run within %s of full speed (estimated): less than its peak of %s "
-                 "and the margin does not do.",
-                 name ? name : "trace", ram, budget, peak);
-    else
-        snprintf(
-            a->verdict, sizeof a->verdict,
-            "%s runs within %s of full speed (estimated) in %s of RAM with %s of swap; its peak "
-            "is %s.",
-            name ? name : "trace", budget, ram, advised->swap_pages ? swap : "none", peak);
+    bool pays = advised->at.ram_pages < a->peak_pages;
+    snprintf(
+        a->verdict, sizeof a->verdict,
+        pays ? "%s runs within %s of full speed (estimated) in %s of RAM with %s%s; its "
+               "peak is %s."
+             : "%s needs nearly its peak to run within %s of full speed (estimated): give it %s "
+               "of RAM and %s%s; its peak is %s.",
+        name ? name : "trace", budget, ram, advised->swap_pages ? swap : "no swap",
+        advised->swap_pages ? " of swap" : "", peak);
     free(name);
 }
 
@@ -57,7 +55,7 @@ static void row(const char *label, const struct advise_option *o, FILE *out)
     if (!o->found)
         return;
     snprintf(slow, sizeof slow, "%.1f %%", ((double)o->at.slowdown_bp - 10000.0) / 100.0);
-    fprintf(out, "%-26s %10s %10s %10s %14s\n", label, bytes(ram, o->at.ram_pages),
+    fprintf(out, "%-30s %10s %10s %10s %14s\n", label, bytes(ram, o->at.ram_pages),
             o->swap_pages ? bytes(swap, o->swap_pages) : "none", slow,
             fl_format_count(major, o->at.major));
 }
@@ -74,18 +72,19 @@ static void curve_row(const char *label, bool there, uint64_t ram_bytes, uint64_
 {
     char ram[FL_FORMAT_BYTES], count[FL_FORMAT_BYTES];
     if (there)
-        fprintf(out, "%-26s %10s %10s %10s %14s\n", label, fl_format_bytes(ram, ram_bytes), "", "",
+        fprintf(out, "%-30s %10s %10s %10s %14s\n", label, fl_format_bytes(ram, ram_bytes), "", "",
                 fl_format_count(count, major));
 }
 
 static void table(const struct advise *a, FILE *out)
 {
-    fprintf(out, "%-26s %10s %10s %10s %14s\n", "", "RAM", "swap", "slowdown", "major faults");
+    fprintf(out, "%-30s %10s %10s %10s %14s\n", "", "RAM", "swap", "slowdown", "major faults");
     row("peak, nothing reclaimed", &a->rows[ADVISE_PEAK], out);
     row("advised, with margin", &a->rows[ADVISE_ADVISED], out);
     budget_row("", &a->rows[ADVISE_ASKED], out);
     budget_row("", &a->rows[ADVISE_MORE], out);
-    budget_row("", &a->rows[ADVISE_DOUBLE], out);
+    if (a->rows[ADVISE_DOUBLE].at.ram_pages != a->rows[ADVISE_MORE].at.ram_pages)
+        budget_row("", &a->rows[ADVISE_DOUBLE], out);
     budget_row("no swap, ", &a->rows[ADVISE_NO_SWAP], out);
     curve_row("knee of the lru curve", a->curve.knee, a->curve.knee_ram_bytes, a->curve.knee_major,
               out);
@@ -108,6 +107,9 @@ static void margin(const struct advise *a, FILE *out)
             o->swap_pages ? ", of swap too" : "");
     if (a->raised_for_kernel)
         fputs("The kernel killed at smaller limits: raised to one at which it did not.\n", out);
+    if (a->killed_pages)
+        fprintf(out, "At %s a process is killed, however much swap there is.\n",
+                bytes(swap, a->killed_pages));
     if (a->rows[ADVISE_NO_SWAP].found)
         fprintf(out, "Without any swap give it %s, margin included.\n",
                 bytes(swap, a->no_swap_pages));
