@@ -59,6 +59,10 @@ static int parse_percent(const char *option, const char *text, uint64_t *bp, str
     size_t len = strlen(text);
     struct fl_size size = { 0 };
     bool sign = len && text[len - 1] == '%';
+    if (len > sign && strspn(text, "0") == len - sign) { /* no size, but a budget */
+        *bp = 0;
+        return FL_OK;
+    }
     int n = snprintf(full, sizeof full, "%s%s", text, sign ? "" : "%");
     if (n >= (int)sizeof full || len == 0 || fl_parse_size(full, &size, NULL) != FL_OK ||
         size.bytes != 0)

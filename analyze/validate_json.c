@@ -93,6 +93,7 @@ static uint64_t get_other(const struct fl_run *run, unsigned which)
     case 1: return (uint64_t)status_of(run->wait_status);
     case 2: return run->peak_bytes;
     case 3: return run->limit_hits;
+    case 4: return run->cpu_ns;
     default: return run->outlived;
     }
 }
@@ -131,8 +132,8 @@ static json_t *flushes_json(const struct validate_point *p)
 
 static json_t *kernel_json(const struct validate_point *p)
 {
-    static const char *const others[] = { "wall_ns", "status", "peak_bytes", "limit_hits",
-                                          "outlived" };
+    static const char *const others[] = { "wall_ns",    "status", "peak_bytes",
+                                          "limit_hits", "cpu_ns", "outlived" };
     json_t *o = json_object();
     for (unsigned c = 0; c < V_COUNT; c++)
         json_object_set_new(o, validate_count_name((enum validate_count)c), each(p, get_sample, c));

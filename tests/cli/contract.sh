@@ -47,7 +47,7 @@ ok "--version is one line" grep -qxE 'faultline [0-9]+\.[0-9]+\.[0-9]+' out
 ok "--version says nothing on stderr" test ! -s err
 fl help >overview
 mapfile -t commands < <(sed -n 's/^  \([a-z]*\)  *[A-Z].*/\1/p' overview)
-for c in record info dump check replay sweep report plot import policies machines; do
+for c in record info dump check replay sweep report advise plot import policies machines; do
     ok "help lists $c" grep -q "^  $c " overview
 done
 for c in "${commands[@]}"; do
