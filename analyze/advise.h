@@ -79,7 +79,9 @@ struct advise_measured {
     uint64_t killed_bytes;   /* largest limit at which the kernel killed in any run; 0: none */
     uint64_t survived_bytes; /* smallest one above that; 0: none */
     bool with_swap;          /* the limits were with swap */
-    uint64_t access_ps;      /* what an access costs, by the program's own speed; 0: not told */
+    uint64_t
+        swap_cost_bp; /* processor time of swapping by the costs' own, 10000: as they say; 0: unknown */
+    uint64_t access_ps; /* what an access costs, by the program's own speed; 0: not told */
 };
 
 /**
@@ -88,9 +90,11 @@ struct advise_measured {
  * when it is of another program.
  */
 int advise_measured_load(const char *path, const struct fl_reader *r, const char *sha256,
-                         const char *policy, struct advise_measured *out, struct fl_err *err);
+                         const char *policy, const struct fl_costs *costs,
+                         struct advise_measured *out, struct fl_err *err);
 /** advise_measured_of - the same of a document that was checked. */
-void advise_measured_of(const struct json_t *doc, const char *policy, struct advise_measured *out);
+void advise_measured_of(const struct json_t *doc, const char *policy, const struct fl_costs *costs,
+                        struct advise_measured *out);
 
 /* ---- the model ------------------------------------------------------------------------ */
 

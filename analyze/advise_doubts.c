@@ -104,6 +104,10 @@ static void doubt_model(struct advise *a)
                                      : ADVISE_LOW,
                "validated: major faults off by %.1f %%, the median of %u limits",
                (double)m->error_bp / 100.0, m->n_errors);
+    if (m->swap_cost_bp)
+        reason(a, ADVISE_HIGH, "swapping took %.1f times what the costs say in the validation%s",
+               (double)m->swap_cost_bp / 10000.0,
+               m->swap_cost_bp > 10000 ? ": counted so" : ": the costs stay as they are");
     if (m->killed_bytes)
         reason(a, ADVISE_MEDIUM, "the kernel killed in some run at %s%s",
                fl_format_bytes(killed, m->killed_bytes),

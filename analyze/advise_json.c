@@ -100,7 +100,8 @@ static json_t *validation_json(const struct advise_measured *m)
 {
     if (!m->given)
         return json_null();
-    return json_pack("{s:i,s:o,s:o,s:b}", "limits", (int)m->limits, "error_bp",
+    return json_pack("{s:i,s:o,s:o,s:o,s:b}", "limits", (int)m->limits, "swap_cost_bp",
+                     m->swap_cost_bp ? u64(m->swap_cost_bp) : json_null(), "error_bp",
                      m->n_errors ? u64(m->error_bp) : json_null(), "killed_ram_bytes",
                      m->killed_bytes ? u64(m->killed_bytes) : json_null(), "with_swap",
                      m->with_swap);

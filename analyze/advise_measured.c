@@ -7,7 +7,13 @@
 
 #include "advise.h"
 
-enum { LIMITS_MAX = 256, ERROR_BP_MAX = 1000000 };
+enum {
+    LIMITS_MAX = 256,
+    RUNS_MAX = 1000,
+    SWAPS_MIN = 100, /* with fewer, chance decides */
+    ERROR_BP_MAX = 1000000,
+    SWAP_COST_BP_MAX = 1000000,
+};
 
 static int by_value(const void *a, const void *b)
 {
@@ -47,7 +53,55 @@ static uint64_t access_ps(const json_t *doc)
     return ps;
 }
 
-void advise_measured_of(const json_t *doc, const char *policy, struct advise_measured *out)
+/* Median of a limit's array of counts, one a run; 0: there is none. */
+static uint64_t median_of(const json_t *list)
+{
+    uint64_t v[RUNS_MAX];
+    size_t n = 0, i;
+    const json_t *one;
+    json_array_foreach(list, i, one) if (n < RUNS_MAX && json_integer_value(one) > 0)
+        v[n++] = (uint64_t)json_integer_value(one);
+    qsort(v, n, sizeof *v, by_value);
+    return n ? v[n / 2] : 0;
+}
+
+/* What the swapping of one limit took of the processor, by what the costs say. False: too little of
+   it, or somebody was killed. Only zram swaps in the program's own time. */
+static bool swap_cost_at(const json_t *limit, uint64_t native_ns, const struct fl_costs *costs,
+                         uint64_t *bp)
+{
+    uint64_t in = 0, out = 0, cpu_ns = median_of(fl_document_at(limit, "kernel.cpu_ns"));
+    if (killed_at(limit) || cpu_ns <= native_ns ||
+        !fl_document_count(limit, "spread.swap_in.median", &in) || in < SWAPS_MIN ||
+        !fl_document_count(limit, "spread.swap_out.median", &out))
+        return false;
+    uint64_t in_ns = fl_cost_of_ns(costs, FL_COST_SWAP_IN_SYNC, in);
+    uint64_t out_ns = fl_cost_of_ns(costs, FL_COST_SWAP_OUT_SYNC, out);
+    unsigned __int128 by_costs = (unsigned __int128)in_ns + out_ns;
+    unsigned __int128 ratio = by_costs ? (unsigned __int128)(cpu_ns - native_ns) * 10000 / by_costs
+                                       : 0;
+    *bp = ratio < SWAP_COST_BP_MAX ? (uint64_t)ratio : SWAP_COST_BP_MAX;
+    return true;
+}
+
+static uint64_t swap_cost_bp(const json_t *doc, const struct fl_costs *costs)
+{
+    uint64_t ratios[LIMITS_MAX], native_ns;
+    const char *kind = fl_document_text(doc, "swap.kind");
+    const json_t *limit;
+    size_t n = 0, i;
+    if (!kind || strcmp(kind, "zram") != 0 ||
+        !fl_document_count(doc, "native.cpu_ns", &native_ns) || native_ns == 0)
+        return 0;
+    json_array_foreach(json_object_get(doc, "points"), i,
+                       limit) if (n < LIMITS_MAX &&
+                                  swap_cost_at(limit, native_ns, costs, &ratios[n])) n++;
+    qsort(ratios, n, sizeof *ratios, by_value);
+    return n ? ratios[n / 2] : 0;
+}
+
+void advise_measured_of(const json_t *doc, const char *policy, const struct fl_costs *costs,
+                        struct advise_measured *out)
 {
     const char *kind = fl_document_text(doc, "swap.kind");
     uint64_t errors[LIMITS_MAX], ram;
@@ -55,6 +109,7 @@ void advise_measured_of(const json_t *doc, const char *policy, struct advise_mea
     size_t i;
     *out = (struct advise_measured){ .given = true,
                                      .with_swap = !kind || strcmp(kind, "none") != 0,
+                                     .swap_cost_bp = swap_cost_bp(doc, costs),
                                      .access_ps = access_ps(doc) };
     json_array_foreach(points, i, limit)
     {
@@ -84,7 +139,8 @@ static bool same(const char *a, const char *b)
 }
 
 int advise_measured_load(const char *path, const struct fl_reader *r, const char *sha256,
-                         const char *policy, struct advise_measured *out, struct fl_err *err)
+                         const char *policy, const struct fl_costs *costs,
+                         struct advise_measured *out, struct fl_err *err)
 {
     json_t *doc = NULL;
     int rc = fl_document_load(path, &doc, err);
@@ -101,7 +157,7 @@ int advise_measured_load(const char *path, const struct fl_reader *r, const char
                      "that was recorded",
                      path);
     else
-        advise_measured_of(doc, policy, out);
+        advise_measured_of(doc, policy, costs, out);
     json_decref(doc);
     return rc;
 }

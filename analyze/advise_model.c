@@ -297,6 +297,19 @@ static int answer(struct advise_work *w)
     return rc;
 }
 
+/* Swapping took longer than the costs say: they are raised, never lowered. */
+static void fit_swapping(struct advise *a)
+{
+    static const enum fl_cost raised[] = { FL_COST_SWAP_IN_SYNC, FL_COST_SWAP_OUT_SYNC };
+    if (a->measured.swap_cost_bp <= 10000)
+        return;
+    for (size_t i = 0; i < FL_COUNT(raised); i++) {
+        unsigned __int128 ps = a->costs.ps[raised[i]];
+        ps = ps * a->measured.swap_cost_bp / 10000;
+        a->costs.ps[raised[i]] = ps < FL_COST_PS_MAX ? (uint64_t)ps : FL_COST_PS_MAX;
+    }
+}
+
 /* The costs, made to fit the program's own speed where that is known. */
 static int fit(struct advise *a, struct fl_reader *r, struct fl_err *err)
 {
@@ -306,6 +319,7 @@ static int fit(struct advise *a, struct fl_reader *r, struct fl_err *err)
     fl_kernel_from_trace(r, &a->kernel);
     a->kernel.swap_kind = a->swap_kind;
     a->costs.swap_device = fl_swap_kind_device(a->swap_kind);
+    fit_swapping(a);
     if (a->native_ns)
         return fl_costs_fit_access(r, a->native_ns, &a->costs, NULL, err);
     if (a->measured.access_ps) {

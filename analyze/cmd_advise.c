@@ -186,7 +186,8 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
     if (rc == FL_OK)
         rc = fl_sha256_file(a->path, sha256, err);
     if (rc == FL_OK && cfg->validation)
-        rc = advise_measured_load(cfg->validation, r, sha256, cfg->policy, &a->measured, err);
+        rc = advise_measured_load(cfg->validation, r, sha256, cfg->policy, &a->costs, &a->measured,
+                                  err);
     if (rc == FL_OK)
         rc = answer(cfg, a, r, sha256, err);
     fl_reader_free(r);
