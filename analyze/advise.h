@@ -81,7 +81,7 @@ struct advise_measured {
     bool with_swap;          /* the limits were with swap */
     uint64_t
         swap_cost_bp; /* processor time of swapping by the costs' own, 10000: as they say; 0: unknown */
-    uint64_t access_ps; /* what an access costs, by the program's own speed; 0: not told */
+    uint64_t native_ns; /* processor time without limit; 0: not told */
 };
 
 /**

@@ -44,15 +44,6 @@ static bool error_at(const json_t *limit, const char *policy, uint64_t *bp)
     return true;
 }
 
-static uint64_t access_ps(const json_t *doc)
-{
-    uint64_t ps;
-    if (!fl_document_count(doc, "access_ps", &ps) || ps < FL_COST_ACCESS_PS_MIN ||
-        ps > FL_COST_PS_MAX)
-        return 0;
-    return ps;
-}
-
 /* Median of a limit's array of counts, one a run; 0: there is none. */
 static uint64_t median_of(const json_t *list)
 {
@@ -67,35 +58,40 @@ static uint64_t median_of(const json_t *list)
 
 /* What the swapping of one limit took of the processor, by what the costs say. False: too little of
    it, or somebody was killed. Only zram swaps in the program's own time. */
-static bool swap_cost_at(const json_t *limit, uint64_t native_ns, const struct fl_costs *costs,
+static bool swap_cost_at(const json_t *limit, uint64_t without_ns, const struct fl_costs *costs,
                          uint64_t *bp)
 {
     uint64_t in = 0, out = 0, cpu_ns = median_of(fl_document_at(limit, "kernel.cpu_ns"));
-    if (killed_at(limit) || cpu_ns <= native_ns ||
+    if (killed_at(limit) || cpu_ns <= without_ns ||
         !fl_document_count(limit, "spread.swap_in.median", &in) || in < SWAPS_MIN ||
         !fl_document_count(limit, "spread.swap_out.median", &out))
         return false;
     uint64_t in_ns = fl_cost_of_ns(costs, FL_COST_SWAP_IN_SYNC, in);
     uint64_t out_ns = fl_cost_of_ns(costs, FL_COST_SWAP_OUT_SYNC, out);
     unsigned __int128 by_costs = (unsigned __int128)in_ns + out_ns;
-    unsigned __int128 ratio = by_costs ? (unsigned __int128)(cpu_ns - native_ns) * 10000 / by_costs
+    unsigned __int128 ratio = by_costs ? (unsigned __int128)(cpu_ns - without_ns) * 10000 / by_costs
                                        : 0;
     *bp = ratio < SWAP_COST_BP_MAX ? (uint64_t)ratio : SWAP_COST_BP_MAX;
     return true;
 }
 
+static uint64_t native_ns(const json_t *doc)
+{
+    uint64_t ns;
+    return fl_document_count(doc, "native.cpu_ns", &ns) ? ns : 0;
+}
+
 static uint64_t swap_cost_bp(const json_t *doc, const struct fl_costs *costs)
 {
-    uint64_t ratios[LIMITS_MAX], native_ns;
+    uint64_t ratios[LIMITS_MAX], without = native_ns(doc);
     const char *kind = fl_document_text(doc, "swap.kind");
     const json_t *limit;
     size_t n = 0, i;
-    if (!kind || strcmp(kind, "zram") != 0 ||
-        !fl_document_count(doc, "native.cpu_ns", &native_ns) || native_ns == 0)
+    if (!kind || strcmp(kind, "zram") != 0 || without == 0)
         return 0;
     json_array_foreach(json_object_get(doc, "points"), i,
-                       limit) if (n < LIMITS_MAX &&
-                                  swap_cost_at(limit, native_ns, costs, &ratios[n])) n++;
+                       limit) if (n < LIMITS_MAX && swap_cost_at(limit, without, costs, &ratios[n]))
+        n++;
     qsort(ratios, n, sizeof *ratios, by_value);
     return n ? ratios[n / 2] : 0;
 }
@@ -110,7 +106,7 @@ void advise_measured_of(const json_t *doc, const char *policy, const struct fl_c
     *out = (struct advise_measured){ .given = true,
                                      .with_swap = !kind || strcmp(kind, "none") != 0,
                                      .swap_cost_bp = swap_cost_bp(doc, costs),
-                                     .access_ps = access_ps(doc) };
+                                     .native_ns = native_ns(doc) };
     json_array_foreach(points, i, limit)
     {
         if (i < LIMITS_MAX && error_at(limit, policy, &errors[out->n_errors]))

@@ -313,20 +313,15 @@ static void fit_swapping(struct advise *a)
 /* The costs, made to fit the program's own speed where that is known. */
 static int fit(struct advise *a, struct fl_reader *r, struct fl_err *err)
 {
-    a->fitted = a->native_ns || a->measured.access_ps;
+    uint64_t native_ns = a->native_ns ? a->native_ns : a->measured.native_ns;
+    a->fitted = native_ns > 0;
     a->is_kernel = a->policy->needs & FL_IS_KERNEL;
     a->kernel = *fl_kernel_defaults();
     fl_kernel_from_trace(r, &a->kernel);
     a->kernel.swap_kind = a->swap_kind;
     a->costs.swap_device = fl_swap_kind_device(a->swap_kind);
     fit_swapping(a);
-    if (a->native_ns)
-        return fl_costs_fit_access(r, a->native_ns, &a->costs, NULL, err);
-    if (a->measured.access_ps) {
-        a->costs.ps[FL_COST_ACCESS] = a->measured.access_ps;
-        a->costs.given[FL_COST_ACCESS] = true;
-    }
-    return FL_OK;
+    return native_ns ? fl_costs_fit_access(r, native_ns, &a->costs, NULL, err) : FL_OK;
 }
 
 int advise_run(struct advise *a, struct fl_reader *r, struct fl_err *err)

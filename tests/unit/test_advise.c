@@ -237,9 +237,9 @@ static json_t *limit(uint64_t ram, const char *kills, const char *error)
 static struct advise_measured measured(const char *swap, json_t *points, const char *policy)
 {
     struct advise_measured m;
-    json_t *doc = json_pack("{s:s,s:s,s:s,s:i,s:{s:s},s:o,s:i}", "schema", "faultline.validate/1",
-                            "command", "sort", "policy", "linux", "runs", 2, "swap", "kind", swap,
-                            "points", points, "access_ps", 97);
+    json_t *doc = json_pack("{s:s,s:s,s:s,s:i,s:{s:s},s:o,s:{s:i}}", "schema",
+                            "faultline.validate/1", "command", "sort", "policy", "linux", "runs", 2,
+                            "swap", "kind", swap, "points", points, "native", "cpu_ns", 97);
     assert_int_equal(fl_document_check(doc, "V", NULL), FL_OK);
     advise_measured_of(doc, policy, fl_costs_default(), &m);
     json_decref(doc);
@@ -261,7 +261,7 @@ static void a_validation_gives_its_median_error_and_its_kills(void **state)
     assert_int_equal(m.error_bp, 350); /* of 0.5, 3.5 and 20 % */
     assert_int_equal(m.killed_bytes, 2000);
     assert_int_equal(m.survived_bytes, 3000);
-    assert_int_equal(m.access_ps, 97);
+    assert_int_equal(m.native_ns, 97);
 }
 
 static void a_validation_of_other_policies_has_no_error_but_its_kills(void **state)
