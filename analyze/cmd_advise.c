@@ -11,6 +11,8 @@
 
 #include "advise.h"
 
+#define MARGIN_MAX_BP 100000u
+
 struct advise_cfg {
     const char *slowdown, *margin, *policy, *swap_device, *costs, *validation, *format, *out;
     uint64_t native_ns;
@@ -77,6 +79,8 @@ static int read_options(const struct advise_cfg *cfg, struct advise *a, struct f
     int rc = parse_percent("slowdown", cfg->slowdown, &a->slowdown_bp, err);
     if (rc == FL_OK)
         rc = parse_percent("margin", cfg->margin, &a->margin_bp, err);
+    if (rc == FL_OK && a->margin_bp > MARGIN_MAX_BP)
+        rc = fl_fail(err, FL_EUSAGE, "--margin: at most %u%%", MARGIN_MAX_BP / 100u);
     if (rc == FL_OK && cfg->json && cfg->format && strcmp(cfg->format, "json") != 0)
         rc = fl_fail(err, FL_EUSAGE, "give --json or --format %s, not both", cfg->format);
     if (rc == FL_OK)

@@ -44,7 +44,9 @@ perl -e 'for my $round (0 .. 399) {
 fl import --from pages refs -o p.flt 2>/dev/null
 # the same with enough accesses to each page that a few swaps do not count: a real program
 fl record -o real.flt -- "$workloads/thrash" 1024 2 >/dev/null 2>&1
-ok "a program was recorded" fl check real.flt >/dev/null
+fl check real.flt >out 2>&1
+sound=$?
+ok "a program was recorded: $(head -1 out)" test $sound = 0
 
 # ---- what it answers ---------------------------------------------------------------
 fl advise p.flt --slowdown 700% >text 2>err
@@ -77,6 +79,7 @@ law='(.options[] | select(.name == "asked")) as $a | .step_bytes as $step | .pro
                | .killed or .slowdown_bp > 10000 + $a.budget_bp))'
 for ask in "p.flt 700" "p.flt 50" "p.flt 0" "real.flt 10" "real.flt 100"; do
     set -- $ask
+    rm -f law.json
     fl advise "$1" --slowdown "$2" -o law.json
     json law.json "$law" '.options[] | select(.name == "asked").exact'
 done
@@ -182,6 +185,7 @@ status 2 p.flt --slowdown ''
 status 2 p.flt --slowdown 64M
 status 2 p.flt --slowdown max
 status 2 p.flt --margin 99999999999
+status 2 p.flt --margin 1001%
 status 2 p.flt --format yaml
 status 2 p.flt --json --format docker
 status 2 p.flt --policy nosuch
