@@ -155,9 +155,8 @@ struct advise {
     struct fl_kernel_opts kernel;
     bool is_kernel, fitted; /* policy of the kernel's; an access costs what the program's own do */
     uint64_t footprint_pages, peak_pages, kernel_pages, step_pages;
-    uint64_t base_ns, walks_ns, minor;
+    uint64_t base_ns, walks_ns;    /* without limit, page walks included; and these alone */
     struct fl_curve_finding curve; /* of lru */
-    uint32_t lru_guess_pages[ADVISE_ROWS];
     struct advise_option rows[ADVISE_ROWS];
     uint64_t tight_pages;   /* RAM that holds the budget if the measured error adds to it */
     uint64_t no_swap_pages; /* NO_SWAP with its margin */

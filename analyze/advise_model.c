@@ -99,7 +99,6 @@ static int begin(struct advise_work *w, struct fl_reader *r)
     fl_time_estimate(w->base, &time);
     a->base_ns = time.total_ns;
     a->walks_ns = time.has_tlb ? time.tlb_walk_ns : 0;
-    a->minor = w->base->minor;
     a->kernel_pages = w->base->kernel_pages_peak;
     a->peak_pages = a->is_kernel ? w->base->usage_peak : w->base->resident_peak_pages;
     a->step_pages = advise_step_pages(a->peak_pages);
