@@ -20,12 +20,10 @@ static uint32_t frames_of(uint64_t pages)
 static void plan_curve(struct advise_work *w)
 {
     uint64_t peak = w->a->footprint_pages;
-    for (unsigned i = 0; i < ADVISE_REPORT_SIZES; i++) {
-        uint64_t bp = i + 1 < ADVISE_REPORT_SIZES
-                          ? 500 + (uint64_t)9500 * i / (ADVISE_REPORT_SIZES - 2)
-                          : 10500;
-        w->curve[w->n_curve++].frames = frames_of((peak * bp + 9999) / 10000);
-    }
+    uint32_t report[FL_CURVE_SIZES];
+    w->n_report = fl_curve_sizes(peak, report);
+    for (uint32_t i = 0; i < w->n_report; i++)
+        w->curve[w->n_curve++].frames = report[i];
     for (uint64_t i = 1; i <= ADVISE_GUESS_SIZES; i++)
         w->curve[w->n_curve++].frames =
             frames_of((peak * i + ADVISE_GUESS_SIZES - 1) / ADVISE_GUESS_SIZES);
@@ -42,9 +40,7 @@ static int find_knee(struct advise_work *w)
         return fl_nomem(w->err, "the curve");
     fl_table_column(t, "RAM", FL_UNIT_BYTES, 0);
     fl_table_column(t, "lru", FL_UNIT_COUNT, 0);
-    for (size_t i = 0; i < ADVISE_REPORT_SIZES; i++) {
-        if (i > 0 && w->curve[i].frames == w->curve[i - 1].frames)
-            continue;
+    for (size_t i = 0; i < w->n_report; i++) {
         size_t row = fl_table_row(t);
         fl_table_put(t, row, 0, w->curve[i].frames * FL_PAGE_BYTES);
         fl_table_put(t, row, 1, w->curve[i].major);
@@ -70,7 +66,7 @@ static uint64_t lru_slowdown_bp(const struct advise *a, const struct fl_sweep_po
 static uint32_t guess(const struct advise_work *w, uint64_t budget_bp)
 {
     const struct advise *a = w->a;
-    size_t i = ADVISE_REPORT_SIZES;
+    size_t i = w->n_report;
     while (i + 1 < w->n_curve && lru_slowdown_bp(a, &w->curve[i]) > 10000 + budget_bp)
         i++;
     return (uint32_t)((w->curve[i].frames + a->kernel_pages) / a->step_pages);

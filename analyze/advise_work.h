@@ -3,6 +3,10 @@
 #ifndef ADVISE_WORK_H
 #define ADVISE_WORK_H
 
+#include <faultline/lru_timeline.h>
+
+#include <faultline/lru_timeline.h>
+
 #include "advise.h"
 
 enum {
@@ -10,7 +14,6 @@ enum {
     ADVISE_SEARCHES = ADVISE_ROWS + 1, /* one a row of those searched for, and the tight one */
     ADVISE_TIGHT = ADVISE_ROWS,
     ADVISE_JOBS_MAX = 2 * ADVISE_SEARCHES,
-    ADVISE_REPORT_SIZES = 24, /* of a report's curve, so that knee and cliff are the report's */
     ADVISE_GUESS_SIZES = 256,
 };
 
@@ -24,7 +27,8 @@ struct advise_work {
     struct advise *a;
     struct advise_asking of[ADVISE_SEARCHES];
     struct fl_reader *readers[ADVISE_THREADS_MAX]; /* each thread's, opened when it first works */
-    struct fl_sweep_point curve[ADVISE_REPORT_SIZES + ADVISE_GUESS_SIZES];
+    size_t n_report; /* the curve's first sizes are a report's, so that knee and cliff are, too */
+    struct fl_sweep_point curve[FL_CURVE_SIZES + ADVISE_GUESS_SIZES];
     size_t n_curve;
     struct fl_result *base; /* the replay without limit */
     uint64_t jobs_done;

@@ -67,6 +67,7 @@ int an_working_set_build(const struct json_t *report, size_t i, struct fl_table 
                          struct fl_err *err);
 int an_resident_build(const struct json_t *report, size_t i, struct fl_table **out,
                       struct fl_err *err);
+int an_oom_build(const struct json_t *report, size_t i, struct fl_table **out, struct fl_err *err);
 int an_curve_build(const struct json_t *report, size_t i, struct fl_table **out,
                    struct fl_err *err);
 

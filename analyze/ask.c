@@ -10,11 +10,10 @@
 
 #include <faultline/jobs.h>
 #include <faultline/locality.h>
+#include <faultline/lru_timeline.h>
 #include <faultline/policy.h>
 #include <faultline/replay.h>
 #include <faultline/thrash.h>
-
-#define CURVE_SIZES 24u
 
 enum group { GROUP_FUTURE, GROUP_KERNEL, GROUP_TEXTBOOK, GROUPS };
 
@@ -78,19 +77,6 @@ static struct fl_kernel_opts kernel_of(const struct fl_reader *r, const struct a
     fl_kernel_from_trace(r, &kernel);
     kernel.swap_kind = ask->swap_kind;
     return kernel;
-}
-
-/* Even sizes from 5 % of the peak to the peak, and 5 % more; without repeats. Returns how many. */
-static size_t curve_sizes(uint64_t peak_pages, uint32_t sizes[CURVE_SIZES])
-{
-    size_t n = 0;
-    for (unsigned i = 0; i < CURVE_SIZES; i++) {
-        uint64_t bp = i + 1 < CURVE_SIZES ? 500 + (uint64_t)9500 * i / (CURVE_SIZES - 2) : 10500;
-        uint32_t frames = frames_of((peak_pages * bp + 9999) / 10000);
-        if (n == 0 || frames != sizes[n - 1])
-            sizes[n++] = frames;
-    }
-    return n;
 }
 
 /* What the kernel's policies are asked: each size is a replay of its own, so every third of @all,
@@ -207,11 +193,11 @@ static int add_points(struct asked *a, const struct ask *ask, const char *list,
                       const struct fl_kernel_opts *kernel, uint32_t beside_frames,
                       uint64_t peak_pages, struct fl_err *err)
 {
-    uint32_t all[CURVE_SIZES], few[CURVE_SIZES + 1];
-    size_t n_all = curve_sizes(ask->curve_pages ? ask->curve_pages : peak_pages, all);
+    uint32_t all[FL_CURVE_SIZES], few[FL_CURVE_SIZES + 1];
+    size_t n_all = fl_curve_sizes(ask->curve_pages ? ask->curve_pages : peak_pages, all);
     size_t n_few = kernel_sizes(all, n_all, beside_frames, few);
     int rc = FL_OK;
-    a->points = calloc(count_policies(list) * (CURVE_SIZES + 1), sizeof *a->points);
+    a->points = calloc(count_policies(list) * (FL_CURVE_SIZES + 1), sizeof *a->points);
     if (!a->points)
         return fl_nomem(err, "the curve");
     for (int is_kernel = 0; is_kernel < 2; is_kernel++) {

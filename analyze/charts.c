@@ -18,6 +18,8 @@ static const struct fl_chart charts[] = {
     { "heat", "Where memory is touched, over time",
       "address by time, the largest mappings in bands, phases marked", FL_CHART_OF_RESULT,
       an_heat_build, NULL },
+    { "oom", "Who would be killed", "the OOM killer's candidates, and whom it took",
+      FL_CHART_OF_RESULT, an_oom_build, NULL },
     { "resident", "Memory over time", "resident set, swap and page tables over time",
       FL_CHART_OF_RESULT, an_resident_build, NULL },
     { "tlb-reach", "What larger pages would save",

@@ -61,6 +61,35 @@ struct fl_table *view_windows_table(const json_t *result)
     return t;
 }
 
+/* The faults of each phase: those of the timeline's rows whose middle is in it. */
+static void put_faults(struct fl_table *t, const json_t *result, const json_t *phases, size_t col)
+{
+    static const char *const keys[] = { "minor", "major", "refaults" };
+    struct an_timeline line;
+    uint64_t from = 0;
+    if (!an_timeline_open(result, &line) || line.is_time)
+        return;
+    size_t phase = 0, n = t->n_rows;
+    uint64_t *sums = calloc(n ? n * FL_COUNT(keys) : 1, sizeof *sums);
+    if (!sums) {
+        t->failed = true;
+        return;
+    }
+    for (size_t r = 0; r < line.n_rows && n > 0; r++) {
+        uint64_t to = an_timeline_get(&line, r, line.x), middle = from + (to - from) / 2;
+        while (phase + 1 < n && middle >= count_of(json_array_get(phases, phase), "to_access"))
+            phase++;
+        for (size_t k = 0; k < FL_COUNT(keys); k++)
+            sums[phase * FL_COUNT(keys) + k] +=
+                an_timeline_get(&line, r, an_timeline_column(&line, keys[k]));
+        from = to;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < FL_COUNT(keys); k++)
+            fl_table_put(t, i, col + k, sums[i * FL_COUNT(keys) + k]);
+    free(sums);
+}
+
 struct fl_table *view_phases_table(const json_t *result)
 {
     const json_t *phases = fl_document_at(result, "locality.phases"), *p;
@@ -77,6 +106,9 @@ struct fl_table *view_phases_table(const json_t *result)
     fl_table_column(t, "Of it new", FL_UNIT_BYTES, 0);
     fl_table_column(t, "In common with the one before", FL_UNIT_BP, 0);
     fl_table_column(t, "Hottest mapping", FL_UNIT_TEXT, 0);
+    fl_table_column(t, "Minor faults", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Major faults", FL_UNIT_COUNT, 0);
+    fl_table_column(t, "Evicted pages that came back", FL_UNIT_COUNT, 0);
     json_array_foreach(phases, i, p)
     {
         size_t row = fl_table_row(t);
@@ -92,6 +124,7 @@ struct fl_table *view_phases_table(const json_t *result)
         if (i + 1 == ROWS_MAX)
             break;
     }
+    put_faults(t, result, phases, 8);
     return t;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Address by time: 48 rows of FL_DATA, column 3 in percent, for each band. Marks of axis y are the
 # bands' beginnings, the highest band first; those of axis x are phases.
+FL_AREA = 0
 do for [i = 1:FL_MARKS] {
     unset arrow 2000 + i
     unset label 2000 + i

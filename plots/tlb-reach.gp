@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Two bars a mapping, one below the other, its name above them. Column 1: the mapping's place, n
 # for the first down to 1; the bars lie, their length is on FL_Y's scale.
+FL_AREA = 0
 do for [i = 1:FL_MARKS] {
     unset arrow 2000 + i
     unset label 2000 + i
