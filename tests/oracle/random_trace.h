@@ -31,6 +31,12 @@ void random_processes(uint64_t seed, size_t n, struct item_list *out);
 /** random_file_io - between the items of @list: file I/O, advice, and what was in the page cache. */
 void random_file_io(uint64_t seed, struct item_list *list);
 
+/**
+ * random_bursts - after runs of @list, more of them: a few to hundreds in a row, all of the same
+ * thread, over the pages it has used lately. As programs are, and as windows are made for.
+ */
+void random_bursts(uint64_t seed, struct item_list *list);
+
 enum random_pattern { RANDOM_UNIFORM, RANDOM_ZIPF, RANDOM_LOOP, RANDOM_PHASES, RANDOM_PATTERNS };
 
 /** random_pages - one process, one anonymous mapping of @pages pages, @n references. */
