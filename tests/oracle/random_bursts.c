@@ -2,6 +2,8 @@
 #include "random_trace.h"
 
 #define LATELY 12u
+#define LONG_RUN \
+    400000u /* accesses of one run, so that a row of the timeline has room for bursts */
 
 /* The latest runs of one thread in one space, none while another has taken over. */
 struct lately {
@@ -42,13 +44,18 @@ void random_bursts(uint64_t seed, struct item_list *list)
     uint64_t rng = seed * 31 + 7;
     struct item_list out = { 0 };
     struct lately lately = { .n = 0 };
+    bool begun = false;
     for (size_t i = 0; i < list->n; i++) {
         const struct naive_item *item = &list->at[i];
         if (!item->is_run) {
             item_list_event(&out, &item->event);
             continue;
         }
-        item_list_run(&out, item);
+        struct naive_item run = *item;
+        if (!begun)
+            run.reads += LONG_RUN;
+        begun = true;
+        item_list_run(&out, &run);
         remember(&lately, item);
         if (random_below(&rng, 4) == 0)
             burst(&out, &lately, &rng);
