@@ -233,6 +233,7 @@ struct question {
     const char *path;
     /* of the replay */
     const struct fl_replay_opts *opts;
+    uint64_t peak_pages;
     struct fl_result *result;
     struct fl_thrash *thrash; /* of that result */
     /* of what does not depend on RAM */
@@ -249,7 +250,10 @@ static int answer_replay(struct question *q, struct fl_reader *r, struct fl_job_
     struct fl_replay_opts opts = *q->opts;
     opts.progress = fl_job_tell;
     opts.progress_arg = progress;
+    opts.no_peak = true; /* it is known */
     int rc = fl_replay(r, &opts, &q->result, err);
+    if (rc == FL_OK)
+        q->result->unlimited_peak_pages = q->peak_pages;
     return rc == FL_OK ? fl_thrash_of(r, q->result, NULL, NULL, &q->thrash, err) : rc;
 }
 
@@ -310,7 +314,8 @@ enum { QUESTIONS_MAX = 3 + GROUPS };
 
 /* The longest first: opt takes two passes. @replay: NULL if it has been made already. */
 static size_t ask_questions(struct question *q, const char *path,
-                            const struct fl_replay_opts *replay, struct asked *a)
+                            const struct fl_replay_opts *replay, uint64_t peak_pages,
+                            struct asked *a)
 {
     size_t n = 0;
     for (size_t g = 0; g < GROUPS; g++) {
@@ -319,7 +324,9 @@ static size_t ask_questions(struct question *q, const char *path,
                 .answer = answer_points, .path = path, .points = a->grouped[g], .n = a->n_grouped[g]
             };
         if (g == GROUP_FUTURE && replay) {
-            q[n++] = (struct question){ .answer = answer_replay, .path = path, .opts = replay };
+            q[n++] = (struct question){
+                .answer = answer_replay, .path = path, .opts = replay, .peak_pages = peak_pages
+            };
             q[n++] = (struct question){ .answer = answer_reach, .path = path };
             q[n++] = (struct question){ .answer = answer_locality, .path = path };
         }
@@ -359,7 +366,7 @@ static int ask_all(struct fl_reader *r, const char *path, const struct ask *ask,
         free(policies);
     }
     if (rc == FL_OK) {
-        n = ask_questions(q, path, opts, &a);
+        n = ask_questions(q, path, opts, peak_pages, &a);
         rc = answer_all(q, n, ask, err);
     }
     for (size_t i = 0; i < n && rc == FL_OK; i++)
