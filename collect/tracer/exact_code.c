@@ -107,7 +107,9 @@ static size_t mapping_behind(const struct exact_mappings *m, uint64_t address)
 static size_t mapping_carve(struct exact_mappings *m, uint64_t start, uint64_t end, bool *ok)
 {
     size_t i = mapping_behind(m, start), last;
-    if (i < m->n && m->at[i].start < start) {
+    if (i == m->n)
+        return i;
+    if (m->at[i].start < start) {
         struct exact_mapping whole = m->at[i];
         if (whole.end > end) { /* a hole: the part behind it */
             struct exact_mapping *rest = mapping_insert(m, i + 1);

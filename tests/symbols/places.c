@@ -10,6 +10,7 @@
 
 int library_function(int);
 int library_second(int);
+int global_function(int);
 
 __attribute__((noinline)) static int local_function(int x)
 {
