@@ -145,13 +145,15 @@ const struct fl_cmd fl_cmd_plot = {
     .synopsis = "CHART R.json [-o F.svg|F.png|F.pdf] [--term] [--count NAME]",
     .description =
         "Charts:\n"
-        "  accuracy   what the kernel did beside what the model said (of a validate)\n"
-        "  curve      major faults against RAM, one line a policy (of a sweep)\n"
-        "  faults     faults over time, stacked by cause (of a replay)\n"
-        "  heat       where memory is touched, address by time (of a replay --locality)\n"
-        "  resident   resident set, swap and page tables over time (of a replay)\n"
-        "  tlb-reach  page walks by mapping, and with pages of 2 MiB (of a replay --locality)\n"
-        "  working-set  what was touched in the last accesses (of a replay --locality)\n\n"
+        "  accuracy     what the kernel did beside what the model said (of a validate)\n"
+        "  curve        major faults against RAM, one line a policy (of a sweep)\n"
+        "  faults       faults over time, stacked by cause (of a replay)\n"
+        "  heat         where memory is touched, address by time *\n"
+        "  oom          the OOM killer's candidates, and whom it took (of a replay)\n"
+        "  resident     resident set, swap and page tables over time (of a replay)\n"
+        "  tlb-reach    page walks by mapping, and with pages of 2 MiB *\n"
+        "  working-set  what was touched in the last accesses, over time *\n"
+        "  * of a report, or of a replay with --locality\n\n"
         "R.json is the output of replay, sweep or validate, or a report.json, which has all.\n"
         "Needs gnuplot.",
     .examples = "  faultline plot curve sweep.json -o curve.svg\n"
