@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The model over any trace that reads at all: its events and runs need not make sense. */
+#include <faultline/locality.h>
 #include <faultline/replay.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,6 +44,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         { .policy = fl_policy_find("fifo"), .frames = 5, .swap_pages = UINT64_MAX },
     };
     fl_sweep(r, points, 2, NULL, NULL, NULL);
+    struct fl_locality *locality = NULL;
+    struct fl_tlb_reach *reach = NULL;
+    fl_locality(r, NULL, NULL, &locality, NULL);
+    fl_tlb_reach(r, NULL, NULL, NULL, &reach, NULL);
+    fl_locality_free(locality);
+    fl_tlb_reach_free(reach);
     fl_reader_free(r);
     return 0;
 }
