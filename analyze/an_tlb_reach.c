@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Page walks by mapping, with pages of 4 KiB and with pages of 2 MiB. Marks name the mappings. */
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ static size_t count_bars(const json_t *reach)
     return n;
 }
 
-static void write_title(struct fl_table *t, const json_t *reach)
+static void write_title(struct fl_table *t, const json_t *reach, uint64_t accesses)
 {
     const json_t *list = json_object_get(reach, "mappings"), *v;
     uint64_t walks = 0, huge = 0, best = 0;
@@ -63,7 +64,12 @@ static void write_title(struct fl_table *t, const json_t *reach)
     }
     fl_format_count(count, walks);
     unsigned share = walks > huge ? (unsigned)((double)(walks - huge) * 100.0 / (double)walks) : 0;
-    if (share == 0 || !where)
+    if (walks < accesses / 10000)
+        fl_table_label(t, &t->title,
+                       "Page walks are rare, 1 in %" PRIu64 " accesses; pages of 2 MiB would save "
+                       "%u %% of them",
+                       accesses / (walks ? walks : 1), share);
+    else if (share == 0 || !where)
         fl_table_label(t, &t->title, "Pages of 2 MiB would save next to none of the %s page walks",
                        count);
     else
@@ -78,6 +84,7 @@ int an_tlb_reach_build(const struct json_t *report, size_t i, struct fl_table **
     const json_t *reach = fl_document_at(result, "tlb_reach");
     const json_t *list = json_object_get(reach, "mappings");
     const char *machine = fl_document_text(reach, "machine");
+    uint64_t accesses = 0;
     size_t k, n = count_bars(reach);
     if (n == 0)
         return fl_fail(err, FL_EDATA,
@@ -103,7 +110,9 @@ int an_tlb_reach_build(const struct json_t *report, size_t i, struct fl_table **
         fl_table_put(t, row, 2, huge);
         mark_bar(t, n - k, mapping, small, huge);
     }
-    write_title(t, reach);
+    t->picture = true;
+    fl_document_count(result, "trace.accesses", &accesses);
+    write_title(t, reach, accesses);
     fl_table_label(t, &t->x_name, "page walks");
     fl_table_label(t, &t->y_name, "page walks");
     char extra[120];

@@ -336,12 +336,14 @@ static int add_ranges(const struct reach *s, struct fl_tlb_reach_mapping *mappin
 
 /* ---- the answer ----------------------------------------------------------------------------- */
 
-/* Worth saying: a tenth of the mapping's walks, and a hundredth of all. */
-static int advise(struct fl_tlb_reach_mapping *m, uint64_t all_walks, struct fl_err *err)
+/* Worth saying: a tenth of the mapping's walks, a hundredth of all, in 10,000 accesses one. */
+static int advise(struct fl_tlb_reach_mapping *m, uint64_t all_walks, uint64_t accesses,
+                  struct fl_err *err)
 {
     uint64_t saved = m->walks > m->walks_huge ? m->walks - m->walks_huge : 0;
     char length[FL_FORMAT_BYTES], extra[FL_FORMAT_BYTES];
-    if (!m->huge_ranges || saved * 10 < m->walks || saved * 100 < all_walks || !saved)
+    if (!m->huge_ranges || saved * 10 < m->walks || saved * 100 < all_walks || !saved ||
+        saved < accesses / 10000)
         return FL_OK;
     fl_format_bytes(length, m->length);
     fl_format_bytes(extra, m->extra_pages * FL_PAGE_BYTES);
@@ -396,7 +398,9 @@ static int list_mappings(const struct reach *s, struct fl_tlb_reach_mapping *all
         struct fl_tlb_reach_mapping *m = &out->mappings[out->n_mappings++];
         *m = all[ranked[i].label];
         m->name = regions_name(&s->regions, ranked[i].label);
-        rc = m->name ? advise(m, out->walks, err) : fl_nomem(err, "TLB reach");
+        rc = m->name
+                 ? advise(m, out->walks, fl_totals_accesses(fl_reader_totals(s->vm.reader)), err)
+                 : fl_nomem(err, "TLB reach");
     }
     free(ranked);
     return rc;
