@@ -144,7 +144,7 @@ int an_heat_build(const struct json_t *report, size_t i, struct fl_table **out, 
     fl_table_column(t, "at", FL_UNIT_COUNT, 0);
     fl_table_column(t, "place", FL_UNIT_COUNT, 0);
     fl_table_column(t, "touched", FL_UNIT_COUNT, 0);
-    t->is_image = true;
+    t->picture = true;
     lay_out(bands, n);
     for (size_t b = 0; b < n; b++) {
         put_band(t, &bands[b], accesses);

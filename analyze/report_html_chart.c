@@ -220,7 +220,8 @@ int page_chart(struct page *p, const struct fl_view_chart *c, struct fl_err *err
         page_end(p);
         if (c->area.known)
             script_data(p, c);
-        numbers(p, c);
+        if (!c->table->picture)
+            numbers(p, c);
         page_end(p);
     } else if (c->note) {
         page_open_class(p, "div", "absent");

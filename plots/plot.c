@@ -77,9 +77,9 @@ static int write_rows(const struct fl_table *t, const struct gp_workdir *dir, co
 static int write_data(const struct fl_table *t, const struct gp_workdir *dir, struct fl_err *err)
 {
     int rc = write_rows(t, dir, "data.tsv", false, err);
-    if (rc == FL_OK && !t->is_image)
+    if (rc == FL_OK && !t->picture)
         rc = write_rows(t, dir, "steps.tsv", true, err);
-    if (rc != FL_OK || t->is_image)
+    if (rc != FL_OK || t->picture)
         return rc;
     FILE *f;
     f = gp_workdir_create(dir, "series.tsv", err);

@@ -62,7 +62,7 @@ struct fl_table {
     bool
         stacked; /* series lie on each other; a row is a stretch to the next, the last a mere end */
     bool rest;   /* the last row sums up what is not listed */
-    bool is_image; /* rows are cells of a picture: there is nothing between them to draw */
+    bool picture; /* rows are parts of a picture, not points over x: none to list one by one */
     struct fl_column *columns;
     size_t n_columns;
     struct fl_cell *cells; /* row after row, n_columns each */
