@@ -108,7 +108,7 @@ static void margin(const struct advise *a, FILE *out)
     if (a->raised_for_kernel)
         fputs("The kernel killed at smaller limits: raised to one at which it did not.\n", out);
     if (a->killed_pages)
-        fprintf(out, "At %s a process is killed, however much swap there is.\n",
+        fprintf(out, "At %s the model kills a process, however much swap there is.\n",
                 bytes(swap, a->killed_pages));
     if (a->rows[ADVISE_NO_SWAP].found)
         fprintf(out, "Without any swap give it %s, margin included.\n",

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# demo.sh [DIR] - from a fresh clone to a report: install, build, record a real program, replay, report.
+# demo.sh [DIR] - from a fresh clone to a report: install, build, record a real program, replay, report, advise.
 set -eu
 cd "$(dirname "$0")/.."
 out=${1:-report}
@@ -19,3 +19,4 @@ echo "recording: sort of 100,000 numbers, access by access" >&2
 "$faultline" record -o "$work/sort.flt" -- sort -n -o "$work/sorted" "$work/numbers"
 "$faultline" replay "$work/sort.flt" --ram 50% --policy clock -o "$work/clock.json"
 "$faultline" report "$work/sort.flt" -o "$out"
+"$faultline" advise "$work/sort.flt" --slowdown 10
