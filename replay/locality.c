@@ -6,6 +6,7 @@
 #include "grow.h"
 #include "run_code.h"
 #include "touched.h"
+#include "trace_pass.h"
 
 #define NEVER UINT16_MAX /* in latest[]: not touched yet */
 #define SEVERAL (UINT32_C(1) << 31)
@@ -159,8 +160,9 @@ static void next_columns(struct pass *p, uint32_t page)
     }
 }
 
-static int do_runs(struct pass *p, const struct fl_runs *runs, struct fl_err *err)
+static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
 {
+    struct pass *p = arg;
     bool user = runs->actor == FL_ACTOR_USER;
     if (vm_thread_process(&p->vm, runs->thread) == UINT32_MAX)
         return fl_fail(err, FL_EFORMAT, "the trace has accesses of unknown thread %u",
@@ -190,30 +192,11 @@ static int do_runs(struct pass *p, const struct fl_runs *runs, struct fl_err *er
     return rc;
 }
 
-static int read_all(struct pass *p, struct fl_reader *r,
-                    void (*progress)(void *arg, unsigned done_bp), void *arg, struct fl_err *err)
+static int on_event(void *arg, const struct fl_event *ev, struct fl_err *err)
 {
-    struct fl_item item;
-    uint64_t total = fl_reader_totals(r)->runs, runs = 0, to_tell = 0;
-    int rc = FL_OK;
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
-           item.kind != FL_ITEM_END) {
-        if (item.kind == FL_ITEM_EVENT) {
-            rc = vm_event(&p->vm, &item.event, err);
-            if (rc == FL_OK)
-                rc = note_spaces(p, err);
-            continue;
-        }
-        rc = do_runs(p, &item.runs, err);
-        runs += item.runs.n;
-        if (progress && runs >= to_tell && runs <= total) {
-            to_tell = runs + total / 1000 + 1;
-            progress(arg, total ? (unsigned)((unsigned __int128)runs * 10000 / total) : 0);
-        }
-    }
-    for (uint32_t c = p->column; c < FL_LOCALITY_COLUMNS; c++)
-        p->l->resident_pages[c] = p->vm.cs.live;
-    return rc;
+    struct pass *p = arg;
+    int rc = vm_event(&p->vm, ev, err);
+    return rc == FL_OK ? note_spaces(p, err) : rc;
 }
 
 /* ---- what comes of it ------------------------------------------------------------------------ */
@@ -342,7 +325,10 @@ int fl_locality(struct fl_reader *r, void (*progress)(void *arg, unsigned done_b
         p.l->accesses = fl_totals_accesses(fl_reader_totals(r));
         for (uint32_t c = 0; c < FL_LOCALITY_COLUMNS; c++)
             p.end[c] = fl_locality_end(p.l->accesses, c);
-        rc = read_all(&p, r, progress, arg, err);
+        const struct trace_pass pass = { &p, on_event, on_runs, progress, arg };
+        rc = trace_pass(r, &pass, err);
+        for (uint32_t c = p.column; c < FL_LOCALITY_COLUMNS; c++)
+            p.l->resident_pages[c] = p.vm.cs.live;
     }
     if (rc == FL_OK)
         rc = conclude(&p, err);

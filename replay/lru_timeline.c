@@ -7,6 +7,7 @@
 #include "digest.h"
 #include "grow.h"
 #include "lru_curve.h"
+#include "trace_pass.h"
 #include "vm.h"
 
 #define WINDOW_PAGES 64u
@@ -142,40 +143,25 @@ static int do_window(struct pass *p, const struct fl_runs *runs)
     return rc;
 }
 
-static int do_item(struct pass *p, const struct fl_runs *runs)
+static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
 {
+    struct pass *p = arg;
     struct digest *d = &p->digest;
-    int rc = vm_new_pages(&p->vm, p->err);
+    int rc = vm_new_pages(&p->vm, err);
     if (rc == FL_OK)
-        rc = digest_room(d, p->vm.n_pages, p->err);
+        rc = digest_room(d, p->vm.n_pages, err);
     for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs)
         rc = digest_take(d, runs, from, p->window_pages, p->vm.rights)
                  ? do_window(p, runs)
                  : do_runs(p, runs, from, d->n_runs);
-    return rc;
+    return rc == FL_OK ? p->hook_rc : rc;
 }
 
-static int walk(struct pass *p, struct fl_reader *r, void (*progress)(void *arg, unsigned done_bp),
-                void *arg)
+static int on_event(void *arg, const struct fl_event *ev, struct fl_err *err)
 {
-    uint64_t total = fl_reader_totals(r)->runs + 1, done = 0;
-    struct fl_item item;
-    int rc = fl_reader_rewind(r, p->err);
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, p->err)) == FL_OK &&
-           item.kind != FL_ITEM_END) {
-        if (item.kind == FL_ITEM_EVENT) {
-            rc = vm_event(&p->vm, &item.event, p->err);
-        } else {
-            rc = do_item(p, &item.runs);
-            done += item.runs.n;
-            if (progress)
-                progress(arg, (unsigned)((unsigned __int128)(done < total ? done : total) * 10000 /
-                                         total));
-        }
-        if (rc == FL_OK)
-            rc = p->hook_rc;
-    }
-    return rc;
+    struct pass *p = arg;
+    int rc = vm_event(&p->vm, ev, err);
+    return rc == FL_OK ? p->hook_rc : rc;
 }
 
 uint32_t fl_curve_sizes(uint64_t peak_pages, uint32_t frames[FL_CURVE_SIZES])
@@ -215,6 +201,7 @@ int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64
                       .n_forget = n_forget,
                       .err = err };
     struct vm_hooks hooks = { .arg = &p, .contents_gone = on_contents_gone };
+    const struct trace_pass pass = { &p, on_event, on_runs, progress, arg };
     if (fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
         return fl_fail(err, FL_EDATA,
                        "a trace of fidelity '%s' cannot answer what would happen under other "
@@ -235,7 +222,7 @@ int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64
     int rc = lru_curve_new(&p.curve, err);
     vm_init(&p.vm, r, PGTABLE_LEVELS_MAX, &hooks);
     if (rc == FL_OK)
-        rc = walk(&p, r, progress, arg);
+        rc = trace_pass(r, &pass, err);
     p.t->n_rows = (uint32_t)(p.accesses / p.t->row_accesses) + 1;
     if (p.t->n_rows > FL_LRU_ROWS)
         p.t->n_rows = FL_LRU_ROWS;

@@ -14,6 +14,7 @@
 #include "linux/huge.h"
 #include "run_code.h"
 #include "tlb_follow.h"
+#include "trace_pass.h"
 
 enum { SMALL, HUGE, SIDES };
 
@@ -165,8 +166,9 @@ static bool changes_mappings(const struct fl_event *ev)
     }
 }
 
-static int do_event(struct reach *s, const struct fl_event *ev, struct fl_err *err)
+static int on_event(void *arg, const struct fl_event *ev, struct fl_err *err)
 {
+    struct reach *s = arg;
     uint32_t spaces = s->vm.n_spaces;
     forget_latest(s);
     for (int side = 0; side < SIDES; side++)
@@ -234,8 +236,9 @@ static int look_up(struct reach *s, const struct fl_runs *runs, size_t i, struct
     return rc;
 }
 
-static int do_runs(struct reach *s, const struct fl_runs *runs, struct fl_err *err)
+static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
 {
+    struct reach *s = arg;
     if (vm_thread_process(&s->vm, runs->thread) == UINT32_MAX)
         return fl_fail(err, FL_EFORMAT, "the trace has accesses of unknown thread %u",
                        runs->thread);
@@ -429,34 +432,13 @@ static int conclude(struct reach *s, const char *machine, struct fl_tlb_reach **
     return rc;
 }
 
-static int read_all(struct reach *s, struct fl_reader *r,
-                    void (*progress)(void *arg, unsigned done_bp), void *arg, struct fl_err *err)
-{
-    struct fl_item item;
-    uint64_t total = fl_reader_totals(r)->runs, runs = 0, to_tell = 0;
-    int rc = FL_OK;
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
-           item.kind != FL_ITEM_END) {
-        if (item.kind == FL_ITEM_EVENT) {
-            rc = do_event(s, &item.event, err);
-            continue;
-        }
-        rc = do_runs(s, &item.runs, err);
-        runs += item.runs.n;
-        if (progress && runs >= to_tell && runs <= total) {
-            to_tell = runs + total / 1000 + 1;
-            progress(arg, total ? (unsigned)((unsigned __int128)runs * 10000 / total) : 0);
-        }
-    }
-    return rc;
-}
-
 int fl_tlb_reach(struct fl_reader *r, const struct fl_machine *machine,
                  void (*progress)(void *arg, unsigned done_bp), void *arg,
                  struct fl_tlb_reach **out, struct fl_err *err)
 {
     struct reach s = { .generation = 1 };
     struct vm_hooks hooks = { .arg = &s, .page_dropped = on_page_dropped, .mm_gone = on_mm_gone };
+    const struct trace_pass pass = { &s, on_event, on_runs, progress, arg };
     *out = NULL;
     if (!machine)
         machine = fl_machine_at(0);
@@ -477,7 +459,7 @@ int fl_tlb_reach(struct fl_reader *r, const struct fl_machine *machine,
     }
     forget_latest(&s);
     if (rc == FL_OK)
-        rc = read_all(&s, r, progress, arg, err);
+        rc = trace_pass(r, &pass, err);
     if (rc == FL_OK)
         rc = conclude(&s, machine->name, out, err);
     s.vm.hooks = (struct vm_hooks){ 0 };
