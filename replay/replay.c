@@ -180,13 +180,11 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
     if (rc == FL_OK && rp->has_tlb)
         rc = tlb_room(&rp->tlb, rp->vm.n_pages, err);
     if (rc == FL_OK && rp->has_attribution)
-        rc = owners_thread(rp, runs->thread, err);
+        rc = run_codes_begin(&rp->codes, runs, &rp->regions, err);
     bool done = rc == FL_OK && rp->digest && replay_window(rp, runs, &rc, err);
-    const struct fl_run_code *code = runs->codes, *codes_end = runs->codes + runs->n_codes;
     for (size_t i = 0; i < runs->n && !done && rc == FL_OK; i++) {
         uint64_t n = 0;
-        if (code != codes_end && code->run == i)
-            rp->regions.code = code++->code;
+        run_codes_at(&rp->codes, i, &rp->regions);
         rc = one_run(rp, runs, i, process, err);
         if (runs->actor == FL_ACTOR_USER) {
             n = (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
@@ -200,7 +198,7 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
             end_row(rp);
     }
     if (rc == FL_OK && rp->has_attribution)
-        rp->code_of[runs->thread] = rp->regions.code;
+        run_codes_end(&rp->codes, runs->thread, &rp->regions);
     if (rc == FL_OK && rp->attribution_rc != FL_OK)
         rc = fl_nomem(err, "owners of faults");
     return rc;
@@ -336,7 +334,7 @@ void replay_free(struct replay *rp)
     timeline_fini(&rp->timeline);
     attribution_fini(&rp->attribution);
     regions_fini(&rp->regions);
-    free(rp->code_of);
+    run_codes_fini(&rp->codes);
     future_free(rp->future);
     fl_result_free(rp->result);
     free(rp);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whose faults they are: what the stages tell of faults and evictions goes to the attribution. */
-#include <stdlib.h>
-
-#include "grow.h"
 #include "replay_priv.h"
 
 int owners_begin(struct replay *rp, struct fl_err *err)
@@ -16,20 +13,6 @@ int owners_begin(struct replay *rp, struct fl_err *err)
     rp->kernel.faulted = owners_fault;
     rp->kernel.evicted = owners_evicted;
     return rc;
-}
-
-int owners_thread(struct replay *rp, uint32_t thread, struct fl_err *err)
-{
-    if (thread >= rp->threads_room) {
-        uint32_t room = grow_room_for(rp->threads_room, (uint64_t)thread + 1);
-        if (!room || !grow(&rp->code_of, room))
-            return fl_nomem(err, "threads");
-        for (uint32_t i = rp->threads_room; i < room; i++)
-            rp->code_of[i] = FL_NO_CODE;
-        rp->threads_room = room;
-    }
-    rp->regions.code = rp->code_of[thread];
-    return FL_OK;
 }
 
 /* What the kernel's model brings in by itself, while an event is handled, is no run's. */

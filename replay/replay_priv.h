@@ -8,6 +8,7 @@
 #include "future.h"
 #include "linux/linux_mm.h"
 #include "paging.h"
+#include "run_code.h"
 #include "timeline.h"
 #include "tlb_follow.h"
 #include "vm.h"
@@ -26,9 +27,8 @@ struct replay {
     struct regions regions;
     struct attribution attribution;
     bool has_attribution;
-    uint64_t candidates_pages; /* in RAM and swap when the result's candidates were noted */
-    uint32_t *code_of;         /* by thread: where it was last */
-    uint32_t threads_room;
+    uint64_t candidates_pages;   /* in RAM and swap when the result's candidates were noted */
+    struct run_codes codes;      /* of attribution */
     int attribution_rc;          /* of a hook, which cannot fail */
     uint32_t process, page;      /* of the run under way */
     const struct digest *digest; /* of the runs under way, or NULL */
@@ -66,8 +66,6 @@ bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struc
 /* replay_owners.c */
 int owners_begin(struct replay *rp, struct fl_err *err);
 int owners_end(struct replay *rp, struct fl_err *err);
-/* thread @thread runs from here on; its code is where it left */
-int owners_thread(struct replay *rp, uint32_t thread, struct fl_err *err);
 /* hooks of the paging stage and of the kernel's model */
 void owners_fault(void *arg, enum fl_cause cause);
 void owners_evicted(void *arg, uint32_t c);
