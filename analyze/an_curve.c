@@ -343,6 +343,33 @@ static void write_title(struct fl_table *t)
 /* ---- what the chart needs besides ------------------------------------------------- */
 
 /* What was asked, the trace's own peak, the recording host's RAM: when in the picture. */
+/* The curve that is asked about, if the table has it; else its first. */
+static size_t asked_series(const struct fl_table *t, const json_t *report)
+{
+    const char *policy = fl_document_text(fl_report_result(report, 0), "machine.policy");
+    for (size_t c = 1; policy && c <= curves_of(t); c++)
+        if (strcmp(t->columns[c].name, policy) == 0)
+            return c;
+    return 1;
+}
+
+static void mark_knee(struct fl_table *t, const json_t *report)
+{
+    struct fl_curve_finding f;
+    char text[FL_FORMAT_BYTES], label[200];
+    fl_curve_find(t, asked_series(t, report), &f);
+    bool both = f.knee && f.cliff && f.knee_ram_bytes == f.cliff_ram_bytes;
+    if (f.knee) {
+        snprintf(label, sizeof label, "knee%s: %s", both ? " and cliff" : "",
+                 fl_format_bytes(text, f.knee_ram_bytes));
+        fl_table_mark(t, 'x', f.knee_ram_bytes, label);
+    }
+    if (f.cliff && !both) {
+        snprintf(label, sizeof label, "cliff: %s", fl_format_bytes(text, f.cliff_ram_bytes));
+        fl_table_mark(t, 'x', f.cliff_ram_bytes, label);
+    }
+}
+
 static void add_marks(struct fl_table *t, const json_t *report)
 {
     uint64_t most = fl_table_max(t, 0), value;
@@ -367,6 +394,7 @@ static void add_marks(struct fl_table *t, const json_t *report)
         if (value <= most)
             fl_table_mark(t, 'x', value, label);
     }
+    mark_knee(t, report);
     const char *host = an_recorded(fl_report_result(report, 0), "host.ram_bytes");
     if (host && fl_parse_u64(host, &value, NULL) == FL_OK && value <= most) {
         snprintf(label, sizeof label, "host: %s", fl_format_bytes(text, value));
