@@ -32,6 +32,7 @@ void regions_fini(struct regions *r)
 {
     free_names(r->files, r->n_files);
     free_names(r->codes, r->n_codes);
+    free(r->is_runtime);
     free(r->labels);
     free(r->chains);
     *r = (struct regions){ 0 };
@@ -56,16 +57,35 @@ static int set_name(char ***names, uint32_t *n, uint32_t *room, uint32_t id, con
     return FL_OK;
 }
 
+static bool is_runtime_file(const char *base)
+{
+    static const char *const begins[] = { "libc.so", "libc-",       "ld-linux",    "ld-musl",
+                                          "ld-2",    "libjemalloc", "libtcmalloc", "libmimalloc" };
+    for (size_t i = 0; i < FL_COUNT(begins); i++)
+        if (!strncmp(base, begins[i], strlen(begins[i])))
+            return true;
+    return false;
+}
+
 /* A function without a symbol is known by its file, one without a file by nothing. */
 static int set_code(struct regions *r, const struct fl_event *ev, struct fl_err *err)
 {
     const char *file = ev->code.file < r->n_files ? r->files[ev->code.file] : NULL;
-    const char *slash = file ? strrchr(file, '/') : NULL;
+    const char *slash = file ? strrchr(file, '/') : NULL, *name = ev->code.name;
+    const char *base = slash && slash[1] ? slash + 1 : file;
+    uint32_t room = r->codes_room, n = r->n_codes;
     char in_file[300];
-    if ((ev->code.name && *ev->code.name) || !file)
-        return set_name(&r->codes, &r->n_codes, &r->codes_room, ev->code.code, ev->code.name, err);
-    snprintf(in_file, sizeof in_file, "[in %.280s]", slash && slash[1] ? slash + 1 : file);
-    return set_name(&r->codes, &r->n_codes, &r->codes_room, ev->code.code, in_file, err);
+    if ((!name || !*name) && file) {
+        snprintf(in_file, sizeof in_file, "[in %.280s]", base);
+        name = in_file;
+    }
+    int rc = set_name(&r->codes, &r->n_codes, &r->codes_room, ev->code.code, name, err);
+    if (rc != FL_OK || r->n_codes == n)
+        return rc;
+    if (r->codes_room != room && !grow(&r->is_runtime, r->codes_room))
+        return fl_nomem(err, "names");
+    r->is_runtime[n] = base && is_runtime_file(base);
+    return FL_OK;
 }
 
 int regions_event(struct regions *r, const struct fl_event *ev, struct fl_err *err)

@@ -6,11 +6,13 @@
  * the mapping through cuts, moves and forks. Mappings alike share a label, so that there are
  * few of them however many mappings a program makes: heaps, stacks, one a file, and anonymous
  * mappings by the function that touched them first, or by their size where functions are not
- * known.
+ * known. The C library's own functions, and allocators, touch what others have asked for: they give a name only
+ * until somebody else touches a page.
  */
 #ifndef REPLAY_REGION_H
 #define REPLAY_REGION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <faultline/err.h>
@@ -47,6 +49,7 @@ struct regions {
     uint32_t n_labels, labels_room;
     uint32_t *chains;      /* by hash of the key */
     char **files, **codes; /* names by id; NULL: not known */
+    bool *is_runtime;      /* by code: it is the C library's */
     uint32_t n_files, files_room, n_codes, codes_room;
     uint32_t code; /* where the thread that runs is, set by whoever drives; FL_NO_CODE */
 };
@@ -56,6 +59,12 @@ void regions_fini(struct regions *r);
 
 /** regions_event - files and functions get their names. Others are ignored. FL_ENOMEM. */
 int regions_event(struct regions *r, const struct fl_event *ev, struct fl_err *err);
+
+/** regions_by_runtime - is it the C library that touches now? */
+static inline bool regions_by_runtime(const struct regions *r)
+{
+    return r->code < r->n_codes && r->is_runtime[r->code];
+}
 
 /** regions_label - the label of a mapping of @key. REGION_OTHER when there are too many. */
 uint32_t regions_label(struct regions *r, const struct region_key *key);

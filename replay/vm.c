@@ -179,23 +179,52 @@ static uint32_t write_protected(struct vm *vm, struct vma *vma, uint32_t page, e
     return copy;
 }
 
-/* What the mapping is called from now on, if nothing of it was touched before. */
-static void label_page(struct vm *vm, struct vma *vma, uint32_t page, bool is_new)
+static uint32_t label_for(struct vm *vm, struct vma *vma)
 {
     struct regions *r = vm->regions;
-    if (vma->label == REGION_NONE) {
-        struct region_key key = { .kind = vma->flags & VMA_HEAP     ? REGION_KIND_HEAP
-                                          : vma->flags & VMA_STACK  ? REGION_KIND_STACK
-                                          : vma->file != FL_NO_FILE ? REGION_KIND_FILE
-                                          : vma->flags & VMA_SHARED ? REGION_KIND_SHARED
-                                                                    : REGION_KIND_ANON,
-                                  .file = vma->file,
-                                  .code = FL_NO_CODE };
-        if (key.kind == REGION_KIND_ANON || key.kind == REGION_KIND_SHARED) {
-            key.code = r->code;
-            key.pages = r->code == FL_NO_CODE ? vma->end - vma->start : 0;
-        }
-        vma->label = regions_label(r, &key);
+    struct region_key key = { .kind = vma->flags & VMA_HEAP     ? REGION_KIND_HEAP
+                                      : vma->flags & VMA_STACK  ? REGION_KIND_STACK
+                                      : vma->file != FL_NO_FILE ? REGION_KIND_FILE
+                                      : vma->flags & VMA_SHARED ? REGION_KIND_SHARED
+                                                                : REGION_KIND_ANON,
+                              .file = vma->file,
+                              .code = FL_NO_CODE };
+    if (key.kind == REGION_KIND_ANON || key.kind == REGION_KIND_SHARED) {
+        key.code = r->code;
+        key.pages = r->code == FL_NO_CODE ? vma->end - vma->start : 0;
+        vma->flags = (uint16_t)(vma->flags & ~VMA_LABEL_STANDS_IN);
+        vma->flags |= regions_by_runtime(r) ? VMA_LABEL_STANDS_IN : 0;
+    }
+    return regions_label(r, &key);
+}
+
+struct renaming {
+    struct vm *vm;
+    uint32_t from, to;
+};
+
+static bool rename_page(void *arg, uint64_t vpn, struct leaf *slot)
+{
+    const struct renaming *n = arg;
+    (void)vpn;
+    if (slot->id & LEAF_INHERITED || n->vm->label_of[slot->id - 1] != n->from)
+        return true;
+    n->vm->label_of[slot->id - 1] = n->to;
+    n->vm->regions->labels[n->from].touched--;
+    n->vm->regions->labels[n->to].touched++;
+    return true;
+}
+
+/* @page is called what its mapping is, which has a name from its first page on. */
+static void label_page(struct vm *vm, struct mm *mm, struct vma *vma, uint32_t page, bool is_new)
+{
+    struct regions *r = vm->regions;
+    bool stands_in = vma->flags & VMA_LABEL_STANDS_IN && !regions_by_runtime(r);
+    if (vma->label == REGION_NONE || stands_in) {
+        struct renaming renaming = { vm, vma->label, label_for(vm, vma) };
+        vma->label = renaming.to;
+        if (stands_in)
+            pgtable_walk(&mm->tables, vma->start, vma->end, rename_page, &renaming);
     }
     r->labels[vma->label].touched += is_new;
     vm->label_of[page] = vma->label;
@@ -211,7 +240,7 @@ static int attach(struct vm *vm, struct mm *mm, struct vma *vma, uint32_t page, 
     if (!slot)
         return FL_ENOMEM;
     if (vm->regions)
-        label_page(vm, vma, page, !(slot->id & LEAF_INHERITED));
+        label_page(vm, mm, vma, page, !(slot->id & LEAF_INHERITED));
     if (slot->id & LEAF_INHERITED) {
         c = slot->id & ~LEAF_INHERITED;
         if (pte->land)

@@ -41,6 +41,7 @@ enum {
     VMA_LOCK = VMA_LOCKED | VMA_LOCK_ON_FAULT,
     VMA_HEAP = 512, /* brk */
     VMA_STACK = 1024,
+    VMA_LABEL_STANDS_IN = 2048, /* its label is the C library's, for want of a better one */
 };
 
 struct vma {

@@ -51,6 +51,8 @@ int item_list_trace(const struct item_list *list, void **bytes, size_t *len_byte
     int rc = fl_writer_open_mem(FL_FIDELITY_EXACT, NULL, &opts, &w, err);
     for (size_t i = 0; rc == FL_OK && i < list->n; i++) {
         const struct naive_item *it = &list->at[i];
+        if (it->has_code)
+            fl_writer_code(w, it->thread, it->code);
         rc = it->is_run ? fl_writer_run(w, it->thread, it->actor, it->mm, it->vpn, it->reads,
                                         it->writes, it->fetches, err)
                         : fl_writer_event(w, &it->event, err);

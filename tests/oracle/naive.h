@@ -26,6 +26,8 @@ struct naive_item {
     enum fl_actor actor;
     uint64_t vpn;
     uint32_t reads, writes, fetches;
+    bool has_code; /* of a run: where it begins; the models' counts do not depend on it */
+    uint32_t code;
 };
 
 struct naive_opts {

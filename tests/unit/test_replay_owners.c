@@ -62,6 +62,49 @@ static void mappings_are_named_as_people_know_them(void **state)
     scene_end(&s);
 }
 
+static void code(struct scene *s, uint32_t id, uint32_t file_id, const char *name)
+{
+    struct fl_event ev = { .kind = FL_EV_CODE, .thread = FL_NO_THREAD };
+    ev.code.code = id;
+    ev.code.file = file_id;
+    ev.code.name = name;
+    item_list_event(&s->list, &ev);
+}
+
+static void writes_from(struct scene *s, uint32_t code_id, uint64_t vpn)
+{
+    item_list_run(&s->list, &(struct naive_item){
+                                .vpn = vpn, .writes = 1, .has_code = true, .code = code_id });
+}
+
+/* malloc writes its header into a mapping that build_table fills: the mapping is build_table's, all
+   of it. What only the C library touches is its own. */
+static void the_c_library_gives_its_name_for_want_of_a_better(void **state)
+{
+    struct scene s = { 0 };
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    file(&s, 0, 7, "/usr/lib/libc.so.6");
+    file(&s, 1, 8, "/bin/scene");
+    code(&s, 0, 0, "sysmalloc");
+    code(&s, 1, 1, "build_table");
+    code(&s, 2, 1, "");
+    map_anon(&s, 0, 100, 8);
+    map_anon(&s, 0, 200, 8);
+    map_anon(&s, 0, 300, 8);
+    writes_from(&s, 0, 100);
+    writes_from(&s, 1, 101);
+    writes_from(&s, 0, 102);
+    writes_from(&s, 0, 200);
+    writes_from(&s, 2, 300);
+    const struct fl_attribution *a = replay_with(&s, "lru", 100, UINT64_MAX)->attribution;
+    assert_int_equal(a->mappings[mapping_named(a, "anonymous (build_table)")].pages, 3);
+    assert_int_equal(a->mappings[mapping_named(a, "anonymous (sysmalloc)")].pages, 1);
+    assert_int_equal(a->mappings[mapping_named(a, "anonymous ([in scene])")].pages, 1);
+    assert_int_equal(a->n_functions, 3);
+    scene_end(&s);
+}
+
 /* The label goes with a mapping that is cut, moved or copied: all is one mapping's. */
 static void a_name_stays_through_cuts_moves_and_forks(void **state)
 {
@@ -203,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mappings_are_named_as_people_know_them),
+        cmocka_unit_test(the_c_library_gives_its_name_for_want_of_a_better),
         cmocka_unit_test(a_name_stays_through_cuts_moves_and_forks),
         cmocka_unit_test(refaults_are_counted_by_page_and_distance),
         cmocka_unit_test(what_is_gone_does_not_come_back),
