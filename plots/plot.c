@@ -385,10 +385,35 @@ static void trim_lines(char *text, size_t *len)
     *len = out;
 }
 
+/* XML wants the '>' of "]]>" escaped in text, which gnuplot leaves as it is. */
+static int escape_section_ends(char **bytes, size_t *len, struct fl_err *err)
+{
+    static const char end[] = "]]>", escaped[] = "]]&gt;";
+    size_t n = 0, size = sizeof end - 1, more = sizeof escaped - sizeof end;
+    for (char *p = *bytes; (p = memmem(p, *len - (size_t)(p - *bytes), end, size)); p += size)
+        n++;
+    if (n == 0)
+        return FL_OK;
+    char *out = malloc(*len + n * more + 1), *to = out, *from = *bytes, *p;
+    if (!out)
+        return fl_nomem(err, "the chart");
+    while ((p = memmem(from, *len - (size_t)(from - *bytes), end, size))) {
+        to = mempcpy(mempcpy(to, from, (size_t)(p - from)), escaped, sizeof escaped - 1);
+        from = p + size;
+    }
+    to = mempcpy(to, from, *len - (size_t)(from - *bytes));
+    *to = '\0';
+    free(*bytes);
+    *bytes = out;
+    *len = (size_t)(to - out);
+    return FL_OK;
+}
+
 int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, char **bytes,
                    size_t *len, struct fl_err *err)
 {
     struct gp_workdir dir = { "" };
+    *bytes = NULL;
     int rc = fl_table_ok(t, err);
     if (rc != FL_OK)
         return rc;
@@ -405,12 +430,13 @@ int fl_plot_render(const struct fl_table *t, const struct fl_plot_opts *opts, ch
         rc = gp_workdir_slurp(&dir, "out", bytes, len, err);
     if (rc == FL_OK && opts->format == FL_PLOT_TERM)
         trim_lines(*bytes, len);
-    if (rc == FL_OK && opts->area && opts->format == FL_PLOT_SVG) {
+    else if (rc == FL_OK && opts->format == FL_PLOT_SVG)
+        rc = escape_section_ends(bytes, len, err);
+    if (rc == FL_OK && opts->area && opts->format == FL_PLOT_SVG)
         rc = read_area(&dir, t, picture_height(t, opts), opts->area, err);
-        if (rc != FL_OK) {
-            free(*bytes);
-            *bytes = NULL;
-        }
+    if (rc != FL_OK) {
+        free(*bytes);
+        *bytes = NULL;
     }
     gp_workdir_remove(&dir);
     return rc;

@@ -154,19 +154,19 @@ press='const t = document.querySelector("#causes table");
 counts=$(jq -r '[.results[0].faults.by_cause[] | select(. > 0)] | sort | map(tostring) | join(" ")' one/report.json)
 stnuoc=$(tr ' ' '\n' <<<"$counts" | tac | tr '\n' ' ' | sed 's/ $//')
 is "there are counts to sort" yes "$([ "$(wc -w <<<"$counts")" -ge 3 ] && echo yes)"
-is "nothing is sorted at first" "none none none none" "$(js "$column" Faults | cut -d: -f1)"
+is "nothing is sorted at first" "none none none none none none" "$(js "$column" Faults | cut -d: -f1)"
 js "$press" Faults click >/dev/null
-is "a click sorts, most first" "none none descending none: $stnuoc" "$(js "$column" Faults)"
+is "a click sorts, most first" "none none descending none none none: $stnuoc" "$(js "$column" Faults)"
 js "$press" Faults click >/dev/null
-is "another click turns it round" "none none ascending none: $counts" "$(js "$column" Faults)"
+is "another click turns it round" "none none ascending none none none: $counts" "$(js "$column" Faults)"
 js "$press" Cause focus >/dev/null
 wd_keys "$key_enter"
-is "Enter sorts by names" "ascending none none none" "$(js "$column" Cause | cut -d: -f1)"
+is "Enter sorts by names" "ascending none none none none none" "$(js "$column" Cause | cut -d: -f1)"
 is "in their order" "true" "$(js '
     const names = [...document.querySelectorAll("#causes tbody th")].map(c => c.textContent);
     return names.every((n, i) => i === 0 || names[i - 1].localeCompare(n, "en", {numeric: true}) <= 0);')"
 wd_keys " "
-is "Space turns it round" "descending none none none" "$(js "$column" Cause | cut -d: -f1)"
+is "Space turns it round" "descending none none none none none" "$(js "$column" Cause | cut -d: -f1)"
 # Sizes are shown rounded, and sort by what they are.
 sizes=$(jq -r '[.sweeps[0].points[].ram_bytes, .validations[0].points[].ram_bytes] | unique
     | map(tostring) | join(" ")' one/report.json)

@@ -58,7 +58,7 @@ loop     truth steady 1000 60 20
 table="
 # Steady: a set in order. Fits; 90 %, 50 %, 25 % of it: every touch after the first is missed.
 cycle  | 2064 | lru clock opt | none | 0..100
-cycle  | 2500 | linux mglru | none | 0..0
+cycle  | 2500 | linux mglru | none | 0..20
 cycle  | 1800 | lru clock linux mglru | 1-2 | 40000..40100 | truth anonymous fn:steady_cycle | | 2000
 cycle  | 1000 | lru clock linux mglru | 1-2 | 40000..40100 | truth anonymous fn:steady_cycle | | 2000
 cycle  |  500 | lru clock linux | 1-2 | 40000..40100 | truth anonymous fn:steady_cycle | | 2000
@@ -91,7 +91,7 @@ again  | 3000 | lru clock | none | 6000..6100
 # Phases: room for either set; for both; for b only; for none.
 phases | 2000 | lru clock linux | none | 500..1560
 phases | 2600 | lru clock | none | 0..100
-phases | 3000 | linux | none | 0..0
+phases | 3000 | linux | none | 0..20
 phases | 1200 | lru clock linux | 1-2,4-5 | 149500..150100 | truth anonymous fn:phase_a | fn:phase_b | 1500
 phases |  800 | lru clock | 1-2,3-5 / 1-5 / 1-2,3-4,4-5 | 199500..200100 | truth anonymous
 # A leak: what goes out was lost anyway; then too little for the hot set.
@@ -102,7 +102,7 @@ leak   |  700 | lru clock linux | 1-2 | 60000..60100 | truth anonymous fn:hot_wo
 # Two processes: room for either; for both; one that is small, beside one that is too large by itself.
 fight  | 1300 | lru clock linux | 3-4 | 78000..81600 | left right anonymous fn:left_turn fn:right_turn | | 2000
 fight  | 2100 | lru clock | none | 0..100
-fight  | 2600 | linux | none | 0..0
+fight  | 2600 | linux | none | 0..20
 fight  |  700 | lru clock | 1-5 | 138000..141600 | left anonymous fn:left_turn
 unequal | 1000 | lru clock linux | 1-4 | 60000..61300 | left fn:left_turn | right fn:right_turn
 unequal | 1700 | lru clock | none | 0..100
@@ -110,7 +110,7 @@ unequal | 1700 | lru clock | none | 0..100
 third  | 1000 | lru clock linux mglru | 3-4 | 57000..57400 | truth anonymous fn:work_big | fn:work_small | 3000
 third  | 2700 | lru clock linux mglru | 3-4 | 57000..57400 | truth anonymous fn:work_big | fn:work_small | 3000
 third  | 3300 | lru clock | none | 0..100
-third  | 3600 | linux | none | 0..0
+third  | 3600 | linux | none | 0..20
 third  |  100 | lru clock | 1-2,3-5 / 1-5 / 1-2,3-4,4-5 | 176900..177400 | truth anonymous
 third2 |  500 | lru clock linux | 3-4 | 7000..7300 | truth anonymous fn:work_big | fn:work_small | 1000
 third2 | 1300 | lru clock | none | 0..100
