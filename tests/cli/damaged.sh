@@ -95,7 +95,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do try info "$dir/cut/000100"; done
 end=$EPOCHREALTIME
 run_us=$(((${end/./} - ${start/./}) / 10))
 total_us=$((2 * bytes * ${#commands[@]} * run_us))
-stride=$((1 + total_us / 45000000))
+stride=$((1 + total_us / 30000000))
 echo "trace of $bytes bytes, $run_us us a run: every ${stride}th length and byte"
 for c in "${commands[@]}"; do
     for kind in cut flip; do

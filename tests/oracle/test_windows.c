@@ -43,6 +43,9 @@ static const struct fl_machine machines[] = {
 static void each_seed(void (*one)(uint64_t seed), uint64_t n)
 {
     const char *only = getenv("FAULTLINE_SEED");
+#ifdef __SANITIZE_ADDRESS__
+    n = (n + 2) / 3; /* the sanitizers take that much longer */
+#endif
     for (uint64_t seed = only ? strtoull(only, NULL, 10) : 1; seed <= n; seed++) {
         one(seed);
         if (only)
