@@ -19,7 +19,9 @@ int attribution_init(struct attribution *a, const struct vm *vm, uint64_t frames
     if (!a->slots || !a->before || !grow(&a->owners, a->owners_room) ||
         !grow(&a->in_row, a->owners_room))
         return fl_nomem(err, "owners of faults");
-    a->owners[0] = (struct fl_owner){ .function = FL_NO_FUNCTION };
+    a->owners[0] = (struct fl_owner){ .process = FL_NO_PROCESS,
+                                      .mapping = REGION_OTHER,
+                                      .function = FL_NO_FUNCTION };
     a->in_row[0] = 0;
     a->n_owners = 1;
     return FL_OK;

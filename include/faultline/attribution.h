@@ -13,10 +13,12 @@
 #include <stdint.h>
 
 #define FL_NO_FUNCTION UINT32_MAX
+#define FL_NO_PROCESS UINT32_MAX
 
 struct fl_owner {
-    uint32_t process, mapping; /* indexes below */
-    uint32_t function;         /* index below; FL_NO_FUNCTION: the trace has no code locations */
+    /* indexes below; FL_NO_PROCESS: none is known, or too many owners; FL_NO_FUNCTION: too many,
+       or the trace does not say */
+    uint32_t process, mapping, function;
     uint64_t minor, major, refaults;
 };
 

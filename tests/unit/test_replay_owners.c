@@ -201,6 +201,34 @@ static void owners_have_all_faults_whatever_the_policy(void **state)
     }
 }
 
+/* 64 mappings in each of 1100 processes are more owners than are kept: what the others have is
+   nobody's, not the first process's. */
+static void too_many_owners_are_nobody(void **state)
+{
+    struct scene s = { 0 };
+    uint64_t of_first = 0, all = 0;
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    for (uint64_t i = 1; i <= 64; i++)
+        map_anon(&s, 0, 100 * i, i);
+    for (uint32_t p = 0; p < 1100; p++) {
+        if (p)
+            process(&s, 10 + p, 10, p, 0, p);
+        for (uint64_t i = 1; i <= 64; i++)
+            writes(&s, p, p, 100 * i);
+    }
+    const struct fl_result *r = replay_with(&s, "lru", 100000, UINT64_MAX);
+    for (size_t i = 0; i < r->attribution->n_owners; i++) {
+        const struct fl_owner *o = &r->attribution->owners[i];
+        all += o->minor;
+        of_first += o->process == 0 ? o->minor : 0;
+    }
+    assert_int_equal(r->minor, 64 * 1100);
+    assert_int_equal(all, r->minor);
+    assert_int_equal(of_first, 64);
+    scene_end(&s);
+}
+
 static void adjust(struct scene *s, uint32_t pid, int32_t adj)
 {
     struct fl_event ev = { .kind = FL_EV_OOM_ADJ, .thread = FL_NO_THREAD };
@@ -251,6 +279,7 @@ int main(void)
         cmocka_unit_test(refaults_are_counted_by_page_and_distance),
         cmocka_unit_test(what_is_gone_does_not_come_back),
         cmocka_unit_test(owners_have_all_faults_whatever_the_policy),
+        cmocka_unit_test(too_many_owners_are_nobody),
         cmocka_unit_test(candidates_are_in_the_killers_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
