@@ -138,8 +138,7 @@ static int refault(struct attribution *a, uint32_t c, uint32_t owner, uint64_t a
 int attribution_fault(struct attribution *a, uint32_t process, uint32_t page, uint32_t c,
                       bool major, uint64_t accesses)
 {
-    uint32_t label = page < a->vm->n_pages ? a->vm->label_of[page] : REGION_OTHER;
-    uint32_t owner = owner_of(a, process, label, a->vm->regions->code);
+    uint32_t owner = owner_of(a, process, a->vm->label_of[page], a->vm->regions->code);
     *(major ? &a->owners[owner].major : &a->owners[owner].minor) += 1;
     return c < a->room && a->evicted_at[c] ? refault(a, c, owner, accesses) : FL_OK;
 }

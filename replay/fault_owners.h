@@ -38,9 +38,12 @@ void attribution_fini(struct attribution *a);
 
 /** attribution_evicted - contents @c left memory. FL_ENOMEM. */
 int attribution_evicted(struct attribution *a, uint32_t c);
-/** attribution_gone - contents @c cease to exist. */
+/** attribution_gone - contents @c cease to exist, or to be worth bringing back. */
 void attribution_gone(struct attribution *a, uint32_t c);
-/** attribution_fault - process @process took a fault on @page, which holds @c, after @accesses. */
+/**
+ * attribution_fault - process @process took a fault on @page, which holds @c, after @accesses.
+ * @page: of the vm; also one that it has lent. FL_ENOMEM.
+ */
 int attribution_fault(struct attribution *a, uint32_t process, uint32_t page, uint32_t c,
                       bool major, uint64_t accesses);
 /** attribution_row - the timeline's present row has ended. FL_ENOMEM. */

@@ -66,7 +66,8 @@ static int kernel_rc(const struct replay *rp, int rc, struct fl_err *err)
 static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err *err)
 {
     uint32_t spaces = rp->vm.n_spaces;
-    rp->page = NO_PAGE;
+    if (rp->has_attribution)
+        owners_event(rp, ev);
     tlb_follow_begin(&rp->follow, ev);
     int rc = vm_event(&rp->vm, ev, err);
     if (rc == FL_OK && rp->has_tlb)

@@ -2,6 +2,34 @@
 /* Whose faults they are: what the stages tell of faults and evictions goes to the attribution. */
 #include "replay_priv.h"
 
+static void fault(struct replay *rp, uint32_t process, uint32_t page, enum fl_cause cause)
+{
+    if (rp->has_attribution &&
+        attribution_fault(&rp->attribution, process, page, rp->vm.contents[page],
+                          fl_cause_is_major(cause), rp->accesses) != FL_OK)
+        rp->attribution_rc = FL_ENOMEM;
+}
+
+static void fault_of_run(void *arg, enum fl_cause cause)
+{
+    struct replay *rp = arg;
+    fault(rp, rp->process, rp->page, cause);
+}
+
+/* Of a run, or of an event that brings pages in (MADV_POPULATE_READ, mlock). */
+static void fault_of_kernel(void *arg, uint32_t page, enum fl_cause cause)
+{
+    struct replay *rp = arg;
+    fault(rp, rp->kernel.process, page, cause);
+}
+
+static void dropped(void *arg, uint32_t c)
+{
+    struct replay *rp = arg;
+    if (rp->has_attribution)
+        attribution_gone(&rp->attribution, c);
+}
+
 int owners_begin(struct replay *rp, struct fl_err *err)
 {
     int rc = regions_init(&rp->regions, err);
@@ -9,23 +37,17 @@ int owners_begin(struct replay *rp, struct fl_err *err)
     if (rc == FL_OK)
         rc = attribution_init(&rp->attribution, &rp->vm, rp->opts.frames, err);
     rp->has_attribution = rc == FL_OK;
-    rp->paging.faulted = owners_fault;
-    rp->kernel.faulted = owners_fault;
+    rp->paging.faulted = fault_of_run;
+    rp->kernel.faulted = fault_of_kernel;
     rp->kernel.evicted = owners_evicted;
+    rp->kernel.dropped = dropped;
     return rc;
 }
 
-/* What the kernel's model brings in by itself, while an event is handled, is no run's. */
-void owners_fault(void *arg, enum fl_cause cause)
+void owners_event(struct replay *rp, const struct fl_event *ev)
 {
-    struct replay *rp = arg;
-    if (!rp->has_attribution)
-        return;
-    uint32_t page = rp->page;
-    uint32_t c = page < rp->vm.n_pages ? rp->vm.contents[page] : NO_CONTENTS;
-    if (attribution_fault(&rp->attribution, rp->process, page, c, fl_cause_is_major(cause),
-                          rp->accesses) != FL_OK)
-        rp->attribution_rc = FL_ENOMEM;
+    uint32_t thread = ev->thread;
+    rp->regions.code = thread < rp->codes.room ? rp->codes.latest[thread] : FL_NO_CODE;
 }
 
 void owners_evicted(void *arg, uint32_t c)
@@ -37,5 +59,7 @@ void owners_evicted(void *arg, uint32_t c)
 
 int owners_end(struct replay *rp, struct fl_err *err)
 {
+    if (rp->attribution_rc != FL_OK)
+        return fl_nomem(err, "owners of faults");
     return attribution_result(&rp->attribution, &rp->result->attribution, err);
 }

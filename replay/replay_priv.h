@@ -30,7 +30,7 @@ struct replay {
     uint64_t candidates_pages;   /* in RAM and swap when the result's candidates were noted */
     struct run_codes codes;      /* of attribution */
     int attribution_rc;          /* of a hook, which cannot fail */
-    uint32_t process, page;      /* of the run under way */
+    uint32_t process, page;      /* of the run under way, or the last */
     const struct digest *digest; /* of the runs under way, or NULL */
     uint64_t accesses;
     int kill_rc; /* of the last call for a victim, and why it failed */
@@ -66,8 +66,9 @@ bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struc
 /* replay_owners.c */
 int owners_begin(struct replay *rp, struct fl_err *err);
 int owners_end(struct replay *rp, struct fl_err *err);
-/* hooks of the paging stage and of the kernel's model */
-void owners_fault(void *arg, enum fl_cause cause);
+/* what an event brings in is its thread's, which is where it was last */
+void owners_event(struct replay *rp, const struct fl_event *ev);
+/* hook of the kernel's model; the paging stage's calls it */
 void owners_evicted(void *arg, uint32_t c);
 
 #endif

@@ -48,7 +48,7 @@ static enum fl_cause counted_as(const struct linux_mm *lm, enum fl_cause cause)
     return cause;
 }
 
-void count_fault(struct linux_mm *lm, enum fl_cause cause)
+void count_fault(struct linux_mm *lm, uint32_t page, enum fl_cause cause)
 {
     enum fl_cause counted = counted_as(lm, cause);
     if (lm->copy_pending) { /* the same fault brought the original in */
@@ -56,7 +56,7 @@ void count_fault(struct linux_mm *lm, enum fl_cause cause)
     } else {
         lm->faults[counted]++;
         if (lm->faulted)
-            lm->faulted(lm->arg, counted);
+            lm->faulted(lm->arg, page, counted);
     }
     bool from_disk = cause == FL_CAUSE_SWAP_IN && !swap_is_synchronous(lm);
     linux_tick(lm, from_disk ? FL_COST_SWAP_IN_DISK : fl_cause_cost(cause), 1);
@@ -76,7 +76,7 @@ static bool anonymous(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_ca
     folio_resident(lm, c);
     lru_add_new(lm, c, LRU_INACTIVE_ANON);
     map_page(lm, page, c, PTE_WRITE | PTE_DIRTY);
-    count_fault(lm, major ? FL_CAUSE_FILE_READ : cause);
+    count_fault(lm, page, major ? FL_CAUSE_FILE_READ : cause);
     return true;
 }
 
@@ -95,7 +95,7 @@ static bool shared_memory(struct linux_mm *lm, uint32_t page, uint32_t c, bool w
     lm->folio[c].flags |= FOLIO_DIRTY;
     lru_add_new(lm, c, LRU_INACTIVE_ANON);
     map_shared(lm, page, c, write);
-    count_fault(lm, FL_CAUSE_SHMEM);
+    count_fault(lm, page, FL_CAUSE_SHMEM);
     return true;
 }
 
@@ -112,7 +112,7 @@ static bool not_mapped_here(struct linux_mm *lm, uint32_t page, uint32_t c, bool
     } else {
         swap_map(lm, page, c, write);
     }
-    count_fault(lm, cause);
+    count_fault(lm, page, cause);
     return true;
 }
 
@@ -125,12 +125,12 @@ static bool write_protected(struct linux_mm *lm, uint32_t page, uint32_t c)
         return anonymous(lm, page, c, FL_CAUSE_ANON_WRITE);
     if (folio_is_file(lm, c)) {
         page_cache_dirty(lm, c);
-        count_fault(lm, FL_CAUSE_FILE_MAP);
+        count_fault(lm, page, FL_CAUSE_FILE_MAP);
     } else {
         if (lm->folio[c].list == LRU_BATCHED)
             lru_add_drain(lm); /* wp_can_reuse_anon_folio */
         swap_cache_drop(lm, c);
-        count_fault(lm, FL_CAUSE_COW);
+        count_fault(lm, page, FL_CAUSE_COW);
     }
     lm->pte[page] |= PTE_WRITE | PTE_DIRTY | PTE_YOUNG;
     return true;
@@ -156,6 +156,6 @@ bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause ca
     if (write)
         return anonymous(lm, page, c, cause == FL_CAUSE_NONE ? FL_CAUSE_ANON_WRITE : cause);
     map_page(lm, page, c, PTE_ZERO_PAGE);
-    count_fault(lm, FL_CAUSE_ANON_ZERO);
+    count_fault(lm, page, FL_CAUSE_ANON_ZERO);
     return true;
 }

@@ -104,7 +104,7 @@ bool page_cache_fault(struct linux_mm *lm, uint32_t page, uint32_t c, bool write
     map_page(lm, page, c, write ? PTE_WRITE | PTE_DIRTY : 0);
     if (!write)
         fault_around(lm, mm, vma, at.vpn);
-    count_fault(lm, cause);
+    count_fault(lm, page, cause);
     return true;
 }
 

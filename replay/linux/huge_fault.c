@@ -169,7 +169,7 @@ static bool new_huge(struct linux_mm *lm, uint32_t page, struct fl_page at, bool
     note_anonymous(&lm->vm->mms[at.mm], at.vpn);
     written(lm, page);
     lm->thp.faults++;
-    count_fault(lm, FL_CAUSE_HUGE);
+    count_fault(lm, page, FL_CAUSE_HUGE);
     return true;
 }
 
@@ -204,7 +204,7 @@ bool huge_fault(struct linux_mm *lm, uint32_t page, bool write)
     lm->thp.pmd[p].young = true;
     map_zero(lm, page);
     lm->thp.zero_faults++;
-    count_fault(lm, FL_CAUSE_HUGE);
+    count_fault(lm, page, FL_CAUSE_HUGE);
     return true;
 }
 
@@ -249,6 +249,6 @@ bool huge_write_protected(struct linux_mm *lm, uint32_t page)
     make_writable(lm, &lm->thp.pmd[p]);
     lm->thp.pmd[p].young = true;
     written(lm, page);
-    count_fault(lm, FL_CAUSE_COW);
+    count_fault(lm, page, FL_CAUSE_COW);
     return true;
 }

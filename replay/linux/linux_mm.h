@@ -204,7 +204,8 @@ struct linux_mm {
     bool (*kill)(void *arg);
     void (*unmapped)(void *arg, uint32_t page); /* reclaim took the entry away */
     void (*evicted)(void *arg, uint32_t c);     /* and the frame; NULL: nobody cares, as */
-    void (*faulted)(void *arg, enum fl_cause cause);
+    void (*dropped)(void *arg, uint32_t c);     /* what was in @c is not to come back */
+    void (*faulted)(void *arg, uint32_t page, enum fl_cause cause); /* of @process */
     void *arg;
 
     /* results */
@@ -438,7 +439,7 @@ void shmem_io(struct linux_mm *lm, uint32_t object, enum fl_io_op op, uint64_t f
 
 /* fault.c */
 bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause cause, bool write);
-void count_fault(struct linux_mm *lm, enum fl_cause cause);
+void count_fault(struct linux_mm *lm, uint32_t page, enum fl_cause cause);
 void map_page(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t bits);
 void folio_resident(struct linux_mm *lm, uint32_t c);
 void folio_free(struct linux_mm *lm, uint32_t c);

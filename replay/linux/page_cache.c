@@ -231,10 +231,14 @@ static void drop(struct linux_mm *lm, uint32_t object, uint64_t first, uint64_t 
             obj->pages[i].offset >= end)
             continue;
         struct folio *f = &lm->folio[c];
-        if (!(f->flags & FOLIO_RESIDENT)) /* clear_shadow_entries */
-            f->flags &= (uint16_t) ~(FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET);
-        if (!(f->flags & FOLIO_RESIDENT) || (!all && (f->flags & FOLIO_DIRTY || f->mapped)))
+        if (f->flags & FOLIO_RESIDENT && !all && (f->flags & FOLIO_DIRTY || f->mapped))
             continue;
+        if (lm->dropped)
+            lm->dropped(lm->arg, c);
+        if (!(f->flags & FOLIO_RESIDENT)) { /* clear_shadow_entries */
+            f->flags &= (uint16_t) ~(FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET);
+            continue;
+        }
         folio_unmap(lm, c);
         folio_free(lm, c);
         f->flags = FOLIO_ADOPTED;

@@ -65,6 +65,8 @@ static void drop(struct linux_mm *lm, uint32_t object, uint64_t first)
             continue;
         folio_unmap(lm, c);
         linux_forget(lm, c);
+        if (lm->dropped)
+            lm->dropped(lm->arg, c);
     }
 }
 

@@ -48,18 +48,18 @@ static enum reference check_references(struct linux_mm *lm, uint32_t c)
 /* __remove_mapping: out of its cache, with a shadow left behind. */
 static enum verdict free_clean(struct linux_mm *lm, uint32_t c, struct batch *batch)
 {
-    if (lm->folio[c].lazyfree)
-        ; /* nothing is to come back */
-    else if (batch->advised)
+    bool comes_back = !lm->folio[c].lazyfree;
+    void (*tell)(void *arg, uint32_t c) = comes_back ? lm->evicted : lm->dropped;
+    if (comes_back && batch->advised)
         workingset_evicted_by_advice(lm, c);
-    else
+    else if (comes_back)
         workingset_evicted(lm, c);
     if (lm->folio[c].flags & FOLIO_SWAP_CACHE)
         swap_cache_left(lm, c);
     folio_free(lm, c);
     lm->evictions++;
-    if (lm->evicted)
-        lm->evicted(lm->arg, c);
+    if (tell)
+        tell(lm->arg, c);
     batch->freed++;
     return FREED;
 }

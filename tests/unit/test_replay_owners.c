@@ -30,6 +30,20 @@ static struct fl_owner sum_of(const struct fl_attribution *a, size_t process, co
     return sum;
 }
 
+/* Under policy linux, @frames for data, swapping to zram. */
+static const struct fl_result *replay_of_kernel(struct scene *s, uint32_t frames)
+{
+    struct fl_kernel_opts kernel = *fl_kernel_defaults();
+    kernel.data_frames = true;
+    struct fl_replay_opts opts = { .frames = frames,
+                                   .swap_pages = UINT64_MAX,
+                                   .policy = fl_policy_find("linux"),
+                                   .machine = &scene_machine,
+                                   .kernel = &kernel };
+    assert_int_equal(try_replay(s, &opts), FL_OK);
+    return s->r;
+}
+
 static void mappings_are_named_as_people_know_them(void **state)
 {
     struct scene s = { 0 };
@@ -177,6 +191,55 @@ static void what_is_gone_does_not_come_back(void **state)
     scene_end(&s);
 }
 
+/* Two processes in memory for 40 pages. The second's runs evict 1 to 20 of the first, whose
+   MADV_POPULATE_READ brings them back: its faults, on its mapping, and refaults. */
+static void what_an_event_brings_in_is_its_process(void **state)
+{
+    struct scene s = { 0 };
+    struct fl_event ev = { .kind = FL_EV_ADVISE, .thread = 0 };
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    process(&s, 11, 0, 1, FL_NO_MM, 1);
+    map_anon(&s, 0, 512, 20);
+    map_anon(&s, 1, 512, 200);
+    for (uint64_t vpn = 512; vpn < 532; vpn++)
+        writes(&s, 0, 0, vpn);
+    for (uint64_t vpn = 512; vpn < 712; vpn++)
+        writes(&s, 1, 1, vpn);
+    ev.advise.start = 512 << 12;
+    ev.advise.length = 20 << 12;
+    ev.advise.advice = 22; /* MADV_POPULATE_READ */
+    item_list_event(&s.list, &ev);
+    const struct fl_result *r = replay_of_kernel(&s, 40);
+    struct fl_owner first = sum_of(r->attribution, 0, "anonymous, 80.0 KiB");
+    assert_int_equal(first.minor + first.major, 40);
+    assert_int_equal(first.refaults, 20);
+    assert_int_equal(sum_of(r->attribution, 1, "anonymous, 800 KiB").minor, 200);
+    scene_end(&s);
+}
+
+/* Given up with MADV_FREE, evicted without being written: what is touched there is new. */
+static void what_is_given_up_does_not_come_back(void **state)
+{
+    struct scene s = { 0 };
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(&s, 0, 512, 20);
+    map_anon(&s, 0, 1024, 200);
+    for (uint64_t vpn = 512; vpn < 532; vpn++)
+        writes(&s, 0, 0, vpn);
+    advise(&s, 0, 512, 20, 8); /* MADV_FREE */
+    for (uint64_t vpn = 1024; vpn < 1224; vpn++)
+        writes(&s, 0, 0, vpn);
+    for (uint64_t vpn = 512; vpn < 532; vpn++)
+        writes(&s, 0, 0, vpn);
+    const struct fl_result *r = replay_of_kernel(&s, 40);
+    struct fl_owner freed = sum_of(r->attribution, 0, "anonymous, 80.0 KiB");
+    assert_int_equal(freed.minor, 40);
+    assert_int_equal(freed.refaults, 0);
+    scene_end(&s);
+}
+
 static void owners_have_all_faults_whatever_the_policy(void **state)
 {
     static const char *const policies[] = { "fifo", "clock", "opt", "linux", "mglru" };
@@ -278,6 +341,8 @@ int main(void)
         cmocka_unit_test(a_name_stays_through_cuts_moves_and_forks),
         cmocka_unit_test(refaults_are_counted_by_page_and_distance),
         cmocka_unit_test(what_is_gone_does_not_come_back),
+        cmocka_unit_test(what_an_event_brings_in_is_its_process),
+        cmocka_unit_test(what_is_given_up_does_not_come_back),
         cmocka_unit_test(owners_have_all_faults_whatever_the_policy),
         cmocka_unit_test(too_many_owners_are_nobody),
         cmocka_unit_test(candidates_are_in_the_killers_order),
