@@ -11,8 +11,7 @@
 #include "vm.h"
 
 #define WINDOW_PAGES 64u
-#define DISTANCE_MIN 16u /* nobody asks about a memory smaller than that */
-#define SUB_BITS 6u      /* buckets an octave: 2 to this */
+#define SUB_BITS 6u /* buckets an octave: 2 to this */
 
 /* How far away a page came back at most, since the position to forget at that it says. */
 struct recent {
@@ -24,7 +23,7 @@ struct pass {
     struct recent *recent; /* by contents */
     uint32_t room;
     struct digest digest;
-    uint32_t window_pages;
+    uint32_t least_frames, window_pages;
     const uint64_t *forget;
     size_t n_forget;
     uint32_t since; /* of these positions, how many are behind */
@@ -91,7 +90,7 @@ static int note(struct pass *p, uint32_t c, uint32_t distance)
     if (bucket >= p->t->n_buckets)
         p->t->n_buckets = bucket + 1;
     count(&p->t->distances[row][bucket]);
-    if (distance < DISTANCE_MIN)
+    if (distance <= p->least_frames) /* no fault in what is asked about */
         return FL_OK;
     int rc = recent_room(p, c);
     if (rc != FL_OK)
@@ -196,7 +195,8 @@ int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64
                         size_t n_forget, void (*progress)(void *arg, unsigned done_bp), void *arg,
                         struct fl_lru_timeline **out, struct fl_err *err)
 {
-    struct pass p = { .window_pages = least_frames < WINDOW_PAGES ? least_frames : WINDOW_PAGES,
+    struct pass p = { .least_frames = least_frames,
+                      .window_pages = least_frames < WINDOW_PAGES ? least_frames : WINDOW_PAGES,
                       .forget = forget,
                       .n_forget = n_forget,
                       .err = err };
@@ -262,6 +262,8 @@ struct fl_lru_refaults fl_lru_timeline_between(const struct fl_lru_timeline *t, 
                                                uint64_t from_access, uint64_t to_access)
 {
     struct fl_lru_refaults sum = { 0 };
+    uint64_t twice = 2 * (uint64_t)t->frames[bucket];
+    uint32_t bucket_of_twice = bucket_of(twice < UINT32_MAX ? (uint32_t)twice : UINT32_MAX);
     for (uint64_t r = from_access / t->row_accesses; r < t->n_rows; r++) {
         uint64_t begin = r * t->row_accesses, end = begin + t->row_accesses;
         uint64_t from = from_access > begin ? from_access : begin;
@@ -270,8 +272,7 @@ struct fl_lru_refaults fl_lru_timeline_between(const struct fl_lru_timeline *t, 
             break;
         unsigned __int128 major = above(t->distances[r], bucket, t->n_buckets);
         unsigned __int128 again = above(t->again[r], bucket, t->n_buckets);
-        unsigned __int128 far =
-            above(t->distances[r], bucket + (1u << SUB_BITS), t->n_buckets); /* an octave on */
+        unsigned __int128 far = above(t->distances[r], bucket_of_twice, t->n_buckets);
         sum.near += (uint64_t)((major - far) * (to - from) / t->row_accesses);
         sum.major += (uint64_t)(major * (to - from) / t->row_accesses);
         sum.again += (uint64_t)(again * (to - from) / t->row_accesses);

@@ -118,6 +118,33 @@ static void windows_change_nothing_above_their_size(void **state)
     scene_end(&s);
 }
 
+/* Loops of 12 and of 30 pages in ten frames: twenty would hold the first, not the second. */
+static void near_is_what_twice_the_memory_holds(void **state)
+{
+    struct scene s = { 0 };
+    struct fl_lru_timeline *t = NULL;
+    void *bytes = NULL;
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(&s, 0, 1, 60);
+    for (int round = 0; round < 11; round++)
+        for (uint64_t vpn = 1; vpn <= 12; vpn++)
+            writes(&s, 0, 0, vpn);
+    for (int round = 0; round < 5; round++)
+        for (uint64_t vpn = 21; vpn <= 50; vpn++)
+            writes(&s, 0, 0, vpn);
+    struct fl_reader *reader = reader_of(&s, &bytes);
+    assert_int_equal(fl_lru_timeline_new(reader, 0, NULL, 0, NULL, NULL, &t, NULL), FL_OK);
+    struct fl_lru_refaults sum = fl_lru_timeline_between(t, 10 - 1, 0, UINT64_MAX);
+    assert_int_equal(sum.major, 10 * 12 + 4 * 30);
+    assert_int_equal(sum.near, 10 * 12);
+    assert_int_equal(sum.again, 9 * 12 + 3 * 30); /* a page's first refault is none */
+    fl_lru_timeline_free(t);
+    fl_reader_free(reader);
+    free(bytes);
+    scene_end(&s);
+}
+
 static void curve_sizes_are_even_and_rise(void **state)
 {
     uint32_t frames[FL_CURVE_SIZES];
@@ -140,6 +167,7 @@ int main(void)
         cmocka_unit_test(every_memory_has_the_faults_of_its_replay),
         cmocka_unit_test(buckets_rise_and_reach_every_distance),
         cmocka_unit_test(windows_change_nothing_above_their_size),
+        cmocka_unit_test(near_is_what_twice_the_memory_holds),
         cmocka_unit_test(curve_sizes_are_even_and_rise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
