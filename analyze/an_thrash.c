@@ -156,6 +156,32 @@ static int most_first(const void *a, const void *b)
     return (x->function > y->function) - (x->function < y->function);
 }
 
+static int by_process(const void *a, const void *b)
+{
+    const struct fl_culprit *x = a, *y = b;
+    return x->process != y->process ? (x->process < y->process ? -1 : 1) : most_first(a, b);
+}
+
+/* What makes an interval, process by process: @all its @n culprits, most first, which is not what
+   they are after. */
+static void find_drivers(struct fl_culprit *all, size_t n, struct fl_thrash_interval *iv)
+{
+    size_t processes = 0;
+    qsort(all, n, sizeof *all, by_process);
+    for (size_t i = 0; i < n; i++) {
+        if (processes && all[processes - 1].process == all[i].process)
+            all[processes - 1].refaults += all[i].refaults;
+        else
+            all[processes++] = all[i];
+    }
+    qsort(all, processes, sizeof *all, most_first);
+    while (iv->n_drivers < processes && iv->n_drivers < FL_DRIVERS_MAX &&
+           all[iv->n_drivers].refaults * 2 >= all[0].refaults) {
+        iv->drivers[iv->n_drivers] = all[iv->n_drivers];
+        iv->n_drivers++;
+    }
+}
+
 static int find_culprits(const struct fl_attribution *a, const struct rows *rows,
                          struct fl_thrash_interval *iv, struct fl_err *err)
 {
@@ -173,6 +199,7 @@ static int find_culprits(const struct fl_attribution *a, const struct rows *rows
     qsort(all, n, sizeof *all, most_first);
     iv->n_culprits = n < FL_CULPRITS_MAX ? n : FL_CULPRITS_MAX;
     memcpy(iv->culprits, all, iv->n_culprits * sizeof *all);
+    find_drivers(all, n, iv);
     free(all);
     return FL_OK;
 }

@@ -7,8 +7,6 @@
 #include <faultline/table.h>
 #include <faultline/units.h>
 
-#define NAMED_MAX 3u
-
 static unsigned percent(uint64_t part, uint64_t whole)
 {
     return whole ? (unsigned)(((unsigned __int128)part * 100 + whole / 2) / whole) : 0;
@@ -42,38 +40,11 @@ char *fl_culprit_text(const struct fl_attribution *a, const struct fl_culprit *c
     return text;
 }
 
-/* Of each process its first entry, with all the process has; in order of that. Returns how many. */
-static size_t by_process(const struct fl_thrash_interval *iv,
-                         struct fl_culprit out[FL_CULPRITS_MAX])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < iv->n_culprits; i++) {
-        size_t k = 0;
-        while (k < n && out[k].process != iv->culprits[i].process)
-            k++;
-        if (k == n)
-            out[n++] = iv->culprits[i];
-        else
-            out[k].refaults += iv->culprits[i].refaults;
-    }
-    for (size_t i = 1; i < n; i++)
-        for (size_t k = i; k > 0 && out[k].refaults > out[k - 1].refaults; k--) {
-            struct fl_culprit swap = out[k];
-            out[k] = out[k - 1];
-            out[k - 1] = swap;
-        }
-    return n;
-}
-
 char *thrash_culprits(const struct fl_thrash_interval *iv, const struct fl_attribution *a)
 {
-    struct fl_culprit named[FL_CULPRITS_MAX];
-    size_t n = by_process(iv, named);
     char *text = strdup("");
-    for (size_t i = 0; text && i < n && i < NAMED_MAX; i++) {
-        if (named[i].refaults * 2 < named[0].refaults)
-            break;
-        char *one = fl_culprit_text(a, &named[i]), *longer = NULL;
+    for (size_t i = 0; text && i < iv->n_drivers; i++) {
+        char *one = fl_culprit_text(a, &iv->drivers[i]), *longer = NULL;
         if (!one || asprintf(&longer, "%s%s%s", text, i ? "; " : "", one) < 0)
             longer = NULL;
         free(one);

@@ -9,8 +9,8 @@
 char *thrash_verdict(const struct fl_thrash *t, const struct fl_result *res);
 
 /**
- * thrash_culprits - those who have most of an interval's refaults, one a process: each of half the
- * first one's share or more, three at most. Text as fl_culprit_text(), "; " between; malloc'ed.
+ * thrash_culprits - an interval's drivers. Text as fl_culprit_text(), "; " between; malloc'ed, NULL:
+ * no memory.
  */
 char *thrash_culprits(const struct fl_thrash_interval *iv, const struct fl_attribution *a);
 

@@ -18,6 +18,7 @@
 #include <faultline/replay.h>
 
 #define FL_CULPRITS_MAX 8u
+#define FL_DRIVERS_MAX 3u
 
 /** Who brought pages back in an interval: an owner without what it shares with nobody. */
 struct fl_culprit {
@@ -34,6 +35,10 @@ struct fl_thrash_interval {
     uint64_t ram_to_end_pages; /* least RAM in which it would be none, under LRU; 0: not known */
     struct fl_culprit culprits[FL_CULPRITS_MAX]; /* most refaults first */
     size_t n_culprits;
+    /* of each process with at least half as many refaults as the first its first culprit, with
+       all the process has; most first */
+    struct fl_culprit drivers[FL_DRIVERS_MAX];
+    size_t n_drivers;
 };
 
 struct fl_thrash {

@@ -198,6 +198,35 @@ static void the_culprit_is_who_brings_pages_back(void **state)
     scene_end(&s);
 }
 
+/* One process has refaults in 9 mappings, another a few less in each of 12: it has more in all. */
+static void the_process_that_has_most_in_all_is_named_first(void **state)
+{
+    struct scene s = { 0 };
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    process(&s, 11, 10, 1, FL_NO_MM, 1);
+    for (uint64_t i = 0; i < 9; i++)
+        map_anon(&s, 0, 1000 * i, 100 + i);
+    for (uint64_t i = 0; i < 12; i++)
+        map_anon(&s, 1, 1000 * i, 200 + i);
+    for (int round = 0; round < 30; round++) {
+        for (uint64_t i = 0; i < 9 * 11; i++)
+            writes(&s, 0, 0, i / 11 * 1000 + i % 11);
+        for (uint64_t i = 0; i < 12 * 10; i++)
+            writes(&s, 1, 1, i / 10 * 1000 + i % 10);
+    }
+    struct fl_thrash *t = judge(&s, "lru", FRAMES);
+    assert_int_equal(t->n_intervals, 1);
+    assert_int_equal(t->intervals[0].culprits[0].process, 0);
+    assert_int_equal(t->intervals[0].n_drivers, 2);
+    assert_int_equal(t->intervals[0].drivers[0].process, 1);
+    assert_in_range(t->intervals[0].drivers[0].refaults, 29 * 120 - 10, 29 * 120);
+    assert_in_range(t->intervals[0].drivers[1].refaults, 29 * 99 - 10, 29 * 99);
+    assert_non_null(strstr(t->verdict, "of scene (11), anonymous, 800 KiB; scene (10), anonymous"));
+    fl_thrash_free(t);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +238,7 @@ int main(void)
         cmocka_unit_test(rare_refaults_are_none),
         cmocka_unit_test(the_curve_tells_what_would_end_it),
         cmocka_unit_test(the_culprit_is_who_brings_pages_back),
+        cmocka_unit_test(the_process_that_has_most_in_all_is_named_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
