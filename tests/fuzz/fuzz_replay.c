@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The model over any trace that reads at all: its events and runs need not make sense. */
+#include <jansson.h>
+
 #include <faultline/locality.h>
-#include <faultline/replay.h>
+#include <faultline/thrash.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,8 +25,12 @@ static void replay(struct fl_reader *r, uint32_t frames, uint64_t swap_pages, co
                                    .seed = 1 };
     struct fl_result *result = NULL;
     struct fl_err err;
-    if (fl_replay(r, &opts, &result, &err) == FL_OK)
-        fl_result_free(result);
+    struct fl_thrash *thrash = NULL;
+    if (fl_replay(r, &opts, &result, &err) == FL_OK &&
+        fl_thrash_of(r, result, NULL, NULL, &thrash, &err) == FL_OK)
+        json_decref(fl_thrash_json(thrash, result));
+    fl_thrash_free(thrash);
+    fl_result_free(result);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
