@@ -25,7 +25,7 @@ static bool was_killed(const json_t *result, const json_t *candidate)
     return false;
 }
 
-/* "left (412): badness 1,040, killed" */
+/* "left (412): badness 1040, killed" */
 static void mark_bar(struct fl_table *t, uint64_t at, const json_t *result, const json_t *candidate)
 {
     char *label = NULL;

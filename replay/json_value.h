@@ -16,11 +16,11 @@ static inline json_t *u64(uint64_t v)
 static inline json_t *text(const char *s)
 {
     json_t *j = json_string(s ? s : "");
-    if (j)
-        return j;
     char clean[4096];
     size_t n = 0;
-    for (; *s && n + 1 < sizeof clean; s++)
+    if (j)
+        return j;
+    for (; s && *s && n + 1 < sizeof clean; s++)
         clean[n++] = (unsigned char)*s < 0x80 ? *s : '?';
     return json_stringn(clean, n);
 }
