@@ -129,13 +129,41 @@ static void a_name_stays_through_cuts_moves_and_forks(void **state)
     writes(&s, 0, 0, 100);
     unmap(&s, 0, 104, 4);
     writes(&s, 0, 0, 110);
+    remap(&s, 0, 108, 8, 300, 8);
+    writes(&s, 0, 0, 302); /* was 110 */
+    writes(&s, 0, 0, 305);
     process(&s, 11, 10, 1, 0, 1);
     writes(&s, 1, 1, 100); /* copied */
-    writes(&s, 1, 1, 111);
+    writes(&s, 1, 1, 303);
     const struct fl_attribution *a = replay_with(&s, "lru", 100, UINT64_MAX)->attribution;
-    assert_int_equal(sum_of(a, 0, "anonymous, 64.0 KiB").minor, 2);
+    assert_int_equal(sum_of(a, 0, "anonymous, 64.0 KiB").minor, 3);
     assert_int_equal(sum_of(a, 1, "anonymous, 64.0 KiB").minor, 2);
     assert_int_equal(a->processes[1].pid, 11);
+    scene_end(&s);
+}
+
+/* A program that runs another stays one process; a pid used again is another. */
+static void processes_are_told_apart_by_more_than_their_pid(void **state)
+{
+    struct scene s = { 0 };
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    map_anon(&s, 0, 100, 16);
+    writes(&s, 0, 0, 100);
+    process_exec(&s, 10, 1);
+    map_anon(&s, 1, 100, 16);
+    writes(&s, 0, 1, 100);
+    writes(&s, 0, 1, 101);
+    process_exit(&s, 10);
+    process(&s, 10, 0, 2, FL_NO_MM, 1);
+    map_anon(&s, 2, 100, 16);
+    writes(&s, 1, 2, 100);
+    const struct fl_attribution *a = replay_with(&s, "lru", 100, UINT64_MAX)->attribution;
+    assert_int_equal(a->n_processes, 2);
+    assert_int_equal(a->processes[0].pid, 10);
+    assert_int_equal(a->processes[1].pid, 10);
+    assert_int_equal(sum_of(a, 0, "anonymous, 64.0 KiB").minor, 3);
+    assert_int_equal(sum_of(a, 1, "anonymous, 64.0 KiB").minor, 1);
     scene_end(&s);
 }
 
@@ -339,6 +367,7 @@ int main(void)
         cmocka_unit_test(mappings_are_named_as_people_know_them),
         cmocka_unit_test(the_c_library_gives_its_name_for_want_of_a_better),
         cmocka_unit_test(a_name_stays_through_cuts_moves_and_forks),
+        cmocka_unit_test(processes_are_told_apart_by_more_than_their_pid),
         cmocka_unit_test(refaults_are_counted_by_page_and_distance),
         cmocka_unit_test(what_is_gone_does_not_come_back),
         cmocka_unit_test(what_an_event_brings_in_is_its_process),
