@@ -142,6 +142,19 @@ static int do_window(struct pass *p, const struct fl_runs *runs)
     return rc;
 }
 
+/* Is all of the window in one row, on one side of every position to forget at? */
+static bool in_one_row(const struct pass *p, const struct fl_runs *runs)
+{
+    const struct digest *d = &p->digest;
+    uint64_t n = runs->actor == FL_ACTOR_USER ? d->reads + d->writes + d->fetches : 0;
+    uint64_t end = p->accesses + n, row_end = p->t->row_accesses;
+    row_end *= p->accesses / p->t->row_accesses + 1;
+    for (size_t i = p->since; i < p->n_forget && p->forget[i] < row_end; i++)
+        if (p->forget[i] > p->accesses)
+            return end <= p->forget[i];
+    return end <= row_end;
+}
+
 static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
 {
     struct pass *p = arg;
@@ -150,7 +163,7 @@ static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
     if (rc == FL_OK)
         rc = digest_room(d, p->vm.n_pages, err);
     for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs)
-        rc = digest_take(d, runs, from, p->window_pages, p->vm.rights)
+        rc = digest_take(d, runs, from, p->window_pages, p->vm.rights) && in_one_row(p, runs)
                  ? do_window(p, runs)
                  : do_runs(p, runs, from, d->n_runs);
     return rc == FL_OK ? p->hook_rc : rc;

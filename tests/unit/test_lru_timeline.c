@@ -107,6 +107,10 @@ static void windows_change_nothing_above_their_size(void **state)
         assert_int_equal(x1.major, x2.major);
         assert_int_equal(x1.again, x2.again);
         assert_int_equal(x1.near, x2.near);
+        for (uint32_t r = 0; b > 63 && r < all->n_rows; r++) {
+            assert_int_equal(all->distances[r][b], some->distances[r][b]);
+            assert_int_equal(all->again[r][b], some->again[r][b]);
+        }
     }
     assert_true(fl_lru_timeline_between(all, 63, 0, UINT64_MAX).major > 100);
     for (uint32_t i = 0; i < some->n_curve; i++)
