@@ -169,6 +169,29 @@ static void the_curve_tells_what_would_end_it(void **state)
     scene_end(&s);
 }
 
+/* In a run so short that its rows are shorter than the windows that the curve is made of. */
+static void a_short_loop_ends_when_it_fits(void **state)
+{
+    struct scene s = { 0 };
+    struct fl_reader *reader = NULL;
+    struct fl_thrash *t = NULL;
+    void *bytes = NULL;
+    size_t len = 0;
+    (void)state;
+    begin(&s);
+    loop(&s, 1, 160, 15);
+    replay_with(&s, "lru", 22, UINT64_MAX);
+    assert_int_equal(item_list_trace(&s.list, &bytes, &len, NULL), FL_OK);
+    assert_int_equal(fl_reader_open_mem(bytes, len, 0, &reader, NULL), FL_OK);
+    assert_int_equal(fl_thrash_of(reader, s.r, NULL, NULL, &t, NULL), FL_OK);
+    assert_int_equal(t->n_intervals, 1);
+    assert_in_range(t->intervals[0].ram_to_end_pages, 160, 162);
+    fl_thrash_free(t);
+    fl_reader_free(reader);
+    free(bytes);
+    scene_end(&s);
+}
+
 /* Two processes take turns; one has nearly all the pages. */
 static void the_culprit_is_who_brings_pages_back(void **state)
 {
@@ -237,6 +260,7 @@ int main(void)
         cmocka_unit_test(two_episodes_are_two),
         cmocka_unit_test(rare_refaults_are_none),
         cmocka_unit_test(the_curve_tells_what_would_end_it),
+        cmocka_unit_test(a_short_loop_ends_when_it_fits),
         cmocka_unit_test(the_culprit_is_who_brings_pages_back),
         cmocka_unit_test(the_process_that_has_most_in_all_is_named_first),
     };
