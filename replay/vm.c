@@ -209,9 +209,12 @@ static bool rename_page(void *arg, uint64_t vpn, struct leaf *slot)
     (void)vpn;
     if (slot->id & LEAF_INHERITED || n->vm->label_of[slot->id - 1] != n->from)
         return true;
+    struct region *labels = n->vm->regions->labels;
     n->vm->label_of[slot->id - 1] = n->to;
-    n->vm->regions->labels[n->from].touched--;
-    n->vm->regions->labels[n->to].touched++;
+    if (labels[n->from].touched) { /* not all were counted: some were mapped before a touch */
+        labels[n->from].touched--;
+        labels[n->to].touched++;
+    }
     return true;
 }
 

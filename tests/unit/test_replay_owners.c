@@ -361,10 +361,34 @@ static void candidates_are_in_the_killers_order(void **state)
     scene_end(&s);
 }
 
+/* What a fault maps around is not counted as touched first, so not when it changes its name. */
+static void a_better_name_takes_what_was_counted(void **state)
+{
+    struct scene s = { 0 };
+    (void)state;
+    process(&s, 10, 0, 0, FL_NO_MM, 0);
+    file(&s, 0, 7, "/usr/lib/libc.so.6");
+    file(&s, 1, 8, "/bin/scene");
+    code(&s, 0, 0, "memcpy");
+    code(&s, 1, 1, "build_table");
+    map(&s, 0, 512, 32, RW, FL_MAP_ANON | FL_MAP_SHARED, FL_NO_FILE, 0);
+    process(&s, 11, 10, 1, 0, 1);
+    for (uint64_t vpn = 512; vpn < 528; vpn++)
+        writes(&s, 1, 1, vpn);
+    for (uint64_t vpn = 512; vpn < 528; vpn++)
+        item_list_run(&s.list, &(struct naive_item){ .vpn = vpn, .reads = 1, .has_code = true });
+    writes_from(&s, 1, 528);
+    const struct fl_attribution *a = replay_of_kernel(&s, 100)->attribution;
+    for (size_t i = 0; i < a->n_mappings; i++)
+        assert_in_range(a->mappings[i].pages, 0, 17);
+    scene_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mappings_are_named_as_people_know_them),
+        cmocka_unit_test(a_better_name_takes_what_was_counted),
         cmocka_unit_test(the_c_library_gives_its_name_for_want_of_a_better),
         cmocka_unit_test(a_name_stays_through_cuts_moves_and_forks),
         cmocka_unit_test(processes_are_told_apart_by_more_than_their_pid),
