@@ -89,7 +89,8 @@ static void cells_outside_a_table_are_empty_and_ignored(void **state)
 
 /* ---- drawing, where there is a gnuplot -------------------------------------------- */
 
-static const char evil[] = "'; system('touch evil-was-run') #`touch evil-was-run`\n]]><script>&\"\\@x";
+static const char evil[] =
+    "'; system('touch evil-was-run') #`touch evil-was-run`\n]]><script>&\"\\@x";
 
 static struct fl_table *small_curve(void)
 {
