@@ -3,14 +3,10 @@
 #include <jansson.h>
 #include <string.h>
 
+#include <faultline/json_write.h>
 #include <faultline/units.h>
 
 #include "diff.h"
-
-static json_t *u64(uint64_t v)
-{
-    return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
-}
 
 /* B - A; counts of documents are at most INT64_MAX, and so is what lies between two. */
 static json_t *change_of(const uint64_t n[DIFF_SIDES])
@@ -22,8 +18,8 @@ static json_t *change_of(const uint64_t n[DIFF_SIDES])
 
 static void put_counts(json_t *into, const uint64_t n[DIFF_SIDES])
 {
-    json_object_set_new(into, "a", u64(n[DIFF_A]));
-    json_object_set_new(into, "b", u64(n[DIFF_B]));
+    json_object_set_new(into, "a", fl_json_u64(n[DIFF_A]));
+    json_object_set_new(into, "b", fl_json_u64(n[DIFF_B]));
     json_object_set_new(into, "change", change_of(n));
 }
 
@@ -51,7 +47,8 @@ static json_t *figures_json(const struct diff_result *r)
         json_t *o = json_object();
         json_object_set_new(o, "key", json_string(f->key));
         for (int side = 0; side < DIFF_SIDES; side++)
-            json_object_set_new(o, side ? "b" : "a", f->has[side] ? u64(f->n[side]) : json_null());
+            json_object_set_new(o, side ? "b" : "a",
+                                f->has[side] ? fl_json_u64(f->n[side]) : json_null());
         if (f->has[DIFF_A] && f->has[DIFF_B]) {
             json_object_set_new(o, "change", change_of(f->n));
             json_object_set_new(o, "change_bp", change_bp(f->n));
@@ -80,9 +77,10 @@ static json_t *row_json(const struct diff_ranking *by, const struct diff_row *ro
         json_object_set_new(o, side ? "name_b" : "name_a",
                             row->name[side] ? json_string(row->name[side]) : json_null());
         if (row->pid[side])
-            json_object_set_new(o, side ? "pid_b" : "pid_a", u64(row->pid[side]));
+            json_object_set_new(o, side ? "pid_b" : "pid_a", fl_json_u64(row->pid[side]));
         if (row->members[side] > 1)
-            json_object_set_new(o, side ? "members_b" : "members_a", u64(row->members[side]));
+            json_object_set_new(o, side ? "members_b" : "members_a",
+                                fl_json_u64(row->members[side]));
     }
     json_object_set_new(o, "match", json_string(how_name(row->how)));
     for (unsigned c = 0; c < DIFF_COUNTS; c++)
@@ -91,8 +89,8 @@ static json_t *row_json(const struct diff_ranking *by, const struct diff_row *ro
             put_counts(n, row->n[c]);
             json_object_set_new(o, diff_count_key((enum diff_count)c), n);
         }
-    json_object_set_new(o, "taken_bp", u64(row->taken_bp));
-    json_object_set_new(o, "share_bp", u64(row->share_bp));
+    json_object_set_new(o, "taken_bp", fl_json_u64(row->taken_bp));
+    json_object_set_new(o, "share_bp", fl_json_u64(row->share_bp));
     return o;
 }
 
@@ -107,7 +105,7 @@ static json_t *ranking_json(const struct diff_ranking *by)
             put_counts(n, by->rest.n[c]);
             json_object_set_new(rest, diff_count_key((enum diff_count)c), n);
         }
-    json_object_set_new(rest, "share_bp", u64(by->rest.share_bp));
+    json_object_set_new(rest, "share_bp", fl_json_u64(by->rest.share_bp));
     json_object_set_new(o, "ranked_by", json_string(diff_count_key(by->count)));
     json_object_set_new(o, "rows", rows);
     json_object_set_new(o, "rest", rest);
@@ -140,7 +138,7 @@ static json_t *result_json(const struct diff_result *r)
 
 static json_t *ram_json(uint64_t bytes)
 {
-    return bytes == FL_SIZE_MAX_BYTES ? json_null() : u64(bytes);
+    return bytes == FL_SIZE_MAX_BYTES ? json_null() : fl_json_u64(bytes);
 }
 
 static json_t *point_json(const struct diff_curve *c, const struct diff_point *p)
@@ -160,10 +158,14 @@ static json_t *point_json(const struct diff_curve *c, const struct diff_point *p
 static json_t *finding_json(const struct fl_curve_finding *f)
 {
     json_t *o = json_object();
-    json_object_set_new(o, "knee_ram_bytes", f->knee ? u64(f->knee_ram_bytes) : json_null());
-    json_object_set_new(o, "cliff_ram_bytes", f->cliff ? u64(f->cliff_ram_bytes) : json_null());
-    json_object_set_new(o, "vanish_ram_bytes", f->vanish ? u64(f->vanish_ram_bytes) : json_null());
-    json_object_set_new(o, "killed_ram_bytes", f->killed ? u64(f->killed_ram_bytes) : json_null());
+    json_object_set_new(o, "knee_ram_bytes",
+                        f->knee ? fl_json_u64(f->knee_ram_bytes) : json_null());
+    json_object_set_new(o, "cliff_ram_bytes",
+                        f->cliff ? fl_json_u64(f->cliff_ram_bytes) : json_null());
+    json_object_set_new(o, "vanish_ram_bytes",
+                        f->vanish ? fl_json_u64(f->vanish_ram_bytes) : json_null());
+    json_object_set_new(o, "killed_ram_bytes",
+                        f->killed ? fl_json_u64(f->killed_ram_bytes) : json_null());
     return o;
 }
 
@@ -176,15 +178,16 @@ static json_t *curve_json(const struct diff_curve *c)
         json_t *range = json_object();
         json_object_set_new(range, "from_ram_bytes", ram_json(c->ranges[i].from_ram_bytes));
         json_object_set_new(range, "to_ram_bytes", ram_json(c->ranges[i].to_ram_bytes));
-        json_object_set_new(range, "sizes", u64(c->ranges[i].sizes));
+        json_object_set_new(range, "sizes", fl_json_u64(c->ranges[i].sizes));
         json_array_append_new(ranges, range);
     }
     json_object_set_new(o, "policy", json_string(c->policy));
-    json_object_set_new(o, "swap_bytes", c->swap_limited ? u64(c->swap_bytes) : json_null());
+    json_object_set_new(o, "swap_bytes",
+                        c->swap_limited ? fl_json_u64(c->swap_bytes) : json_null());
     json_object_set_new(o, "count", json_string(c->by_minor ? "minor" : "major"));
     json_object_set_new(o, "points", points);
-    json_object_set_new(o, "only_a", u64(c->only[DIFF_A]));
-    json_object_set_new(o, "only_b", u64(c->only[DIFF_B]));
+    json_object_set_new(o, "only_a", fl_json_u64(c->only[DIFF_A]));
+    json_object_set_new(o, "only_b", fl_json_u64(c->only[DIFF_B]));
     json_object_set_new(o, "most_ram_bytes",
                         c->n_differing ? ram_json(c->points[c->most].ram_bytes) : json_null());
     json_object_set_new(o, "differs", ranges);

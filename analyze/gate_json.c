@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <faultline/json_write.h>
 #include <faultline/report.h>
 
 json_t *gate_json_number(millionths value)
@@ -14,12 +15,6 @@ json_t *gate_json_number(millionths value)
     if (value % MILLION == 0 && whole <= INT64_MAX && whole >= INT64_MIN)
         return json_integer((json_int_t)whole);
     return json_real((double)value / MILLION);
-}
-
-static json_t *clean_text(const char *text)
-{
-    json_t *j = json_string(text);
-    return j ? j : json_string("?"); /* not UTF-8 */
 }
 
 /* What the value is of, as far as the document says. */
@@ -35,7 +30,7 @@ static void set_question(json_t *o, const struct gate_row *row)
                             q->swap_bytes == UINT64_MAX ? json_null()
                                                         : json_integer((json_int_t)q->swap_bytes));
     if (q->policy)
-        json_object_set_new(o, "policy", clean_text(q->policy));
+        json_object_set_new(o, "policy", fl_json_text(q->policy));
 }
 
 static json_t *rules_json(const struct gate_row *row)
@@ -62,7 +57,7 @@ static json_t *row_json(const struct gate_row *row)
     json_t *o = json_object();
     json_object_set_new(o, "verdict", json_string(row->failed ? "fail" : "pass"));
     json_object_set_new(o, "name", json_string(row->budget->label));
-    json_object_set_new(o, "key", clean_text(row->budget->key));
+    json_object_set_new(o, "key", fl_json_text(row->budget->key));
     set_question(o, row);
     json_object_set_new(o, "unit", json_string(row->unit));
     json_object_set_new(o, "value", gate_json_number(row->value));
@@ -72,7 +67,7 @@ static json_t *row_json(const struct gate_row *row)
     }
     json_object_set_new(o, "rules", rules_json(row));
     if (row->reason)
-        json_object_set_new(o, "reason", clean_text(row->reason));
+        json_object_set_new(o, "reason", fl_json_text(row->reason));
     return o;
 }
 

@@ -6,21 +6,11 @@
 
 #include <jansson.h>
 
+#include <faultline/json_write.h>
 #include <faultline/command.h>
 #include <faultline/hostinfo.h>
 
 #include "validate.h"
-
-static json_t *u64(uint64_t n)
-{
-    return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
-}
-
-static json_t *text(const char *s)
-{
-    json_t *j = json_string(s ? s : "");
-    return j ? j : json_string("?"); /* not UTF-8 */
-}
 
 static json_t *host_json(void)
 {
@@ -29,7 +19,7 @@ static json_t *host_json(void)
     const char *key, *value;
     if (meta && fl_host_meta(meta, NULL) == FL_OK)
         for (size_t i = 0; fl_meta_at(meta, i, &key, &value); i++)
-            json_object_set_new(o, strncmp(key, "host.", 5) ? key : key + 5, text(value));
+            json_object_set_new(o, strncmp(key, "host.", 5) ? key : key + 5, fl_json_text(value));
     fl_meta_free(meta);
     return o;
 }
@@ -42,15 +32,16 @@ static json_int_t status_of(int wait_status)
 
 static json_t *native_json(const struct fl_run *n)
 {
-    return json_pack("{s:o,s:o,s:I,s:o,s:o,s:o}", "wall_ns", u64(n->wall_ns), "cpu_ns",
-                     u64(n->cpu_ns), "status", status_of(n->wait_status), "peak_bytes",
-                     u64(n->peak_bytes), "minor", u64(n->minor), "major", u64(n->major));
+    return json_pack("{s:o,s:o,s:I,s:o,s:o,s:o}", "wall_ns", fl_json_u64(n->wall_ns), "cpu_ns",
+                     fl_json_u64(n->cpu_ns), "status", status_of(n->wait_status), "peak_bytes",
+                     fl_json_u64(n->peak_bytes), "minor", fl_json_u64(n->minor), "major",
+                     fl_json_u64(n->major));
 }
 
 static json_t *swap_json(const struct fl_swapdev *s)
 {
     return json_pack("{s:s,s:o,s:b,s:b}", "kind", fl_swapdev_kind_name(s->kind), "bytes",
-                     u64(s->pages * FL_PAGE_BYTES), "rotational", s->rotational, "was_on",
+                     fl_json_u64(s->pages * FL_PAGE_BYTES), "rotational", s->rotational, "was_on",
                      s->was_on);
 }
 
@@ -62,7 +53,7 @@ static json_t *each(const struct validate_point *p, getter *get, unsigned which)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < p->n_runs; i++)
-        json_array_append_new(list, u64(get(&p->runs[i], which)));
+        json_array_append_new(list, fl_json_u64(get(&p->runs[i], which)));
     return list;
 }
 
@@ -105,7 +96,7 @@ static json_t *victims_json(const struct validate_point *p)
         for (unsigned j = 0; j < p->runs[i].n_victims; j++)
             json_array_append_new(list, json_pack("{s:i,s:i,s:o}", "run", (int)i, "pid",
                                                   p->runs[i].victims[j].pid, "comm",
-                                                  text(p->runs[i].victims[j].comm)));
+                                                  fl_json_text(p->runs[i].victims[j].comm)));
     return list;
 }
 
@@ -126,7 +117,7 @@ static json_t *flushes_json(const struct validate_point *p)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < p->n_runs; i++)
-        json_array_append_new(list, p->flush_ns[i] ? u64(p->flush_ns[i]) : json_null());
+        json_array_append_new(list, p->flush_ns[i] ? fl_json_u64(p->flush_ns[i]) : json_null());
     return list;
 }
 
@@ -142,7 +133,7 @@ static json_t *kernel_json(const struct validate_point *p)
     for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
         json_object_set_new(o, others[i], each(p, get_other, i));
     json_object_set_new(o, "first_flush_ns", flushes_json(p));
-    json_object_set_new(o, "timeouts", u64(p->timeouts));
+    json_object_set_new(o, "timeouts", fl_json_u64(p->timeouts));
     json_object_set_new(o, "oom_victims", victims_json(p));
     json_object_set_new(o, "counters", counters_json(p));
     return o;
@@ -154,8 +145,9 @@ static json_t *spread_json(const struct validate_point *p)
     for (unsigned c = 0; c < V_COUNT && p->n_runs; c++) {
         struct validate_spread s = validate_spread(p, (enum validate_count)c);
         json_object_set_new(o, validate_count_name((enum validate_count)c),
-                            json_pack("{s:o,s:o,s:o,s:i}", "min", u64(s.min), "median",
-                                      u64(s.median), "max", u64(s.max), "runs", (int)s.n));
+                            json_pack("{s:o,s:o,s:o,s:i}", "min", fl_json_u64(s.min), "median",
+                                      fl_json_u64(s.median), "max", fl_json_u64(s.max), "runs",
+                                      (int)s.n));
     }
     return o;
 }
@@ -175,7 +167,7 @@ static json_t *by_count(const struct validate_point *p, size_t policy,
 
 static json_t *predicted(const struct validate_point *p, size_t policy, enum validate_count c)
 {
-    return u64(validate_predicted(p, policy, c).median);
+    return fl_json_u64(validate_predicted(p, policy, c).median);
 }
 
 static json_t *error(const struct validate_point *p, size_t policy, enum validate_count c)
@@ -194,7 +186,7 @@ static json_t *answers(const struct validate_point *p, size_t policy, enum valid
     const struct validate_prediction *from = &p->predicted[policy];
     json_t *list = json_array();
     for (unsigned i = 0; i < from->n; i++)
-        json_array_append_new(list, u64(from->answers[i].count[c]));
+        json_array_append_new(list, fl_json_u64(from->answers[i].count[c]));
     return list;
 }
 
@@ -206,7 +198,7 @@ static json_t *answers_json(const struct validate *v, const struct validate_poin
         return o;
     json_t *list = json_array();
     for (unsigned i = 0; i < from->n; i++)
-        json_array_append_new(list, u64(from->answers[i].first_flush_ms));
+        json_array_append_new(list, fl_json_u64(from->answers[i].first_flush_ms));
     json_object_set_new(o, "first_flush_ms", list);
     return o;
 }
@@ -232,7 +224,7 @@ static void prediction_json(const struct validate *v, const struct validate_poin
 static json_t *point_json(const struct validate *v, const struct validate_point *p)
 {
     json_t *o = json_object(), *by_policy = json_object();
-    json_object_set_new(o, "ram_bytes", u64(p->ram_bytes));
+    json_object_set_new(o, "ram_bytes", fl_json_u64(p->ram_bytes));
     json_object_set_new(o, "kernel", kernel_json(p));
     json_object_set_new(o, "spread", spread_json(p));
     json_object_set_new(o, "predicted", by_count(p, 0, predicted));
@@ -251,7 +243,7 @@ json_t *validate_json(const struct validate *v, json_t *trace, json_t *quality)
     json_t *o = json_object(), *points = json_array();
     char *command = fl_command_quote(v->argv);
     json_object_set_new(o, "schema", json_string("faultline.validate/1"));
-    json_object_set_new(o, "command", text(command));
+    json_object_set_new(o, "command", fl_json_text(command));
     json_object_set_new(o, "trace", trace);
     json_object_set_new(o, "host", host_json());
     json_object_set_new(
@@ -262,8 +254,8 @@ json_t *validate_json(const struct validate *v, json_t *trace, json_t *quality)
     json_object_set_new(o, "policy", json_string(v->policies[0]->name));
     json_object_set_new(o, "aligned", json_boolean(v->aligned));
     json_object_set_new(o, "native", native_json(&v->native));
-    json_object_set_new(o, "costs_source", text(v->costs.source));
-    json_object_set_new(o, "access_ps", u64(v->costs.ps[FL_COST_ACCESS]));
+    json_object_set_new(o, "costs_source", fl_json_text(v->costs.source));
+    json_object_set_new(o, "access_ps", fl_json_u64(v->costs.ps[FL_COST_ACCESS]));
     for (size_t i = 0; i < v->n_points; i++)
         json_array_append_new(points, point_json(v, &v->points[i]));
     json_object_set_new(o, "points", points);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* by_process, by_mapping and by_function: the owners of faults, summed one way and another. */
 #include <jansson.h>
+
+#include <faultline/json_write.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_value.h"
 #include "owners_json.h"
 
 #define LISTED_MAX 1000u
@@ -63,16 +64,16 @@ static json_t *entry_of(const struct fl_attribution *a, const char *by, const st
     json_t *e = json_object();
     if (!strcmp(by, "by_process")) {
         json_object_set_new(e, "pid", json_integer(a->processes[s->index].pid));
-        json_object_set_new(e, "comm", text(a->processes[s->index].comm));
+        json_object_set_new(e, "comm", fl_json_text(a->processes[s->index].comm));
     } else if (!strcmp(by, "by_mapping")) {
-        json_object_set_new(e, "mapping", text(a->mappings[s->index].name));
-        json_object_set_new(e, "pages", u64(a->mappings[s->index].pages));
+        json_object_set_new(e, "mapping", fl_json_text(a->mappings[s->index].name));
+        json_object_set_new(e, "pages", fl_json_u64(a->mappings[s->index].pages));
     } else {
-        json_object_set_new(e, "function", text(a->functions[s->index]));
+        json_object_set_new(e, "function", fl_json_text(a->functions[s->index]));
     }
-    json_object_set_new(e, "minor", u64(s->minor));
-    json_object_set_new(e, "major", u64(s->major));
-    json_object_set_new(e, "refaults", u64(s->refaults));
+    json_object_set_new(e, "minor", fl_json_u64(s->minor));
+    json_object_set_new(e, "major", fl_json_u64(s->major));
+    json_object_set_new(e, "refaults", fl_json_u64(s->refaults));
     return e;
 }
 

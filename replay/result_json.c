@@ -5,11 +5,11 @@
 
 #include <jansson.h>
 
+#include <faultline/json_write.h>
 #include <faultline/quality.h>
 #include <faultline/replay.h>
 #include <faultline/units.h>
 
-#include "json_value.h"
 #include "kernel_opts.h"
 #include "owners_json.h"
 
@@ -20,23 +20,23 @@ json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *s
 {
     const struct fl_totals *t = fl_reader_totals(r);
     json_t *o = json_object();
-    json_object_set_new(o, "path", text(path));
-    json_object_set_new(o, "sha256", text(sha256));
-    json_object_set_new(o, "fidelity", text(fl_fidelity_name(fl_reader_fidelity(r))));
-    json_object_set_new(o, "accesses", u64(fl_totals_accesses(t)));
-    json_object_set_new(o, "reads", u64(t->reads));
-    json_object_set_new(o, "writes", u64(t->writes));
-    json_object_set_new(o, "fetches", u64(t->fetches));
-    json_object_set_new(o, "syscall_reads", u64(t->syscall_reads));
-    json_object_set_new(o, "syscall_writes", u64(t->syscall_writes));
-    json_object_set_new(o, "runs", u64(t->runs));
-    json_object_set_new(o, "distinct_pages", u64(t->distinct_pages));
-    json_object_set_new(o, "events", u64(t->events));
-    json_object_set_new(o, "processes", u64(t->processes));
-    json_object_set_new(o, "threads", u64(t->threads));
+    json_object_set_new(o, "path", fl_json_text(path));
+    json_object_set_new(o, "sha256", fl_json_text(sha256));
+    json_object_set_new(o, "fidelity", fl_json_text(fl_fidelity_name(fl_reader_fidelity(r))));
+    json_object_set_new(o, "accesses", fl_json_u64(fl_totals_accesses(t)));
+    json_object_set_new(o, "reads", fl_json_u64(t->reads));
+    json_object_set_new(o, "writes", fl_json_u64(t->writes));
+    json_object_set_new(o, "fetches", fl_json_u64(t->fetches));
+    json_object_set_new(o, "syscall_reads", fl_json_u64(t->syscall_reads));
+    json_object_set_new(o, "syscall_writes", fl_json_u64(t->syscall_writes));
+    json_object_set_new(o, "runs", fl_json_u64(t->runs));
+    json_object_set_new(o, "distinct_pages", fl_json_u64(t->distinct_pages));
+    json_object_set_new(o, "events", fl_json_u64(t->events));
+    json_object_set_new(o, "processes", fl_json_u64(t->processes));
+    json_object_set_new(o, "threads", fl_json_u64(t->threads));
     if (fl_reader_fidelity(r) <= FL_FIDELITY_PAGE_EXACT)
-        json_object_set_new(o, "peak_resident_pages", u64(peak_pages));
-    json_object_set_new(o, "lost_events", u64(t->lost_events));
+        json_object_set_new(o, "peak_resident_pages", fl_json_u64(peak_pages));
+    json_object_set_new(o, "lost_events", fl_json_u64(t->lost_events));
     if (fl_reader_fidelity(r) == FL_FIDELITY_EVENTS)
         json_object_set_new(o, "faults",
                             json_pack("{s:I,s:I,s:I}", "minor", (json_int_t)t->faults_minor,
@@ -45,7 +45,7 @@ json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *s
     json_t *recorded = json_object();
     const char *key, *value;
     for (size_t i = 0; fl_meta_at(fl_reader_meta(r), i, &key, &value); i++)
-        json_object_set_new(recorded, key, text(value));
+        json_object_set_new(recorded, key, fl_json_text(value));
     json_object_set_new(o, "recorded", recorded);
     return o;
 }
@@ -54,9 +54,9 @@ void fl_quality_add(json_t *quality, const char *flag, const char *detail)
 {
     const char *remedy = fl_quality_remedy(flag);
     json_t *o = json_object();
-    json_object_set_new(o, "flag", text(flag));
-    json_object_set_new(o, "detail", text(detail));
-    json_object_set_new(o, "remedy", text(remedy));
+    json_object_set_new(o, "flag", fl_json_text(flag));
+    json_object_set_new(o, "detail", fl_json_text(detail));
+    json_object_set_new(o, "remedy", fl_json_text(remedy));
     json_array_append_new(quality, o);
 }
 
@@ -83,25 +83,25 @@ static json_t *machine_json(const struct fl_result *res)
     const struct fl_replay_opts *o = &res->opts;
     json_t *m = json_object();
     bool unlimited = o->frames == FL_FRAMES_UNLIMITED;
-    json_object_set_new(m, "name", text(o->machine->name));
+    json_object_set_new(m, "name", fl_json_text(o->machine->name));
     json_object_set_new(m, "ram_bytes",
-                        unlimited ? json_null() : u64((uint64_t)o->frames * FL_PAGE_BYTES));
-    json_object_set_new(m, "frames", unlimited ? json_null() : u64(o->frames));
+                        unlimited ? json_null() : fl_json_u64((uint64_t)o->frames * FL_PAGE_BYTES));
+    json_object_set_new(m, "frames", unlimited ? json_null() : fl_json_u64(o->frames));
     json_object_set_new(m, "swap_bytes",
                         o->swap_pages == UINT64_MAX ? json_null()
-                                                    : u64(o->swap_pages * FL_PAGE_BYTES));
-    json_object_set_new(m, "page_bytes", u64(FL_PAGE_BYTES));
-    json_object_set_new(m, "policy", text(o->policy->name));
+                                                    : fl_json_u64(o->swap_pages * FL_PAGE_BYTES));
+    json_object_set_new(m, "page_bytes", fl_json_u64(FL_PAGE_BYTES));
+    json_object_set_new(m, "policy", fl_json_text(o->policy->name));
     if (!strcmp(o->policy->name, "random"))
-        json_object_set_new(m, "seed", u64(o->seed));
-    json_object_set_new(m, "scope", text(kernel_scope(o)));
+        json_object_set_new(m, "seed", fl_json_u64(o->seed));
+    json_object_set_new(m, "scope", fl_json_text(kernel_scope(o)));
     if (o->policy->needs & FL_IS_KERNEL && o->kernel)
-        json_object_set_new(m, "memcg", text(fl_memcg_name_at(o->kernel->memcg)));
+        json_object_set_new(m, "memcg", fl_json_text(fl_memcg_name_at(o->kernel->memcg)));
     if (res->min_free_kbytes) {
-        json_object_set_new(m, "base_bytes", u64(res->base_pages * FL_PAGE_BYTES));
-        json_object_set_new(m, "min_free_kbytes", u64(res->min_free_kbytes));
+        json_object_set_new(m, "base_bytes", fl_json_u64(res->base_pages * FL_PAGE_BYTES));
+        json_object_set_new(m, "min_free_kbytes", fl_json_u64(res->min_free_kbytes));
     }
-    json_object_set_new(m, "levels", u64(o->machine->levels));
+    json_object_set_new(m, "levels", fl_json_u64(o->machine->levels));
     json_t *tlb = json_array();
     for (uint32_t i = 0; i < o->machine->n_tlb && !o->no_tlb; i++)
         json_array_append_new(tlb, json_pack("{s:s,s:I,s:I}", "name", o->machine->tlb[i].name,
@@ -114,11 +114,11 @@ static json_t *machine_json(const struct fl_result *res)
 static json_t *faults_json(const struct fl_result *res)
 {
     json_t *f = json_object(), *by_cause = json_object();
-    json_object_set_new(f, "minor", u64(res->minor));
-    json_object_set_new(f, "major", u64(res->major));
-    json_object_set_new(f, "segv", u64(res->segv));
+    json_object_set_new(f, "minor", fl_json_u64(res->minor));
+    json_object_set_new(f, "major", fl_json_u64(res->major));
+    json_object_set_new(f, "segv", fl_json_u64(res->segv));
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
-        json_object_set_new(by_cause, fl_cause_name((enum fl_cause)c), u64(res->faults[c]));
+        json_object_set_new(by_cause, fl_cause_name((enum fl_cause)c), fl_json_u64(res->faults[c]));
     json_object_set_new(f, "by_cause", by_cause);
     return f;
 }
@@ -138,16 +138,16 @@ static json_t *tlb_json(const struct fl_result *res)
 {
     json_t *t = json_object(), *by = json_object();
     json_object_set_new(t, "levels", counts_json(res->tlb, res->n_tlb));
-    json_object_set_new(t, "walks", u64(res->walks));
-    json_object_set_new(t, "walk_refs", u64(res->walk_refs));
+    json_object_set_new(t, "walks", fl_json_u64(res->walks));
+    json_object_set_new(t, "walk_refs", fl_json_u64(res->walk_refs));
     if (res->n_walk)
         json_object_set_new(t, "walk_caches", counts_json(res->walk, res->n_walk));
     for (int kind = 0; kind < FL_FLUSH_KINDS; kind++)
         json_object_set_new(by, fl_flush_name((enum fl_flush_kind)kind),
-                            u64(res->tlb_flushes_by[kind]));
-    json_object_set_new(t, "flushes", u64(res->tlb_flushes));
+                            fl_json_u64(res->tlb_flushes_by[kind]));
+    json_object_set_new(t, "flushes", fl_json_u64(res->tlb_flushes));
     json_object_set_new(t, "flushes_by", by);
-    json_object_set_new(t, "page_flushes", u64(res->tlb_page_flushes));
+    json_object_set_new(t, "page_flushes", fl_json_u64(res->tlb_page_flushes));
     return t;
 }
 
@@ -157,14 +157,14 @@ static json_t *candidates_json(const struct fl_result *res)
     for (size_t i = 0; i < res->n_oom_candidates && i < CANDIDATES_MAX; i++) {
         const struct fl_oom_candidate *c = &res->oom_candidates[i];
         json_t *o = json_object();
-        json_object_set_new(o, "pid", u64(c->pid));
-        json_object_set_new(o, "comm", text(c->comm));
+        json_object_set_new(o, "pid", fl_json_u64(c->pid));
+        json_object_set_new(o, "comm", fl_json_text(c->comm));
         json_object_set_new(o, "badness", json_integer(c->badness));
         json_object_set_new(o, "oom_score_adj", json_integer(c->oom_score_adj));
         json_object_set_new(o, "protected", json_boolean(c->is_protected));
-        json_object_set_new(o, "rss_pages", u64(c->rss_pages));
-        json_object_set_new(o, "swap_pages", u64(c->swap_pages));
-        json_object_set_new(o, "page_table_pages", u64(c->page_tables));
+        json_object_set_new(o, "rss_pages", fl_json_u64(c->rss_pages));
+        json_object_set_new(o, "swap_pages", fl_json_u64(c->swap_pages));
+        json_object_set_new(o, "page_table_pages", fl_json_u64(c->page_tables));
         json_array_append_new(list, o);
     }
     return list;
@@ -176,20 +176,20 @@ static json_t *oom_json(const struct fl_result *res)
     for (size_t i = 0; i < res->n_oom_kills; i++) {
         const struct fl_oom_kill *k = &res->oom_kills[i];
         json_t *o = json_object();
-        json_object_set_new(o, "pid", u64(k->pid));
-        json_object_set_new(o, "comm", text(k->comm));
+        json_object_set_new(o, "pid", fl_json_u64(k->pid));
+        json_object_set_new(o, "comm", fl_json_text(k->comm));
         json_object_set_new(o, "badness", json_integer(k->badness));
-        json_object_set_new(o, "rss_pages", u64(k->rss_pages));
-        json_object_set_new(o, "swap_pages", u64(k->swap_pages));
-        json_object_set_new(o, "at_access", u64(k->at_access));
+        json_object_set_new(o, "rss_pages", fl_json_u64(k->rss_pages));
+        json_object_set_new(o, "swap_pages", fl_json_u64(k->swap_pages));
+        json_object_set_new(o, "at_access", fl_json_u64(k->at_access));
         json_array_append_new(kills, o);
     }
     json_t *o = json_object();
     json_object_set_new(o, "kills", kills);
-    json_object_set_new(o, "skipped_accesses", u64(res->skipped_accesses));
+    json_object_set_new(o, "skipped_accesses", fl_json_u64(res->skipped_accesses));
     if (res->oom_candidates) {
         json_object_set_new(o, "candidates", candidates_json(res));
-        json_object_set_new(o, "candidates_at_access", u64(res->oom_candidates_at));
+        json_object_set_new(o, "candidates_at_access", fl_json_u64(res->oom_candidates_at));
     }
     return o;
 }
@@ -200,12 +200,12 @@ static json_t *timeline_json(const struct fl_result *res)
                                          "swapped_pages", "page_tables", "page_walks" };
     json_t *columns = json_pack("[s,s,s]", "access", "minor", "major"), *rows = json_array();
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
-        json_array_append_new(columns, text(fl_cause_name((enum fl_cause)c)));
+        json_array_append_new(columns, fl_json_text(fl_cause_name((enum fl_cause)c)));
     const struct fl_attribution *a = res->attribution;
     if (a)
-        json_array_append_new(columns, text("refaults"));
+        json_array_append_new(columns, fl_json_text("refaults"));
     for (size_t i = 0; i < FL_COUNT(sizes); i++)
-        json_array_append_new(columns, text(sizes[i]));
+        json_array_append_new(columns, fl_json_text(sizes[i]));
     uint64_t access = 0;
     for (size_t i = 0; i < res->n_rows; i++) {
         const struct fl_timeline_row *row = &res->rows[i];
@@ -214,17 +214,17 @@ static json_t *timeline_json(const struct fl_result *res)
         access += row->accesses;
         for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
             by_kind[fl_cause_is_major((enum fl_cause)c)] += row->faults[c];
-        json_array_append_new(out, u64(access));
-        json_array_append_new(out, u64(by_kind[0]));
-        json_array_append_new(out, u64(by_kind[1]));
+        json_array_append_new(out, fl_json_u64(access));
+        json_array_append_new(out, fl_json_u64(by_kind[0]));
+        json_array_append_new(out, fl_json_u64(by_kind[1]));
         for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
-            json_array_append_new(out, u64(row->faults[c]));
+            json_array_append_new(out, fl_json_u64(row->faults[c]));
         if (a)
-            json_array_append_new(out, u64(i < a->n_rows ? a->rows[i].refaults : 0));
+            json_array_append_new(out, fl_json_u64(i < a->n_rows ? a->rows[i].refaults : 0));
         const uint64_t rest[] = { row->evictions,     row->pages_out,   row->resident_pages,
                                   row->swapped_pages, row->page_tables, row->tlb_misses };
         for (size_t k = 0; k < FL_COUNT(rest); k++)
-            json_array_append_new(out, u64(rest[k]));
+            json_array_append_new(out, fl_json_u64(rest[k]));
         json_array_append_new(rows, out);
     }
     return json_pack("{s:o,s:o}", "columns", columns, "rows", rows);
@@ -234,8 +234,8 @@ static void set_readahead(json_t *o, const struct fl_result *res, uint64_t pages
 {
     if (!(res->opts.policy->needs & FL_IS_KERNEL))
         return;
-    json_object_set_new(o, "readahead_pages", u64(pages));
-    json_object_set_new(o, "readahead_hits", u64(hits));
+    json_object_set_new(o, "readahead_pages", fl_json_u64(pages));
+    json_object_set_new(o, "readahead_hits", fl_json_u64(hits));
 }
 
 static json_t *swap_json(const struct fl_result *res)
@@ -258,33 +258,33 @@ static json_t *files_json(const struct fl_result *res)
 static json_t *reclaim_json(const struct fl_result *res)
 {
     json_t *o = json_object();
-    json_object_set_new(o, "reclaimed", u64(res->evictions));
+    json_object_set_new(o, "reclaimed", fl_json_u64(res->evictions));
     if (!(res->opts.policy->needs & FL_IS_KERNEL)) {
-        json_object_set_new(o, "refaults", u64(res->major));
+        json_object_set_new(o, "refaults", fl_json_u64(res->major));
         return o;
     }
-    json_object_set_new(o, "scanned", u64(res->scanned));
-    json_object_set_new(o, "activated", u64(res->activated));
-    json_object_set_new(o, "deactivated", u64(res->deactivated));
-    json_object_set_new(o, "refaults", u64(res->refaults));
-    json_object_set_new(o, "direct", u64(res->evictions - res->background));
-    json_object_set_new(o, "background", u64(res->background));
-    json_object_set_new(o, "stalls", u64(res->reclaims));
-    json_object_set_new(o, "stat_flushes", u64(res->stat_flushes));
+    json_object_set_new(o, "scanned", fl_json_u64(res->scanned));
+    json_object_set_new(o, "activated", fl_json_u64(res->activated));
+    json_object_set_new(o, "deactivated", fl_json_u64(res->deactivated));
+    json_object_set_new(o, "refaults", fl_json_u64(res->refaults));
+    json_object_set_new(o, "direct", fl_json_u64(res->evictions - res->background));
+    json_object_set_new(o, "background", fl_json_u64(res->background));
+    json_object_set_new(o, "stalls", fl_json_u64(res->reclaims));
+    json_object_set_new(o, "stat_flushes", fl_json_u64(res->stat_flushes));
     return o;
 }
 
 static json_t *thp_json(const struct fl_result *res)
 {
     json_t *o = json_object();
-    json_object_set_new(o, "mode", text(fl_thp_name_at(res->thp.mode)));
-    json_object_set_new(o, "faults", u64(res->thp.faults));
-    json_object_set_new(o, "zero_faults", u64(res->thp.zero_faults));
-    json_object_set_new(o, "fallbacks", u64(res->thp.fallbacks));
-    json_object_set_new(o, "collapses", u64(res->thp.collapses));
-    json_object_set_new(o, "splits", u64(res->thp.splits));
-    json_object_set_new(o, "swapouts", u64(res->thp.swapouts));
-    json_object_set_new(o, "swapout_fallbacks", u64(res->thp.swapout_fallbacks));
+    json_object_set_new(o, "mode", fl_json_text(fl_thp_name_at(res->thp.mode)));
+    json_object_set_new(o, "faults", fl_json_u64(res->thp.faults));
+    json_object_set_new(o, "zero_faults", fl_json_u64(res->thp.zero_faults));
+    json_object_set_new(o, "fallbacks", fl_json_u64(res->thp.fallbacks));
+    json_object_set_new(o, "collapses", fl_json_u64(res->thp.collapses));
+    json_object_set_new(o, "splits", fl_json_u64(res->thp.splits));
+    json_object_set_new(o, "swapouts", fl_json_u64(res->thp.swapouts));
+    json_object_set_new(o, "swapout_fallbacks", fl_json_u64(res->thp.swapout_fallbacks));
     return o;
 }
 
@@ -298,7 +298,7 @@ static json_t *fault_ns_json(const struct fl_result *res)
                                                   : fl_cause_cost((enum fl_cause)c);
         if (res->faults[c])
             json_object_set_new(o, fl_cause_name((enum fl_cause)c),
-                                u64(fl_cost_of_ns(costs, cost, res->faults[c])));
+                                fl_json_u64(fl_cost_of_ns(costs, cost, res->faults[c])));
     }
     return o;
 }
@@ -306,7 +306,7 @@ static json_t *fault_ns_json(const struct fl_result *res)
 json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, json_t *trace)
 {
     json_t *o = json_object();
-    json_object_set_new(o, "schema", text("faultline.replay/1"));
+    json_object_set_new(o, "schema", fl_json_text("faultline.replay/1"));
     json_object_set_new(o, "trace", trace);
     json_object_set_new(o, "machine", machine_json(res));
     json_object_set_new(o, "faults", faults_json(res));
@@ -351,22 +351,23 @@ json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n, const struc
         json_t *e = json_object();
         bool unlimited = p->frames == FL_FRAMES_UNLIMITED;
         json_object_set_new(e, "ram_bytes",
-                            unlimited ? json_null() : u64((uint64_t)p->frames * FL_PAGE_BYTES));
-        json_object_set_new(e, "frames", unlimited ? json_null() : u64(p->frames));
-        json_object_set_new(e, "swap_bytes",
-                            p->swap_pages == UINT64_MAX ? json_null()
-                                                        : u64(p->swap_pages * FL_PAGE_BYTES));
-        json_object_set_new(e, "policy", text(p->policy->name));
+                            unlimited ? json_null()
+                                      : fl_json_u64((uint64_t)p->frames * FL_PAGE_BYTES));
+        json_object_set_new(e, "frames", unlimited ? json_null() : fl_json_u64(p->frames));
+        json_object_set_new(
+            e, "swap_bytes",
+            p->swap_pages == UINT64_MAX ? json_null() : fl_json_u64(p->swap_pages * FL_PAGE_BYTES));
+        json_object_set_new(e, "policy", fl_json_text(p->policy->name));
         if (!strcmp(p->policy->name, "random"))
-            json_object_set_new(e, "seed", u64(p->seed));
-        json_object_set_new(e, "minor", u64(p->minor));
-        json_object_set_new(e, "major", u64(p->major));
-        json_object_set_new(e, "swap_in", u64(p->swap_in));
-        json_object_set_new(e, "swap_out", u64(p->swap_out));
-        json_object_set_new(e, "oom_kills", u64(p->oom_kills));
+            json_object_set_new(e, "seed", fl_json_u64(p->seed));
+        json_object_set_new(e, "minor", fl_json_u64(p->minor));
+        json_object_set_new(e, "major", fl_json_u64(p->major));
+        json_object_set_new(e, "swap_in", fl_json_u64(p->swap_in));
+        json_object_set_new(e, "swap_out", fl_json_u64(p->swap_out));
+        json_object_set_new(e, "oom_kills", fl_json_u64(p->oom_kills));
         json_array_append_new(list, e);
     }
-    json_object_set_new(o, "schema", text("faultline.sweep/1"));
+    json_object_set_new(o, "schema", fl_json_text("faultline.sweep/1"));
     json_object_set_new(o, "trace", trace);
     json_object_set_new(o, "points", list);
     json_object_set_new(o, "quality", fl_quality_json(r));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <faultline/json_write.h>
 #include <faultline/cmd.h>
 #include <faultline/trace.h>
 #include <faultline/units.h>
@@ -17,29 +18,15 @@ struct check_cfg {
 
 #define EXIT_DAMAGED 1
 
-/* JSON holds UTF-8 only, file names and what comes from traces anything. */
-static json_t *json_text(const char *text)
-{
-    json_t *s = json_string(text);
-    char *ascii = s ? NULL : strdup(text);
-    for (char *p = ascii; p && *p; p++)
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    if (ascii)
-        s = json_string(ascii);
-    free(ascii);
-    return s;
-}
-
 static int print_json(const char *path, const struct fl_check_report *r, FILE *out,
                       struct fl_err *err)
 {
     json_t *o = json_pack("{ss so sb sI sI sI sI sI so}", "schema", "faultline.check/1", "path",
-                          json_text(path), "sound", r->sound, "good_blocks",
+                          fl_json_text(path), "sound", r->sound, "good_blocks",
                           (json_int_t)r->good_blocks, "good_bytes", (json_int_t)r->good_bytes,
                           "good_accesses", (json_int_t)r->good_accesses, "good_events",
                           (json_int_t)r->good_events, "file_bytes", (json_int_t)r->file_bytes,
-                          "problem", json_text(r->problem));
+                          "problem", fl_json_text(r->problem));
     if (!o)
         return fl_nomem(err, "check report");
     int bad = json_dumpf(o, out, JSON_INDENT(2));

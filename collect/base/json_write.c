@@ -3,8 +3,28 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <jansson.h>
+
+json_t *fl_json_u64(uint64_t n)
+{
+    return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+}
+
+json_t *fl_json_text(const char *text)
+{
+    json_t *s = json_string(text ? text : "");
+    char *ascii = s || !text ? NULL : strdup(text);
+    for (char *p = ascii; p && *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    if (ascii)
+        s = json_string(ascii);
+    free(ascii);
+    return s;
+}
 
 static bool is_row(const json_t *array)
 {
