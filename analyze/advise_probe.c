@@ -106,6 +106,8 @@ static struct fl_replay_opts options(const struct advise_work *w, struct job *jo
                                     .costs = &a->costs,
                                     .kernel = &a->kernel,
                                     .no_tlb = true,
+                                    .no_owners = true,
+                                    .no_peak = true,
                                     .seed = 1,
                                     .progress = a->progress ? job_progress : NULL,
                                     .progress_arg = job };

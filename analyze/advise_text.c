@@ -108,19 +108,31 @@ static void margin(const struct advise *a, FILE *out)
     if (a->raised_for_kernel)
         fputs("The kernel killed at smaller limits: raised to one at which it did not.\n", out);
     if (a->killed_pages)
-        fprintf(out, "At %s the model kills a process, however much swap there is.\n",
+        fprintf(out,
+                "The model kills a process at %s, however much swap there is, and may below.\n",
                 bytes(swap, a->killed_pages));
     if (a->rows[ADVISE_NO_SWAP].found)
         fprintf(out, "Without any swap give it %s, margin included.\n",
                 bytes(swap, a->no_swap_pages));
 }
 
+/* Sizes as they can be typed: what is printed elsewhere is rounded. */
+static void next_command(const struct advise *a, FILE *out)
+{
+    const struct advise_option *o = &a->rows[ADVISE_ADVISED];
+    uint64_t swap = o->swap_pages == UINT64_MAX ? 0 : o->swap_pages;
+    fprintf(out,
+            "\nsee it: faultline report TRACE --policy %s --ram %lluK --swap %lluK -o report\n",
+            a->policy->name, (unsigned long long)(o->at.ram_pages * FL_PAGE_BYTES / 1024),
+            (unsigned long long)(swap * FL_PAGE_BYTES / 1024));
+}
+
 static void meaning(const struct advise *a, FILE *out)
 {
     if (a->is_kernel)
         fputs(
-            "RAM is what the memory group is charged, page tables, stacks and page cache included: "
-            "memory.max as it is.\n",
+            "RAM is what the memory group is charged: memory.max as it is. Page tables, stacks and "
+            "page cache\nare in it, file pages that were cached before the recording began are not.\n",
             out);
     else
         fputs("RAM is data pages alone: the kernel charges page tables, stacks and page cache "
@@ -134,6 +146,7 @@ void advise_text(const struct advise *a, FILE *out)
     table(a, out);
     margin(a, out);
     meaning(a, out);
+    next_command(a, out);
     fprintf(out, "\nconfidence: %s\n", advise_confidence_name(a->confidence));
     for (size_t i = 0; i < a->n_reasons; i++)
         fprintf(out, "  %-6s  %s\n", advise_confidence_name(a->reasons[i].at_most),

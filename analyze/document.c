@@ -413,6 +413,14 @@ int fl_document_load(const char *path, json_t **out, struct fl_err *err)
         return fl_fail(err, FL_EFORMAT, "%s: not a regular file of at most %u MiB", path,
                        DOCUMENT_MAX_BYTES >> 20);
     }
+    char first = 0;
+    if (pread(fd, &first, 1, 0) == 1 && (unsigned char)first == 0x89) { /* as traces begin */
+        close(fd);
+        return fl_fail(err, FL_EFORMAT,
+                       "%s: a trace, not a result: give the output of `faultline replay` or "
+                       "`faultline report` of it",
+                       path);
+    }
     json_t *doc = json_loadfd(fd, JSON_REJECT_DUPLICATES, &why);
     close(fd);
     if (!doc) {

@@ -67,6 +67,8 @@ static int replay(const struct validate *v, const struct validate_point *p, size
                                    .kernel = &kernel,
                                    .scope = "memcg",
                                    .no_tlb = true,
+                                   .no_owners = true,
+                                   .no_peak = true,
                                    .seed = 1 };
     struct fl_result *result = NULL;
     kernel.first_flush_ms = answer->first_flush_ms;

@@ -387,9 +387,8 @@ int replay_result(struct replay *rp, struct fl_reader *r, struct fl_result **out
     fill_result(rp);
     if (rp->has_attribution)
         rc = owners_end(rp, err);
-    /* the dead would have touched more; huge pages are more than was touched */
-    if (rc == FL_OK && !rp->opts.no_peak &&
-        (rp->result->n_oom_kills || rp->result->thp.faults || rp->result->thp.collapses))
+    /* the dead would have touched more; the kernel has more in memory than was touched */
+    if (rc == FL_OK && !rp->opts.no_peak && (rp->result->n_oom_kills || rp->has_kernel))
         rc = fl_footprint(r, &rp->result->unlimited_peak_pages, err);
     if (rc == FL_OK) {
         *out = rp->result;

@@ -7,11 +7,12 @@ out=${1:-report}
 
 sh tests/install-deps.sh
 cmake --preset release -DFAULTLINE_TESTS=OFF >/dev/null
-cmake --build --preset release
+echo "building" >&2
+cmake --build --preset release >/dev/null
 faultline=$PWD/build/release/bin/faultline
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+work=$PWD/build/demo # the recording stays there, for more questions
+mkdir -p "$work"
 # 100,000 numbers, shuffled by a fixed rule: 590 kB, the same on every machine.
 awk 'BEGIN { for (i = 0; i < 100000; i++) print (i * 179424673) % 100003 }' >"$work/numbers"
 

@@ -255,16 +255,19 @@ char *fl_format_bytes(char *buf, uint64_t bytes)
     static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
     size_t u = 0;
     uint64_t unit = 1;
-    while (u + 1 < FL_COUNT(units) && bytes / unit >= 1024) {
+    unsigned __int128 all = bytes;
+    /* to the nearest: 1,048,575 bytes are a MiB */
+    while (u + 1 < FL_COUNT(units) && (all + unit / 2) / unit >= 1024) {
         unit *= 1024;
         u++;
     }
-    uint64_t whole = bytes / unit;
-    uint64_t tenths = (uint64_t)((unsigned __int128)(bytes % unit) * 10 / unit);
-    if (u == 0 || whole >= 100)
+    uint64_t whole = (uint64_t)((all + unit / 2) / unit);
+    uint64_t tenths = (uint64_t)((all * 10 + unit / 2) / unit);
+    if (u == 0 || tenths >= 1000)
         snprintf(buf, FL_FORMAT_BYTES, "%" PRIu64 " %s", whole, units[u]);
     else
-        snprintf(buf, FL_FORMAT_BYTES, "%" PRIu64 ".%" PRIu64 " %s", whole, tenths, units[u]);
+        snprintf(buf, FL_FORMAT_BYTES, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10,
+                 units[u]);
     return buf;
 }
 
