@@ -55,7 +55,7 @@ if (FL_TERM) {
         do for [i = 1:fl_bands] {
             fl_longest = strlen(FL_MARK[i]) > fl_longest ? strlen(FL_MARK[i]) : fl_longest
         }
-        set lmargin 3 + 0.92 * fl_longest
+        set lmargin 3.5 + fl_longest
         set rmargin 13
         set bmargin 5 + fl_foot
     }
