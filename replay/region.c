@@ -141,9 +141,11 @@ static char *anonymous_name(const struct regions *r, const struct region_key *ke
     const char *what = key->kind == REGION_KIND_SHARED ? "shared anonymous" : "anonymous";
     const char *function = key->code < r->n_codes ? r->codes[key->code] : NULL;
     char size[FL_FORMAT_BYTES], *name = NULL;
-    int n = function ? asprintf(&name, "%s (%s)", what, function)
-                     : asprintf(&name, "%s, %s", what,
-                                fl_format_bytes(size, key->pages * FL_PAGE_BYTES));
+    bool bracketed = function && *function == '['; /* "[in libfoo.so]" */
+    int n = bracketed  ? asprintf(&name, "%s (%.*s)", what, (int)strlen(function) - 2, function + 1)
+            : function ? asprintf(&name, "%s (%s)", what, function)
+                       : asprintf(&name, "%s, %s", what,
+                                  fl_format_bytes(size, key->pages * FL_PAGE_BYTES));
     return n < 0 ? NULL : name;
 }
 

@@ -114,7 +114,7 @@ static void the_c_library_gives_its_name_for_want_of_a_better(void **state)
     const struct fl_attribution *a = replay_with(&s, "lru", 100, UINT64_MAX)->attribution;
     assert_int_equal(a->mappings[mapping_named(a, "anonymous (build_table)")].pages, 3);
     assert_int_equal(a->mappings[mapping_named(a, "anonymous (sysmalloc)")].pages, 1);
-    assert_int_equal(a->mappings[mapping_named(a, "anonymous ([in scene])")].pages, 1);
+    assert_int_equal(a->mappings[mapping_named(a, "anonymous (in scene)")].pages, 1);
     assert_int_equal(a->n_functions, 3);
     scene_end(&s);
 }
