@@ -223,11 +223,36 @@ static int name_places(const struct attribution *a, struct fl_attribution *out)
     }
     for (; out->n_mappings < r->n_labels; out->n_mappings++) {
         out->mappings[out->n_mappings].pages = r->labels[out->n_mappings].touched;
-        out->mappings[out->n_mappings].name = regions_name(r, (uint32_t)out->n_mappings);
+        bool replaced = r->labels[out->n_mappings].alias; /* no owner has it any more */
+        out->mappings[out->n_mappings].name = replaced ? strdup("")
+                                                       : regions_name(r, (uint32_t)out->n_mappings);
         if (!out->mappings[out->n_mappings].name)
             return FL_ENOMEM;
     }
     return name_functions(a, out);
+}
+
+/* Owners whose mappings turn out to be called the same are one. An owner's place only falls. */
+static int merge_owners(struct attribution *a)
+{
+    const struct regions *r = a->vm->regions;
+    uint32_t n = a->n_owners, *place = calloc(n, sizeof *place);
+    if (!place)
+        return FL_ENOMEM;
+    memset(a->slots, 0, SLOTS * sizeof *a->slots);
+    a->n_owners = 1;
+    for (uint32_t i = 1; i < n; i++) {
+        struct fl_owner o = a->owners[i];
+        place[i] = owner_of(a, o.process, regions_resolve(r, o.mapping), o.function);
+        struct fl_owner *to = &a->owners[place[i]];
+        to->minor += o.minor;
+        to->major += o.major;
+        to->refaults += o.refaults;
+    }
+    for (size_t i = 0; i < a->n_shares; i++)
+        a->shares[i].owner = place[a->shares[i].owner];
+    free(place);
+    return FL_OK;
 }
 
 int attribution_result(struct attribution *a, struct fl_attribution **result, struct fl_err *err)
@@ -235,7 +260,8 @@ int attribution_result(struct attribution *a, struct fl_attribution **result, st
     struct fl_attribution *out = calloc(1, sizeof *out);
     if (out)
         out->rows = malloc(sizeof a->rows);
-    if (!out || !out->rows || name_places(a, out) != FL_OK) {
+    regions_settle(a->vm->regions);
+    if (!out || !out->rows || merge_owners(a) != FL_OK || name_places(a, out) != FL_OK) {
         fl_attribution_free(out);
         return fl_nomem(err, "owners of faults");
     }

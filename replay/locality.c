@@ -177,7 +177,7 @@ static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
     for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
         uint32_t page = runs->page[i], c = 0;
         uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
-        run_codes_at(&p->codes, i, &p->regions);
+        run_codes_at(&p->codes, i, &p->vm, runs->page[i]);
         if (__builtin_expect(need & ~p->vm.rights[page], 0))
             rc = slow_run(p, page, need, runs->actor, &c, err);
         if (p->latest[page] != p->column && c != NO_CONTENTS && rc == FL_OK)
@@ -283,6 +283,7 @@ static int conclude(struct pass *p, struct fl_err *err)
                          .is_file = p->is_file,
                          .mapping = calloc(p->vm.n_pages + 1u, sizeof *t.mapping),
                          .n = p->vm.n_pages };
+    vm_settle_labels(&p->vm);
     int rc = t.mapping ? list_mappings(p, t.mapping, err) : fl_nomem(err, "locality");
     l->resident_peak_pages = p->vm.cs.live_peak;
     for (uint32_t page = 0; page < t.n; page++)

@@ -111,12 +111,9 @@ static bool same_key(const struct region_key *a, const struct region_key *b)
     return a->kind == b->kind && a->file == b->file && a->code == b->code && a->pages == b->pages;
 }
 
-uint32_t regions_label(struct regions *r, const struct region_key *key)
+/* REGION_OTHER: there are too many. */
+static uint32_t new_label(struct regions *r, const struct region *label)
 {
-    uint32_t *chain = &r->chains[hash(key)];
-    for (uint32_t i = *chain; i; i = r->labels[i].next)
-        if (same_key(&r->labels[i].key, key))
-            return i;
     if (r->n_labels == REGION_LABELS_MAX)
         return REGION_OTHER;
     if (r->n_labels == r->labels_room) {
@@ -125,9 +122,47 @@ uint32_t regions_label(struct regions *r, const struct region_key *key)
             return REGION_OTHER;
         r->labels_room = room;
     }
-    r->labels[r->n_labels] = (struct region){ .key = *key, .next = *chain };
-    *chain = r->n_labels;
+    r->labels[r->n_labels] = *label;
     return r->n_labels++;
+}
+
+uint32_t regions_label(struct regions *r, const struct region_key *key)
+{
+    uint32_t *chain = &r->chains[hash(key)];
+    for (uint32_t i = *chain; i; i = r->labels[i].next)
+        if (same_key(&r->labels[i].key, key))
+            return i;
+    uint32_t label = new_label(r, &(struct region){ .key = *key, .next = *chain });
+    if (label != REGION_OTHER)
+        *chain = label;
+    return label;
+}
+
+uint32_t regions_stand_in(struct regions *r, const struct region_key *key)
+{
+    if (r->n_stand_ins == REGION_STAND_INS_MAX)
+        return regions_label(r, key);
+    uint32_t label = new_label(r, &(struct region){ .key = *key, .stands_in = true });
+    r->n_stand_ins += label != REGION_OTHER;
+    return label;
+}
+
+void regions_replace(struct regions *r, uint32_t label, uint32_t better)
+{
+    struct region *l = &r->labels[label];
+    l->stands_in = false;
+    l->alias = better;
+    r->labels[better].touched += l->touched;
+    l->touched = 0;
+}
+
+void regions_settle(struct regions *r)
+{
+    for (uint32_t i = 1; i < r->n_labels; i++)
+        if (r->labels[i].stands_in) {
+            struct region_key key = r->labels[i].key;
+            regions_replace(r, i, regions_label(r, &key));
+        }
 }
 
 char *regions_code_name(const struct regions *r, uint32_t code)
@@ -156,7 +191,8 @@ char *regions_name(const struct regions *r, uint32_t label)
                                          [REGION_KIND_STACK] = "[stack]",
                                          [REGION_KIND_SPECIAL] = "[vdso]",
                                          [REGION_KIND_FILE] = "[file]" };
-    const struct region_key *key = &r->labels[label < r->n_labels ? label : REGION_OTHER].key;
+    const struct region_key *key =
+        &r->labels[label < r->n_labels ? regions_resolve(r, label) : REGION_OTHER].key;
     if (key->kind == REGION_KIND_ANON || key->kind == REGION_KIND_SHARED)
         return anonymous_name(r, key);
     if (key->kind == REGION_KIND_FILE && key->file < r->n_files && r->files[key->file])

@@ -185,7 +185,7 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
     bool done = rc == FL_OK && rp->digest && replay_window(rp, runs, &rc, err);
     for (size_t i = 0; i < runs->n && !done && rc == FL_OK; i++) {
         uint64_t n = 0;
-        run_codes_at(&rp->codes, i, &rp->regions);
+        run_codes_at(&rp->codes, i, &rp->vm, runs->page[i]);
         rc = one_run(rp, runs, i, process, err);
         if (runs->actor == FL_ACTOR_USER) {
             n = (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];

@@ -80,8 +80,10 @@ bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struc
     timeline_due(&rp->timeline, n); /* not yet */
     if (rp->has_kernel && user)
         linux_tick(&rp->kernel, FL_COST_ACCESS, n);
-    if (runs->n_codes)
-        rp->regions.code = runs->codes[runs->n_codes - 1].code;
+    for (size_t i = 0; i < runs->n_codes && rp->has_attribution; i++) {
+        rp->regions.code = runs->codes[i].code;
+        vm_run_from(&rp->vm, runs->page[runs->codes[i].run]);
+    }
     if (rp->has_tlb && user)
         *rc = look_up(rp, runs, huge, err);
     else if (rp->has_tlb)

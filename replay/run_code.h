@@ -8,7 +8,7 @@
 #include <faultline/trace.h>
 
 #include "grow.h"
-#include "region.h"
+#include "vm.h"
 
 struct run_codes {
     uint32_t *latest; /* by thread */
@@ -34,11 +34,13 @@ static inline int run_codes_begin(struct run_codes *codes, const struct fl_runs 
     return FL_OK;
 }
 
-/** run_codes_at - run @i of it begins. */
-static inline void run_codes_at(struct run_codes *codes, size_t i, struct regions *regions)
+/** run_codes_at - run @i of it, of @page, begins. */
+static inline void run_codes_at(struct run_codes *codes, size_t i, struct vm *vm, uint32_t page)
 {
-    if (codes->next != codes->end && codes->next->run == i)
-        regions->code = codes->next++->code;
+    if (codes->next == codes->end || codes->next->run != i)
+        return;
+    vm->regions->code = codes->next++->code;
+    vm_run_from(vm, page);
 }
 
 /** run_codes_end - the batch is over. */

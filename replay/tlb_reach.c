@@ -250,7 +250,7 @@ static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
     for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
         uint32_t page = runs->page[i], c = 0;
         uint8_t info, need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
-        run_codes_at(&s->codes, i, &s->regions);
+        run_codes_at(&s->codes, i, &s->vm, runs->page[i]);
         run_in_space(s, s->vm.mm_of[page]);
         if (__builtin_expect(need & ~s->vm.rights[page], 0)) {
             rc = vm_slow_run(&s->vm, page, need, runs->actor, &c, &info, err);
@@ -409,14 +409,28 @@ static int list_mappings(const struct reach *s, struct fl_tlb_reach_mapping *all
     return rc;
 }
 
+/* Those of a label that means another are the other's. */
+static void add_walks(struct walks *to, struct walks *from)
+{
+    if (to == from)
+        return;
+    for (int side = 0; side < SIDES; side++)
+        to->of[side] += from->of[side];
+    to->ragged += from->ragged;
+    *from = (struct walks){ 0 };
+}
+
 static int conclude(struct reach *s, const char *machine, struct fl_tlb_reach **out,
                     struct fl_err *err)
 {
     struct fl_tlb_reach *reach = calloc(1, sizeof *reach);
+    vm_settle_labels(&s->vm);
     int rc = reach ? labels_room(s, err) : fl_nomem(err, "TLB reach");
     struct fl_tlb_reach_mapping *all = calloc(s->regions.n_labels + 1u, sizeof *all);
     if (rc == FL_OK && (!all || !(reach->machine = strdup(machine))))
         rc = fl_nomem(err, "TLB reach");
+    for (uint32_t i = 0; i < s->regions.n_labels && rc == FL_OK; i++)
+        add_walks(&s->walks[regions_resolve(&s->regions, i)], &s->walks[i]);
     if (rc == FL_OK)
         rc = add_ranges(s, all, err);
     if (rc == FL_OK) {

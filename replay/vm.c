@@ -179,7 +179,7 @@ static uint32_t write_protected(struct vm *vm, struct vma *vma, uint32_t page, e
     return copy;
 }
 
-static uint32_t label_for(struct vm *vm, struct vma *vma)
+static uint32_t label_for(const struct vm *vm, const struct vma *vma)
 {
     struct regions *r = vm->regions;
     struct region_key key = { .kind = vma->flags & VMA_HEAP     ? REGION_KIND_HEAP
@@ -189,46 +189,36 @@ static uint32_t label_for(struct vm *vm, struct vma *vma)
                                                                 : REGION_KIND_ANON,
                               .file = vma->file,
                               .code = FL_NO_CODE };
-    if (key.kind == REGION_KIND_ANON || key.kind == REGION_KIND_SHARED) {
-        key.code = r->code;
-        key.pages = r->code == FL_NO_CODE ? vma->end - vma->start : 0;
-        vma->flags = (uint16_t)(vma->flags & ~VMA_LABEL_STANDS_IN);
-        vma->flags |= regions_by_runtime(r) ? VMA_LABEL_STANDS_IN : 0;
-    }
-    return regions_label(r, &key);
+    if (key.kind != REGION_KIND_ANON && key.kind != REGION_KIND_SHARED)
+        return regions_label(r, &key);
+    key.code = r->code;
+    key.pages = r->code == FL_NO_CODE ? vma->end - vma->start : 0;
+    return regions_by_runtime(r) ? regions_stand_in(r, &key) : regions_label(r, &key);
 }
 
-struct renaming {
-    struct vm *vm;
-    uint32_t from, to;
-};
-
-static bool rename_page(void *arg, uint64_t vpn, struct leaf *slot)
+void vm_rename_mapping(struct vm *vm, uint32_t page)
 {
-    const struct renaming *n = arg;
-    (void)vpn;
-    if (slot->id & LEAF_INHERITED || n->vm->label_of[slot->id - 1] != n->from)
-        return true;
-    struct region *labels = n->vm->regions->labels;
-    n->vm->label_of[slot->id - 1] = n->to;
-    if (labels[n->from].touched) { /* not all were counted: some were mapped before a touch */
-        labels[n->from].touched--;
-        labels[n->to].touched++;
-    }
-    return true;
+    struct vma *vma = vm_vma(vm, page);
+    if (vma)
+        regions_replace(vm->regions, vm->label_of[page], label_for(vm, vma));
+}
+
+void vm_settle_labels(struct vm *vm)
+{
+    regions_settle(vm->regions);
+    for (uint32_t page = 0; page < vm->n_pages; page++)
+        vm->label_of[page] = regions_resolve(vm->regions, vm->label_of[page]);
 }
 
 /* @page is called what its mapping is, which has a name from its first page on. */
-static void label_page(struct vm *vm, struct mm *mm, struct vma *vma, uint32_t page, bool is_new)
+static void label_page(struct vm *vm, struct vma *vma, uint32_t page, bool is_new)
 {
     struct regions *r = vm->regions;
-    bool stands_in = vma->flags & VMA_LABEL_STANDS_IN && !regions_by_runtime(r);
-    if (vma->label == REGION_NONE || stands_in) {
-        struct renaming renaming = { vm, vma->label, label_for(vm, vma) };
-        vma->label = renaming.to;
-        if (stands_in)
-            pgtable_walk(&mm->tables, vma->start, vma->end, rename_page, &renaming);
-    }
+    if (vma->label == REGION_NONE)
+        vma->label = label_for(vm, vma);
+    else if (r->labels[vma->label].stands_in && !regions_by_runtime(r))
+        regions_replace(r, vma->label, label_for(vm, vma));
+    vma->label = regions_resolve(r, vma->label);
     r->labels[vma->label].touched += is_new;
     vm->label_of[page] = vma->label;
 }
@@ -243,7 +233,7 @@ static int attach(struct vm *vm, struct mm *mm, struct vma *vma, uint32_t page, 
     if (!slot)
         return FL_ENOMEM;
     if (vm->regions)
-        label_page(vm, mm, vma, page, !(slot->id & LEAF_INHERITED));
+        label_page(vm, vma, page, !(slot->id & LEAF_INHERITED));
     if (slot->id & LEAF_INHERITED) {
         c = slot->id & ~LEAF_INHERITED;
         if (pte->land)

@@ -41,7 +41,6 @@ enum {
     VMA_LOCK = VMA_LOCKED | VMA_LOCK_ON_FAULT,
     VMA_HEAP = 512, /* brk */
     VMA_STACK = 1024,
-    VMA_LABEL_STANDS_IN = 2048, /* its label is the C library's, for want of a better one */
 };
 
 struct vma {
@@ -178,6 +177,20 @@ static inline int vm_run(struct vm *vm, uint32_t page, uint8_t need, enum fl_act
     *info = (need & FL_PROT_WRITE) ? REF_WRITE : 0;
     return FL_OK;
 }
+
+/** vm_rename_mapping - a run of @page, whose label stands in, begins in code that gives a better. */
+void vm_rename_mapping(struct vm *vm, uint32_t page);
+
+/** vm_run_from - a run of @page, an id of the reader's, begins where vm.regions says by itself. */
+static inline void vm_run_from(struct vm *vm, uint32_t page)
+{
+    const struct regions *r = vm->regions;
+    if (r->labels[vm->label_of[page]].stands_in && !regions_by_runtime(r))
+        vm_rename_mapping(vm, page);
+}
+
+/** vm_settle_labels - after the trace's end: labels, and label_of, are what they mean. */
+void vm_settle_labels(struct vm *vm);
 
 /** vm_page - where @page is; also a borrowed one. */
 static inline struct fl_page vm_page(const struct vm *vm, uint32_t page)

@@ -442,7 +442,7 @@ int mm_copy(struct vm *vm, struct mm *child, uint32_t parent, struct fl_err *err
     for (uint32_t i = 0; i < from->n_vmas; i++) {
         const struct vma *vma = &from->vmas[i];
         struct vma copied = *vma;
-        copied.flags &= (uint16_t) ~(VMA_LOCK | VMA_LABEL_STANDS_IN);
+        copied.flags &= (uint16_t)~VMA_LOCK;
         if (!vma_insert(vm, child, i, &copied))
             return fl_nomem(err, "mappings");
         if (!(vma->flags & VMA_SHARED) && (vma->flags & VMA_HAD_ANON) &&

@@ -41,7 +41,7 @@ struct fl_attribution {
         char comm[16]; /* its last name, zero-terminated */
     } * processes;
     struct {
-        char *name;
+        char *name;     /* "": nothing is called so any more, and no owner has it */
         uint64_t pages; /* first touched through mappings of this name */
     } * mappings;
     char **functions;

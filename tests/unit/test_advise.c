@@ -352,7 +352,7 @@ static void the_verdict_is_one_sentence(void **state)
 {
     (void)state;
     struct advise a = example();
-    assert_string_equal(a.verdict, "x.flt runs within 10 % of full speed (estimated) in 6.2 MiB of "
+    assert_string_equal(a.verdict, "x.flt runs within 10 % of full speed (estimated) in 6.3 MiB of "
                                    "RAM with 3.1 MiB of swap; its peak is 11.3 MiB.");
     a.path = "a\nb";
     a.rows[ADVISE_ADVISED].at.ram_pages = 3200;

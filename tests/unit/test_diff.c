@@ -62,7 +62,7 @@ static void who_grew_is_to_blame_for_whom_it_squeezed_out(void **state)
     struct pair p = two_mappings((const int[]){ 100, 10, 100 }, (const int[]){ 100, 510, 400 });
     assert_string_equal(
         p.verdict, "B takes 51.0 times the major faults of A at 64.0 MiB (510, A 10); "
-                   "anonymous (stream), which grew from 400 KiB to 1.5 MiB, is responsible for "
+                   "anonymous (stream), which grew from 400 KiB to 1.6 MiB, is responsible for "
                    "100 % of the change; 100 % are faults of anonymous (hot), which is as "
                    "large as before.");
     done(&p);

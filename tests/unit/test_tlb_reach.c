@@ -77,7 +77,7 @@ static void pages_in_one_large_one_walk_once(void **state)
     assert_int_equal(m->length, HUGE << 12);
     assert_string_equal(m->advice,
                         "madvise(0x100000000, 2097152, MADV_HUGEPAGE) on 2.0 MiB of "
-                        "anonymous, 2.0 MiB: saves 98 % of its page walks, costs 1.9 MiB");
+                        "anonymous, 2.0 MiB: saves 98 % of its page walks, costs 2.0 MiB");
     fl_tlb_reach_free(reach);
     scene_end(&s);
 }
