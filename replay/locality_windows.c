@@ -2,6 +2,7 @@
 /* Working sets and heat, from the columns that each page was touched in. */
 #include <stdlib.h>
 
+#include "place.h"
 #include "touched.h"
 
 #define SETS (FL_LOCALITY_MAPPINGS_MAX + 1u) /* the mappings listed, and what is left */
@@ -60,19 +61,6 @@ int locality_windows(const struct touched *t, struct fl_locality *l, struct fl_e
 
 /* ---- heat ----------------------------------------------------------------------------------- */
 
-struct place {
-    uint64_t vpn;
-    uint32_t mm, page;
-};
-
-static int by_address(const void *a, const void *b)
-{
-    const struct place *x = a, *y = b;
-    if (x->mm != y->mm)
-        return x->mm < y->mm ? -1 : 1;
-    return x->vpn < y->vpn ? -1 : x->vpn > y->vpn;
-}
-
 static void draw(const struct touched *t, const struct place *places, uint64_t n,
                  struct fl_locality_mapping *m)
 {
@@ -108,7 +96,7 @@ int locality_heat(const struct touched *t, struct fl_locality *l, struct fl_err 
                 struct fl_page at = vm_page(t->vm, page);
                 places[n++] = (struct place){ .vpn = at.vpn, .mm = at.mm, .page = page };
             }
-        qsort(places, n, sizeof *places, by_address);
+        qsort(places, n, sizeof *places, place_by_address);
         draw(t, places, n, &l->mappings[m]);
     }
     free(places);

@@ -12,6 +12,7 @@
 
 #include "grow.h"
 #include "linux/huge.h"
+#include "place.h"
 #include "run_code.h"
 #include "tlb_follow.h"
 #include "trace_pass.h"
@@ -269,19 +270,6 @@ static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
 
 /* ---- ranges --------------------------------------------------------------------------------- */
 
-struct place {
-    uint64_t vpn;
-    uint32_t mm, page;
-};
-
-static int by_address(const void *a, const void *b)
-{
-    const struct place *x = a, *y = b;
-    if (x->mm != y->mm)
-        return x->mm < y->mm ? -1 : 1;
-    return x->vpn < y->vpn ? -1 : x->vpn > y->vpn;
-}
-
 struct stretch { /* of neighbouring ranges of one label */
     uint32_t mm, label;
     uint64_t first, end; /* page numbers >> HUGE_SHIFT */
@@ -326,7 +314,7 @@ static int add_ranges(const struct reach *s, struct fl_tlb_reach_mapping *mappin
             places[n++] = (struct place){ .vpn = at.vpn, .mm = at.mm, .page = page };
             mappings[s->vm.label_of[page]].pages++;
         }
-    qsort(places, n, sizeof *places, by_address);
+    qsort(places, n, sizeof *places, place_by_address);
     for (uint32_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && places[end].mm == places[i].mm &&
                           places[end].vpn >> HUGE_SHIFT == places[i].vpn >> HUGE_SHIFT;)
