@@ -38,6 +38,10 @@ const char *an_recorded(const struct json_t *result, const char *key);
 void an_footer(struct fl_table *t, const struct json_t *result, const char *extra);
 /** an_mul - a * b, UINT64_MAX when that is too much. */
 uint64_t an_mul(uint64_t a, uint64_t b);
+/** an_share_bp - @part of @whole in basis points, to the nearest; 0 of nothing. */
+uint64_t an_share_bp(uint64_t part, uint64_t whole);
+/** an_finish - the chart's table @t into @out; frees it if something in it failed. FL_ENOMEM. */
+int an_finish(struct fl_table *t, struct fl_table **out, struct fl_err *err);
 
 /** Why a fault was taken, in words. */
 struct an_cause {

@@ -140,10 +140,5 @@ int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out
     else
         fl_table_label(table, &table->y_name, "faults per stretch of the run");
     an_footer(table, result, NULL);
-    int rc = fl_table_ok(table, err);
-    if (rc != FL_OK)
-        fl_table_free(table);
-    else
-        *out = table;
-    return rc;
+    return an_finish(table, out, err);
 }

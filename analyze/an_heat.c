@@ -160,10 +160,5 @@ int an_heat_build(const struct json_t *report, size_t i, struct fl_table **out, 
         snprintf(extra, sizeof extra, "numbers on top: phases; %zu smaller mappings left out",
                  more);
     an_footer(t, result, extra);
-    int rc = fl_table_ok(t, err);
-    if (rc != FL_OK)
-        fl_table_free(t);
-    else
-        *out = t;
-    return rc;
+    return an_finish(t, out, err);
 }

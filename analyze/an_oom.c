@@ -92,10 +92,5 @@ int an_oom_build(const struct json_t *report, size_t i, struct fl_table **out, s
     fl_table_label(t, &t->x_name, "memory that counts");
     fl_table_label(t, &t->y_name, "memory that counts");
     an_footer(t, result, "badness is in pages, with oom_score_adj as a share of all memory");
-    int rc = fl_table_ok(t, err);
-    if (rc != FL_OK)
-        fl_table_free(t);
-    else
-        *out = t;
-    return rc;
+    return an_finish(t, out, err);
 }

@@ -85,10 +85,5 @@ int an_resident_build(const struct json_t *report, size_t i, struct fl_table **o
     fl_table_label(table, &table->x_name, t.is_time ? "time" : "memory accesses of the program");
     fl_table_label(table, &table->y_name, "memory");
     an_footer(table, result, NULL);
-    int rc = fl_table_ok(table, err);
-    if (rc != FL_OK)
-        fl_table_free(table);
-    else
-        *out = table;
-    return rc;
+    return an_finish(table, out, err);
 }

@@ -119,10 +119,5 @@ int an_tlb_reach_build(const struct json_t *report, size_t i, struct fl_table **
     snprintf(extra, sizeof extra, "machine %.60s; huge: private anonymous memory, whole 2 MiB",
              machine ? machine : "unknown");
     an_footer(t, result, extra);
-    int rc = fl_table_ok(t, err);
-    if (rc != FL_OK)
-        fl_table_free(t);
-    else
-        *out = t;
-    return rc;
+    return an_finish(t, out, err);
 }

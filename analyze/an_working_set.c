@@ -102,10 +102,5 @@ int an_working_set_build(const struct json_t *report, size_t i, struct fl_table 
     fl_table_label(table, &table->x_name, "memory accesses of the program");
     fl_table_label(table, &table->y_name, "touched in the last accesses");
     an_footer(table, result, "whatever the RAM");
-    int rc = fl_table_ok(table, err);
-    if (rc != FL_OK)
-        fl_table_free(table);
-    else
-        *out = table;
-    return rc;
+    return an_finish(table, out, err);
 }

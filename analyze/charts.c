@@ -164,6 +164,21 @@ uint64_t an_mul(uint64_t a, uint64_t b)
     return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
+uint64_t an_share_bp(uint64_t part, uint64_t whole)
+{
+    return whole ? (uint64_t)((double)part * 10000.0 / (double)whole + 0.5) : 0;
+}
+
+int an_finish(struct fl_table *t, struct fl_table **out, struct fl_err *err)
+{
+    int rc = fl_table_ok(t, err);
+    if (rc != FL_OK)
+        fl_table_free(t);
+    else
+        *out = t;
+    return rc;
+}
+
 /* A logarithm shows more when the counts span decades; below that it only distorts. */
 bool an_wants_log(const struct fl_table *t)
 {

@@ -133,6 +133,9 @@ bool diff_differs(const uint64_t n[DIFF_SIDES]);
 
 /** diff_point_differs - in what @c is about, or in who is killed; at all, or by more than 1 %. */
 bool diff_point_differs(const struct diff_curve *c, const struct diff_point *p, bool clearly);
+/** diff_point_put - @n of both sides into columns 1 and 2; "killed" where a process is. */
+void diff_point_put(struct fl_table *t, size_t row, const struct diff_point *p,
+                    const uint64_t n[DIFF_SIDES]);
 
 /* ---- parts of diff_new() ------------------------------------------------------------ */
 

@@ -239,6 +239,16 @@ static int find_ranges(struct diff_curve *c, struct fl_err *err)
     return rc;
 }
 
+void diff_point_put(struct fl_table *t, size_t row, const struct diff_point *p,
+                    const uint64_t n[DIFF_SIDES])
+{
+    for (int side = 0; side < DIFF_SIDES; side++)
+        if (p->killed[side])
+            fl_table_text(t, row, (size_t)side + 1, "killed");
+        else
+            fl_table_put(t, row, (size_t)side + 1, n[side]);
+}
+
 /* Knee and cliff of both, over the sizes that both have. */
 static int find_bends(struct diff_curve *c, struct fl_err *err)
 {
@@ -254,11 +264,7 @@ static int find_bends(struct diff_curve *c, struct fl_err *err)
             continue;
         size_t row = fl_table_row(t);
         fl_table_put(t, row, 0, p->ram_bytes);
-        for (int side = 0; side < DIFF_SIDES; side++)
-            if (p->killed[side])
-                fl_table_text(t, row, (size_t)side + 1, "killed");
-            else
-                fl_table_put(t, row, (size_t)side + 1, p->major[side]);
+        diff_point_put(t, row, p, p->major);
     }
     int rc = fl_table_ok(t, err);
     for (int side = 0; side < DIFF_SIDES && rc == FL_OK; side++)

@@ -242,11 +242,7 @@ static void put_point(struct fl_table *t, const struct diff_curve *c, const stru
     const uint64_t *n = c->by_minor ? p->minor : p->major;
     size_t row = fl_table_row(t);
     fl_table_put(t, row, 0, p->ram_bytes);
-    for (int side = 0; side < DIFF_SIDES; side++)
-        if (p->killed[side])
-            fl_table_text(t, row, (size_t)side + 1, "killed");
-        else
-            fl_table_put(t, row, (size_t)side + 1, n[side]);
+    diff_point_put(t, row, p, n);
     if (!p->killed[DIFF_A] && !p->killed[DIFF_B]) {
         put_change(t, row, 3, FL_UNIT_COUNT, n);
         put_percent(t, row, 4, n);

@@ -25,6 +25,13 @@ const char *view_bytes(uint64_t bytes)
     return fl_format_bytes(bufs[turn++ % 8], bytes);
 }
 
+void view_put_count(struct fl_table *t, size_t row, size_t col, const json_t *doc, const char *path)
+{
+    uint64_t value;
+    if (fl_document_count(doc, path, &value))
+        fl_table_put(t, row, col, value);
+}
+
 static char *clean_format(struct view_builder *b, const char *fmt, va_list ap)
 {
     char *raw = NULL, *clean = NULL;

@@ -23,6 +23,9 @@ void view_section(struct view_builder *b, const char *id, const char *heading, c
 const char *view_count(uint64_t n);
 const char *view_bytes(uint64_t bytes);
 
+/** view_put_count - the number at @path of @doc, in a cell; none leaves the cell empty. */
+void view_put_count(struct fl_table *t, size_t row, size_t col, const struct json_t *doc,
+                    const char *path);
 /** view_figures - the table of key figures. */
 void view_figures(struct view_builder *b);
 #define VIEW_MEASURED_ID "against-kernel"

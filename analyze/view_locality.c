@@ -18,14 +18,9 @@ static uint64_t count_of(const json_t *doc, const char *key)
     return value;
 }
 
-static uint64_t share_bp(uint64_t part, uint64_t whole)
-{
-    return whole ? (uint64_t)((double)part * 10000.0 / (double)whole + 0.5) : 0;
-}
-
 static unsigned percent(uint64_t part, uint64_t whole)
 {
-    return (unsigned)((share_bp(part, whole) + 50) / 100);
+    return (unsigned)((an_share_bp(part, whole) + 50) / 100);
 }
 
 static const char *text_of(const json_t *doc, const char *key)
@@ -52,7 +47,7 @@ struct fl_table *view_windows_table(const json_t *result)
     {
         size_t row = fl_table_row(t);
         fl_table_put(t, row, 0, count_of(w, "accesses"));
-        fl_table_put(t, row, 1, share_bp(count_of(w, "accesses"), all));
+        fl_table_put(t, row, 1, an_share_bp(count_of(w, "accesses"), all));
         fl_table_put(t, row, 2, an_mul(count_of(w, "mean_pages"), page));
         fl_table_put(t, row, 3, an_mul(count_of(w, "peak_pages"), page));
         if (i + 1 == ROWS_MAX)
@@ -181,7 +176,7 @@ struct fl_table *view_reach_table(const json_t *result)
         fl_table_put(t, row, 2, walks);
         fl_table_put(t, row, 3, huge);
         if (walks >= huge)
-            fl_table_put(t, row, 4, share_bp(walks - huge, walks));
+            fl_table_put(t, row, 4, an_share_bp(walks - huge, walks));
         fl_table_put(t, row, 5, count_of(m, "walks_ragged"));
         if (count_of(m, "huge_ranges"))
             fl_table_put(t, row, 6, count_of(m, "extra_bytes"));

@@ -8,13 +8,6 @@
 
 #define ROWS_SHOWN_MAX 20u
 
-static void put(struct fl_table *t, size_t row, size_t col, const json_t *entry, const char *key)
-{
-    uint64_t value;
-    if (fl_document_count(entry, key, &value))
-        fl_table_put(t, row, col, value);
-}
-
 static void put_pages(struct fl_table *t, size_t row, size_t col, const json_t *entry,
                       const char *key, uint64_t page_bytes)
 {
@@ -42,11 +35,11 @@ static struct fl_table *kills_table(const json_t *result)
         const char *comm = fl_document_text(kill, "comm");
         size_t row = fl_table_row(t);
         fl_table_text(t, row, 0, comm ? comm : "");
-        put(t, row, 1, kill, "pid");
-        put(t, row, 2, kill, "badness");
+        view_put_count(t, row, 1, kill, "pid");
+        view_put_count(t, row, 2, kill, "badness");
         put_pages(t, row, 3, kill, "rss_pages", page);
         put_pages(t, row, 4, kill, "swap_pages", page);
-        put(t, row, 5, kill, "at_access");
+        view_put_count(t, row, 5, kill, "at_access");
         if (i + 1 == ROWS_SHOWN_MAX)
             break;
     }
@@ -89,7 +82,7 @@ static struct fl_table *candidates_table(const json_t *result)
         const char *comm = fl_document_text(v, "comm");
         size_t row = fl_table_row(t);
         fl_table_text(t, row, 0, comm ? comm : "");
-        put(t, row, 1, v, "pid");
+        view_put_count(t, row, 1, v, "pid");
         put_signed(t, row, 2, v, "badness");
         put_signed(t, row, 3, v, "oom_score_adj");
         put_pages(t, row, 4, v, "rss_pages", page);

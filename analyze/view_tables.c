@@ -111,19 +111,6 @@ void view_figures(struct view_builder *b)
 
 /* ---- lists ------------------------------------------------------------------------- */
 
-static void put_count(struct fl_table *t, size_t row, size_t col, const json_t *doc,
-                      const char *path)
-{
-    uint64_t value;
-    if (fl_document_count(doc, path, &value))
-        fl_table_put(t, row, col, value);
-}
-
-static uint64_t share_bp(uint64_t part, uint64_t whole)
-{
-    return whole ? (uint64_t)((double)part * 10000.0 / (double)whole + 0.5) : 0;
-}
-
 static struct fl_table *causes_table(const json_t *result)
 {
     const json_t *by_cause = fl_document_at(result, "faults.by_cause");
@@ -153,11 +140,11 @@ static struct fl_table *causes_table(const json_t *result)
         fl_table_text(t, row, 0, an_cause_at(i)->words);
         fl_table_text(t, row, 1, an_cause_at(i)->major ? "major" : "minor");
         fl_table_put(t, row, 2, n);
-        fl_table_put(t, row, 3, share_bp(n, total));
+        fl_table_put(t, row, 3, an_share_bp(n, total));
         if (!fl_document_count(costs, an_cause_at(i)->key, &n))
             continue;
         fl_table_put(t, row, 4, n);
-        fl_table_put(t, row, 5, share_bp(n, total_ns));
+        fl_table_put(t, row, 5, an_share_bp(n, total_ns));
     }
     return t;
 }
@@ -180,12 +167,12 @@ static struct fl_table *tlb_table(const json_t *result)
         const char *name = fl_document_text(level, "name");
         size_t row = fl_table_row(t);
         fl_table_text(t, row, 0, name ? name : "");
-        put_count(t, row, 1, level, "lookups");
-        put_count(t, row, 2, level, "hits");
-        put_count(t, row, 3, level, "misses");
+        view_put_count(t, row, 1, level, "lookups");
+        view_put_count(t, row, 2, level, "hits");
+        view_put_count(t, row, 3, level, "misses");
         if (fl_document_count(level, "lookups", &lookups) &&
             fl_document_count(level, "misses", &misses) && lookups > 0)
-            fl_table_put(t, row, 4, share_bp(misses, lookups));
+            fl_table_put(t, row, 4, an_share_bp(misses, lookups));
         if (i + 1 == LIST_ROWS_MAX)
             break;
     }
@@ -262,7 +249,7 @@ static struct fl_table *ranking_table(const json_t *result, const char *key, con
         size_t row = fl_table_row(t);
         put_name(t, row, v, name_key);
         for (size_t k = 0; k < n_kinds; k++)
-            put_count(t, row, k + 1, v, ranked[kinds[k]].key);
+            view_put_count(t, row, k + 1, v, ranked[kinds[k]].key);
     }
     if (n > LIST_ROWS_MAX)
         put_rest(t, list, kinds, n_kinds);

@@ -7,17 +7,10 @@
 
 #define INTERVALS_SHOWN_MAX 30u
 
-static void put(struct fl_table *t, size_t row, size_t col, const json_t *interval, const char *key)
-{
-    uint64_t value;
-    if (fl_document_count(interval, key, &value))
-        fl_table_put(t, row, col, value);
-}
-
 static void put_share(struct fl_table *t, size_t row, size_t col, uint64_t position, uint64_t all)
 {
     if (all)
-        fl_table_put(t, row, col, (uint64_t)((double)position * 10000.0 / (double)all + 0.5));
+        fl_table_put(t, row, col, an_share_bp(position, all));
 }
 
 static struct fl_table *intervals_table(const json_t *result)
@@ -47,12 +40,12 @@ static struct fl_table *intervals_table(const json_t *result)
             put_share(t, row, 1, from, all);
         if (fl_document_count(v, "to_access", &to))
             put_share(t, row, 2, to, all);
-        put(t, row, 3, v, "from_access");
-        put(t, row, 4, v, "to_access");
-        put(t, row, 5, v, "refaults");
-        put(t, row, 6, v, "refault_rate");
-        put(t, row, 7, v, "stall_share_bp");
-        put(t, row, 8, v, "ram_to_end_bytes");
+        view_put_count(t, row, 3, v, "from_access");
+        view_put_count(t, row, 4, v, "to_access");
+        view_put_count(t, row, 5, v, "refaults");
+        view_put_count(t, row, 6, v, "refault_rate");
+        view_put_count(t, row, 7, v, "stall_share_bp");
+        view_put_count(t, row, 8, v, "ram_to_end_bytes");
         if (i + 1 == INTERVALS_SHOWN_MAX)
             break;
     }
