@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <faultline/locality.h>
 
 #include "random_trace.h"
 
@@ -62,4 +70,20 @@ int item_list_trace(const struct item_list *list, void **bytes, size_t *len_byte
         return rc;
     }
     return fl_writer_close(w, bytes, len_bytes, err);
+}
+
+struct fl_locality *item_list_locality(const struct item_list *list)
+{
+    struct fl_reader *r = NULL;
+    struct fl_locality *l = NULL;
+    struct fl_err err = { .msg = "" };
+    void *bytes = NULL;
+    size_t len = 0;
+    if (item_list_trace(list, &bytes, &len, &err) != FL_OK ||
+        fl_reader_open_mem(bytes, len, 0, &r, &err) != FL_OK ||
+        fl_locality(r, NULL, NULL, &l, &err) != FL_OK)
+        fail_msg("%s", err.msg);
+    fl_reader_free(r);
+    free(bytes);
+    return l;
 }

@@ -25,6 +25,9 @@ void item_list_free(struct item_list *list);
 int item_list_trace(const struct item_list *list, void **bytes, size_t *len_bytes,
                     struct fl_err *err);
 
+/** item_list_locality - fl_locality() of the list; the test fails where that does. */
+struct fl_locality *item_list_locality(const struct item_list *list);
+
 /** random_processes - processes, mappings and accesses of all kinds, about @n items. */
 void random_processes(uint64_t seed, size_t n, struct item_list *out);
 

@@ -14,22 +14,6 @@
 #include "naive_locality.h"
 #include "random_trace.h"
 
-static struct fl_locality *measure(const struct item_list *list)
-{
-    struct fl_reader *r = NULL;
-    struct fl_locality *l = NULL;
-    struct fl_err err = { .msg = "" };
-    void *bytes = NULL;
-    size_t len = 0;
-    if (item_list_trace(list, &bytes, &len, &err) != FL_OK ||
-        fl_reader_open_mem(bytes, len, 0, &r, &err) != FL_OK ||
-        fl_locality(r, NULL, NULL, &l, &err) != FL_OK)
-        fail_msg("%s", err.msg);
-    fl_reader_free(r);
-    free(bytes);
-    return l;
-}
-
 static void check_windows(const struct fl_locality *l, const struct naive_touches *t, uint64_t seed)
 {
     for (uint32_t w = 0; w < FL_LOCALITY_WINDOWS; w++) {
@@ -112,7 +96,7 @@ static void locality_of_random_processes_equals_the_twin(void **state)
         struct naive_touches t;
         random_processes(seed, 60 + seed * 3, &list);
         naive_touches(list.at, list.n, &t);
-        struct fl_locality *l = measure(&list);
+        struct fl_locality *l = item_list_locality(&list);
         assert_int_equal(l->accesses, t.accesses);
         check_windows(l, &t, seed);
         check_phases(l, &t);
@@ -161,7 +145,7 @@ static void heat_of_random_pages_equals_the_twin(void **state)
         uint32_t pages = seed % 2 ? 60 : 20; /* more and fewer than rows */
         random_pages(seed, (enum random_pattern)(seed % RANDOM_PATTERNS), 600, pages, &list);
         naive_touches(list.at, list.n, &t);
-        struct fl_locality *l = measure(&list);
+        struct fl_locality *l = item_list_locality(&list);
         assert_int_equal(l->n_mappings, 1);
         check_windows(l, &t, seed);
         check_heat(&l->mappings[0], &t, pages);

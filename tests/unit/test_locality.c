@@ -11,22 +11,6 @@
 #define DATA UINT64_C(0x200000) /* a file, ROOM pages */
 #define PER_COLUMN 16u
 
-static struct fl_locality *measure(const struct item_list *list)
-{
-    struct fl_reader *r = NULL;
-    struct fl_locality *l = NULL;
-    struct fl_err err = { .msg = "" };
-    void *bytes = NULL;
-    size_t len = 0;
-    if (item_list_trace(list, &bytes, &len, &err) != FL_OK ||
-        fl_reader_open_mem(bytes, len, 0, &r, &err) != FL_OK ||
-        fl_locality(r, NULL, NULL, &l, &err) != FL_OK)
-        fail_msg("%s", err.msg);
-    fl_reader_free(r);
-    free(bytes);
-    return l;
-}
-
 static void begin(struct scene *s)
 {
     process(s, 7, 1, 0, FL_NO_MM, 0);
@@ -49,7 +33,7 @@ static void one_set_is_one_steady_phase(void **state)
     (void)state;
     begin(&s);
     columns(&s, 0, 256, AT, 8);
-    struct fl_locality *l = measure(&s.list);
+    struct fl_locality *l = item_list_locality(&s.list);
     assert_int_equal(l->n_phases, 1);
     assert_int_equal(l->phases[0].kind, FL_PHASE_STEADY);
     assert_int_equal(l->phases[0].pages, 8);
@@ -73,7 +57,7 @@ static void sets_in_turn_are_phases_and_the_first_comes_back(void **state)
     columns(&s, 0, 100, AT, 8);
     columns(&s, 100, 200, AT + 100, 4);
     columns(&s, 200, 256, AT, 8);
-    struct fl_locality *l = measure(&s.list);
+    struct fl_locality *l = item_list_locality(&s.list);
     assert_int_equal(l->n_phases, 3);
     assert_int_equal(l->phases[1].from_column, 100);
     assert_int_equal(l->phases[1].from_access, 100 * PER_COLUMN);
@@ -103,7 +87,7 @@ static void new_memory_all_the_time_is_growing(void **state)
     begin(&s);
     for (uint32_t c = 0; c < 256; c++)
         columns(&s, c, c + 1, AT + c, 15);
-    struct fl_locality *l = measure(&s.list);
+    struct fl_locality *l = item_list_locality(&s.list);
     assert_int_equal(l->n_phases, 1);
     assert_int_equal(l->phases[0].kind, FL_PHASE_GROWING);
     assert_int_equal(l->distinct_pages, 255 + 15);
@@ -120,7 +104,7 @@ static void a_long_loop_is_one_streaming_phase(void **state)
     begin(&s);
     for (uint32_t c = 0; c < 256; c++)
         columns(&s, c, c + 1, DATA + c * 16, 16);
-    struct fl_locality *l = measure(&s.list);
+    struct fl_locality *l = item_list_locality(&s.list);
     assert_int_equal(l->n_phases, 1);
     assert_int_equal(l->phases[0].kind, FL_PHASE_STREAMING);
     assert_int_equal(l->window[0].peak_pages, 16);
@@ -140,7 +124,7 @@ static void a_stream_between_is_a_phase(void **state)
     for (uint32_t c = 90; c < 150; c++)
         columns(&s, c, c + 1, DATA + c * 16, 16);
     columns(&s, 150, 256, AT, 8);
-    struct fl_locality *l = measure(&s.list);
+    struct fl_locality *l = item_list_locality(&s.list);
     assert_int_equal(l->n_phases, 4);
     assert_int_equal(l->phases[0].kind, FL_PHASE_START_UP);
     assert_int_equal(l->phases[1].kind, FL_PHASE_STEADY);
@@ -164,7 +148,7 @@ static void what_lasts_a_moment_splits_no_phase(void **state)
     columns(&s, 0, 120, AT, 8);
     columns(&s, 120, 121, AT, 16); /* twice as much, once */
     columns(&s, 121, 256, AT, 8);
-    struct fl_locality *l = measure(&s.list);
+    struct fl_locality *l = item_list_locality(&s.list);
     assert_int_equal(l->n_phases, 1);
     fl_locality_free(l);
     scene_end(&s);
@@ -184,7 +168,7 @@ static void memory_of_two_processes_is_shared_or_unique(void **state)
     reads(&s, 1, 1, AT + 3); /* the same page of the file */
     reads(&s, 1, 1, DATA);
     reads(&s, 1, 1, DATA + 1);
-    struct fl_locality *l = measure(&s.list);
+    struct fl_locality *l = item_list_locality(&s.list);
     assert_int_equal(l->distinct_pages, 5);
     assert_int_equal(l->contents, 4);
     assert_int_equal(l->resident_peak_pages, 4);
@@ -210,7 +194,7 @@ static void a_long_run_is_in_every_column(void **state)
     item_list_run(&s.list,
                   &(struct naive_item){
                       .thread = 0, .mm = 0, .vpn = AT + 1, .actor = FL_ACTOR_KERNEL, .reads = 1 });
-    struct fl_locality *l = measure(&s.list);
+    struct fl_locality *l = item_list_locality(&s.list);
     for (uint32_t c = 0; c < 255; c++)
         assert_int_equal(l->working_set[0][c], 1);
     assert_int_equal(l->working_set[0][255], 2);
@@ -227,7 +211,7 @@ static void an_empty_trace_has_nothing(void **state)
     struct scene s = { 0 };
     (void)state;
     begin(&s);
-    struct fl_locality *l = measure(&s.list);
+    struct fl_locality *l = item_list_locality(&s.list);
     assert_int_equal(l->distinct_pages, 0);
     assert_int_equal(l->n_phases, 0);
     assert_int_equal(l->n_mappings, 0);
