@@ -7,10 +7,8 @@ set -u
 faultline=$1
 advised=$2/advised
 command -v jq >/dev/null || { echo "skipped: no jq here"; exit 77; }
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-failed=0
 
 if ! "$faultline" record -q -o probe.flt -- true 2>why; then
     cat why

@@ -8,16 +8,9 @@ workloads=$(realpath "$2")
 for tool in perl jq; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
 done
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-failed=0
 
-ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
-}
 fl() { "$faultline" "$@" </dev/null; }
 status() { # status N ARG...: exit status N; with one line on stderr and nothing on stdout
     local want=$1 got lines
@@ -29,7 +22,6 @@ status() { # status N ARG...: exit status N; with one line on stderr and nothing
         test $got = "$want" -a ${#lines[@]} = 1 -a ! -s out
 }
 says() { ok "it says $1" grep -q -- "$1" err; }
-holds() { jq -e "$2" "$1" >/dev/null; }
 json() { # json FILE FILTER...: every filter is true of FILE
     local file=$1 filter
     shift

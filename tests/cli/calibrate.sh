@@ -4,48 +4,40 @@
 set -u
 faultline=$(realpath "$1")
 command -v jq >/dev/null || { echo "skipped: no jq here"; exit 77; }
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-bad=0
-check() { # check WHAT COMMAND...: the command must succeed
-    local what=$1
-    shift
-    "$@" || { echo "not so: $what"; bad=$((bad + 1)); }
-}
-holds() { jq -e "$2" "$1" >/dev/null; }
 
-check "it measures" "$faultline" calibrate --dir . -o costs.json
-check "nothing of it is left in the folder" test "$(ls)" = costs.json
-check "schema and source" holds costs.json '.schema == "faultline.costs/1" and (.source | test("calibrate"))'
-check "whole numbers" holds costs.json '[.ps[] | . == floor and . >= 0] | all'
-check "minor faults are measured" holds costs.json \
+ok "it measures" "$faultline" calibrate --dir . -o costs.json
+ok "nothing of it is left in the folder" test "$(ls)" = costs.json
+ok "schema and source" holds costs.json '.schema == "faultline.costs/1" and (.source | test("calibrate"))'
+ok "whole numbers" holds costs.json '[.ps[] | . == floor and . >= 0] | all'
+ok "minor faults are measured" holds costs.json \
     '["fault_anon_zero", "fault_anon_write", "fault_cow", "fault_shmem"] - .defaults | length == 4'
-check "quartiles enclose the median" holds costs.json \
+ok "quartiles enclose the median" holds costs.json \
     '. as $c | [.spread_ps | to_entries[] | .value[0] <= $c.ps[.key] and $c.ps[.key] <= .value[1]] | all'
-check "what has no spread is a default" holds costs.json '(.ps | keys) - (.spread_ps | keys) - .defaults == []'
-check "a fault costs more than an access" holds costs.json '.ps.fault_anon_write > 10 * .ps.access'
-check "a table" grep -q "fault: first write, new page" <("$faultline" calibrate --dir .)
-check "a folder that is not there" test "$("$faultline" calibrate --dir ./none 2>&1 >/dev/null | wc -l)" = 1
+ok "what has no spread is a default" holds costs.json '(.ps | keys) - (.spread_ps | keys) - .defaults == []'
+ok "a fault costs more than an access" holds costs.json '.ps.fault_anon_write > 10 * .ps.access'
+ok "a table" grep -q "fault: first write, new page" <("$faultline" calibrate --dir .)
+ok "a folder that is not there" test "$("$faultline" calibrate --dir ./none 2>&1 >/dev/null | wc -l)" = 1
 
 # The estimate: of the costs that are given, and never in a count.
 perl -e 'for (1 .. 3) { print pack("Q<", $_ | 1 << 63) for 1 .. 50 }' >p.pages
-check "a trace" "$faultline" import --from pages p.pages -o p.flt
-check "a replay with them" "$faultline" replay p.flt --frames 20 --costs costs.json -o a.json
-check "and without" "$faultline" replay p.flt --frames 20 -o b.json
-check "marked as an estimate" holds a.json '.time.estimated == true'
-check "of these costs" holds a.json '.time.costs_source | test("calibrate")'
-check "counts are the same" cmp -s <(jq 'del(.time)' a.json) <(jq 'del(.time)' b.json)
-check "parts sum up" holds a.json \
+ok "a trace" "$faultline" import --from pages p.pages -o p.flt
+ok "a replay with them" "$faultline" replay p.flt --frames 20 --costs costs.json -o a.json
+ok "and without" "$faultline" replay p.flt --frames 20 -o b.json
+ok "marked as an estimate" holds a.json '.time.estimated == true'
+ok "of these costs" holds a.json '.time.costs_source | test("calibrate")'
+ok "counts are the same" cmp -s <(jq 'del(.time)' a.json) <(jq 'del(.time)' b.json)
+ok "parts sum up" holds a.json \
     '.time | .total_ns == .user_ns + .minor_fault_ns + .swap_in_ns + .swap_out_ns + .file_read_ns + .tlb_walk_ns'
 echo '{"source": "mine", "ps": {"swap_in_sync": 5000000, "fault_anon_write": 1000000}}' >mine.json
-check "my own costs" "$faultline" replay p.flt --frames 20 --costs mine.json -o c.json
-check "100 swap-ins of 5 us" holds c.json '.swap.pages_in == 100 and .time.swap_in_ns == 500000'
-check "50 new pages of 1 us" holds c.json '.time.minor_fault_ns == 50000'
-check "text says estimate" grep -q "time (estimate)" <("$faultline" replay p.flt --frames 20)
-check "so does a report" grep -q "stimated" <("$faultline" report a.json -o out >/dev/null && cat out/report.md)
+ok "my own costs" "$faultline" replay p.flt --frames 20 --costs mine.json -o c.json
+ok "100 swap-ins of 5 us" holds c.json '.swap.pages_in == 100 and .time.swap_in_ns == 500000'
+ok "50 new pages of 1 us" holds c.json '.time.minor_fault_ns == 50000'
+ok "text says estimate" grep -q "time (estimate)" <("$faultline" replay p.flt --frames 20)
+ok "so does a report" grep -q "stimated" <("$faultline" report a.json -o out >/dev/null && cat out/report.md)
 echo '{"source": "mine", "ps": {"swapin": 1}}' >wrong.json
 "$faultline" replay p.flt --frames 20 --costs wrong.json >out.txt 2>err.txt
-check "a wrong name is refused" test $? = 1 -a ! -s out.txt
-check "by name, in one line" test "$(grep -c "ps.swapin" err.txt)" = 1 -a "$(wc -l <err.txt)" = 1
-exit $((bad > 0))
+ok "a wrong name is refused" test $? = 1 -a ! -s out.txt
+ok "by name, in one line" test "$(grep -c "ps.swapin" err.txt)" = 1 -a "$(wc -l <err.txt)" = 1
+exit $failed

@@ -9,19 +9,11 @@ source=$(realpath "$(dirname "$0")/../..")
 for tool in yq jq xmllint; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
 done
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-failed=0
 "$faultline" record -o none.flt -- true >/dev/null 2>err
 grep -q 'no exact tracer' err && { echo "skipped: built without the exact tracer"; exit 77; }
 
-ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
-}
-has() { grep -qF -- "$1" "$2"; }
 
 # Found by the name the files use, and everything else a step may not do for real.
 mkdir bin

@@ -8,17 +8,10 @@ faultline=$(realpath "$1")
 for tool in perl jq; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
 done
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 mkdir "$dir/o" "$dir/bad" "$dir/folder"
-failed=0
 shopt -s nullglob dotglob
 
-ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
-}
 # try ARG...: runs faultline, output into $dir/out and $dir/err, status into $status.
 # `why` is empty when it refused as it should, else what is wrong.
 try() {

@@ -8,19 +8,9 @@ source=$(realpath "$(dirname "$0")/../..")
 for tool in perl jq xmllint; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
 done
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-failed=0
 
-ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
-}
-has() { grep -qF -- "$1" "$2"; }
-lacks() { [ -s "$2" ] && ! grep -qF -- "$1" "$2"; }
-holds() { jq -e "$2" "$1" >/dev/null; }
 # gate N ARG...: exit status N; a verdict on stdout for 0 and 3, else one line on stderr alone
 gate() {
     local want=$1 got

@@ -13,9 +13,7 @@ cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
 cc=$(cached CMAKE_C_COMPILER)
 cflags=$(cached CMAKE_C_FLAGS)
 source=$(cached CMAKE_HOME_DIRECTORY)
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-failed=0
+. "$(dirname "$0")/common.sh"
 
 ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
     local what=$1

@@ -3,24 +3,8 @@
 # Usage: locality.sh FAULTLINE WORKLOADS. What does not depend on RAM, from outside.
 set -u
 faultline=${1:?usage: locality.sh FAULTLINE WORKLOADS}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-bad=0
-check() { # check WHAT COMMAND...: the command must succeed
-    local what=$1
-    shift
-    "$@" || { echo "not so: $what"; bad=$((bad + 1)); }
-}
-status() { # status WANT COMMAND...: the command must exit so, with one line on stderr if not 0
-    local want=$1 got
-    shift
-    "$@" >out.txt 2>err.txt
-    got=$?
-    [ $got -eq "$want" ] || { echo "$*: exit $got, not $want"; cat err.txt; bad=$((bad + 1)); }
-    [ "$want" -eq 0 ] || [ "$(wc -l <err.txt)" -eq 1 ] || { echo "$*: stderr:"; cat err.txt; bad=$((bad + 1)); }
-}
-has() { grep -qF -- "$1" "$2"; }
 
 # Thirds of 25,600 references each: 600 pages in turn, 50 others in turn, the 600 again. The
 # pages lie in one anonymous mapping, of which 2 MiB are whole.
@@ -31,13 +15,13 @@ with open('thirds.pages', 'wb') as f:
         for i in range(25600):
             f.write(struct.pack('<Q', first + i % pages | 1 << 63))
 P
-status 0 "$faultline" import --from pages thirds.pages -o thirds.flt
-status 0 "$faultline" replay thirds.flt --ram 50% --locality -o r.json
-status 0 "$faultline" replay thirds.flt --ram 50% --locality -o again.json
-check "same bytes again" cmp -s r.json again.json
-status 0 "$faultline" replay thirds.flt --ram 50% -o plain.json
-status 0 "$faultline" replay thirds.flt --ram 10% --policy clock --locality -o small.json
-check "what the numbers say" python3 - <<'P'
+exits 0 "$faultline" import --from pages thirds.pages -o thirds.flt
+exits 0 "$faultline" replay thirds.flt --ram 50% --locality -o r.json
+exits 0 "$faultline" replay thirds.flt --ram 50% --locality -o again.json
+ok "same bytes again" cmp -s r.json again.json
+exits 0 "$faultline" replay thirds.flt --ram 50% -o plain.json
+exits 0 "$faultline" replay thirds.flt --ram 10% --policy clock --locality -o small.json
+ok "what the numbers say" python3 - <<'P'
 import json
 r = json.load(open('r.json'))
 l, t = r['locality'], r['tlb_reach']
@@ -64,30 +48,30 @@ assert t['saved'] == t['walks'] - t['walks_huge'] > 0
 assert sum(m['walks'] for m in t['mappings']) == t['walks']
 assert 'MADV_HUGEPAGE' in t['mappings'][0]['advice']
 P
-check "a row is a line" test "$(grep -c '^ *\[[0-9, ]*\],\?$' r.json)" -gt 256
-status 0 "$faultline" replay thirds.flt --ram 50% --locality
-check "the table has the phases" has "revisits phase 1" out.txt
-check "the table has the advice" has "MADV_HUGEPAGE" out.txt
-status 0 "$faultline" replay thirds.flt --ram 50% --locality --no-tlb --json
-check "without a TLB there is no reach" test "$(grep -c '"tlb_reach"' out.txt)" -eq 0
+ok "a row is a line" test "$(grep -c '^ *\[[0-9, ]*\],\?$' r.json)" -gt 256
+exits 0 "$faultline" replay thirds.flt --ram 50% --locality
+ok "the table has the phases" has "revisits phase 1" out.txt
+ok "the table has the advice" has "MADV_HUGEPAGE" out.txt
+exits 0 "$faultline" replay thirds.flt --ram 50% --locality --no-tlb --json
+ok "without a TLB there is no reach" test "$(grep -c '"tlb_reach"' out.txt)" -eq 0
 
-status 0 "$faultline" report thirds.flt --policies lru -o out
-check "a report has the working set" has "Working set: " out.txt
-check "a report has the phases" has "Phases: 3" out/report.md
-check "a report has the advice" has "MADV_HUGEPAGE" out/index.html
+exits 0 "$faultline" report thirds.flt --policies lru -o out
+ok "a report has the working set" has "Working set: " out.txt
+ok "a report has the phases" has "Phases: 3" out/report.md
+ok "a report has the advice" has "MADV_HUGEPAGE" out/index.html
 if command -v gnuplot >/dev/null; then
     for chart in working-set heat tlb-reach; do
-        status 0 "$faultline" plot $chart r.json -o $chart.svg
-        check "$chart is small" test "$(stat -c %s $chart.svg)" -lt 200000
-        check "$chart needs nothing else" test "$(grep -o 'href=.[^#]\{5\}' $chart.svg | grep -cv 'data:')" -eq 0
-        status 0 "$faultline" plot $chart r.json -o $chart.png
-        status 0 "$faultline" plot $chart r.json --term
-        check "$chart in a terminal says what it is of" grep -q "accesses\|page walks" out.txt
-        status 4 "$faultline" plot $chart plain.json -o none.svg
-        check "$chart says what is missing" has "--locality" err.txt
-        check "no picture is left" test ! -e none.svg
+        exits 0 "$faultline" plot $chart r.json -o $chart.svg
+        ok "$chart is small" test "$(stat -c %s $chart.svg)" -lt 200000
+        ok "$chart needs nothing else" test "$(grep -o 'href=.[^#]\{5\}' $chart.svg | grep -cv 'data:')" -eq 0
+        exits 0 "$faultline" plot $chart r.json -o $chart.png
+        exits 0 "$faultline" plot $chart r.json --term
+        ok "$chart in a terminal says what it is of" grep -q "accesses\|page walks" out.txt
+        exits 4 "$faultline" plot $chart plain.json -o none.svg
+        ok "$chart says what is missing" has "--locality" err.txt
+        ok "no picture is left" test ! -e none.svg
     done
-    check "the page has the heat map in itself" has 'xlink:href="data:image/png;base64,' out/index.html
+    ok "the page has the heat map in itself" has 'xlink:href="data:image/png;base64,' out/index.html
 fi
 
 # What is read is checked.
@@ -97,7 +81,7 @@ import json
 r = json.load(open('r.json'))
 $1
 json.dump(r, open('hostile.json', 'w'))"
-    status 1 "$faultline" plot heat hostile.json -o none.svg
+    exits 1 "$faultline" plot heat hostile.json -o none.svg
 }
 hostile "r['locality']['heat'][0]['rows'][0][0] = 101"
 hostile "r['locality']['heat'][0]['rows'][0] = 5"
@@ -107,4 +91,4 @@ hostile "r['locality']['phases'] = [1]"
 hostile "r['locality']['timeline']['rows'][3] = [1]"
 hostile "r['tlb_reach'] = []"
 
-exit $((bad > 0))
+exit $failed

@@ -7,16 +7,9 @@ faultline=$(realpath "$1")
 for tool in perl jq; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
 done
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-failed=0
 
-ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
-}
 fl() { "$faultline" "$@" </dev/null; }
 json() { # json DESCRIPTION FILE FILTER: is FILTER true of FILE?
     ok "$1" test "$(jq "$3" "$2")" = true

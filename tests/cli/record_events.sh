@@ -5,15 +5,8 @@
 set -u
 faultline=$1
 workloads=$2
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-failed=0
+. "$(dirname "$0")/common.sh"
 
-ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
-}
 record() { "$faultline" record --mode events "$@"; }
 dump() { "$faultline" dump "$1"; }
 count() { dump "$1" | grep -c -- "$2"; }

@@ -6,17 +6,9 @@
 set -u
 faultline=$1
 workloads=$2
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-failed=0
 
-ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
-}
-same() { ok "$1" test "$2" = "$3"; } # same DESCRIPTION GOT WANTED
 record() { "$faultline" record -q "$@"; }
 
 # touches TRACE FIRST PAGES: "MM FUNCTION VISITS" of each address space and function in which

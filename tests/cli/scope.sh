@@ -7,17 +7,9 @@ faultline=$(realpath "$1")
 for tool in perl jq; do
     command -v $tool >/dev/null || { echo "skipped: no $tool here"; exit 77; }
 done
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-failed=0
 
-ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
-}
-holds() { jq -e "$2" "$1" >/dev/null; }
 run() { # run FILE ARG...: a result of p.flt
     local out=$1
     shift

@@ -8,8 +8,7 @@ set -u
 faultline=${1:?usage: thrash.sh FAULTLINE WORKLOADS [PROGRAM...]}
 workloads=${2:?usage: thrash.sh FAULTLINE WORKLOADS [PROGRAM...]}
 shift 2
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
 
 # ---- the programs -------------------------------------------------------------

@@ -7,17 +7,9 @@ set -u
 faultline=$(realpath "$1")
 workloads=$(realpath "$2")
 command -v jq >/dev/null || { echo "skipped: no jq here"; exit 77; }
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/common.sh"
 cd "$dir" || exit 1
-failed=0
 
-ok() { # ok DESCRIPTION COMMAND...: does COMMAND succeed?
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else echo "not ok: $what ($*)"; failed=1; fi
-}
-holds() { jq -e "$2" "$1" >/dev/null; }
 json() { # json FILE FILTER...: every filter is true of FILE
     local file=$1 filter
     shift
