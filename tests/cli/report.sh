@@ -91,7 +91,7 @@ ok "mglru has its source" grep -q '^mglru .*\[Linux 6' policies.txt
 
 # What validate measured: chart, section, and points on the curve of the same program. Below, a
 # program called like the trace's, whose kernel is killed at 60 KiB.
-python3 - out/report.json <<'P' || exit 77
+python3 - out/report.json <<'P' || exit 1
 import json, sys
 trace = json.load(open(sys.argv[1]))['results'][0]['trace']
 def said(n, oom, agrees, error):
