@@ -278,7 +278,14 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     case FL_EV_LOST:
     case FL_EV_FILE_IO:
     case FL_EV_RESIDENT:
-    case FL_EV_CODE: break;
+    case FL_EV_CODE:
+    case FL_EV_NAME:
+    case FL_EV_PROBE:
+    case FL_EV_HIT:
+    case FL_EV_SNAPSHOT:
+    case FL_EV_PRESENT:
+    case FL_EV_STACK:
+    case FL_EV_SAMPLE: break;
     }
     return FL_OK;
 }

@@ -372,6 +372,8 @@ static int on_fault(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_
     struct fl_event ev = { .kind = FL_EV_FAULT, .thread = th->index };
     ev.fault.address = rec->fault.address;
     ev.fault.ip = rec->fault.ip;
+    ev.fault.code = FL_NO_CODE;
+    ev.fault.stack = FL_NO_STACK;
     ev.fault.flags = major ? FL_FAULT_MAJOR : FL_FAULT_MINOR;
     ev.fault.flags |= kernel ? (uint32_t)FL_FAULT_KERNEL : 0;
     ev.fault.flags |= access_flags(t, th, rec->fault.address);

@@ -364,6 +364,8 @@ static int put_unreported(struct session *s, uint64_t n, uint32_t kind, struct f
     struct fl_event ev = { .kind = FL_EV_FAULT, .thread = FL_NO_THREAD };
     int rc = FL_OK; /* without a time of its own, the writer gives it the last event's */
     ev.fault.flags = kind | FL_FAULT_KERNEL | FL_FAULT_UNREPORTED;
+    ev.fault.code = FL_NO_CODE;
+    ev.fault.stack = FL_NO_STACK;
     for (uint64_t i = 0; i < n && rc == FL_OK; i++)
         rc = fl_writer_event(s->writer, &ev, err);
     return rc;

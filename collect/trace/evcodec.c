@@ -10,8 +10,10 @@
 enum slot_type {
     SLOT_U32,
     SLOT_U64,
-    SLOT_I32, /* zigzag */
-    SLOT_ID,  /* u32 whose UINT32_MAX means none: stored + 1, none as 0 */
+    SLOT_I32,     /* zigzag */
+    SLOT_I64,     /* zigzag */
+    SLOT_ID,      /* u32 whose UINT32_MAX means none: stored + 1, none as 0 */
+    SLOT_LATE_ID, /* an ID that was added to a kind later: left out at the record's end when none */
     SLOT_TEXT,
 };
 
@@ -20,7 +22,7 @@ struct slot {
     void *at;
 };
 
-#define SLOTS_MAX 7
+#define SLOTS_MAX (4 + FL_HIT_VALUES)
 
 /* Fields of @ev in the order of docs/trace-format.md; 0 with *known false: foreign kind. */
 static size_t event_slots(struct fl_event *ev, struct slot s[SLOTS_MAX], bool *known)
@@ -69,6 +71,7 @@ static size_t event_slots(struct fl_event *ev, struct slot s[SLOTS_MAX], bool *k
     case FL_EV_SIGNAL: ADD(U32, ev->signal.signo), ADD(U64, ev->signal.address); break;
     case FL_EV_FAULT:
         ADD(U64, ev->fault.address), ADD(U64, ev->fault.ip), ADD(U32, ev->fault.flags);
+        ADD(LATE_ID, ev->fault.code), ADD(LATE_ID, ev->fault.stack);
         break;
     case FL_EV_LOST: ADD(U64, ev->lost.count); break;
     case FL_EV_FILE_IO:
@@ -87,9 +90,39 @@ static size_t event_slots(struct fl_event *ev, struct slot s[SLOTS_MAX], bool *k
         ADD(U32, ev->code.code), ADD(ID, ev->code.file), ADD(U64, ev->code.offset);
         ADD(TEXT, ev->code.name);
         break;
+    case FL_EV_NAME: ADD(U32, ev->name.name), ADD(TEXT, ev->name.text); break;
+    case FL_EV_PROBE: ADD(U32, ev->probe.probe), ADD(TEXT, ev->probe.signature); break;
+    case FL_EV_HIT: /* and its values, whose number is the last of these */
+        ADD(U32, ev->hit.probe), ADD(U32, ev->hit.cpu), ADD(U32, ev->hit.tid);
+        ADD(U32, ev->hit.n_values);
+        break;
+    case FL_EV_SNAPSHOT:
+        ADD(U32, ev->snapshot.pid), ADD(U32, ev->snapshot.moment), ADD(TEXT, ev->snapshot.text);
+        break;
+    case FL_EV_PRESENT:
+        ADD(U32, ev->present.mm), ADD(U32, ev->present.state), ADD(U64, ev->present.start);
+        ADD(U64, ev->present.length);
+        break;
+    case FL_EV_STACK:
+        ADD(U32, ev->stack.stack), ADD(ID, ev->stack.parent), ADD(U32, ev->stack.code);
+        break;
+    case FL_EV_SAMPLE:
+        ADD(U32, ev->sample.event), ADD(U32, ev->sample.flags), ADD(U64, ev->sample.address);
+        ADD(U64, ev->sample.ip), ADD(U64, ev->sample.period), ADD(U64, ev->sample.data_source);
+        ADD(U64, ev->sample.weight), ADD(U64, ev->sample.physical), ADD(ID, ev->sample.code);
+        ADD(ID, ev->sample.stack);
+        break;
     default: *known = false;
     }
 #undef ADD
+    return n;
+}
+
+/* The values of a hit, whose number is known by now. */
+static size_t hit_slots(struct fl_event *ev, struct slot s[SLOTS_MAX], size_t n)
+{
+    for (uint32_t i = 0; i < ev->hit.n_values && i < FL_HIT_VALUES; i++)
+        s[n++] = (struct slot){ SLOT_I64, &ev->hit.values[i] };
     return n;
 }
 
@@ -116,6 +149,13 @@ const char *fl_event_name(enum fl_event_kind kind)
         [FL_EV_RESIDENT] = "resident",
         [FL_EV_LOCK] = "lock",
         [FL_EV_CODE] = "code",
+        [FL_EV_NAME] = "name",
+        [FL_EV_PROBE] = "probe",
+        [FL_EV_HIT] = "hit",
+        [FL_EV_SNAPSHOT] = "snapshot",
+        [FL_EV_PRESENT] = "present",
+        [FL_EV_STACK] = "stack",
+        [FL_EV_SAMPLE] = "sample",
     };
     size_t i = (size_t)kind;
     return i < sizeof names / sizeof names[0] && names[i] ? names[i] : "unknown";
@@ -135,8 +175,10 @@ static uint64_t slot_value(const struct slot *s)
         return *(const uint64_t *)s->at;
     if (s->type == SLOT_I32)
         return fl_zigzag(*(const int32_t *)s->at);
+    if (s->type == SLOT_I64)
+        return fl_zigzag(*(const int64_t *)s->at);
     uint32_t v = *(const uint32_t *)s->at;
-    return s->type == SLOT_ID ? (uint32_t)(v + 1) : v;
+    return s->type == SLOT_ID || s->type == SLOT_LATE_ID ? (uint32_t)(v + 1) : v;
 }
 
 int fl_event_encode(struct fl_buf *out, const struct fl_event *event, uint64_t last_time_ns,
@@ -149,6 +191,14 @@ int fl_event_encode(struct fl_buf *out, const struct fl_event *event, uint64_t l
     size_t n = event_slots(&ev, slots, &known);
     if (!known)
         return fl_fail(err, FL_EUSAGE, "event kind %u is not one of event.h", (unsigned)ev.kind);
+    if (ev.kind == FL_EV_HIT) {
+        if (ev.hit.n_values > FL_HIT_VALUES)
+            return fl_fail(err, FL_EUSAGE, "a hit of %u values; the limit is %u", ev.hit.n_values,
+                           FL_HIT_VALUES);
+        n = hit_slots(&ev, slots, n);
+    }
+    while (n && slots[n - 1].type == SLOT_LATE_ID && *(uint32_t *)slots[n - 1].at == UINT32_MAX)
+        n--;
     uint64_t delta = ev.time_ns - last_time_ns;
     uint32_t thread = ev.thread + 1; /* FL_NO_THREAD wraps to 0 */
     size_t size = varint_len(delta) + varint_len(thread), text_len = 0;
@@ -199,6 +249,10 @@ static void read_slot(struct fl_cur *c, const struct slot *s, char *text)
         if (v < INT32_MIN || v > INT32_MAX)
             c->bad = true;
         *(int32_t *)s->at = (int32_t)v;
+    } else if (s->type == SLOT_I64) {
+        *(int64_t *)s->at = fl_unzigzag(fl_cur_varint(c));
+    } else if (s->type == SLOT_LATE_ID) {
+        *(uint32_t *)s->at = fl_cur_left(c) ? fl_cur_varint32(c) - 1 : UINT32_MAX;
     } else {
         uint32_t v = fl_cur_varint32(c);
         *(uint32_t *)s->at = s->type == SLOT_ID ? v - 1 : v;
@@ -225,6 +279,11 @@ int fl_event_decode(struct fl_cur *c, struct fl_event *ev, uint64_t last_time_ns
     size_t n = event_slots(ev, slots, &known);
     for (size_t i = 0; i < n; i++)
         read_slot(&in, &slots[i], text);
+    if (ev->kind == FL_EV_HIT && ev->hit.n_values <= FL_HIT_VALUES)
+        for (size_t all = hit_slots(ev, slots, n); n < all; n++)
+            read_slot(&in, &slots[n], text);
+    else if (ev->kind == FL_EV_HIT)
+        in.bad = true;
     if (in.bad)
         return fl_fail(err, FL_EFORMAT, "malformed %s event", fl_event_name(ev->kind));
     return known ? 1 : 0; /* bytes left over are fields of a later version */

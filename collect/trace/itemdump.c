@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <inttypes.h>
 
+#include <faultline/units.h>
+
 #include "wire.h"
 
 const char *fl_fidelity_name(enum fl_fidelity fidelity)
@@ -144,6 +146,14 @@ static void put_process_event(FILE *out, const struct fl_event *ev)
     }
 }
 
+static void put_place(FILE *out, uint32_t code, uint32_t stack)
+{
+    if (code != FL_NO_CODE)
+        fprintf(out, " code=%" PRIu32, code);
+    if (stack != FL_NO_STACK)
+        fprintf(out, " stack=%" PRIu32, stack);
+}
+
 static void put_memory_event(FILE *out, const struct fl_event *ev)
 {
     switch (ev->kind) {
@@ -183,6 +193,7 @@ static void put_memory_event(FILE *out, const struct fl_event *ev)
     case FL_EV_FAULT:
         fprintf(out, " address=0x%" PRIx64 " ip=0x%" PRIx64, ev->fault.address, ev->fault.ip);
         put_flags(out, ev->fault.flags, fault_flags, sizeof fault_flags / sizeof fault_flags[0]);
+        put_place(out, ev->fault.code, ev->fault.stack);
         break;
     case FL_EV_LOST: fprintf(out, " count=%" PRIu64, ev->lost.count); break;
     case FL_EV_FILE_IO: put_file_io(out, ev); break;
@@ -201,6 +212,54 @@ static void put_memory_event(FILE *out, const struct fl_event *ev)
         put_id(out, "file", ev->code.file);
         fprintf(out, " offset=0x%" PRIx64, ev->code.offset);
         put_text(out, "name", ev->code.name);
+        break;
+    default: break;
+    }
+}
+
+/* What performance events and tracepoints tell. */
+static void put_kernel_event(FILE *out, const struct fl_event *ev)
+{
+    static const char *const moments[] = { "start", "end" };
+    static const char *const states[] = { "resident", "swapped", "file" };
+    static const char *const sample_flags[] = { "read", "write", "kernel", "exact-ip" };
+    switch (ev->kind) {
+    case FL_EV_NAME:
+        fprintf(out, " name=%" PRIu32, ev->name.name);
+        put_text(out, "text", ev->name.text);
+        break;
+    case FL_EV_PROBE:
+        fprintf(out, " probe=%" PRIu32, ev->probe.probe);
+        put_text(out, "signature", ev->probe.signature);
+        break;
+    case FL_EV_HIT:
+        fprintf(out, " probe=%" PRIu32 " cpu=%" PRIu32 " tid=%" PRIu32 " values=", ev->hit.probe,
+                ev->hit.cpu, ev->hit.tid);
+        for (uint32_t i = 0; i < ev->hit.n_values; i++)
+            fprintf(out, "%s%" PRId64, i ? "," : "", ev->hit.values[i]);
+        break;
+    case FL_EV_SNAPSHOT:
+        fprintf(out, " pid=%" PRIu32, ev->snapshot.pid);
+        put_choice(out, "moment", ev->snapshot.moment, moments, FL_COUNT(moments));
+        put_text(out, "text", ev->snapshot.text);
+        break;
+    case FL_EV_PRESENT:
+        put_range(out, ev->present.mm, ev->present.start, ev->present.length);
+        put_flags(out, ev->present.state, states, FL_COUNT(states));
+        break;
+    case FL_EV_STACK:
+        fprintf(out, " stack=%" PRIu32, ev->stack.stack);
+        put_id(out, "parent", ev->stack.parent);
+        fprintf(out, " code=%" PRIu32, ev->stack.code);
+        break;
+    case FL_EV_SAMPLE:
+        fprintf(out, " event=%" PRIu32 " address=0x%" PRIx64 " ip=0x%" PRIx64, ev->sample.event,
+                ev->sample.address, ev->sample.ip);
+        put_flags(out, ev->sample.flags, sample_flags, FL_COUNT(sample_flags));
+        fprintf(out,
+                " period=%" PRIu64 " source=0x%" PRIx64 " weight=%" PRIu64 " physical=0x%" PRIx64,
+                ev->sample.period, ev->sample.data_source, ev->sample.weight, ev->sample.physical);
+        put_place(out, ev->sample.code, ev->sample.stack);
         break;
     default: break;
     }
@@ -235,8 +294,10 @@ void fl_dump_item(const struct fl_reader *r, const struct fl_item *item, FILE *o
         fputs(fl_event_name(ev->kind), out);
         if (ev->kind < FL_EV_FILE)
             put_process_event(out, ev);
-        else
+        else if (ev->kind < FL_EV_NAME)
             put_memory_event(out, ev);
+        else
+            put_kernel_event(out, ev);
         fputc('\n', out);
     }
     if (item->kind == FL_ITEM_RUNS)

@@ -105,6 +105,7 @@ static void subjects(const struct fl_event *ev, const uint32_t **pid, const uint
     case FL_EV_REMAP: *mm = &ev->remap.mm; break;
     case FL_EV_ADVISE: *mm = &ev->advise.mm; break;
     case FL_EV_LOCK: *mm = &ev->lock.mm; break;
+    case FL_EV_PRESENT: *mm = &ev->present.mm; break;
     default: break;
     }
 }
@@ -119,6 +120,69 @@ static uint32_t used_file(const struct fl_event *ev)
     case FL_EV_CODE: return ev->code.file;
     default: return FL_NO_FILE;
     }
+}
+
+/* An id an event uses. */
+struct use {
+    const char *what;
+    uint32_t id, count;
+    bool may_lack; /* UINT32_MAX is none, and fine */
+};
+
+#define USES_MAX 3
+
+static size_t uses(const struct fl_tstate *s, const struct fl_event *ev, struct use u[USES_MAX])
+{
+    size_t n = 0;
+    if (ev->kind == FL_EV_FAULT) {
+        u[n++] = (struct use){ "code", ev->fault.code, s->codes, true };
+        u[n++] = (struct use){ "stack", ev->fault.stack, s->stacks, true };
+    } else if (ev->kind == FL_EV_SAMPLE) {
+        u[n++] = (struct use){ "code", ev->sample.code, s->codes, true };
+        u[n++] = (struct use){ "stack", ev->sample.stack, s->stacks, true };
+        u[n++] = (struct use){ "name", ev->sample.event, s->names, false };
+    } else if (ev->kind == FL_EV_STACK) {
+        u[n++] = (struct use){ "code", ev->stack.code, s->codes, false };
+        u[n++] = (struct use){ "stack", ev->stack.parent, s->stacks, true };
+    } else if (ev->kind == FL_EV_HIT) {
+        u[n++] = (struct use){ "probe", ev->hit.probe, s->probes, false };
+    } else {
+        uint32_t file = used_file(ev);
+        bool may_lack = ev->kind != FL_EV_FILE_IO && ev->kind != FL_EV_RESIDENT;
+        u[n++] = (struct use){ "file", file, s->files, may_lack };
+    }
+    return n;
+}
+
+static int check_uses(const struct fl_tstate *s, const struct fl_event *ev, int code,
+                      struct fl_err *err)
+{
+    struct use u[USES_MAX];
+    size_t n = uses(s, ev, u);
+    for (size_t i = 0; i < n; i++)
+        if (u[i].id >= u[i].count && !(u[i].id == UINT32_MAX && u[i].may_lack))
+            return fl_fail(err, code, "%s event of %s %u, but there are %u",
+                           fl_event_name(ev->kind), u[i].what, u[i].id, u[i].count);
+    return FL_OK;
+}
+
+/* An event that defines an id: the next one of its kind. */
+static int define(struct fl_tstate *s, const struct fl_event *ev, int code, struct fl_err *err)
+{
+    uint32_t *next, id;
+    switch (ev->kind) {
+    case FL_EV_FILE: next = &s->files, id = ev->file.file; break;
+    case FL_EV_CODE: next = &s->codes, id = ev->code.code; break;
+    case FL_EV_NAME: next = &s->names, id = ev->name.name; break;
+    case FL_EV_PROBE: next = &s->probes, id = ev->probe.probe; break;
+    case FL_EV_STACK: next = &s->stacks, id = ev->stack.stack; break;
+    default: return FL_OK;
+    }
+    if (id != *next || id == UINT32_MAX)
+        return fl_fail(err, code, "a %s with id %u, but the next one is %u",
+                       fl_event_name(ev->kind), id, *next);
+    ++*next;
+    return FL_OK;
 }
 
 int fl_tstate_event(struct fl_tstate *s, const struct fl_event *ev, int code, struct fl_err *err)
@@ -145,28 +209,14 @@ int fl_tstate_event(struct fl_tstate *s, const struct fl_event *ev, int code, st
                            ev->exec.mm, s->spaces);
         s->processes[process].mm = s->spaces++;
     }
-    if (ev->kind == FL_EV_FILE) {
-        if (ev->file.file != s->files || ev->file.file == FL_NO_FILE)
-            return fl_fail(err, code, "a file with id %u, but the next one is %u", ev->file.file,
-                           s->files);
-        s->files++;
-    }
-    uint32_t file = used_file(ev);
-    bool may_lack = ev->kind != FL_EV_FILE_IO && ev->kind != FL_EV_RESIDENT;
-    if (file >= s->files && !(file == FL_NO_FILE && may_lack))
-        return fl_fail(err, code, "%s event of file %u, but there are %u", name, file, s->files);
-    if (ev->kind == FL_EV_CODE) {
-        if (ev->code.code != s->codes || ev->code.code == FL_NO_CODE)
-            return fl_fail(err, code, "a code with id %u, but the next one is %u", ev->code.code,
-                           s->codes);
-        s->codes++;
-    }
-    return FL_OK;
+    int rc = check_uses(s, ev, code, err);
+    return rc == FL_OK ? define(s, ev, code, err) : rc;
 }
 
 void fl_tstate_reset(struct fl_tstate *s)
 {
-    s->threads = s->spaces = s->files = s->codes = s->n_processes = s->n_pids = 0;
+    s->threads = s->spaces = s->files = s->codes = s->names = s->probes = s->stacks = 0;
+    s->n_processes = s->n_pids = 0;
     if (s->by_pid_cap)
         memset(s->by_pid, 0, s->by_pid_cap * sizeof *s->by_pid);
 }

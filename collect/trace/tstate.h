@@ -13,7 +13,7 @@ struct fl_tstate_process {
 };
 
 struct fl_tstate {
-    uint32_t threads, spaces, files, codes;
+    uint32_t threads, spaces, files, codes, names, probes, stacks;
     uint32_t *thread_process; /* thread -> index into processes */
     uint32_t threads_cap;
     struct fl_tstate_process *processes;

@@ -16,6 +16,7 @@
 #define FL_NO_MM UINT32_MAX
 #define FL_NO_FILE UINT32_MAX
 #define FL_NO_CODE UINT32_MAX
+#define FL_NO_STACK UINT32_MAX
 #define FL_NO_ADDRESS UINT64_MAX
 #define FL_EXIT_UNKNOWN INT32_MIN /* exit.status where the recorder was not told */
 
@@ -51,6 +52,13 @@ enum fl_event_kind {
     FL_EV_RESIDENT = 18, /* what the page cache held of a file when its id was defined */
     FL_EV_LOCK = 19,     /* mlock(2) and its relatives on what is mapped */
     FL_EV_CODE = 20,     /* a code id is defined, before its first use */
+    FL_EV_NAME = 21,     /* a name id is defined, before its first use */
+    FL_EV_PROBE = 22,    /* a kernel tracepoint is defined, before its first hit */
+    FL_EV_HIT = 23,      /* a kernel tracepoint was passed */
+    FL_EV_SNAPSHOT = 24, /* the text of a file of /proc at this point, or a piece of it */
+    FL_EV_PRESENT = 25,  /* where the pages of a mapping were when the recorder looked */
+    FL_EV_STACK = 26,    /* a stack id is defined, before its first use */
+    FL_EV_SAMPLE = 27,   /* a performance counter caught one access */
 };
 
 #define FL_IO_TO_END UINT64_MAX /* fl_ev_file_io.length: from the offset to the file's end */
@@ -111,6 +119,26 @@ enum {
     FL_FAULT_HAS_ACCESS = 1u << 6, /* WRITE, EXEC and PRESENT are known */
     FL_FAULT_UNREPORTED = 1u << 7, /* the kernel counted it and sent no event: no place, no time */
 };
+
+/* fl_ev_snapshot.moment */
+enum { FL_SNAPSHOT_START = 0, FL_SNAPSHOT_END = 1 };
+
+/* fl_ev_present.state */
+enum {
+    FL_PRESENT_RESIDENT = 1u << 0, /* mapped to a frame */
+    FL_PRESENT_SWAPPED = 1u << 1,  /* in swap, or on its way */
+    FL_PRESENT_FILE = 1u << 2,     /* a page of a file, or shared anonymous memory */
+};
+
+/* fl_ev_sample.flags */
+enum {
+    FL_SAMPLE_READ = 1u << 0,
+    FL_SAMPLE_WRITE = 1u << 1,    /* neither: the event does not say */
+    FL_SAMPLE_KERNEL = 1u << 2,   /* the instruction was the kernel's */
+    FL_SAMPLE_EXACT_IP = 1u << 3, /* ip is the instruction that made the access */
+};
+
+#define FL_HIT_VALUES 16 /* fields of a tracepoint that a hit keeps, at most */
 
 struct fl_event {
     enum fl_event_kind kind;
@@ -176,6 +204,7 @@ struct fl_event {
         struct { /* FL_EV_FAULT */
             uint64_t address, ip;
             uint32_t flags;
+            uint32_t code, stack; /* where; FL_NO_CODE, FL_NO_STACK: not known */
         } fault;
         struct { /* FL_EV_LOST */
             uint64_t count;
@@ -197,6 +226,41 @@ struct fl_event {
             uint64_t offset;     /* bytes from the file's begin to the function's; 0: no symbol */
             const char *name;    /* as in the symbol table; "" when there is none, or redacted */
         } code;
+        struct {           /* FL_EV_NAME: a text that hits and samples refer to */
+            uint32_t name; /* dense, from 0 */
+            const char *text;
+        } name;
+        struct {                   /* FL_EV_PROBE */
+            uint32_t probe;        /* dense, from 0 */
+            const char *signature; /* "system:event field:type ...", one word for each value;
+                                      type u: unsigned, i: signed, s: a name id */
+        } probe;
+        struct { /* FL_EV_HIT: event.thread is FL_NO_THREAD for a task that is not recorded */
+            uint32_t probe, cpu, tid;
+            uint32_t n_values; /* at most FL_HIT_VALUES */
+            int64_t values[FL_HIT_VALUES];
+        } hit;
+        struct { /* FL_EV_SNAPSHOT: pieces of one text follow each other, cut between lines */
+            uint32_t pid, moment; /* pid 0: of the machine */
+            const char *text;     /* the first line is the file's name below /proc, or /proc/PID */
+        } snapshot;
+        struct { /* FL_EV_PRESENT */
+            uint32_t mm, state;
+            uint64_t start, length;
+        } present;
+        struct {                          /* FL_EV_STACK: a frame and the one that called it */
+            uint32_t stack, parent, code; /* stack: dense, from 0; parent: FL_NO_STACK, outermost */
+        } stack;
+        struct {                  /* FL_EV_SAMPLE */
+            uint32_t event;       /* name of what was sampled */
+            uint32_t flags;       /* FL_SAMPLE_* */
+            uint64_t address, ip; /* 0: not known */
+            uint64_t period;      /* occurrences of the event that this one stands for */
+            uint64_t data_source; /* perf's PERF_MEM_* bits; 0: not known */
+            uint64_t weight;      /* cycles the access took; 0: not known */
+            uint64_t physical;    /* physical address; 0: not known */
+            uint32_t code, stack; /* as in a fault */
+        } sample;
     };
 };
 

@@ -60,7 +60,7 @@ static void fault(struct tape *t, uint32_t thread_index, uint64_t page, unsigned
 {
     put(t, (struct fl_event){ .kind = FL_EV_FAULT,
                               .thread = thread_index,
-                              .fault = { page * PAGE + 5, 0, flags } });
+                              .fault = { page * PAGE + 5, 0, flags, FL_NO_CODE, FL_NO_STACK } });
 }
 
 static json_t *finish(struct tape *t)
