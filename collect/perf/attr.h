@@ -25,6 +25,8 @@ enum fl_perf_source {
     FL_SRC_TP_USER = 3,   /* exceptions:page_fault_user: access bits, before the fault is handled */
     FL_SRC_TP_KERNEL = 4, /* exceptions:page_fault_kernel, the same for kernel mode */
     FL_SRC_TP_NEWTASK = 5, /* task:task_newtask: the flags of clone(2) */
+    FL_SRC_PROBE = 6,      /* a tracepoint of --kernel, kept as it is */
+    FL_SRC_SAMPLE = 7,     /* an event of --mode sample */
     FL_SRC_COUNT
 };
 
@@ -33,13 +35,19 @@ const char *fl_perf_source_name(enum fl_perf_source source);
 
 struct fl_attr_request {
     enum fl_perf_source source;
-    uint64_t tracepoint_id; /* tracefs id, for the FL_SRC_TP_* */
-    bool exclude_kernel;    /* only what happens in user mode */
-    bool old_kernel;        /* no PERF_FORMAT_LOST */
-    uint32_t wakeup_bytes;  /* wake the reader when so much waits in the ring */
+    uint64_t tracepoint_id; /* tracefs id, for the FL_SRC_TP_* and FL_SRC_PROBE */
+    const struct perf_event_attr
+        *sampled;          /* for FL_SRC_SAMPLE: which event, its period and fields */
+    bool exclude_kernel;   /* only what happens in user mode */
+    bool running;          /* not off until an exec, but until it is switched on by hand */
+    bool machine;          /* for all tasks of a CPU: nothing to inherit */
+    bool stacks;           /* with the call chain in user mode; faults and samples */
+    bool old_kernel;       /* no PERF_FORMAT_LOST */
+    uint32_t wakeup_bytes; /* wake the reader when so much waits in the ring */
 };
 
-/* The fields of a sample; TID, TIME, CPU and IDENTIFIER also end every other record. */
+/* The fields of a sample. Each begins with IDENTIFIER and has TID, TIME and CPU; these also end
+   every other record. */
 #define FL_SAMPLE_FAULT                                                             \
     (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | \
      PERF_SAMPLE_ADDR | PERF_SAMPLE_CPU)
@@ -47,12 +55,12 @@ struct fl_attr_request {
     (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | \
      PERF_SAMPLE_RAW)
 
-/** fl_source_sample_type - the PERF_SAMPLE_* bits events of @source are opened with. */
+/** fl_source_sample_type - the PERF_SAMPLE_* bits events of @source have at least. */
 uint64_t fl_source_sample_type(enum fl_perf_source source);
 
 /**
- * fl_attr_build - the attr for @req: every occurrence, inherited by children, off
- * until the task's next exec.
+ * fl_attr_build - the attr for @req: every occurrence (of FL_SRC_SAMPLE: as often as it says),
+ * inherited by children, off until the task's next exec.
  * Errors: FL_EINTERNAL when libpfm4 does not know the event's name.
  */
 int fl_attr_build(const struct fl_attr_request *req, struct perf_event_attr *attr,

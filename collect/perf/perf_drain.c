@@ -17,7 +17,9 @@
 
 struct fl_drain {
     struct fl_perf_set *set;
-    struct pollfd *fds; /* one a CPU, and the wish to stop */
+    struct pollfd
+        *fds; /* the rings' owners, one more event of each further task, and the wish to stop */
+    nfds_t n_watched;
     int stop_fd, ready_fd;
     pthread_t thread;
     bool running;
@@ -99,7 +101,7 @@ static void drain_round(struct fl_drain *d, bool last)
 static void *drain_main(void *arg)
 {
     struct fl_drain *d = arg;
-    nfds_t n = d->set->n_cpus, live = n;
+    nfds_t n = d->n_watched, live = n;
     while (live && !(d->fds[n].revents & POLLIN)) {
         drain_round(d, false);
         if (poll(d->fds, n + 1, ROUND_MS) < 0 && errno != EINTR)
@@ -114,6 +116,21 @@ static void *drain_main(void *arg)
     return NULL;
 }
 
+/* A task's end shows on any of its events; new bytes show on those that own a ring. */
+static bool watch(struct fl_drain *d)
+{
+    const struct fl_perf_set *set = d->set;
+    d->fds = calloc(set->n_cpus + set->n_tasks + 1, sizeof *d->fds);
+    if (!d->fds)
+        return false;
+    for (uint32_t i = 0; i < set->n_cpus; i++)
+        d->fds[d->n_watched++] = (struct pollfd){ .fd = set->cpus[i].owner_fd, .events = POLLIN };
+    for (size_t i = 0; i < set->n_fds; i++)
+        if (set->fds[i].source == FL_SRC_TRACK && set->fds[i].task && !set->fds[i].cpu)
+            d->fds[d->n_watched++] = (struct pollfd){ .fd = set->fds[i].fd };
+    return true;
+}
+
 int fl_drain_start(struct fl_perf_set *set, struct fl_drain **out, struct fl_err *err)
 {
     struct fl_drain *d = calloc(1, sizeof *d);
@@ -122,16 +139,14 @@ int fl_drain_start(struct fl_perf_set *set, struct fl_drain **out, struct fl_err
     d->set = set;
     d->last = &d->round.chunks;
     pthread_mutex_init(&d->lock, NULL);
-    d->fds = calloc((size_t)set->n_cpus + 1, sizeof *d->fds);
+    bool watched = watch(d);
     d->stop_fd = eventfd(0, EFD_CLOEXEC);
     d->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int rc = FL_OK;
-    if (!d->fds || d->stop_fd < 0 || d->ready_fd < 0)
+    if (!watched || d->stop_fd < 0 || d->ready_fd < 0)
         rc = fl_fail_errno(err, "reading perf's buffers: eventfd");
-    for (uint32_t i = 0; rc == FL_OK && i < set->n_cpus; i++)
-        d->fds[i] = (struct pollfd){ .fd = set->cpus[i].fds[FL_SRC_TRACK], .events = POLLIN };
     if (rc == FL_OK) {
-        d->fds[set->n_cpus] = (struct pollfd){ .fd = d->stop_fd, .events = POLLIN };
+        d->fds[d->n_watched] = (struct pollfd){ .fd = d->stop_fd, .events = POLLIN };
         errno = pthread_create(&d->thread, NULL, drain_main, d);
         d->running = errno == 0;
         if (!d->running)

@@ -6,35 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <faultline/units.h>
 
-#define RINGS_TOTAL_BYTES (UINT64_C(64) << 20)
-#define RING_MAX_BYTES (UINT64_C(16) << 20)
-#define RING_MIN_BYTES (UINT64_C(64) << 10)
 #define WAKEUP_BYTES (128u << 10)
 #define CPUS_MAX 8192u
-
-static int open_one(const struct fl_perf_set *set, enum fl_perf_source source, uint64_t tp_id,
-                    pid_t pid, int cpu, struct fl_err *err)
-{
-    struct perf_event_attr attr;
-    struct fl_attr_request req = {
-        .source = source,
-        .tracepoint_id = tp_id,
-        .exclude_kernel = set->exclude_kernel,
-        .old_kernel = set->old_kernel,
-        .wakeup_bytes = WAKEUP_BYTES,
-    };
-    int rc = fl_attr_build(&req, &attr, err);
-    if (rc != FL_OK)
-        return rc;
-    return (int)syscall(SYS_perf_event_open, &attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-}
 
 static void raise_file_limit(void)
 {
@@ -57,9 +36,18 @@ static int read_paranoid(void)
     return level;
 }
 
-static int refused(struct fl_err *err)
+static int refused(const struct fl_perf_set *set, struct fl_err *err)
 {
     int saved = errno;
+    if ((saved == EACCES || saved == EPERM) && set->plan.target == FL_TARGET_MACHINE)
+        return fl_fail(
+            err, FL_EMACHINE,
+            "recording the whole machine is not allowed (perf_event_paranoid is %d): run "
+            "as root, or give CAP_PERFMON",
+            read_paranoid());
+    if ((saved == EACCES || saved == EPERM) && set->plan.target == FL_TARGET_TASKS)
+        return fl_fail(err, FL_EMACHINE,
+                       "this process may not be watched: run as its user or as root");
     if ((saved == EACCES || saved == EPERM) && read_paranoid() > 2)
         return fl_fail(err, FL_EMACHINE,
                        "the kernel does not let this user record events "
@@ -79,98 +67,6 @@ static int refused(struct fl_err *err)
                        "too few file descriptors for one event a CPU: raise ulimit -n");
     errno = saved;
     return fl_fail_errno(err, "perf_event_open");
-}
-
-/* Find out with one event what the kernel accepts: user and kernel mode, or user mode only. */
-static int probe(struct fl_perf_set *set, pid_t pid, struct fl_err *err)
-{
-    for (;;) {
-        int fd = open_one(set, FL_SRC_TRACK, 0, pid, set->cpus[0].cpu, err);
-        if (fd >= 0) {
-            close(fd);
-            return FL_OK;
-        }
-        if (fd != -1)
-            return fd;
-        if (errno == EINVAL && !set->old_kernel)
-            set->old_kernel = true;
-        else if ((errno == EACCES || errno == EPERM) && !set->exclude_kernel)
-            set->exclude_kernel = true;
-        else
-            return refused(err);
-    }
-}
-
-static int open_source(struct fl_perf_set *set, enum fl_perf_source source, uint64_t tp_id,
-                       pid_t pid, struct fl_err *err)
-{
-    for (uint32_t i = 0; i < set->n_cpus; i++) {
-        struct fl_perf_cpu *cpu = &set->cpus[i];
-        int fd = open_one(set, source, tp_id, pid, cpu->cpu, err);
-        if (fd == -1 && errno == EMFILE) {
-            raise_file_limit();
-            fd = open_one(set, source, tp_id, pid, cpu->cpu, err);
-        }
-        if (fd < 0)
-            return fd == -1 ? refused(err) : fd;
-        cpu->fds[source] = fd;
-    }
-    set->have[source] = true;
-    return FL_OK;
-}
-
-static void close_source(struct fl_perf_set *set, enum fl_perf_source source)
-{
-    for (uint32_t i = 0; i < set->n_cpus; i++) {
-        if (set->cpus[i].fds[source] >= 0)
-            close(set->cpus[i].fds[source]);
-        set->cpus[i].fds[source] = -1;
-    }
-    set->have[source] = false;
-}
-
-/* Tracepoints are welcome, not needed. Returns: false, with the reason in @why, without one. */
-static bool open_tracepoint(struct fl_perf_set *set, enum fl_perf_source source, const char *event,
-                            pid_t pid, struct fl_err *why)
-{
-    uint64_t id;
-    struct fl_tree_fields *f = &set->fields;
-    char *format = fl_tp_read_format(event, why);
-    if (!format)
-        return false;
-    bool known = fl_tp_parse_id(format, &id);
-    if (source == FL_SRC_TP_NEWTASK)
-        known = known && fl_tp_parse_field(format, "pid", &f->task_pid) &&
-                fl_tp_parse_field(format, "clone_flags", &f->clone_flags);
-    else
-        known = known &&
-                fl_tp_parse_field(format, "address", &f->address[source == FL_SRC_TP_KERNEL]) &&
-                fl_tp_parse_field(format, "error_code", &f->error_code[source == FL_SRC_TP_KERNEL]);
-    free(format);
-    if (!known)
-        fl_fail(why, FL_EMACHINE, "tracepoint %s has an unknown format on this kernel", event);
-    else if (open_source(set, source, id, pid, why) == FL_OK)
-        return true;
-    close_source(set, source);
-    return false;
-}
-
-static void open_tracepoints(struct fl_perf_set *set, pid_t pid)
-{
-    struct fl_err why = { 0 };
-#if defined(__x86_64__)
-    if (set->exclude_kernel) /* a tracepoint is kernel code: the same privilege decides */
-        fl_fail(&why, FL_EMACHINE,
-                "tracepoint exceptions:page_fault_user needs CAP_PERFMON and a readable tracefs");
-    else if (open_tracepoint(set, FL_SRC_TP_USER, "exceptions/page_fault_user", pid, &why))
-        open_tracepoint(set, FL_SRC_TP_KERNEL, "exceptions/page_fault_kernel", pid, NULL);
-#else
-    fl_fail(&why, FL_EMACHINE, "this architecture has no tracepoint for page faults");
-#endif
-    if (!set->have[FL_SRC_TP_USER])
-        snprintf(set->no_access, sizeof set->no_access, "%.250s", why.msg);
-    if (!set->exclude_kernel)
-        open_tracepoint(set, FL_SRC_TP_NEWTASK, "task/task_newtask", pid, NULL);
 }
 
 /* The CPUs in a list like "0-3,8". */
@@ -215,137 +111,302 @@ static int find_cpus(struct fl_perf_set *set, struct fl_err *err)
     }
     for (uint32_t i = 0; i < set->n_cpus; i++) {
         set->cpus[i].cpu = list[i];
-        memset(set->cpus[i].fds, -1, sizeof set->cpus[i].fds);
+        set->cpus[i].owner_fd = -1;
     }
     free(list);
     return set->n_cpus ? FL_OK : fl_fail(err, FL_EMACHINE, "no CPU is online, says sysfs");
 }
 
-static size_t page_bytes(void)
+static bool is_machine(const struct fl_perf_set *set, enum fl_perf_source source)
 {
-    return (size_t)sysconf(_SC_PAGESIZE);
+    return set->plan.target == FL_TARGET_MACHINE || source == FL_SRC_PROBE;
 }
 
-static void unmap_rings(struct fl_perf_set *set)
+/* Returns: a descriptor; -1 with errno; or an error's code below that. */
+static int open_one(const struct fl_perf_set *set, const struct fl_attr_request *what, pid_t pid,
+                    int cpu, uint64_t *sample_type, struct fl_err *err)
 {
-    for (uint32_t i = 0; i < set->n_cpus; i++) {
-        if (set->cpus[i].map)
-            munmap(set->cpus[i].map, page_bytes() + set->ring_bytes);
-        set->cpus[i].map = NULL;
+    struct perf_event_attr attr;
+    struct fl_attr_request req = *what;
+    req.machine = is_machine(set, req.source);
+    req.running = req.machine || set->plan.target != FL_TARGET_COMMAND;
+    req.exclude_kernel = set->exclude_kernel;
+    req.old_kernel = set->old_kernel;
+    req.stacks = set->plan.stacks;
+    req.wakeup_bytes = WAKEUP_BYTES;
+    int rc = fl_attr_build(&req, &attr, err);
+    if (rc != FL_OK)
+        return rc;
+    *sample_type = attr.sample_type;
+    pid = req.machine ? -1 : pid;
+    int fd = (int)syscall(SYS_perf_event_open, &attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    if (fd == -1 && errno == EMFILE) {
+        raise_file_limit();
+        fd = (int)syscall(SYS_perf_event_open, &attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
     }
+    return fd;
 }
 
-/* Map every ring at set->ring_bytes, or none. */
-static bool map_rings(struct fl_perf_set *set)
+static pid_t first_task(const struct fl_perf_set *set)
 {
-    for (uint32_t i = 0; i < set->n_cpus; i++) {
-        struct fl_perf_cpu *cpu = &set->cpus[i];
-        void *map = mmap(NULL, page_bytes() + set->ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                         cpu->fds[FL_SRC_TRACK], 0);
-        if (map == MAP_FAILED) {
-            int saved = errno;
-            unmap_rings(set);
-            errno = saved;
-            return false;
+    return set->plan.target == FL_TARGET_MACHINE ? -1 : set->plan.tasks[0];
+}
+
+/* Find out with one event what the kernel accepts: user and kernel mode, or user mode only. */
+static int probe(struct fl_perf_set *set, struct fl_err *err)
+{
+    const struct fl_attr_request track = { .source = FL_SRC_TRACK };
+    uint64_t sample_type;
+    for (;;) {
+        int fd = open_one(set, &track, first_task(set), set->cpus[0].cpu, &sample_type, err);
+        if (fd >= 0) {
+            close(fd);
+            return FL_OK;
         }
-        struct perf_event_mmap_page *head = map;
-        cpu->map = map;
-        cpu->ring = (struct fl_ring){
-            .head = (uint64_t *)&head->data_head,
-            .tail = (uint64_t *)&head->data_tail,
-            .data = (const uint8_t *)map + page_bytes(),
-            .size_bytes = set->ring_bytes,
-        };
+        if (fd != -1)
+            return fd;
+        if (errno == ESRCH)
+            return FL_OK; /* ended meanwhile; its own opening will tell */
+        if (errno == EINVAL && !set->old_kernel)
+            set->old_kernel = true;
+        else if ((errno == EACCES || errno == EPERM) && !set->exclude_kernel)
+            set->exclude_kernel = true;
+        else
+            return refused(set, err);
     }
+}
+
+static bool fd_add(struct fl_perf_set *set, struct fl_perf_fd fd)
+{
+    if (set->n_fds == set->fds_room) {
+        size_t room = set->fds_room ? 2 * set->fds_room : 64;
+        struct fl_perf_fd *grown = realloc(set->fds, room * sizeof *grown);
+        if (!grown)
+            return false;
+        set->fds = grown;
+        set->fds_room = room;
+    }
+    set->fds[set->n_fds++] = fd;
     return true;
 }
 
-static int map_what_is_allowed(struct fl_perf_set *set, struct fl_err *err)
+/* Close what was opened from @first on. */
+static void close_from(struct fl_perf_set *set, size_t first)
 {
-    set->ring_bytes = RING_MAX_BYTES;
-    while (set->ring_bytes > RING_MIN_BYTES && set->ring_bytes * set->n_cpus > RINGS_TOTAL_BYTES)
-        set->ring_bytes /= 2;
-    while (!map_rings(set)) {
-        if (errno != EPERM && errno != ENOMEM)
-            return fl_fail_errno(err, "mapping perf's buffers");
-        if (set->ring_bytes / 2 < RING_MIN_BYTES)
-            return fl_fail(err, FL_EMACHINE,
-                           "no memory may be locked for perf's buffers: raise "
-                           "kernel.perf_event_mlock_kb or ulimit -l");
-        set->ring_bytes /= 2;
+    while (set->n_fds > first)
+        close(set->fds[--set->n_fds].fd);
+}
+
+/* One event, on every CPU. Returns FL_EUSAGE when @pid has ended. */
+static int open_event(struct fl_perf_set *set, const struct fl_attr_request *what, uint32_t index,
+                      pid_t pid, uint32_t task, struct fl_err *err)
+{
+    size_t first = set->n_fds;
+    for (uint32_t i = 0; i < set->n_cpus; i++) {
+        struct fl_perf_fd fd = { .source = what->source, .index = index, .task = task, .cpu = i };
+        fd.by_hand = is_machine(set, what->source) || set->plan.target != FL_TARGET_COMMAND;
+        fd.fd = open_one(set, what, pid, set->cpus[i].cpu, &fd.sample_type, err);
+        int rc = fd.fd >= 0       ? FL_OK
+                 : fd.fd < -1     ? fd.fd
+                 : errno == ESRCH ? fl_fail(err, FL_EUSAGE, "task %d has ended", (int)pid)
+                                  : refused(set, err);
+        if (rc == FL_OK && !fd_add(set, fd)) {
+            close(fd.fd);
+            rc = fl_nomem(err, "event descriptors");
+        }
+        if (rc != FL_OK) {
+            close_from(set, first);
+            return rc;
+        }
+        if (what->source == FL_SRC_TRACK && set->cpus[i].owner_fd < 0)
+            set->cpus[i].owner_fd = fd.fd;
     }
+    set->have[what->source] = true;
     return FL_OK;
+}
+
+/* Tracepoints are welcome, not needed. Returns: false, with the reason in @why, without one. */
+static bool find_tracepoint(struct fl_perf_set *set, enum fl_perf_source source, const char *event,
+                            uint64_t *id, struct fl_err *why)
+{
+    struct fl_tree_fields *f = &set->fields;
+    char *format = fl_tp_read_format(event, why);
+    if (!format)
+        return false;
+    bool known = fl_tp_parse_id(format, id);
+    if (source == FL_SRC_TP_NEWTASK)
+        known = known && fl_tp_parse_field(format, "pid", &f->task_pid) &&
+                fl_tp_parse_field(format, "clone_flags", &f->clone_flags);
+    else
+        known = known &&
+                fl_tp_parse_field(format, "address", &f->address[source == FL_SRC_TP_KERNEL]) &&
+                fl_tp_parse_field(format, "error_code", &f->error_code[source == FL_SRC_TP_KERNEL]);
+    free(format);
+    if (!known)
+        fl_fail(why, FL_EMACHINE, "tracepoint %s has an unknown format on this kernel", event);
+    return known;
+}
+
+static bool open_tracepoint(struct fl_perf_set *set, enum fl_perf_source source, const char *event,
+                            pid_t pid, uint32_t task, struct fl_err *why)
+{
+    struct fl_attr_request what = { .source = source };
+    return find_tracepoint(set, source, event, &what.tracepoint_id, why) &&
+           open_event(set, &what, 0, pid, task, why) == FL_OK;
+}
+
+static void open_tracepoints(struct fl_perf_set *set, pid_t pid, uint32_t task)
+{
+    struct fl_err why = { 0 };
+#if defined(__x86_64__)
+    if (!set->plan.faults)
+        ;
+    else if (set->exclude_kernel) /* a tracepoint is kernel code: the same privilege decides */
+        fl_fail(&why, FL_EMACHINE,
+                "tracepoint exceptions:page_fault_user needs CAP_PERFMON and a readable tracefs");
+    else if (open_tracepoint(set, FL_SRC_TP_USER, "exceptions/page_fault_user", pid, task, &why))
+        open_tracepoint(set, FL_SRC_TP_KERNEL, "exceptions/page_fault_kernel", pid, task, NULL);
+#else
+    fl_fail(&why, FL_EMACHINE, "this architecture has no tracepoint for page faults");
+#endif
+    if (!set->have[FL_SRC_TP_USER])
+        snprintf(set->no_access, sizeof set->no_access, "%.250s", why.msg);
+    if (!set->exclude_kernel)
+        open_tracepoint(set, FL_SRC_TP_NEWTASK, "task/task_newtask", pid, task, NULL);
+}
+
+/* The plan's further events of one scope: with the first task also those of the machine. */
+static int open_extra(struct fl_perf_set *set, pid_t pid, uint32_t task, struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (size_t i = 0; rc == FL_OK && i < set->plan.n_extra; i++) {
+        const struct fl_perf_extra *extra = &set->plan.extra[i];
+        const struct fl_attr_request what = { .source = extra->source,
+                                              .tracepoint_id = extra->tracepoint_id,
+                                              .sampled = extra->sampled };
+        if (task == 0 || !is_machine(set, extra->source))
+            rc = open_event(set, &what, (uint32_t)i, pid, task, err);
+        if (rc == FL_EMACHINE && err) {
+            struct fl_err why = *err;
+            fl_fail(err, FL_EMACHINE, "%s: %s", extra->name, why.msg);
+        }
+    }
+    return rc;
+}
+
+static int open_task(struct fl_perf_set *set, pid_t pid, struct fl_err *err)
+{
+    const struct fl_attr_request track = { .source = FL_SRC_TRACK },
+                                 minor = { .source = FL_SRC_MINOR },
+                                 major = { .source = FL_SRC_MAJOR };
+    uint32_t task = (uint32_t)set->n_tasks;
+    size_t first = set->n_fds;
+    int rc = open_event(set, &track, 0, pid, task, err);
+    if (rc == FL_OK && set->plan.faults)
+        rc = open_event(set, &minor, 0, pid, task, err);
+    if (rc == FL_OK && set->plan.faults)
+        rc = open_event(set, &major, 0, pid, task, err);
+    if (rc == FL_OK)
+        rc = open_extra(set, pid, task, err);
+    if (rc == FL_OK) {
+        open_tracepoints(set, pid, task);
+        set->n_tasks++;
+        return FL_OK;
+    }
+    close_from(set, first);
+    for (uint32_t i = 0; task == 0 && i < set->n_cpus; i++)
+        set->cpus[i].owner_fd = -1;
+    return rc;
+}
+
+int fl_perf_add_task(struct fl_perf_set *set, pid_t tid, struct fl_err *err)
+{
+    int rc = open_task(set, tid, err);
+    return rc == FL_EUSAGE ? FL_OK : rc;
+}
+
+int fl_perf_open(struct fl_perf_set *set, const struct fl_perf_plan *plan, struct fl_err *err)
+{
+    *set = (struct fl_perf_set){ .plan = *plan };
+    int rc = find_cpus(set, err);
+    if (rc == FL_OK)
+        rc = probe(set, err);
+    if (rc == FL_OK && plan->target == FL_TARGET_MACHINE)
+        return open_task(set, -1, err);
+    for (size_t i = 0; rc == FL_OK && i < plan->n_tasks; i++)
+        rc = fl_perf_add_task(set, plan->tasks[i], err);
+    if (rc == FL_OK && !set->n_tasks)
+        rc = fl_fail(err, FL_EUSAGE, "the process has ended");
+    return rc;
 }
 
 /* Every event of a CPU writes to that CPU's ring; note whose id is whose. */
 static int join_rings(struct fl_perf_set *set, struct fl_err *err)
 {
-    set->ids.v = calloc((size_t)set->n_cpus * FL_SRC_COUNT, sizeof *set->ids.v);
+    set->ids.v = calloc(set->n_fds, sizeof *set->ids.v);
     if (!set->ids.v)
         return fl_nomem(err, "event ids");
-    for (uint32_t i = 0; i < set->n_cpus; i++)
-        for (int s = 0; s < FL_SRC_COUNT; s++) {
-            int fd = set->cpus[i].fds[s];
-            uint64_t id;
-            if (fd < 0)
-                continue;
-            if (s != FL_SRC_TRACK &&
-                ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, set->cpus[i].fds[FL_SRC_TRACK]) != 0)
-                return fl_fail_errno(err, "joining perf's buffers");
-            if (ioctl(fd, PERF_EVENT_IOC_ID, &id) != 0)
-                return fl_fail_errno(err, "asking for a perf event's id");
-            set->ids.v[set->ids.n++] =
-                (struct fl_perf_id){ .id = id, .source = (enum fl_perf_source)s };
-        }
+    for (size_t i = 0; i < set->n_fds; i++) {
+        const struct fl_perf_fd *f = &set->fds[i];
+        int owner = set->cpus[f->cpu].owner_fd;
+        uint64_t id;
+        if (f->fd != owner && ioctl(f->fd, PERF_EVENT_IOC_SET_OUTPUT, owner) != 0)
+            return fl_fail_errno(err, "joining perf's buffers");
+        if (ioctl(f->fd, PERF_EVENT_IOC_ID, &id) != 0)
+            return fl_fail_errno(err, "asking for a perf event's id");
+        set->ids.v[set->ids.n++] = (struct fl_perf_id){ .id = id,
+                                                        .source = f->source,
+                                                        .index = f->index,
+                                                        .watch = f->task,
+                                                        .sample_type = f->sample_type };
+    }
     fl_perf_ids_sort(&set->ids);
     return FL_OK;
 }
 
-int fl_perf_open(struct fl_perf_set *set, pid_t pid, struct fl_err *err)
+int fl_perf_ready(struct fl_perf_set *set, struct fl_err *err)
 {
-    *set = (struct fl_perf_set){ 0 };
-    int rc = find_cpus(set, err);
-    if (rc == FL_OK)
-        rc = probe(set, pid, err);
-    if (rc == FL_OK)
-        rc = open_source(set, FL_SRC_TRACK, 0, pid, err);
-    if (rc == FL_OK)
-        rc = open_source(set, FL_SRC_MINOR, 0, pid, err);
-    if (rc == FL_OK)
-        rc = open_source(set, FL_SRC_MAJOR, 0, pid, err);
-    if (rc != FL_OK)
-        return rc;
-    open_tracepoints(set, pid);
-    rc = map_what_is_allowed(set, err);
+    int rc = fl_perf_map_rings(set, err);
     return rc == FL_OK ? join_rings(set, err) : rc;
 }
 
-int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums, struct fl_err *err)
+int fl_perf_enable(struct fl_perf_set *set, bool on, struct fl_err *err)
+{
+    for (size_t i = 0; i < set->n_fds; i++)
+        if (set->fds[i].by_hand &&
+            ioctl(set->fds[i].fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0) != 0)
+            return fl_fail_errno(err, "switching a perf event");
+    return FL_OK;
+}
+
+int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums, uint64_t (*extra)[2],
+                 struct fl_err *err)
 {
     *sums = (struct fl_perf_sums){ 0 };
-    for (uint32_t i = 0; i < set->n_cpus; i++)
-        for (int s = 0; s < FL_SRC_COUNT; s++) {
-            struct {
-                uint64_t value, lost;
-            } got = { 0 };
-            size_t want = set->old_kernel ? sizeof got.value : sizeof got;
-            int fd = set->cpus[i].fds[s];
-            if (fd < 0)
-                continue;
-            ssize_t n = read(fd, &got, want);
-            if (n != (ssize_t)want)
-                return fl_fail_errno(err, "reading a perf event's count");
-            sums->count[s] += got.value;
-            sums->lost += got.lost;
+    for (size_t i = 0; i < set->n_fds; i++) {
+        const struct fl_perf_fd *f = &set->fds[i];
+        struct {
+            uint64_t value, lost;
+        } got = { 0 };
+        size_t want = set->old_kernel ? sizeof got.value : sizeof got;
+        if (read(f->fd, &got, want) != (ssize_t)want)
+            return fl_fail_errno(err, "reading a perf event's count");
+        sums->count[f->source] += got.value;
+        sums->lost[f->source] += got.lost;
+        sums->lost_all += got.lost;
+        if (extra && (f->source == FL_SRC_PROBE || f->source == FL_SRC_SAMPLE)) {
+            extra[f->index][0] += got.value;
+            extra[f->index][1] += got.lost;
         }
+    }
     return FL_OK;
 }
 
 void fl_perf_close(struct fl_perf_set *set)
 {
-    unmap_rings(set);
-    for (int s = 0; s < FL_SRC_COUNT; s++)
-        close_source(set, (enum fl_perf_source)s);
+    fl_perf_unmap_rings(set);
+    close_from(set, 0);
+    free(set->fds);
     free(set->ids.v);
     free(set->cpus);
     *set = (struct fl_perf_set){ 0 };

@@ -3,7 +3,8 @@
  * perf_open.h - the events of a recording, open on every CPU, and their rings.
  *
  * Inherited events cannot share one buffer over CPUs, so each event is opened once
- * a CPU, for the one task and whatever it starts, and writes to that CPU's ring.
+ * a CPU, for each task to watch (and whatever it starts) or for all tasks of that CPU, and
+ * writes to that CPU's ring.
  */
 #ifndef FL_PERF_OPEN_H
 #define FL_PERF_OPEN_H
@@ -18,16 +19,54 @@
 #include "perf_tree.h"
 #include "ring.h"
 
+enum fl_perf_target {
+    FL_TARGET_COMMAND, /* one task, from its next exec on */
+    FL_TARGET_TASKS,   /* tasks that run already, from fl_perf_enable() on */
+    FL_TARGET_MACHINE, /* everything, from fl_perf_enable() on */
+};
+
+/** An event beside those of faults and processes. */
+struct fl_perf_extra {
+    enum fl_perf_source
+        source; /* FL_SRC_PROBE: on the whole machine; FL_SRC_SAMPLE: on the target */
+    const char *name;
+    uint64_t tracepoint_id;
+    const struct perf_event_attr *sampled;
+};
+
+struct fl_perf_plan {
+    enum fl_perf_target target;
+    const pid_t *tasks; /* not for FL_TARGET_MACHINE */
+    size_t n_tasks;
+    bool faults; /* minor, major and their access bits */
+    bool stacks;
+    const struct fl_perf_extra *extra; /* outlives the set */
+    size_t n_extra;
+};
+
+struct fl_perf_fd {
+    int fd;
+    enum fl_perf_source source;
+    uint32_t index;     /* of an extra */
+    uint32_t task, cpu; /* both counted, not the kernel's numbers */
+    uint64_t sample_type;
+    bool by_hand; /* switched on and off by us */
+};
+
 struct fl_perf_cpu {
     int cpu;
-    int fds[FL_SRC_COUNT]; /* -1: not open */
-    void *map;             /* of fds[FL_SRC_TRACK]; NULL: not mapped */
+    int owner_fd; /* the event whose ring it is: FL_SRC_TRACK of the first task */
+    void *map;    /* NULL: not mapped */
     struct fl_ring ring;
 };
 
 struct fl_perf_set {
+    struct fl_perf_plan plan;
     struct fl_perf_cpu *cpus;
     uint32_t n_cpus;
+    struct fl_perf_fd *fds;
+    size_t n_fds, fds_room;
+    size_t n_tasks;      /* of the plan's, those that were still there */
     size_t ring_bytes;   /* each CPU's */
     bool exclude_kernel; /* faults taken in kernel mode are not reported */
     bool old_kernel;     /* lost records are not counted by event */
@@ -38,19 +77,43 @@ struct fl_perf_set {
 };
 
 /**
- * fl_perf_open - open all events for task @pid, off until its next exec.
- * Errors: FL_EMACHINE with the remedy, FL_EIO, FL_ENOMEM. @set can be closed in any case.
+ * fl_perf_open - open all events of @plan, off.
+ * Errors: FL_EMACHINE with the remedy, FL_EUSAGE when no task is there any more, FL_EIO,
+ * FL_ENOMEM. @set can be closed in any case.
  */
-int fl_perf_open(struct fl_perf_set *set, pid_t pid, struct fl_err *err);
+int fl_perf_open(struct fl_perf_set *set, const struct fl_perf_plan *plan, struct fl_err *err);
+
+/**
+ * fl_perf_add_task - watch one more task that runs, with the same events.
+ * To be called before fl_perf_ready(). A task that has ended is none.
+ */
+int fl_perf_add_task(struct fl_perf_set *set, pid_t tid, struct fl_err *err);
+
+/** fl_perf_ready - map the rings: from here on nothing may be added. */
+int fl_perf_ready(struct fl_perf_set *set, struct fl_err *err);
+
+/** fl_perf_enable - switch on (or off) what an exec does not. */
+int fl_perf_enable(struct fl_perf_set *set, bool on, struct fl_err *err);
 
 struct fl_perf_sums {
     uint64_t count[FL_SRC_COUNT]; /* occurrences the kernel counted */
-    uint64_t lost;                /* records it had no room for, of all events */
+    uint64_t lost[FL_SRC_COUNT];  /* records it had no room for */
+    uint64_t lost_all;
 };
 
-/** fl_perf_read - the kernel's own counts so far. */
-int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums, struct fl_err *err);
+/**
+ * fl_perf_read - the kernel's own counts so far.
+ * @extra: counts and losses of each extra event, two numbers each; may be NULL.
+ */
+int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums, uint64_t (*extra)[2],
+                 struct fl_err *err);
 
 void fl_perf_close(struct fl_perf_set *set);
+
+/* ---- perf_rings.c -------------------------------------------------------------- */
+
+/** fl_perf_map_rings - one ring a CPU, as large as is allowed. FL_EMACHINE, FL_EIO. */
+int fl_perf_map_rings(struct fl_perf_set *set, struct fl_err *err);
+void fl_perf_unmap_rings(struct fl_perf_set *set);
 
 #endif

@@ -36,6 +36,20 @@ struct fl_tree_io {
     uint64_t (*file_size)(void *ctx, const char *path, uint64_t dev, uint64_t ino);
     /** Status of process @pid as waitpid(2) gives it, FL_EXIT_UNKNOWN if not known. May be NULL. */
     int32_t (*exit_status)(void *ctx, uint32_t pid);
+    /** A tracepoint of --kernel, passed by @thread (FL_NO_THREAD: not recorded). May be NULL. */
+    int (*probe)(void *ctx, const struct fl_perf_rec *rec, uint32_t thread, uint64_t time_ns,
+                 struct fl_err *err);
+    /** The name id of sampled event number @index. NULL: no samples are taken. */
+    int (*sample_name)(void *ctx, uint32_t index, uint32_t *name, struct fl_err *err);
+    /** The function and call chain of @rec in space @mm, as ids; both are none before. May be NULL. */
+    int (*place)(void *ctx, uint32_t mm, const struct fl_perf_rec *rec, uint32_t *code,
+                 uint32_t *stack, struct fl_err *err);
+    /** An address space begins as a copy of @from (or empty: FL_NO_MM), or ends. May be NULL. */
+    int (*space)(void *ctx, uint32_t mm, uint32_t from, struct fl_err *err);
+    int (*space_end)(void *ctx, uint32_t mm, struct fl_err *err);
+    /** A mapping appears, of @file (or FL_NO_FILE) at @path. May be NULL. */
+    int (*mapped)(void *ctx, const struct fl_event *map, const struct fl_perf_rec *rec,
+                  const char *path, struct fl_err *err);
 };
 
 struct fl_tree_opts {
@@ -55,6 +69,7 @@ struct fl_tree_counts {
     uint64_t lost;
     uint64_t throttled;
     uint64_t processes;
+    uint64_t samples;
     uint64_t live_threads;    /* tasks that have not ended yet */
     uint64_t unknown_records; /* records of tasks or types we had not heard of */
     uint64_t forks_unsure;    /* new processes of which it is not known whether they share memory */
@@ -65,6 +80,25 @@ struct fl_tree;
 /** fl_tree_new - NULL: out of memory. @io is copied. */
 struct fl_tree *fl_tree_new(const struct fl_tree_opts *opts, const struct fl_tree_io *io);
 void fl_tree_free(struct fl_tree *t); /* NULL is fine */
+
+/** A task that ran before the recording began. */
+struct fl_tree_task {
+    uint32_t pid, tid, ppid;
+    int32_t oom_score_adj;
+    const char *comm;
+};
+
+/**
+ * fl_tree_seen - @task is there. The first of a process makes the process. To be told before
+ * any record of it is pushed.
+ */
+int fl_tree_seen(struct fl_tree *t, const struct fl_tree_task *task, struct fl_err *err);
+
+/** fl_tree_thread - the index of live task @tid, or FL_NO_THREAD. */
+uint32_t fl_tree_thread(const struct fl_tree *t, uint32_t tid);
+
+/** fl_tree_space - the address space of live process @pid, or FL_NO_MM. */
+uint32_t fl_tree_space(const struct fl_tree *t, uint32_t pid);
 
 /** fl_tree_push - take the next record. Errors: FL_ENOMEM, and whatever emit() returned. */
 int fl_tree_push(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err *err);

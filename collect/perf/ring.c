@@ -45,7 +45,7 @@ void fl_perf_ids_sort(struct fl_perf_ids *ids)
         qsort(ids->v, ids->n, sizeof *ids->v, by_id);
 }
 
-static bool find_source(const struct fl_perf_ids *ids, uint64_t id, enum fl_perf_source *source)
+static const struct fl_perf_id *find_id(const struct fl_perf_ids *ids, uint64_t id)
 {
     size_t lo = 0, hi = ids->n;
     while (lo < hi) {
@@ -55,10 +55,20 @@ static bool find_source(const struct fl_perf_ids *ids, uint64_t id, enum fl_perf
         else
             hi = mid;
     }
-    if (lo == ids->n || ids->v[lo].id != id)
-        return false;
-    *source = ids->v[lo].source;
-    return true;
+    return lo < ids->n && ids->v[lo].id == id ? &ids->v[lo] : NULL;
+}
+
+/* Note whose record it is. NULL: nobody's. */
+static const struct fl_perf_id *identify(const struct fl_perf_ids *ids, uint64_t id,
+                                         struct fl_perf_rec *out)
+{
+    const struct fl_perf_id *from = find_id(ids, id);
+    if (from) {
+        out->source = from->source;
+        out->index = from->index;
+        out->watch = from->watch;
+    }
+    return from;
 }
 
 /* A cursor that reads zeroes past the end and remembers that it did. */
@@ -117,27 +127,55 @@ size_t fl_perf_size(const uint8_t *buf, size_t len)
     return size;
 }
 
+static bool decode_chain(struct cursor *c, struct fl_perf_rec *out)
+{
+    out->access.n_chain = get_u64(c);
+    out->access.chain = c->p;
+    if (c->bad || out->access.n_chain > c->left / 8)
+        return false;
+    c->p += out->access.n_chain * 8;
+    c->left -= out->access.n_chain * 8;
+    return true;
+}
+
+/* The fields behind those every sample has, in the order of linux/perf_event.h. */
+static bool decode_access(struct cursor *c, uint64_t fields, struct fl_perf_rec *out)
+{
+    if (fields & PERF_SAMPLE_PERIOD)
+        out->access.period = get_u64(c);
+    if (fields & PERF_SAMPLE_CALLCHAIN && !decode_chain(c, out))
+        return false;
+    if (fields & PERF_SAMPLE_WEIGHT)
+        out->access.weight = get_u64(c);
+    else if (fields & PERF_SAMPLE_WEIGHT_STRUCT)
+        out->access.weight = get_u64(c) & UINT32_MAX; /* the latency; the rest is others' */
+    if (fields & PERF_SAMPLE_DATA_SRC)
+        out->access.data_source = get_u64(c);
+    if (fields & PERF_SAMPLE_PHYS_ADDR)
+        out->access.physical = get_u64(c);
+    return !c->bad;
+}
+
 static bool decode_sample(struct cursor *c, const struct fl_perf_ids *ids, struct fl_perf_rec *out)
 {
-    if (!find_source(ids, get_u64(c), &out->source))
+    const struct fl_perf_id *from = identify(ids, get_u64(c), out);
+    if (!from)
         return false;
-    uint64_t fields = fl_source_sample_type(out->source);
-    if (fields & PERF_SAMPLE_IP)
-        out->fault.ip = get_u64(c);
+    uint64_t ip = from->sample_type & PERF_SAMPLE_IP ? get_u64(c) : 0;
     out->pid = get_u32(c);
-    out->tid = get_u32(c);
+    out->tid = out->by_tid = get_u32(c);
     out->time_ns = get_u64(c);
-    if (fields & PERF_SAMPLE_ADDR)
-        out->fault.address = get_u64(c);
+    uint64_t address = from->sample_type & PERF_SAMPLE_ADDR ? get_u64(c) : 0;
     out->cpu = get_u32(c);
     get_u32(c);
-    if (fields & PERF_SAMPLE_RAW) {
+    if (from->sample_type & PERF_SAMPLE_RAW) {
         out->tp.raw_bytes = get_u32(c);
         out->tp.raw = c->p;
-        if (out->tp.raw_bytes > c->left)
-            return false;
+        return !c->bad && out->tp.raw_bytes <= c->left;
     }
-    return !c->bad;
+    out->access.ip = ip;
+    out->access.address = address;
+    return decode_access(c, from->sample_type, out);
 }
 
 static bool decode_trailer(const uint8_t *end, const struct fl_perf_ids *ids,
@@ -145,11 +183,11 @@ static bool decode_trailer(const uint8_t *end, const struct fl_perf_ids *ids,
 {
     struct cursor c = { .p = end - TRAILER_BYTES, .left = TRAILER_BYTES };
     out->pid = get_u32(&c);
-    out->tid = get_u32(&c);
+    out->tid = out->by_tid = get_u32(&c);
     out->time_ns = get_u64(&c);
     out->cpu = get_u32(&c);
     get_u32(&c);
-    return find_source(ids, get_u64(&c), &out->source);
+    return identify(ids, get_u64(&c), out) != NULL;
 }
 
 static void decode_mmap2(struct cursor *c, struct fl_perf_rec *out)

@@ -38,6 +38,8 @@ void fl_ring_skip(struct fl_ring *ring);
 struct fl_perf_id {
     uint64_t id;
     enum fl_perf_source source;
+    uint32_t index, watch; /* as in struct fl_perf_rec */
+    uint64_t sample_type;  /* PERF_SAMPLE_*: the fields of its samples */
 };
 
 struct fl_perf_ids {
@@ -52,13 +54,18 @@ void fl_perf_ids_sort(struct fl_perf_ids *ids);
 struct fl_perf_rec {
     uint32_t type; /* PERF_RECORD_* */
     uint16_t misc;
-    enum fl_perf_source source; /* of the event that wrote it */
+    enum fl_perf_source source; /* of the event that wrote it, */
+    uint32_t index;             /* which one of several of that source, */
+    uint32_t watch;             /* and for which of the tasks it was opened */
     uint64_t time_ns;           /* CLOCK_MONOTONIC */
     uint32_t pid, tid, cpu;
+    uint32_t by_tid; /* the task that ran when the record was written */
     union {
-        struct { /* SAMPLE of a fault event */
-            uint64_t ip, address;
-        } fault;
+        struct { /* SAMPLE of a fault or a sampled event; 0: it has no such field */
+            uint64_t ip, address, period, weight, data_source, physical;
+            const uint8_t *chain; /* call chain: u64's as the kernel gives them */
+            uint64_t n_chain;
+        } access;
         struct { /* SAMPLE of a tracepoint */
             const uint8_t *raw;
             uint32_t raw_bytes;

@@ -11,12 +11,34 @@
 #include <faultline/err.h>
 #include <faultline/trace.h>
 
+/** Somebody who takes the events of a recording instead of a trace. */
+struct fl_record_watch {
+    void *ctx;
+    /** An event, in order; it is gone when this returns. */
+    int (*event)(void *ctx, const struct fl_event *ev, struct fl_err *err);
+    /**
+     * Every so often, 20 times a second at least: what happened up to @now_ns minus a moment has
+     * been told. Sets *@stop to end the recording.
+     */
+    int (*tick)(void *ctx, uint64_t now_ns, bool *stop, struct fl_err *err);
+};
+
 struct fl_record_opts {
-    char **argv;          /* the command, ended by NULL; argv[0] is looked up in PATH */
+    char **argv;          /* the command, ended by NULL; argv[0] is looked up in PATH; NULL: none */
     const char *out_path; /* trace to create */
     bool redact;          /* no path, name or argument of the user's goes into the trace */
-    bool no_locations;    /* exact: leave out which function accesses come from */
+    bool no_locations;    /* leave out which function accesses or faults come from */
     struct fl_writer_opts writer;
+
+    /* Of recordings by the kernel (events, sample). Of @pid, @machine and @argv one at least;
+       @machine with a command lasts as long as it. */
+    uint32_t pid;         /* a process that runs already, with what it started; 0: none */
+    bool machine;         /* everything that runs */
+    uint64_t duration_ns; /* at most so long; 0: until it ends or a signal comes */
+    bool stacks;          /* call chains in user mode */
+    const char
+        *kernel; /* groups of kernel tracepoints, as kernel_events.h names them; NULL: none */
+    const struct fl_record_watch *watch; /* instead of @out_path; NULL: a trace is written */
 };
 
 struct fl_record_status {
@@ -55,10 +77,10 @@ int fl_record_exact(const struct fl_record_opts *opts, struct fl_record_status *
                     struct fl_err *err);
 
 /**
- * fl_record_events - run @opts->argv and record what the kernel reports of it and
- * all its children: faults, mappings, processes. Signals as in fl_record_exact();
- * once the command itself has ended, a signal ends the recording of what it left
- * running.
+ * fl_record_events - record what the kernel reports of @opts->argv and all its children, of a
+ * running process and its descendants, or of the machine: faults, mappings, processes.
+ * With a command signals are as in fl_record_exact(); once it has ended, or without one, SIGINT,
+ * SIGTERM, SIGHUP and SIGQUIT end the recording of what still runs. What runs goes on unharmed.
  *
  * Returns: FL_OK when a trace was written; what could not be seen is in
  * status->missing, status->lost and the trace's "quality." keys.

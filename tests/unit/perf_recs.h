@@ -13,15 +13,28 @@
 #include "ring.h"
 
 /* Ids of the events the records below belong to. */
-enum { ID_TRACK = 100, ID_MINOR = 200, ID_MAJOR = 300, ID_TP = 400 };
+enum {
+    ID_TRACK = 100,
+    ID_MINOR = 200,
+    ID_MINOR_2 = 201,
+    ID_MAJOR = 300,
+    ID_TP = 400,
+    ID_SAMPLE = 500
+};
+
+#define REC_SAMPLED                                                                             \
+    (FL_SAMPLE_FAULT | PERF_SAMPLE_PERIOD | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_WEIGHT_STRUCT | \
+     PERF_SAMPLE_DATA_SRC | PERF_SAMPLE_PHYS_ADDR)
 
 static struct fl_perf_id rec_id_table[] = {
-    { ID_TRACK, FL_SRC_TRACK },
-    { ID_MINOR, FL_SRC_MINOR },
-    { ID_MAJOR, FL_SRC_MAJOR },
-    { ID_TP, FL_SRC_TP_USER },
+    { ID_TRACK, FL_SRC_TRACK, 0, 0, FL_SAMPLE_FAULT },
+    { ID_MINOR, FL_SRC_MINOR, 0, 0, FL_SAMPLE_FAULT },
+    { ID_MINOR_2, FL_SRC_MINOR, 0, 1, FL_SAMPLE_FAULT }, /* of a second task to watch */
+    { ID_MAJOR, FL_SRC_MAJOR, 0, 0, FL_SAMPLE_FAULT },
+    { ID_TP, FL_SRC_TP_USER, 0, 0, FL_SAMPLE_TRACEPOINT },
+    { ID_SAMPLE, FL_SRC_SAMPLE, 2, 0, REC_SAMPLED },
 };
-static const struct fl_perf_ids rec_ids = { rec_id_table, 4 };
+static const struct fl_perf_ids rec_ids = { rec_id_table, 6 };
 
 struct recbuf {
     uint8_t bytes[4096];
@@ -102,6 +115,28 @@ static inline void rb_tracepoint(struct recbuf *b, uint32_t pid, uint32_t tid, u
     rb_u64(b, 0x401000);
     rb_u64(b, error_code);
     rb_u32(b, 0);
+    rb_size(b);
+}
+
+/* A load of 40 cycles at @address, frame 0x1234, called from two places. */
+static inline void rb_sample(struct recbuf *b, uint32_t pid, uint32_t tid, uint64_t time,
+                             uint64_t address)
+{
+    rb_begin(b, PERF_RECORD_SAMPLE, PERF_RECORD_MISC_USER | PERF_RECORD_MISC_EXACT_IP);
+    rb_u64(b, ID_SAMPLE);
+    rb_u64(b, 0x401000);
+    rb_u32(b, pid);
+    rb_u32(b, tid);
+    rb_u64(b, time);
+    rb_u64(b, address);
+    rb_u64(b, 0);    /* CPU 0 */
+    rb_u64(b, 1009); /* period */
+    rb_u64(b, 2);    /* call chain */
+    rb_u64(b, 0x401000);
+    rb_u64(b, 0x402000);
+    rb_u64(b, UINT64_C(7) << 32 | 40); /* weights: latency 40 */
+    rb_u64(b, PERF_MEM_S(OP, LOAD) | PERF_MEM_S(LVL, L1));
+    rb_u64(b, 0x1234000);
     rb_size(b);
 }
 

@@ -31,7 +31,7 @@ static void expect(struct fl_merge *m, uint64_t bound, size_t n, const uint64_t 
     for (size_t i = 0; i < n; i++) {
         assert_true(fl_merge_next(m, bound, &r));
         assert_int_equal(r.time_ns, times[i]);
-        assert_int_equal(r.fault.address, times[i] << 12);
+        assert_int_equal(r.access.address, times[i] << 12);
     }
     assert_false(fl_merge_next(m, bound, &r));
 }
@@ -118,7 +118,7 @@ static void merge_equals_a_sort_for_random_streams(void **state)
 
 static bool is_address(const struct fl_perf_rec *rec, const void *key)
 {
-    return rec->fault.address == *(const uint64_t *)key;
+    return rec->access.address == *(const uint64_t *)key;
 }
 
 static void merge_peek_finds_a_waiting_record_and_leaves_it(void **state)

@@ -77,8 +77,42 @@ static void fault_sample_decodes_to_kind_task_time_and_address(void **state)
     assert_int_equal(r.pid, 10);
     assert_int_equal(r.tid, 11);
     assert_int_equal(r.time_ns, 5000);
-    assert_int_equal(r.fault.address, 0x7fff1234);
-    assert_int_equal(r.fault.ip, 0x401000);
+    assert_int_equal(r.access.address, 0x7fff1234);
+    assert_int_equal(r.access.ip, 0x401000);
+}
+
+static void sampled_access_decodes_to_all_its_fields(void **state)
+{
+    (void)state;
+    struct recbuf b = { .n = 0 };
+    struct fl_perf_rec r;
+    uint64_t caller;
+    rb_sample(&b, 10, 11, 5000, 0x7fff1234);
+    assert_true(fl_perf_decode(b.bytes, b.n, &rec_ids, &r));
+    assert_int_equal(r.source, FL_SRC_SAMPLE);
+    assert_int_equal(r.index, 2);
+    assert_int_equal(r.access.address, 0x7fff1234);
+    assert_int_equal(r.access.ip, 0x401000);
+    assert_int_equal(r.access.period, 1009);
+    assert_int_equal(r.access.weight, 40);
+    assert_int_equal(r.access.data_source, PERF_MEM_S(OP, LOAD) | PERF_MEM_S(LVL, L1));
+    assert_int_equal(r.access.physical, 0x1234000);
+    assert_int_equal(r.access.n_chain, 2);
+    memcpy(&caller, r.access.chain + 8, 8);
+    assert_int_equal(caller, 0x402000);
+}
+
+static void call_chain_longer_than_its_record_is_refused(void **state)
+{
+    (void)state;
+    struct recbuf b = { .n = 0 };
+    struct fl_perf_rec r;
+    uint64_t many[] = { 6, 1000, UINT64_C(1) << 61, UINT64_MAX };
+    rb_sample(&b, 10, 11, 5000, 0x7fff1234);
+    for (size_t i = 0; i < 4; i++) {
+        memcpy(b.bytes + 64, &many[i], 8); /* where the chain's length is */
+        assert_false(fl_perf_decode(b.bytes, b.n, &rec_ids, &r));
+    }
 }
 
 static void sample_of_an_unknown_event_is_refused(void **state)
@@ -156,6 +190,8 @@ int main(void)
         cmocka_unit_test(ring_whose_head_ran_past_its_size_is_seen_and_skipped),
         cmocka_unit_test(record_size_that_does_not_fit_is_no_record),
         cmocka_unit_test(fault_sample_decodes_to_kind_task_time_and_address),
+        cmocka_unit_test(sampled_access_decodes_to_all_its_fields),
+        cmocka_unit_test(call_chain_longer_than_its_record_is_refused),
         cmocka_unit_test(sample_of_an_unknown_event_is_refused),
         cmocka_unit_test(tracepoint_whose_raw_size_passes_its_record_is_refused),
         cmocka_unit_test(mapping_record_decodes_with_its_name_and_trailer),

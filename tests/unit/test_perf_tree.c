@@ -22,6 +22,7 @@ struct fix {
     uint64_t clone_flags; /* what the next fork is said to have */
     bool clone_known;
     int fail_after; /* events until emit() fails; -1: never */
+    int spaces;     /* address spaces that began less those that ended */
 };
 
 static void say(struct fix *f, const char *fmt, ...)
@@ -63,6 +64,12 @@ static int emit(void *ctx, const struct fl_event *e, struct fl_err *err)
     case FL_EV_FAULT:
         say(f, "fault %#llx %#x\n", (unsigned long long)e->fault.address, e->fault.flags);
         break;
+    case FL_EV_SAMPLE:
+        say(f, "sample %u %#llx flags%#x x%d w%d at%#llx code%#x stack%d\n", e->sample.event,
+            (unsigned long long)e->sample.address, e->sample.flags, (int)e->sample.period,
+            (int)e->sample.weight, (unsigned long long)e->sample.physical, e->sample.code,
+            (int)e->sample.stack);
+        break;
     case FL_EV_LOST: say(f, "lost %d\n", (int)e->lost.count); break;
     default: fail_msg("event kind %d", e->kind);
     }
@@ -95,12 +102,55 @@ static int32_t exit_status(void *ctx, uint32_t pid)
     return pid == 10 ? 256 : FL_EXIT_UNKNOWN;
 }
 
+static int sample_name(void *ctx, uint32_t index, uint32_t *name, struct fl_err *err)
+{
+    (void)ctx, (void)err;
+    *name = index + 5;
+    return FL_OK;
+}
+
+/* Code is the instruction's page, the stack's number how deep it is. */
+static int place(void *ctx, uint32_t mm, const struct fl_perf_rec *rec, uint32_t *code,
+                 uint32_t *stack, struct fl_err *err)
+{
+    (void)ctx, (void)err, (void)mm;
+    *code = (uint32_t)(rec->access.ip >> 12);
+    if (rec->access.n_chain)
+        *stack = (uint32_t)rec->access.n_chain;
+    return FL_OK;
+}
+
+static int space(void *ctx, uint32_t mm, uint32_t from, struct fl_err *err)
+{
+    struct fix *f = ctx;
+    (void)err, (void)from, (void)mm;
+    f->spaces++;
+    return FL_OK;
+}
+
+static int space_end(void *ctx, uint32_t mm, struct fl_err *err)
+{
+    struct fix *f = ctx;
+    (void)err, (void)mm;
+    f->spaces--;
+    return FL_OK;
+}
+
 static void fix_open(struct fix *f, bool redact)
 {
     struct fl_tree_opts opts = {
         .start_ns = 1000, .root_pid = 10, .root_ppid = 9, .redact = redact
     };
-    const struct fl_tree_io io = { f, emit, exec_path, clone_flags, file_size, exit_status };
+    const struct fl_tree_io io = { .ctx = f,
+                                   .emit = emit,
+                                   .exec_path = exec_path,
+                                   .clone_flags = clone_flags,
+                                   .file_size = file_size,
+                                   .exit_status = exit_status,
+                                   .sample_name = sample_name,
+                                   .place = place,
+                                   .space = space,
+                                   .space_end = space_end };
     opts.fields.address[0] = (struct fl_tp_field){ 8, 8 };
     opts.fields.error_code[0] = (struct fl_tp_field){ 24, 8 };
     *f = (struct fix){ .fail_after = -1 };
@@ -405,6 +455,92 @@ static void time_never_goes_back_and_starts_at_zero(void **state)
     fl_tree_free(f.tree);
 }
 
+static void task_that_ran_before_is_no_unknown_one(void **state)
+{
+    (void)state;
+    struct fix f;
+    struct recbuf b = { .n = 0 };
+    const struct fl_tree_task tasks[] = { { 70, 70, 1, -500, "server" },
+                                          { 70, 71, 1, -500, "worker" },
+                                          { 80, 80, 70, 0, "helper" } };
+    fix_open(&f, false);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(fl_tree_seen(f.tree, &tasks[i], NULL), FL_OK);
+    rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_USER, 70, 71, 1300, 0x5000);
+    rb_task(&b, PERF_RECORD_FORK, 90, 70, 90, 71, 1400);
+    expect(&f, &b,
+           "0 -1 process 70<1 mm0 copy-1 server\n"
+           "0 0 thread 70/70\n"
+           "0 1 thread 70/71\n"
+           "0 -1 process 80<70 mm1 copy-1 helper\n"
+           "0 2 thread 80/80\n"
+           "300 1 fault 0x5000 0x2\n"
+           "400 1 process 90<70 mm2 copy0 server\n"
+           "400 3 thread 90/90\n");
+    assert_int_equal(fl_tree_counts(f.tree)->unknown_records, 0);
+    assert_int_equal(fl_tree_thread(f.tree, 71), 1);
+    assert_int_equal(fl_tree_thread(f.tree, 72), FL_NO_THREAD);
+    assert_int_equal(fl_tree_space(f.tree, 80), 1);
+    fl_tree_free(f.tree);
+}
+
+static void task_watched_twice_is_told_once(void **state)
+{
+    (void)state;
+    struct fix f;
+    struct recbuf b = { .n = 0 };
+    fix_open(&f, false);
+    start_root(&f);
+    /* The same two faults through the events of two tasks, the second's clock a little later. */
+    rb_task(&b, PERF_RECORD_FORK, 10, 10, 11, 10, 1150);
+    rb_fault(&b, ID_MINOR_2, PERF_RECORD_MISC_USER, 10, 11, 1200, 0x5000);
+    rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_USER, 10, 11, 1201, 0x5000);
+    rb_fault(&b, ID_MINOR_2, PERF_RECORD_MISC_USER, 10, 11, 1300, 0x6000);
+    rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_USER, 10, 11, 1301, 0x6000);
+    rb_fault(&b, ID_MINOR, PERF_RECORD_MISC_USER, 10, 10, 1400, 0x7000);
+    expect(&f, &b,
+           "150 1 thread 10/11\n"
+           "200 1 fault 0x5000 0x2\n"
+           "300 1 fault 0x6000 0x2\n"
+           "400 0 fault 0x7000 0x2\n");
+    assert_int_equal(fl_tree_counts(f.tree)->minor, 3);
+    fl_tree_free(f.tree);
+}
+
+static void samples_tell_access_place_and_weight(void **state)
+{
+    (void)state;
+    struct fix f;
+    struct recbuf b = { .n = 0 };
+    fix_open(&f, false);
+    start_root(&f);
+    rb_sample(&b, 10, 10, 1200, 0x7fff1234);
+    expect(&f, &b, "200 0 sample 7 0x7fff1234 flags0x9 x1009 w40 at0x1234000 code0x401 stack2\n");
+    assert_int_equal(fl_tree_counts(f.tree)->samples, 1);
+    fl_tree_free(f.tree);
+}
+
+static void spaces_end_with_the_last_process_in_them(void **state)
+{
+    (void)state;
+    struct fix f;
+    struct recbuf b = { .n = 0 };
+    fix_open(&f, false);
+    start_root(&f);
+    assert_int_equal(f.spaces, 1); /* the one before exec is gone */
+    f.clone_known = true;
+    f.clone_flags = CLONE_VM;
+    rb_task(&b, PERF_RECORD_FORK, 20, 10, 20, 10, 1200);
+    rb_task(&b, PERF_RECORD_EXIT, 20, 10, 20, 10, 1300);
+    assert_int_equal(push(&f, &b), FL_OK);
+    assert_int_equal(f.spaces, 1);
+    b.n = 0;
+    rb_task(&b, PERF_RECORD_EXIT, 10, 9, 10, 9, 1500);
+    assert_int_equal(push(&f, &b), FL_OK);
+    assert_int_equal(f.spaces, 0);
+    fl_tree_free(f.tree);
+}
+
 static void failure_to_write_is_passed_on_wherever_it_happens(void **state)
 {
     (void)state;
@@ -440,6 +576,10 @@ int main(void)
         cmocka_unit_test(mappings_that_make_no_sense_are_counted_and_left_out),
         cmocka_unit_test(redacted_events_hold_no_text),
         cmocka_unit_test(time_never_goes_back_and_starts_at_zero),
+        cmocka_unit_test(task_that_ran_before_is_no_unknown_one),
+        cmocka_unit_test(task_watched_twice_is_told_once),
+        cmocka_unit_test(samples_tell_access_place_and_weight),
+        cmocka_unit_test(spaces_end_with_the_last_process_in_them),
         cmocka_unit_test(failure_to_write_is_passed_on_wherever_it_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

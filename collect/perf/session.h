@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * session.h - a recording of what the kernel reports.
+ *
+ * session.c holds it together, session_io.c answers what the tree asks for, session_live.c is
+ * about what ran before, session_kernel.c about --kernel, session_end.c about the totals.
+ */
+#ifndef FL_PERF_SESSION_H
+#define FL_PERF_SESSION_H
+
+#include <faultline/command.h>
+#include <faultline/record.h>
+
+#include "perf_child.h"
+#include "perf_drain.h"
+#include "perf_merge.h"
+#include "perf_open.h"
+#include "perf_tree.h"
+
+struct session {
+    const struct fl_record_opts *opts;
+    struct fl_record_status *status;
+    enum fl_fidelity fidelity;
+    struct fl_perf_extra *extra; /* events beside the faults */
+    size_t n_extra;
+    struct fl_child child; /* pid 0: no command */
+    struct fl_perf_set set;
+    struct fl_drain *drain;
+    struct fl_merge *merge;
+    struct fl_tree *tree;
+    struct fl_writer *writer; /* NULL when a watcher takes the events */
+    struct fl_meta *meta;
+    char exec_path[4096], command_path[FL_COMMAND_PATH_BYTES];
+    sigset_t old_mask;
+    struct sigaction old_chld;
+    bool mask_changed, stopping, stop_wanted;
+    int signal_fd;
+    uint64_t start_ns, flushed_ns, damaged_rings;
+};
+
+/** fl_session_now_ns - CLOCK_MONOTONIC. */
+uint64_t fl_session_now_ns(void);
+
+/** fl_session_emit - @ev to the trace, or to who watches. */
+int fl_session_emit(void *session, const struct fl_event *ev, struct fl_err *err);
+
+/** fl_session_stop - end the recording, whoever still runs. */
+void fl_session_stop(struct session *s);
+
+/* session_io.c */
+struct fl_tree_io fl_session_io(struct session *s);
+
+/* session_live.c */
+/** fl_session_open_live - the events of @plan for the process tree of opts->pid. */
+int fl_session_open_live(struct session *s, struct fl_perf_plan *plan, struct fl_err *err);
+/** fl_session_adopt - tell the tree what runs already, with its mappings and where its pages are. */
+int fl_session_adopt(struct session *s, struct fl_err *err);
+/** fl_session_snapshot - what /proc says of the machine and of the processes watched. */
+int fl_session_snapshot(struct session *s, uint32_t moment, struct fl_err *err);
+
+/* session_end.c */
+/** fl_session_finish - what is only known at the end; closes the trace. */
+int fl_session_finish(struct session *s, struct fl_err *err);
+
+#endif
