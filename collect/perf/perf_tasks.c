@@ -101,9 +101,7 @@ static int process_start(struct fl_tree *t, uint32_t pid, uint32_t ppid,
     ev.process.comm = fl_tree_shown(t, p->comm);
     uint32_t mm = p->mm;
     int rc = fl_tree_emit(t, &ev, err);
-    if (rc == FL_OK && t->io.space && !shares_mm)
-        rc = t->io.space(t->io.ctx, mm, parent_mm, err);
-    return rc;
+    return rc == FL_OK && t->io.space ? t->io.space(t->io.ctx, pid, mm, parent_mm, err) : rc;
 }
 
 static int thread_start(struct fl_tree *t, uint32_t pid, uint32_t tid, struct fl_err *err)
@@ -173,15 +171,10 @@ int fl_tree_fork(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err
     return rc == FL_OK ? thread_start(t, rec->pid, rec->tid, err) : rc;
 }
 
-/* The last process in @mm has left it. */
-static int space_left(struct fl_tree *t, uint32_t mm, struct fl_err *err)
+static void space_left(struct fl_tree *t, uint32_t mm)
 {
-    if (!t->io.space_end)
-        return FL_OK;
-    for (size_t i = 0; i < t->n_processes; i++)
-        if (t->processes[i].alive && t->processes[i].mm == mm)
-            return FL_OK;
-    return t->io.space_end(t->io.ctx, mm, err);
+    if (t->io.space_left)
+        t->io.space_left(t->io.ctx, mm);
 }
 
 int fl_tree_exit(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err *err)
@@ -196,9 +189,7 @@ int fl_tree_exit(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err
     if (rc != FL_OK || p->live_threads)
         return rc;
     p->alive = false;
-    rc = space_left(t, p->mm, err);
-    if (rc != FL_OK)
-        return rc;
+    space_left(t, p->mm);
     struct fl_event ev = { .kind = FL_EV_EXIT, .thread = th->index };
     ev.exit.pid = rec->pid;
     ev.exit.status = t->io.exit_status ? t->io.exit_status(t->io.ctx, rec->pid) : FL_EXIT_UNKNOWN;
@@ -221,9 +212,8 @@ static int on_exec(struct fl_tree *t, const struct fl_perf_rec *rec, struct thre
     th->tp_waiting = false;
     uint32_t left = p->mm;
     p->mm = t->next_mm++;
-    rc = space_left(t, left, err);
-    if (rc == FL_OK && t->io.space)
-        rc = t->io.space(t->io.ctx, p->mm, FL_NO_MM, err);
+    space_left(t, left);
+    rc = t->io.space ? t->io.space(t->io.ctx, rec->pid, p->mm, FL_NO_MM, err) : FL_OK;
     if (rc != FL_OK)
         return rc;
     const char *path = t->io.exec_path ? t->io.exec_path(t->io.ctx, rec->pid) : NULL;
@@ -260,6 +250,11 @@ int fl_tree_seen(struct fl_tree *t, const struct fl_tree_task *task, struct fl_e
                            FL_NO_THREAD, err);
     const struct thread *th = fl_thread_find(t, task->tid);
     return rc == FL_OK && !(th && th->alive) ? thread_start(t, task->pid, task->tid, err) : rc;
+}
+
+uint64_t fl_tree_now(const struct fl_tree *t)
+{
+    return t->now_ns;
 }
 
 uint32_t fl_tree_thread(const struct fl_tree *t, uint32_t tid)

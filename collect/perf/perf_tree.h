@@ -44,9 +44,10 @@ struct fl_tree_io {
     /** The function and call chain of @rec in space @mm, as ids; both are none before. May be NULL. */
     int (*place)(void *ctx, uint32_t mm, const struct fl_perf_rec *rec, uint32_t *code,
                  uint32_t *stack, struct fl_err *err);
-    /** An address space begins as a copy of @from (or empty: FL_NO_MM), or ends. May be NULL. */
-    int (*space)(void *ctx, uint32_t mm, uint32_t from, struct fl_err *err);
-    int (*space_end)(void *ctx, uint32_t mm, struct fl_err *err);
+    /** Process @pid runs in @mm: a copy of @from, an empty one (FL_NO_MM), or @from itself. May be NULL. */
+    int (*space)(void *ctx, uint32_t pid, uint32_t mm, uint32_t from, struct fl_err *err);
+    /** A process has left @mm. May be NULL. */
+    void (*space_left)(void *ctx, uint32_t mm);
     /** A mapping appears, of @file (or FL_NO_FILE) at @path. May be NULL. */
     int (*mapped)(void *ctx, const struct fl_event *map, const struct fl_perf_rec *rec,
                   const char *path, struct fl_err *err);
@@ -93,6 +94,9 @@ struct fl_tree_task {
  * any record of it is pushed.
  */
 int fl_tree_seen(struct fl_tree *t, const struct fl_tree_task *task, struct fl_err *err);
+
+/** fl_tree_now - time of the trace, in ns, of the record that was pushed last. */
+uint64_t fl_tree_now(const struct fl_tree *t);
 
 /** fl_tree_thread - the index of live task @tid, or FL_NO_THREAD. */
 uint32_t fl_tree_thread(const struct fl_tree *t, uint32_t tid);

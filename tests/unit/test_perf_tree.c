@@ -22,7 +22,7 @@ struct fix {
     uint64_t clone_flags; /* what the next fork is said to have */
     bool clone_known;
     int fail_after; /* events until emit() fails; -1: never */
-    int spaces;     /* address spaces that began less those that ended */
+    int spaces;     /* address processes that came into a space less those that ended */
 };
 
 static void say(struct fix *f, const char *fmt, ...)
@@ -120,20 +120,19 @@ static int place(void *ctx, uint32_t mm, const struct fl_perf_rec *rec, uint32_t
     return FL_OK;
 }
 
-static int space(void *ctx, uint32_t mm, uint32_t from, struct fl_err *err)
+static int space(void *ctx, uint32_t pid, uint32_t mm, uint32_t from, struct fl_err *err)
 {
     struct fix *f = ctx;
-    (void)err, (void)from, (void)mm;
+    (void)err, (void)from, (void)mm, (void)pid;
     f->spaces++;
     return FL_OK;
 }
 
-static int space_end(void *ctx, uint32_t mm, struct fl_err *err)
+static void space_left(void *ctx, uint32_t mm)
 {
     struct fix *f = ctx;
-    (void)err, (void)mm;
+    (void)mm;
     f->spaces--;
-    return FL_OK;
 }
 
 static void fix_open(struct fix *f, bool redact)
@@ -150,7 +149,7 @@ static void fix_open(struct fix *f, bool redact)
                                    .sample_name = sample_name,
                                    .place = place,
                                    .space = space,
-                                   .space_end = space_end };
+                                   .space_left = space_left };
     opts.fields.address[0] = (struct fl_tp_field){ 8, 8 };
     opts.fields.error_code[0] = (struct fl_tp_field){ 24, 8 };
     *f = (struct fix){ .fail_after = -1 };
@@ -520,21 +519,21 @@ static void samples_tell_access_place_and_weight(void **state)
     fl_tree_free(f.tree);
 }
 
-static void spaces_end_with_the_last_process_in_them(void **state)
+static void spaces_are_told_of_who_comes_and_leaves(void **state)
 {
     (void)state;
     struct fix f;
     struct recbuf b = { .n = 0 };
     fix_open(&f, false);
     start_root(&f);
-    assert_int_equal(f.spaces, 1); /* the one before exec is gone */
+    assert_int_equal(f.spaces, 1); /* the one before exec is left */
     f.clone_known = true;
     f.clone_flags = CLONE_VM;
     rb_task(&b, PERF_RECORD_FORK, 20, 10, 20, 10, 1200);
-    rb_task(&b, PERF_RECORD_EXIT, 20, 10, 20, 10, 1300);
     assert_int_equal(push(&f, &b), FL_OK);
-    assert_int_equal(f.spaces, 1);
+    assert_int_equal(f.spaces, 2); /* two in one */
     b.n = 0;
+    rb_task(&b, PERF_RECORD_EXIT, 20, 10, 20, 10, 1300);
     rb_task(&b, PERF_RECORD_EXIT, 10, 9, 10, 9, 1500);
     assert_int_equal(push(&f, &b), FL_OK);
     assert_int_equal(f.spaces, 0);
@@ -579,7 +578,7 @@ int main(void)
         cmocka_unit_test(task_that_ran_before_is_no_unknown_one),
         cmocka_unit_test(task_watched_twice_is_told_once),
         cmocka_unit_test(samples_tell_access_place_and_weight),
-        cmocka_unit_test(spaces_end_with_the_last_process_in_them),
+        cmocka_unit_test(spaces_are_told_of_who_comes_and_leaves),
         cmocka_unit_test(failure_to_write_is_passed_on_wherever_it_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
