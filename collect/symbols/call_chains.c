@@ -4,10 +4,11 @@
 
 #include "code_places.h"
 
-/* The first page is never mapped; no processor has more than 57 bits of addresses. */
-static bool can_be_code(uint64_t ip)
+/* May @ip be of the caller of @inner? Programs have at most 56 bits of addresses, and the
+   first page of them is never mapped. */
+static bool can_be_caller(uint64_t ip, uint64_t inner)
 {
-    return ip >= 4096 && (is_kernel(ip) || ip < UINT64_C(1) << 56);
+    return is_kernel(ip) ? is_kernel(inner) : ip >= 4096 && ip < UINT64_C(1) << 56;
 }
 
 static bool chain_room(struct chain *c, size_t n)
@@ -30,7 +31,7 @@ static size_t same_frames(const struct chain *c, const struct space *s, const ui
                           size_t n)
 {
     size_t d = 0, most = n < c->n ? n : c->n;
-    if (c->space != s || !s || c->generation != s->generation)
+    if (!s || c->space != s)
         return 0;
     while (d < most && c->at[d].ip == ips[n - 1 - d])
         d++;
@@ -65,7 +66,7 @@ int fl_places_chain(struct fl_places *p, uint32_t space, const uint64_t *ips, si
     size_t usable = n ? 1 : 0;
     int rc = FL_OK;
     *out = (struct fl_place){ FL_NO_CODE, FL_NO_STACK };
-    while (usable < n && can_be_code(ips[usable]))
+    while (usable < n && can_be_caller(ips[usable], ips[usable - 1]))
         usable++;
     if (!chain_room(c, usable))
         return places_nomem(err);
@@ -84,7 +85,6 @@ int fl_places_chain(struct fl_places *p, uint32_t space, const uint64_t *ips, si
     }
     c->n = usable;
     c->space = s;
-    c->generation = s ? s->generation : 0;
     if (usable)
         *out = (struct fl_place){ p->calls.at[stack].code, stack };
     return FL_OK;

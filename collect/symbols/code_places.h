@@ -47,7 +47,6 @@ struct text {
 /* The chain asked for last, outermost frame first. */
 struct chain {
     struct space *space; /* NULL: none, or its mappings have changed */
-    uint32_t generation;
     size_t n, cap;
     struct frame {
         uint64_t ip;

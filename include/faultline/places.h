@@ -110,8 +110,8 @@ struct fl_place {
  * taken out. Code and stack events of @thread are emitted for what is new in it.
  *
  * A return address stands for the call before it. Neighbours in the kernel are one frame.
- * Where a caller's address can be no code's (the first page, no canonical address) the
- * chain ends: frame pointers led astray. Equal chains of functions have the same stack,
+ * Where a caller's address can be no code's (the first page, no canonical address, the kernel
+ * for a program's function) the chain ends: frame pointers led astray. Equal chains of functions have the same stack,
  * chains with the same callers share those.
  *
  * @out: the stack and the code of its innermost frame; FL_NO_STACK and FL_NO_CODE when
