@@ -11,17 +11,10 @@
 
 #include "an.h"
 #include "mapping.h"
+#include "observe.h"
 
 #define BINS 256u
 #define LISTED_MAX 1000u
-
-enum { MINOR, MAJOR, UNKNOWN, KINDS };
-
-static const char *const kind_names[KINDS] = { "minor", "major", "unknown" };
-
-struct tally {
-    uint64_t faults[KINDS];
-};
 
 struct process {
     uint32_t pid, mm;
@@ -31,6 +24,7 @@ struct process {
 
 struct observer {
     struct mappings *mappings;
+    struct code_tally *code;
     struct tally total, bins[BINS], *by_label;
     uint32_t cap_labels;
     struct process *processes;
@@ -123,7 +117,7 @@ static int on_thread(struct observer *o, const struct fl_event *ev, struct fl_er
 static int on_fault(struct observer *o, const struct fl_event *ev, struct fl_err *err)
 {
     unsigned flags = ev->fault.flags;
-    int kind = flags & FL_FAULT_MAJOR ? MAJOR : flags & FL_FAULT_MINOR ? MINOR : UNKNOWN;
+    int kind = tally_kind(flags);
     uint32_t index = ev->thread < o->n_threads ? o->threads[ev->thread] : UINT32_MAX;
     uint32_t label = MAPPING_UNKNOWN, mm = FL_NO_MM;
     o->total.faults[kind]++;
@@ -155,6 +149,8 @@ static int on_event(struct observer *o, const struct fl_event *ev, struct fl_err
 {
     struct process *p;
     int rc = mappings_event(o->mappings, ev, err);
+    if (rc == FL_OK)
+        rc = code_tally_event(o->code, ev, err);
     if (rc != FL_OK)
         return rc;
     switch (ev->kind) {
@@ -176,16 +172,24 @@ static int on_event(struct observer *o, const struct fl_event *ev, struct fl_err
 
 /* ---- as JSON ------------------------------------------------------------------- */
 
-static uint64_t tally_sum(const struct tally *t)
+int tally_kind(unsigned flags)
 {
-    return t->faults[MINOR] + t->faults[MAJOR] + t->faults[UNKNOWN];
+    return flags & FL_FAULT_MAJOR   ? TALLY_MAJOR
+           : flags & FL_FAULT_MINOR ? TALLY_MINOR
+                                    : TALLY_UNKNOWN;
 }
 
-static void put_tally(json_t *into, const struct tally *t)
+uint64_t tally_sum(const struct tally *t)
 {
-    for (int k = 0; k < KINDS; k++)
-        if (k != UNKNOWN || t->faults[k] > 0)
-            json_object_set_new(into, kind_names[k], json_integer((json_int_t)t->faults[k]));
+    return t->faults[TALLY_MINOR] + t->faults[TALLY_MAJOR] + t->faults[TALLY_UNKNOWN];
+}
+
+void tally_put(json_t *into, const struct tally *t)
+{
+    static const char *const names[TALLY_KINDS] = { "minor", "major", "unknown" };
+    for (int k = 0; k < TALLY_KINDS; k++)
+        if (k != TALLY_UNKNOWN || t->faults[k] > 0)
+            json_object_set_new(into, names[k], json_integer((json_int_t)t->faults[k]));
 }
 
 struct ranked {
@@ -236,7 +240,7 @@ static json_t *processes_json(const struct observer *o)
     for (size_t i = 0; all && i < n; i++) {
         const struct process *p = &o->processes[all[i].index];
         json_t *entry = json_pack("{s:I, s:s}", "pid", (json_int_t)p->pid, "comm", p->comm);
-        put_tally(entry, &p->tally);
+        tally_put(entry, &p->tally);
         json_array_append_new(list, entry);
     }
     free(all);
@@ -253,7 +257,7 @@ static json_t *labels_json(const struct observer *o)
     for (size_t i = 0; all && i < n; i++) {
         json_t *entry =
             json_pack("{s:s}", "mapping", mappings_label(o->mappings, (uint32_t)all[i].index));
-        put_tally(entry, all[i].tally);
+        tally_put(entry, all[i].tally);
         json_array_append_new(list, entry);
     }
     free(all);
@@ -266,9 +270,10 @@ static json_t *timeline_json(const struct observer *o)
     uint64_t width = o->duration_ns / BINS + 1;
     for (unsigned i = 0; i < BINS; i++) {
         const uint64_t *f = o->bins[i].faults;
-        json_array_append_new(rows, json_pack("[I, I, I, I]", (json_int_t)((i + 1) * width),
-                                              (json_int_t)f[MINOR], (json_int_t)f[MAJOR],
-                                              (json_int_t)f[UNKNOWN]));
+        json_array_append_new(rows,
+                              json_pack("[I, I, I, I]", (json_int_t)((i + 1) * width),
+                                        (json_int_t)f[TALLY_MINOR], (json_int_t)f[TALLY_MAJOR],
+                                        (json_int_t)f[TALLY_UNKNOWN]));
     }
     return json_pack("{s:[s, s, s, s], s:o}", "columns", "time_ns", "minor", "major", "unknown",
                      "rows", rows);
@@ -285,9 +290,9 @@ static json_t *quality_json(const struct observer *o, const struct fl_reader *r)
                  o->unreported);
         fl_quality_add(list, "unreported", detail);
     }
-    if (o->total.faults[UNKNOWN] > 0) {
+    if (o->total.faults[TALLY_UNKNOWN] > 0) {
         snprintf(detail, sizeof detail, "%" PRIu64 " faults are not known as minor or major",
-                 o->total.faults[UNKNOWN]);
+                 o->total.faults[TALLY_UNKNOWN]);
         fl_quality_add(list, "unknown_faults", detail);
     }
     return list;
@@ -313,9 +318,11 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
     struct observer *o = calloc(1, sizeof *o);
     struct fl_item item = { .kind = FL_ITEM_EVENT };
     int rc = FL_OK;
-    if (o)
+    if (o) {
         o->mappings = mappings_new();
-    if (!o || !o->mappings)
+        o->code = code_tally_new();
+    }
+    if (!o || !o->mappings || !o->code)
         rc = fl_nomem(err, "reading events");
     if (rc == FL_OK)
         rc = find_duration(o, r, err);
@@ -326,12 +333,14 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
             rc = on_event(o, &item.event, err);
     if (rc == FL_OK) {
         json_t *faults = json_object();
-        put_tally(faults, &o->total);
+        tally_put(faults, &o->total);
         *result = json_pack("{s:s, s:s, s:O, s:o, s:o, s:o, s:o, s:o}", "schema",
                             "faultline.replay/1", "source", "observed", "trace", trace, "faults",
                             faults, "by_process", processes_json(o), "by_mapping", labels_json(o),
                             "timeline", timeline_json(o), "quality", quality_json(o, r));
-        if (!*result)
+        if (*result)
+            code_tally_json(o->code, tally_sum(&o->total), *result);
+        else
             rc = fl_nomem(err, "reading events");
     }
     json_decref(trace);
@@ -339,6 +348,7 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
         free(o->processes[i].comm);
     if (o) {
         mappings_free(o->mappings);
+        code_tally_free(o->code);
         tdestroy(o->pids, free);
         free(o->processes);
         free(o->threads);

@@ -98,6 +98,7 @@ static const struct rule replay_rules[] = {
     { "by_process", ARRAY, false },
     { "by_mapping", ARRAY, false },
     { "by_function", ARRAY, false },
+    { "call_chains", ARRAY, false },
     { "time.fault_ns", OBJECT, false },
     { "thrash", OBJECT, false },
     { "thrash.verdict", TEXT, false },
@@ -242,8 +243,8 @@ static int check_timeline(const json_t *timeline, const char *name, struct fl_er
 /* Arrays of objects, objects of counts: what is shown must be what it says. */
 static int check_members(const json_t *doc, const char *name, struct fl_err *err)
 {
-    static const char *const lists[] = { "quality", "oom.kills", "tlb.levels", "by_process",
-                                         "by_mapping" };
+    static const char *const lists[] = { "quality",    "oom.kills",   "tlb.levels", "by_process",
+                                         "by_mapping", "by_function", "call_chains" };
     const json_t *v;
     const char *key;
     size_t i;

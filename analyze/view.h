@@ -41,6 +41,8 @@ void view_list(struct view_builder *b, size_t i, const char *id, const char *hea
                struct fl_table *table);
 /** view_tables - a section for everything a result lists. */
 void view_tables(struct view_builder *b);
+/** view_chains_table - call chains with most faults; NULL: @result has none. */
+struct fl_table *view_chains_table(const struct json_t *result);
 /** view_windows_table ... - of what does not depend on RAM; NULL: @result does not tell. */
 struct fl_table *view_windows_table(const struct json_t *result);
 struct fl_table *view_phases_table(const struct json_t *result);

@@ -285,6 +285,7 @@ void view_tables(struct view_builder *b)
                   ranking_table(r, "by_mapping", "mapping", "Mapping"));
         view_list(b, i, "functions", "Faults by function",
                   ranking_table(r, "by_function", "function", "Function"));
+        view_list(b, i, "chains", "Hot call chains", view_chains_table(r));
         view_oom(b, i);
         view_list(b, i, "tlb", "Translation lookaside buffers", tlb_table(r));
         view_list(b, i, "reach-table", "What pages of 2 MiB would save", view_reach_table(r));

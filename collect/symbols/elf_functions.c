@@ -3,9 +3,7 @@
  * The functions of an ELF file. Symbols have virtual addresses; the loaded segments of
  * the file itself (a debug file's have no contents) say where in the file those are.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <gelf.h>
@@ -23,8 +21,22 @@ struct reading {
     struct functions *out;
     struct segment segments[SEGMENTS_MAX];
     size_t n_segments;
+    uint64_t shift; /* from the addresses of the symbols that are read to the segments' */
     bool oom;
 };
+
+/* The lowest address of what is loaded. */
+static uint64_t load_address(Elf *elf)
+{
+    size_t n = 0;
+    GElf_Phdr p;
+    if (elf_getphdrnum(elf, &n) != 0)
+        return 0;
+    for (size_t i = 0; i < n && i < 4096; i++)
+        if (gelf_getphdr(elf, (int)i, &p) && p.p_type == PT_LOAD)
+            return p.p_vaddr;
+    return 0;
+}
 
 static void read_segments(struct reading *r, Elf *elf)
 {
@@ -69,7 +81,7 @@ static void add_symbol(struct reading *r, Elf *elf, const GElf_Sym *sym, const c
     Elf_Scn *scn = elf_getscn(elf, sym->st_shndx);
     if (!scn || !gelf_getshdr(scn, &section) || !(section.sh_flags & SHF_EXECINSTR) ||
         sym->st_value < section.sh_addr || sym->st_value - section.sh_addr >= section.sh_size ||
-        !file_offset(r, sym->st_value, &offset, &left))
+        !file_offset(r, sym->st_value + r->shift, &offset, &left))
         return;
     uint64_t rest = section.sh_size - (sym->st_value - section.sh_addr);
     rest = rest < left ? rest : left;
@@ -172,7 +184,11 @@ static void read_elf(struct reading *r, Elf *elf, const char *path, const char *
     if (!read_symbols(r, elf, SHT_SYMTAB)) {
         int fd = -1;
         Elf *debug = debug_file_open(elf, path, debug_root, &fd);
-        if (!debug || !read_symbols(r, debug, SHT_SYMTAB))
+        if (debug) /* prelinking moves the file, but not its debug file */
+            r->shift = load_address(elf) - load_address(debug);
+        bool found = debug && read_symbols(r, debug, SHT_SYMTAB);
+        r->shift = 0;
+        if (!found)
             read_symbols(r, elf, SHT_DYNSYM);
         if (debug)
             elf_end(debug);
@@ -182,24 +198,28 @@ static void read_elf(struct reading *r, Elf *elf, const char *path, const char *
     read_plt(r, elf);
 }
 
-bool functions_read(struct functions *f, const char *path, uint64_t dev, uint64_t ino,
-                    const char *debug_root)
+static bool read_all(struct functions *f, Elf *elf, const char *path, const char *debug_root)
 {
     struct reading r = { .out = f };
-    struct stat st;
-    /* O_NONBLOCK: the path may lead to a FIFO by now. Read, not mapped: files shrink. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return true;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == dev && st.st_ino == ino &&
-        elf_version(EV_CURRENT) != EV_NONE) {
-        Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-        if (elf && elf_kind(elf) == ELF_K_ELF)
-            read_elf(&r, elf, path, debug_root);
-        if (elf)
-            elf_end(elf);
-    }
-    close(fd);
+    if (elf && elf_kind(elf) == ELF_K_ELF)
+        read_elf(&r, elf, path, debug_root);
+    if (elf)
+        elf_end(elf);
     functions_sort(f);
     return !r.oom;
+}
+
+bool functions_read(struct functions *f, int fd, const char *path, const char *debug_root)
+{
+    if (elf_version(EV_CURRENT) == EV_NONE)
+        return true;
+    /* Read, not mapped: files shrink. */
+    return read_all(f, elf_begin(fd, ELF_C_READ, NULL), path, debug_root);
+}
+
+bool functions_read_memory(struct functions *f, char *image, size_t bytes, const char *debug_root)
+{
+    if (elf_version(EV_CURRENT) == EV_NONE)
+        return true;
+    return read_all(f, elf_memory(image, bytes), "", debug_root);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * functions.h - a table of a file's functions: filled by elf_functions.c, from the file
- * and from the separate debug file that debug_file.c finds; sorted, then searched.
+ * functions.h - a table of a file's functions: filled by elf_functions.c, from the file that
+ * mapped_file.c finds and from the separate debug file that debug_file.c finds; sorted,
+ * then searched.
  */
 #ifndef FL_SYMBOLS_FUNCTIONS_H
 #define FL_SYMBOLS_FUNCTIONS_H
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include <libelf.h>
 
@@ -39,11 +41,25 @@ uint32_t functions_find(const struct functions *f, uint64_t offset);
 void functions_free(struct functions *f);
 
 /*
- * functions_read - the functions of @path, when it is the file (@dev, @ino). Anything but
- * want of memory gives a table, empty if need be.
+ * functions_read - the functions of the file at @fd, which was at @path. functions_read_memory -
+ * of an ELF image that stays where it is for as long. Anything but want of memory gives a
+ * table, empty if need be.
  */
-bool functions_read(struct functions *f, const char *path, uint64_t dev, uint64_t ino,
-                    const char *debug_root);
+bool functions_read(struct functions *f, int fd, const char *path, const char *debug_root);
+bool functions_read_memory(struct functions *f, char *image, size_t bytes, const char *debug_root);
+
+/* A file as the kernel knows it. */
+struct file_id {
+    uint64_t dev, ino;
+};
+
+/* mapped_file_open - the regular file @id, at @path or with process @pid (0: none); -1: no. */
+int mapped_file_open(const char *path, const struct file_id *id, uint32_t pid, struct stat *st);
+/* file_id_is - is @st that file? */
+bool file_id_is(const struct file_id *id, const struct stat *st);
+
+/* vdso_image - a copy of our vdso, or NULL: there is none, or no memory. Free it. */
+char *vdso_image(size_t *bytes);
 
 /*
  * debug_file_open - the separate debug file of @elf at @path: an ELF descriptor and

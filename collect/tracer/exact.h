@@ -38,18 +38,7 @@ struct exact_thread {
     uint32_t tid, index;
 };
 
-/* A mapped file, [start, end) in bytes; what is mapped of no file has no entry. */
-struct exact_mapping {
-    uint64_t start, end, offset;
-    uint32_t file;
-};
-
-struct exact_mappings {
-    struct exact_mapping *at; /* by address */
-    size_t n, cap;
-};
-
-#define EXACT_TOLD_NOTHING (FL_NO_CODE - 1) /* no index of a function */
+#define EXACT_TOLD_NOTHING (FL_NO_CODE - 1) /* no place */
 
 /* The main stack: its mapping, and how far down it may still grow. Page numbers. */
 struct exact_stack {
@@ -65,7 +54,7 @@ struct exact_process {
     char comm[16];
     struct exact_stack stack;
     struct exact_blocks blocks;
-    struct exact_mappings mappings;
+    uint32_t space; /* of places, where its code is looked up */
     struct exact_thread *threads;
     size_t n_threads, cap_threads;
 };
@@ -74,7 +63,7 @@ struct exact_process {
 struct exact_fork {
     struct exact_fork *next;
     uint64_t token;
-    struct exact_process inherited; /* blocks and mappings are owned; threads are not filled in */
+    struct exact_process inherited; /* blocks and space are owned; threads are not filled in */
 };
 
 struct exact_file {
@@ -86,11 +75,11 @@ struct exact_recorder {
     struct fl_writer *writer;
     bool redact;
     uint64_t start_ns;
-    uint32_t next_mm, next_thread;
+    uint32_t next_mm, next_thread, next_space;
     struct exact_fork *forks;
     struct exact_file *files;             /* open addressing, cap_files a power of two */
     size_t n_files, n_defined, cap_files; /* ids given; (device, inode) pairs known */
-    struct exact_codes *codes;            /* NULL: nobody asks where code is */
+    struct fl_places *places;             /* NULL: nobody asks where code is */
     struct exact_program *program;        /* noted files of the first program, or NULL */
     char **redacted;                      /* names seen, by number */
     size_t n_redacted, cap_redacted;
@@ -161,18 +150,23 @@ void fl_exact_codes_close(struct exact_recorder *x); /* not open is fine */
 /* Functions that were named in the trace so far. */
 uint32_t fl_exact_functions(const struct exact_recorder *x);
 /* @p's mappings change; @file: id in the trace, @path as the tracer told it. */
-void fl_exact_code_map(struct exact_recorder *x, struct exact_process *p, const struct flr_map *m,
-                       uint32_t file, const char *path);
-void fl_exact_code_unmap(struct exact_recorder *x, struct exact_process *p, uint64_t start,
+void fl_exact_code_map(struct exact_recorder *x, const struct exact_process *p,
+                       const struct flr_map *m, uint32_t file, const char *path);
+void fl_exact_code_unmap(struct exact_recorder *x, const struct exact_process *p, uint64_t start,
                          uint64_t length);
-void fl_exact_code_remap(struct exact_recorder *x, struct exact_process *p, const uint64_t *w);
-bool fl_exact_mappings_copy(struct exact_mappings *to, const struct exact_mappings *from);
-void fl_exact_mappings_drop(struct exact_mappings *m);
+void fl_exact_code_remap(struct exact_recorder *x, const struct exact_process *p,
+                         const uint64_t *w);
+/* @p, which has its pid now, runs in its space. */
+void fl_exact_code_begin(struct exact_recorder *x, const struct exact_process *p);
+/* A new space, a copy of @parent's. */
+uint32_t fl_exact_code_fork(struct exact_recorder *x, const struct exact_process *parent);
+/* @p has left its space; the number stays its own. */
+void fl_exact_code_drop(struct exact_recorder *x, const struct exact_process *p);
 /* Fill in b->codes from @n code marks. */
 void fl_exact_code_marks(struct exact_recorder *x, const struct exact_process *p,
                          struct exact_block *b, const uint64_t *marks, size_t n);
-/* @p's thread is in @code from here on. May write an event, but no run. */
-void fl_exact_code_tell(struct exact_recorder *x, const struct exact_process *p, uint32_t code);
+/* @p's thread is in @place from here on. May write an event, but no run. */
+void fl_exact_code_tell(struct exact_recorder *x, const struct exact_process *p, uint32_t place);
 
 /* ---- exact_program.c -------------------------------------------------------- */
 

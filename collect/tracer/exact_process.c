@@ -210,6 +210,7 @@ static void begin_process(struct exact_recorder *x, struct exact_process *p, uin
     x->n_processes++;
     p->mm = x->next_mm++;
     p->fresh_file = FL_NO_FILE;
+    fl_exact_code_begin(x, p);
     p->oom_score_adj = read_oom_score_adj(p->pid, p->oom_score_adj);
     fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_PROCESS,
                                         .thread = FL_NO_THREAD,
@@ -231,12 +232,11 @@ static bool on_forking(struct exact_recorder *x, struct exact_process *p, uint64
     f->inherited =
         (struct exact_process){ .mm = p->mm, .stack = p->stack, .oom_score_adj = p->oom_score_adj };
     memcpy(f->inherited.comm, p->comm, sizeof p->comm);
-    if (!blocks_copy(&f->inherited.blocks, &p->blocks) ||
-        !fl_exact_mappings_copy(&f->inherited.mappings, &p->mappings)) {
-        blocks_drop(&f->inherited.blocks);
+    if (!blocks_copy(&f->inherited.blocks, &p->blocks)) {
         free(f);
         return false;
     }
+    f->inherited.space = fl_exact_code_fork(x, p);
     f->next = x->forks;
     x->forks = f;
     return true;
@@ -256,7 +256,7 @@ static bool on_forked(struct exact_recorder *x, struct exact_process **pp, const
     struct exact_process *p = malloc(sizeof *p);
     if (p == NULL) {
         blocks_drop(&f->inherited.blocks);
-        fl_exact_mappings_drop(&f->inherited.mappings);
+        fl_exact_code_drop(x, &f->inherited);
         free(f);
         return false;
     }
@@ -289,7 +289,8 @@ static void on_exec(struct exact_recorder *x, struct exact_process *p, const cha
             end_thread(x, p, i);
     fl_exact_switch(x, p, p->pid);
     blocks_drop(&p->blocks);
-    fl_exact_mappings_drop(&p->mappings);
+    fl_exact_code_drop(x, p);
+    fl_exact_code_begin(x, p);
     p->mm = x->next_mm++;
     fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_EXEC,
                                         .thread = p->thread,
@@ -318,6 +319,7 @@ static bool on_image(struct exact_recorder *x, struct exact_process **pp, const 
         p->pid = (uint32_t)image.pid;
         p->ppid = (uint32_t)image.ppid;
         memcpy(p->comm, image.comm, sizeof p->comm);
+        p->space = x->next_space++;
         begin_process(x, p, FL_NO_MM, (uint32_t)image.tid);
         fl_exact_program_put(x, p);
     } else {
@@ -353,7 +355,7 @@ void fl_exact_ended(struct exact_recorder *x, struct exact_process *p, int statu
     fl_exact_put(x, &(struct fl_event){
                         .kind = FL_EV_EXIT, .thread = FL_NO_THREAD, .exit = { p->pid, status } });
     blocks_drop(&p->blocks);
-    fl_exact_mappings_drop(&p->mappings);
+    fl_exact_code_drop(x, p);
 }
 
 void fl_exact_process_free(struct exact_process *p)
@@ -361,7 +363,6 @@ void fl_exact_process_free(struct exact_process *p)
     if (p == NULL)
         return;
     blocks_drop(&p->blocks);
-    fl_exact_mappings_drop(&p->mappings);
     free(p->threads);
     free(p);
 }
@@ -372,7 +373,6 @@ void fl_exact_recorder_free(struct exact_recorder *x)
         struct exact_fork *f = x->forks;
         x->forks = f->next;
         blocks_drop(&f->inherited.blocks);
-        fl_exact_mappings_drop(&f->inherited.mappings);
         free(f);
     }
     for (size_t i = 0; i < x->n_redacted; i++)

@@ -114,7 +114,7 @@ static int record(struct exact_recorder *x, const struct fl_record_opts *opts,
         rc = run(x, c, log_fd, opts, status, err);
     if (rc == FL_OK)
         rc = quality_meta(x, fl_exact_unrecorded(c), err);
-    if (rc == FL_OK && x->codes != NULL) {
+    if (rc == FL_OK && x->places != NULL) {
         char n[16];
         snprintf(n, sizeof n, "%u", fl_exact_functions(x));
         rc = fl_writer_meta(x->writer, "record.functions", n, err);

@@ -291,7 +291,10 @@ static void a_system_call_is_where_its_own_thread_is(void **state)
 static void a_redacted_trace_has_no_function_names(void **state)
 {
     struct fixture *f = *state;
+    fl_exact_codes_close(&f->x);
     f->x.redact = true;
+    assert_true(fl_exact_codes_open(&f->x));
+    map(f, TEXT);
     describe(f, 0, mapped(f, TEXT, code_first), mapped(f, TEXT, code_second));
     execute(f, 0, 0x5000, 0x6000);
     decode(f, &f->p);

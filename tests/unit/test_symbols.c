@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -194,6 +195,86 @@ static void a_debug_file_is_found_by_its_link_when_the_checksum_is_right(void **
     }
 }
 
+/* Prelinking moves a program to other addresses; its debug file stays as it was. */
+static void a_debug_file_is_used_for_a_file_that_was_moved_since(void **state)
+{
+    struct fixture *f = *state;
+    char program[128];
+    snprintf(program, sizeof program, "%s/moved", f->dir);
+    shell("cd '%s' && " OBJCOPY " --only-keep-debug " SYMBOLS_DIR "/fixed d.debug && " OBJCOPY
+          " -S --add-gnu-debuglink=d.debug " SYMBOLS_DIR "/moved moved",
+          f->dir);
+    ask(f, program);
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->at[i].path, program) == 0)
+            name_is(file_at(f, program), &f->at[i], f->at[i].name);
+    assert_string_equal(f->at[0].path, program);
+}
+
+static void a_file_that_was_changed_is_read_again(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct stat before, after;
+    snprintf(path, sizeof path, "%s/x", f->dir);
+    shell("cp " SYMBOLS_DIR "/libplaces.so '%s'", path);
+    assert_int_equal(stat(path, &before), 0);
+    const struct fl_symbol_file *old = file_at(f, path), *new;
+    size_t n = fl_symbols_count(old);
+    assert_ptr_equal(file_at(f, path), old);
+    shell("cat " SYMBOLS_DIR "/pie > '%s'", path);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    new = file_at(f, path);
+    assert_int_not_equal(fl_symbols_count(new), n);
+    assert_int_equal(fl_symbols_count(old), n); /* who has it keeps it */
+    assert_ptr_equal(file_at(f, path), new);
+}
+
+static void a_file_that_was_missing_is_looked_for_again(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/x", f->dir);
+    shell("cp " SYMBOLS_DIR "/pie '%s'", path);
+    assert_int_equal(stat(path, &st), 0);
+    const struct fl_symbol_file *none = fl_symbols_file(f->symbols, "/no", st.st_dev, st.st_ino);
+    assert_int_equal(fl_symbols_count(none), 0);
+    assert_ptr_equal(fl_symbols_file(f->symbols, "/no", st.st_dev, st.st_ino), none);
+    assert_true(fl_symbols_count(file_at(f, path)) > 5);
+    assert_int_equal(fl_symbols_count(none), 0);
+}
+
+static void a_file_system_without_a_device_is_known_by_the_inode(void **state)
+{
+    struct fixture *f = *state;
+    struct stat st;
+    FILE *file;
+    char path[128];
+    snprintf(path, sizeof path, "/dev/shm/fl-symbols-%d", getpid()); /* tmpfs: major number 0 */
+    file = fopen(path, "we");
+    if (!file || fstat(fileno(file), &st) != 0 || major(st.st_dev) != 0) {
+        if (file) {
+            fclose(file);
+            unlink(path);
+        }
+        print_message("/dev/shm is no tmpfs\n");
+        skip();
+    }
+    fclose(file);
+    shell("cat " SYMBOLS_DIR "/pie > '%s'", path);
+    size_t n[3] = {
+        fl_symbols_count(fl_symbols_file(f->symbols, path, makedev(0, 9999), st.st_ino)),
+        fl_symbols_count(fl_symbols_file(f->symbols, path, makedev(8, 1), st.st_ino)),
+        fl_symbols_count(fl_symbols_file(f->symbols, path, makedev(0, 9998), st.st_ino + 1)),
+    };
+    unlink(path);
+    assert_true(n[0] > 5);
+    assert_int_equal(n[1], 0);
+    assert_int_equal(n[2], 0);
+}
+
 static void a_file_is_read_once_and_must_be_the_one_that_is_meant(void **state)
 {
     struct fixture *f = *state;
@@ -205,6 +286,9 @@ static void a_file_is_read_once_and_must_be_the_one_that_is_meant(void **state)
     const struct fl_symbol_file *other =
         fl_symbols_file(f->symbols, path, st.st_dev, st.st_ino + 1);
     assert_int_equal(fl_symbols_count(other), 0);
+    if (major(st.st_dev) != 0)
+        assert_int_equal(
+            fl_symbols_count(fl_symbols_file(f->symbols, path, makedev(0, 9999), st.st_ino)), 0);
     const struct fl_symbol_file *file = file_at(f, path);
     assert_true(fl_symbols_count(file) > 5);
     unlink(path);
@@ -263,6 +347,10 @@ int main(void)
         TEST(a_stripped_program_has_no_functions_and_its_library_those_it_exports),
         TEST(a_debug_file_is_found_by_build_id),
         TEST(a_debug_file_is_found_by_its_link_when_the_checksum_is_right),
+        TEST(a_debug_file_is_used_for_a_file_that_was_moved_since),
+        TEST(a_file_that_was_changed_is_read_again),
+        TEST(a_file_that_was_missing_is_looked_for_again),
+        TEST(a_file_system_without_a_device_is_known_by_the_inode),
         TEST(a_file_is_read_once_and_must_be_the_one_that_is_meant),
         TEST(damaged_files_give_what_they_can),
     };
