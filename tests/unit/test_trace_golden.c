@@ -41,7 +41,7 @@ static char *dump(struct fl_reader *r)
     FILE *out = open_memstream(&text, &len);
     while (item.kind != FL_ITEM_END) {
         assert_int_equal(fl_reader_next(r, &item, &err), FL_OK);
-        fl_dump_item(r, &item, out);
+        fl_dump_item(r, &item, NULL, out);
     }
     fclose(out);
     return text;
