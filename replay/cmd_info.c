@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "cmd_common.h"
+#include "kernel_summary.h"
 
 struct info_cfg {
     bool json, partial;
@@ -66,12 +67,59 @@ static void print_info(const struct fl_reader *r, const char *path, uint64_t pea
     print_meta(r);
 }
 
+static void print_kernel(const struct kernel_summary *s)
+{
+    char buf[FL_FORMAT_BYTES];
+    size_t n = fl_snapshots_count(s->snapshots);
+    if (s->n_rows)
+        printf("\n%-50s %16s\n", "kernel event", "count");
+    for (uint32_t i = 0; i < s->n_rows; i++)
+        printf("%-50s %16s\n", s->rows[i].name, fl_format_count(buf, s->rows[i].count));
+    if (n)
+        printf("\n%-10s %10s %16s  %s\n", "snapshot", "pid", "bytes", "file of /proc");
+    for (size_t i = 0; i < n; i++) {
+        struct fl_snapshot x = fl_snapshots_at(s->snapshots, i);
+        printf("%-10s %10" PRIu32 " %16s  ", kernel_moment_name(x.moment), x.pid,
+               fl_format_count(buf, x.bytes));
+        fl_put_clean(stdout, x.name);
+        putchar('\n');
+    }
+}
+
+/* Who records kernel events says so in the header; recordings of events may have them anyway. */
+static bool may_have_kernel_events(const struct fl_reader *r)
+{
+    return fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT ||
+           fl_meta_get(fl_reader_meta(r), "record.kernel");
+}
+
+static int show(const struct info_cfg *cfg, struct fl_reader *r, const char *path, uint64_t peak,
+                const struct kernel_summary *kernel, struct fl_err *err)
+{
+    json_t *trace;
+    if (!cfg->json) {
+        print_info(r, path, peak);
+        if (kernel->snapshots)
+            print_kernel(kernel);
+        return FL_OK;
+    }
+    int rc = cmd_trace_json(r, path, peak, &trace, err);
+    if (rc != FL_OK)
+        return rc;
+    if (kernel->snapshots)
+        rc = kernel_summary_json(kernel, trace, err);
+    if (rc == FL_OK)
+        return cmd_write_json(trace, NULL, err);
+    json_decref(trace);
+    return rc;
+}
+
 static int run_info(void *arg, int n_operands, char **operands, struct fl_err *err)
 {
     const struct info_cfg *cfg = arg;
+    struct kernel_summary kernel = { 0 }; /* no snapshots: it was not looked for */
     uint64_t peak = UINT64_MAX;
     struct fl_reader *r;
-    json_t *trace;
     (void)n_operands;
 
     int rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
@@ -79,13 +127,11 @@ static int run_info(void *arg, int n_operands, char **operands, struct fl_err *e
         return rc;
     if (fl_reader_fidelity(r) <= FL_FIDELITY_PAGE_EXACT)
         rc = fl_footprint(r, &peak, err);
-    if (rc == FL_OK && cfg->json) {
-        rc = cmd_trace_json(r, operands[0], peak, &trace, err);
-        if (rc == FL_OK)
-            rc = cmd_write_json(trace, NULL, err);
-    } else if (rc == FL_OK) {
-        print_info(r, operands[0], peak);
-    }
+    if (rc == FL_OK && may_have_kernel_events(r))
+        rc = kernel_summary_read(r, &kernel, err);
+    if (rc == FL_OK)
+        rc = show(cfg, r, operands[0], peak, &kernel, err);
+    kernel_summary_free(&kernel);
     fl_reader_free(r);
     return rc;
 }
@@ -95,7 +141,9 @@ const struct fl_cmd fl_cmd_info = {
     .summary = "Show what a trace holds: fidelity, totals, how it was recorded",
     .synopsis = "FILE [--json]",
     .description = "Prints the trace's fidelity, its totals, its peak resident set (what\n"
-                   "'--ram 50%' is relative to) and what the recorder noted of command and host.",
+                   "'--ram 50%' is relative to) and what the recorder noted of command and host.\n"
+                   "Of a recording with kernel events, also how often each tracepoint was passed,\n"
+                   "and which files of /proc it holds.",
     .opts = info_opts,
     .cfg_size = sizeof(struct info_cfg),
     .min_operands = 1,

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include <faultline/cmd.h>
+#include <faultline/kernel_events.h>
 #include <faultline/trace.h>
 
 extern const struct fl_cmd fl_cmd_dump;
@@ -12,16 +13,20 @@ struct dump_cfg {
 
 static int dump_items(struct fl_reader *r, bool runs, FILE *out, struct fl_err *err)
 {
+    struct fl_probes *probes = fl_probes_new();
     struct fl_item item;
-    for (;;) {
-        int rc = fl_reader_next(r, &item, err);
-        if (rc != FL_OK || item.kind == FL_ITEM_END)
-            return rc;
-        if (item.kind == FL_ITEM_EVENT || runs)
-            fl_dump_item(r, &item, out);
-        if (ferror(out))
-            return FL_OK; /* the commit says why */
+    int rc = probes ? FL_OK : fl_nomem(err, "names of the trace");
+    while (rc == FL_OK && !ferror(out)) { /* the commit says why */
+        rc = fl_reader_next(r, &item, err);
+        if (rc == FL_OK && item.kind == FL_ITEM_END)
+            break;
+        if (rc == FL_OK && item.kind == FL_ITEM_EVENT)
+            rc = fl_probes_event(probes, &item.event, err);
+        if (rc == FL_OK && (item.kind == FL_ITEM_EVENT || runs))
+            fl_dump_item(r, &item, probes, out);
     }
+    fl_probes_free(probes);
+    return rc;
 }
 
 static int dump_run(void *cfg, int n_operands, char **operands, struct fl_err *err)
@@ -72,6 +77,8 @@ const struct fl_cmd fl_cmd_dump = {
         "the page's id in the trace, and how many reads, writes and instruction fetches; code is "
         "where the thread was when the run began, as a code event before defines it, for runs that "
         "have a location: others are where the thread's last one was.\n\n"
+        "A hit is one passage through a tracepoint of the kernel: its name, the CPU, the task, and "
+        "the tracepoint's own fields; flags, and numbers with the top bit set, are in hex.\n\n"
         "A damaged trace is refused before anything is printed, unless --partial is given.",
     .examples = "faultline dump app.flt | less      look through a trace\n"
                 "faultline dump --no-runs app.flt   processes, mappings and faults only",

@@ -5,7 +5,9 @@
  */
 #include <stdlib.h>
 #include <inttypes.h>
+#include <string.h>
 
+#include <faultline/kernel_events.h>
 #include <faultline/units.h>
 
 #include "wire.h"
@@ -217,8 +219,55 @@ static void put_memory_event(FILE *out, const struct fl_event *ev)
     }
 }
 
+static void put_name(FILE *out, const char *key, uint64_t id, const struct fl_probes *probes)
+{
+    const char *text = probes ? fl_probes_name(probes, id) : NULL;
+    if (text)
+        put_text(out, key, text);
+    else
+        fprintf(out, " %s=%" PRIu64, key, id);
+}
+
+/* Bits, and addresses of the kernel's, are for people in hex. */
+static bool is_hex(const char *field, uint64_t value)
+{
+    size_t len = strlen(field);
+    return value >> 63 || (len >= 5 && strcmp(field + len - 5, "flags") == 0);
+}
+
+static void put_value(FILE *out, const struct fl_probe *probe, uint32_t i, int64_t value,
+                      const struct fl_probes *probes)
+{
+    const char *field = probe->fields[i].name;
+    if (probe->fields[i].type == 's')
+        put_name(out, field, (uint64_t)value, probes);
+    else if (probe->fields[i].type == 'i')
+        fprintf(out, " %s=%" PRId64, field, value);
+    else
+        fprintf(out, is_hex(field, (uint64_t)value) ? " %s=0x%" PRIx64 : " %s=%" PRIu64, field,
+                (uint64_t)value);
+}
+
+static void put_hit(FILE *out, const struct fl_event *ev, const struct fl_probes *probes)
+{
+    const struct fl_probe *probe = probes ? fl_probes_at(probes, ev->hit.probe) : NULL;
+    uint32_t named = probe ? probe->n_fields : 0;
+    if (probe)
+        fprintf(out, " probe=%s", probe->name);
+    else
+        fprintf(out, " probe=%" PRIu32, ev->hit.probe);
+    fprintf(out, " cpu=%" PRIu32 " tid=%" PRIu32, ev->hit.cpu, ev->hit.tid);
+    if (!probe)
+        fputs(" values=", out);
+    for (uint32_t i = 0; i < ev->hit.n_values; i++)
+        if (i < named)
+            put_value(out, probe, i, ev->hit.values[i], probes);
+        else
+            fprintf(out, "%s%" PRId64, probe ? " ?=" : i ? "," : "", ev->hit.values[i]);
+}
+
 /* What performance events and tracepoints tell. */
-static void put_kernel_event(FILE *out, const struct fl_event *ev)
+static void put_kernel_event(FILE *out, const struct fl_event *ev, const struct fl_probes *probes)
 {
     static const char *const moments[] = { "start", "end" };
     static const char *const states[] = { "resident", "swapped", "file" };
@@ -232,12 +281,7 @@ static void put_kernel_event(FILE *out, const struct fl_event *ev)
         fprintf(out, " probe=%" PRIu32, ev->probe.probe);
         put_text(out, "signature", ev->probe.signature);
         break;
-    case FL_EV_HIT:
-        fprintf(out, " probe=%" PRIu32 " cpu=%" PRIu32 " tid=%" PRIu32 " values=", ev->hit.probe,
-                ev->hit.cpu, ev->hit.tid);
-        for (uint32_t i = 0; i < ev->hit.n_values; i++)
-            fprintf(out, "%s%" PRId64, i ? "," : "", ev->hit.values[i]);
-        break;
+    case FL_EV_HIT: put_hit(out, ev, probes); break;
     case FL_EV_SNAPSHOT:
         fprintf(out, " pid=%" PRIu32, ev->snapshot.pid);
         put_choice(out, "moment", ev->snapshot.moment, moments, FL_COUNT(moments));
@@ -253,8 +297,8 @@ static void put_kernel_event(FILE *out, const struct fl_event *ev)
         fprintf(out, " code=%" PRIu32, ev->stack.code);
         break;
     case FL_EV_SAMPLE:
-        fprintf(out, " event=%" PRIu32 " address=0x%" PRIx64 " ip=0x%" PRIx64, ev->sample.event,
-                ev->sample.address, ev->sample.ip);
+        put_name(out, "event", ev->sample.event, probes);
+        fprintf(out, " address=0x%" PRIx64 " ip=0x%" PRIx64, ev->sample.address, ev->sample.ip);
         put_flags(out, ev->sample.flags, sample_flags, FL_COUNT(sample_flags));
         fprintf(out,
                 " period=%" PRIu64 " source=0x%" PRIx64 " weight=%" PRIu64 " physical=0x%" PRIx64,
@@ -282,7 +326,8 @@ static void put_runs(FILE *out, const struct fl_reader *r, const struct fl_runs 
     }
 }
 
-void fl_dump_item(const struct fl_reader *r, const struct fl_item *item, FILE *out)
+void fl_dump_item(const struct fl_reader *r, const struct fl_item *item,
+                  const struct fl_probes *probes, FILE *out)
 {
     if (item->kind == FL_ITEM_EVENT) {
         const struct fl_event *ev = &item->event;
@@ -297,7 +342,7 @@ void fl_dump_item(const struct fl_reader *r, const struct fl_item *item, FILE *o
         else if (ev->kind < FL_EV_NAME)
             put_memory_event(out, ev);
         else
-            put_kernel_event(out, ev);
+            put_kernel_event(out, ev, probes);
         fputc('\n', out);
     }
     if (item->kind == FL_ITEM_RUNS)

@@ -243,7 +243,14 @@ int fl_trace_check(const char *path, struct fl_check_report *report, struct fl_e
 /** fl_trace_salvage - copy the good blocks of @from to @to and close it properly. */
 int fl_trace_salvage(const char *from, const char *to, struct fl_err *err);
 
-/** fl_dump_item - @item as text, one line an event or run. */
-void fl_dump_item(const struct fl_reader *r, const struct fl_item *item, FILE *out);
+struct fl_probes; /* kernel_events.h */
+
+/**
+ * fl_dump_item - @item as text, one line an event or run.
+ * @probes: what names and tracepoints the trace has defined so far, this item included; NULL, or
+ * one that does not know an id: the id and values stand there as numbers.
+ */
+void fl_dump_item(const struct fl_reader *r, const struct fl_item *item,
+                  const struct fl_probes *probes, FILE *out);
 
 #endif

@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <faultline/kernel_events.h>
 #include <faultline/trace.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,14 +22,21 @@ static void must(bool holds)
 static uint64_t walk(struct fl_reader *r, FILE *sink, int *rc)
 {
     struct fl_item item = { .kind = FL_ITEM_EVENT };
+    struct fl_probes *probes = fl_probes_new();
+    struct fl_snapshots *snapshots = fl_snapshots_new();
     struct fl_err err;
     uint64_t sum = 0;
+    must(probes && snapshots);
     for (unsigned items = 0; items < 20000; items++) {
         *rc = fl_reader_next(r, &item, &err);
         if (*rc != FL_OK || item.kind == FL_ITEM_END)
-            return sum;
+            break;
+        if (item.kind == FL_ITEM_EVENT) {
+            must(fl_probes_event(probes, &item.event, &err) == FL_OK);
+            must(fl_snapshots_event(snapshots, &item.event, &err) == FL_OK);
+        }
         if (items < 64 && item.kind == FL_ITEM_EVENT)
-            fl_dump_item(r, &item, sink);
+            fl_dump_item(r, &item, probes, sink);
         if (item.kind != FL_ITEM_RUNS)
             continue;
         must(item.runs.n > 0);
@@ -42,6 +51,12 @@ static uint64_t walk(struct fl_reader *r, FILE *sink, int *rc)
             sum = sum * 31 + c->code;
         }
     }
+    for (size_t i = 0; i < fl_snapshots_count(snapshots); i++) {
+        struct fl_snapshot x = fl_snapshots_at(snapshots, i);
+        must(strlen(x.text) == x.bytes);
+    }
+    fl_snapshots_free(snapshots);
+    fl_probes_free(probes);
     return sum;
 }
 

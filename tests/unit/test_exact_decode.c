@@ -329,7 +329,7 @@ static char *file_events(struct fixture *f)
         item.event.time_ns = 0;
         item.event.thread = 0;
         if (item.kind == FL_ITEM_EVENT && item.event.kind >= FL_EV_FILE)
-            fl_dump_item(r, &item, out);
+            fl_dump_item(r, &item, NULL, out);
     }
     fclose(out);
     fl_reader_free(r);

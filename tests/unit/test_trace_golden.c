@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <faultline/kernel_events.h>
 #include <faultline/trace.h>
 
 static void golden_path(char out[512], const char *name)
@@ -34,6 +35,7 @@ static char *load(const char *name, size_t *len)
 
 static char *dump(struct fl_reader *r)
 {
+    struct fl_probes *probes = fl_probes_new();
     char *text = NULL;
     size_t len = 0;
     struct fl_item item = { .kind = FL_ITEM_EVENT };
@@ -41,9 +43,12 @@ static char *dump(struct fl_reader *r)
     FILE *out = open_memstream(&text, &len);
     while (item.kind != FL_ITEM_END) {
         assert_int_equal(fl_reader_next(r, &item, &err), FL_OK);
-        fl_dump_item(r, &item, out);
+        if (item.kind == FL_ITEM_EVENT)
+            assert_int_equal(fl_probes_event(probes, &item.event, &err), FL_OK);
+        fl_dump_item(r, &item, probes, out);
     }
     fclose(out);
+    fl_probes_free(probes);
     return text;
 }
 
@@ -87,6 +92,28 @@ static void file_events_dump_to_the_same_text(void **state)
     assert_string_equal(got, want);
     /* 2 process, 2 file, 3 resident, 12 file-io, 4 lock, 1 exit */
     assert_int_equal(fl_reader_totals(r)->events, 24);
+    fl_reader_free(r);
+    assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
+    assert_true(report.sound);
+    free(got);
+    free(want);
+}
+
+static void kernel_events_dump_to_the_same_text(void **state)
+{
+    (void)state;
+    struct fl_reader *r;
+    struct fl_err err;
+    struct fl_check_report report;
+    char path[512];
+    size_t len;
+    char *want = load("v1-kernel.txt", &len);
+    golden_path(path, "v1-kernel.flt");
+    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
+    char *got = dump(r);
+    assert_string_equal(got, want);
+    assert_int_equal(fl_reader_totals(r)->events, 34);
+    assert_int_equal(fl_reader_totals(r)->faults_minor, 1);
     fl_reader_free(r);
     assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
     assert_true(report.sound);
@@ -163,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_version_1_trace_dumps_to_the_same_text),
         cmocka_unit_test(file_events_dump_to_the_same_text),
+        cmocka_unit_test(kernel_events_dump_to_the_same_text),
         cmocka_unit_test(code_locations_dump_to_the_same_text),
         cmocka_unit_test(the_version_1_trace_has_these_totals),
         cmocka_unit_test(the_version_1_trace_with_any_byte_changed_is_refused),
