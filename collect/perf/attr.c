@@ -116,26 +116,51 @@ static void dump_bits(uint64_t bits, const char *const *names, size_t n, FILE *o
     fputc('\n', out);
 }
 
+/* Bit by bit, as linux/perf_event.h numbers them. */
+static const char *const sample_names[] = { "IP",
+                                            "TID",
+                                            "TIME",
+                                            "ADDR",
+                                            "READ",
+                                            "CALLCHAIN",
+                                            "ID",
+                                            "CPU",
+                                            "PERIOD",
+                                            "STREAM_ID",
+                                            "RAW",
+                                            "BRANCH_STACK",
+                                            "REGS_USER",
+                                            "STACK_USER",
+                                            "WEIGHT",
+                                            "DATA_SRC",
+                                            "IDENTIFIER",
+                                            "TRANSACTION",
+                                            "REGS_INTR",
+                                            "PHYS_ADDR",
+                                            "AUX",
+                                            "CGROUP",
+                                            "DATA_PAGE_SIZE",
+                                            "CODE_PAGE_SIZE",
+                                            "WEIGHT_STRUCT" };
+static const char *const read_names[] = {
+    "TOTAL_TIME_ENABLED", "TOTAL_TIME_RUNNING", "ID", "GROUP", "LOST",
+};
+
 void fl_attr_dump(const struct perf_event_attr *attr, FILE *out)
 {
-    static const char *const sample_names[] = {
-        "IP",        "TID",        "TIME",   "ADDR",      "READ",       "CALLCHAIN",
-        "ID",        "CPU",        "PERIOD", "STREAM_ID", "RAW",        "BRANCH_STACK",
-        "REGS_USER", "STACK_USER", "WEIGHT", "DATA_SRC",  "IDENTIFIER",
-    };
-    static const char *const read_names[] = {
-        "TOTAL_TIME_ENABLED", "TOTAL_TIME_RUNNING", "ID", "GROUP", "LOST",
-    };
     const struct {
         const char *name;
         uint64_t value;
     } flags[] = {
+        { "config1", attr->config1 },
+        { "config2", attr->config2 },
         { "disabled", attr->disabled },
         { "inherit", attr->inherit },
         { "exclude_user", attr->exclude_user },
         { "exclude_kernel", attr->exclude_kernel },
         { "exclude_hv", attr->exclude_hv },
         { "exclude_guest", attr->exclude_guest },
+        { "exclude_callchain_kernel", attr->exclude_callchain_kernel },
         { "mmap", attr->mmap },
         { "mmap_data", attr->mmap_data },
         { "mmap2", attr->mmap2 },
@@ -154,8 +179,10 @@ void fl_attr_dump(const struct perf_event_attr *attr, FILE *out)
     };
     fprintf(out, "type %" PRIu32 "\nconfig %" PRIu64 "\nsample_period %" PRIu64 "\n",
             (uint32_t)attr->type, (uint64_t)attr->config, (uint64_t)attr->sample_period);
-    fputs("sample_type ", out);
-    dump_bits(attr->sample_type, sample_names, FL_COUNT(sample_names), out);
+    if (attr->sample_type) {
+        fputs("sample_type ", out);
+        dump_bits(attr->sample_type, sample_names, FL_COUNT(sample_names), out);
+    }
     if (attr->read_format) {
         fputs("read_format ", out);
         dump_bits(attr->read_format, read_names, FL_COUNT(read_names), out);
