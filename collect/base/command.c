@@ -97,7 +97,9 @@ int fl_command_meta(struct fl_meta *meta, char *const *argv, bool redact, const 
     char text[32];
     time_t now = time(NULL);
     struct tm tm;
-    int rc = redact ? fl_meta_set(meta, "record.redacted", "1", err) : line_keys(meta, argv, err);
+    int rc = redact ? fl_meta_set(meta, "record.redacted", "1", err)
+             : argv ? line_keys(meta, argv, err)
+                    : FL_OK;
     if (rc == FL_OK)
         rc = fl_meta_set(meta, "record.mode", mode, err);
     if (rc == FL_OK && gmtime_r(&now, &tm) &&

@@ -11,8 +11,8 @@
 
 #include "perf_open.h"
 
-/** fl_perf_meta - add command, record, host and quality keys known at the start. */
-int fl_perf_meta(struct fl_meta *meta, const struct fl_record_opts *opts,
+/** fl_perf_meta - @mode: "events" or "sample". Add command, record, host and quality keys known at the start. */
+int fl_perf_meta(struct fl_meta *meta, const struct fl_record_opts *opts, const char *mode,
                  const struct fl_perf_set *set, struct fl_err *err);
 
 #endif

@@ -124,9 +124,8 @@ static bool is_machine(const struct fl_perf_set *set, enum fl_perf_source source
 
 /* Returns: a descriptor; -1 with errno; or an error's code below that. */
 static int open_one(const struct fl_perf_set *set, const struct fl_attr_request *what, pid_t pid,
-                    int cpu, uint64_t *sample_type, struct fl_err *err)
+                    int cpu, struct perf_event_attr *attr, struct fl_err *err)
 {
-    struct perf_event_attr attr;
     struct fl_attr_request req = *what;
     req.machine = is_machine(set, req.source);
     req.running = req.machine || set->plan.target != FL_TARGET_COMMAND;
@@ -134,15 +133,14 @@ static int open_one(const struct fl_perf_set *set, const struct fl_attr_request 
     req.old_kernel = set->old_kernel;
     req.stacks = set->plan.stacks;
     req.wakeup_bytes = WAKEUP_BYTES;
-    int rc = fl_attr_build(&req, &attr, err);
+    int rc = fl_attr_build(&req, attr, err);
     if (rc != FL_OK)
         return rc;
-    *sample_type = attr.sample_type;
     pid = req.machine ? -1 : pid;
-    int fd = (int)syscall(SYS_perf_event_open, &attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
     if (fd == -1 && errno == EMFILE) {
         raise_file_limit();
-        fd = (int)syscall(SYS_perf_event_open, &attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+        fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
     }
     return fd;
 }
@@ -156,9 +154,9 @@ static pid_t first_task(const struct fl_perf_set *set)
 static int probe(struct fl_perf_set *set, struct fl_err *err)
 {
     const struct fl_attr_request track = { .source = FL_SRC_TRACK };
-    uint64_t sample_type;
+    struct perf_event_attr attr;
     for (;;) {
-        int fd = open_one(set, &track, first_task(set), set->cpus[0].cpu, &sample_type, err);
+        int fd = open_one(set, &track, first_task(set), set->cpus[0].cpu, &attr, err);
         if (fd >= 0) {
             close(fd);
             return FL_OK;
@@ -203,9 +201,12 @@ static int open_event(struct fl_perf_set *set, const struct fl_attr_request *wha
 {
     size_t first = set->n_fds;
     for (uint32_t i = 0; i < set->n_cpus; i++) {
+        struct perf_event_attr attr;
         struct fl_perf_fd fd = { .source = what->source, .index = index, .task = task, .cpu = i };
         fd.by_hand = is_machine(set, what->source) || set->plan.target != FL_TARGET_COMMAND;
-        fd.fd = open_one(set, what, pid, set->cpus[i].cpu, &fd.sample_type, err);
+        fd.fd = open_one(set, what, pid, set->cpus[i].cpu, &attr, err);
+        fd.sample_type = attr.sample_type;
+        fd.read_format = attr.read_format;
         int rc = fd.fd >= 0       ? FL_OK
                  : fd.fd < -1     ? fd.fd
                  : errno == ESRCH ? fl_fail(err, FL_EUSAGE, "task %d has ended", (int)pid)
@@ -379,24 +380,49 @@ int fl_perf_enable(struct fl_perf_set *set, bool on, struct fl_err *err)
     return FL_OK;
 }
 
-int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums, uint64_t (*extra)[2],
-                 struct fl_err *err)
+/* What read(2) gives for an event, in the order of its read_format. */
+static int read_sum(const struct fl_perf_fd *f, struct fl_perf_extra_sum *out, struct fl_err *err)
+{
+    uint64_t got[5], *next = got + 1, spare;
+    *out = (struct fl_perf_extra_sum){ 0 };
+    const struct {
+        uint64_t bit, *to;
+    } parts[] = {
+        { PERF_FORMAT_TOTAL_TIME_ENABLED, &out->enabled_ns },
+        { PERF_FORMAT_TOTAL_TIME_RUNNING, &out->running_ns },
+        { PERF_FORMAT_ID, &spare },
+        { FL_PERF_FORMAT_LOST, &out->lost },
+    };
+    size_t words = 1;
+    for (size_t i = 0; i < FL_COUNT(parts); i++)
+        words += (f->read_format & parts[i].bit) != 0;
+    if (read(f->fd, got, words * sizeof *got) != (ssize_t)(words * sizeof *got))
+        return fl_fail_errno(err, "reading a perf event's count");
+    out->count = got[0];
+    for (size_t i = 0; i < FL_COUNT(parts); i++)
+        if (f->read_format & parts[i].bit)
+            *parts[i].to = *next++;
+    return FL_OK;
+}
+
+int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums,
+                 struct fl_perf_extra_sum *extra, struct fl_err *err)
 {
     *sums = (struct fl_perf_sums){ 0 };
     for (size_t i = 0; i < set->n_fds; i++) {
         const struct fl_perf_fd *f = &set->fds[i];
-        struct {
-            uint64_t value, lost;
-        } got = { 0 };
-        size_t want = set->old_kernel ? sizeof got.value : sizeof got;
-        if (read(f->fd, &got, want) != (ssize_t)want)
-            return fl_fail_errno(err, "reading a perf event's count");
-        sums->count[f->source] += got.value;
+        struct fl_perf_extra_sum got;
+        int rc = read_sum(f, &got, err);
+        if (rc != FL_OK)
+            return rc;
+        sums->count[f->source] += got.count;
         sums->lost[f->source] += got.lost;
         sums->lost_all += got.lost;
         if (extra && (f->source == FL_SRC_PROBE || f->source == FL_SRC_SAMPLE)) {
-            extra[f->index][0] += got.value;
-            extra[f->index][1] += got.lost;
+            extra[f->index].count += got.count;
+            extra[f->index].lost += got.lost;
+            extra[f->index].enabled_ns += got.enabled_ns;
+            extra[f->index].running_ns += got.running_ns;
         }
     }
     return FL_OK;

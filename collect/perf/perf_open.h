@@ -49,7 +49,7 @@ struct fl_perf_fd {
     enum fl_perf_source source;
     uint32_t index;     /* of an extra */
     uint32_t task, cpu; /* both counted, not the kernel's numbers */
-    uint64_t sample_type;
+    uint64_t sample_type, read_format;
     bool by_hand; /* switched on and off by us */
 };
 
@@ -101,12 +101,18 @@ struct fl_perf_sums {
     uint64_t lost_all;
 };
 
+/** Of one extra event, over its CPUs and tasks. */
+struct fl_perf_extra_sum {
+    uint64_t count, lost;
+    uint64_t enabled_ns, running_ns; /* wanted, and had a counter; 0 when it was not asked for */
+};
+
 /**
  * fl_perf_read - the kernel's own counts so far.
- * @extra: counts and losses of each extra event, two numbers each; may be NULL.
+ * @extra: one for each extra event of the plan, zeroed; may be NULL.
  */
-int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums, uint64_t (*extra)[2],
-                 struct fl_err *err);
+int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums,
+                 struct fl_perf_extra_sum *extra, struct fl_err *err);
 
 void fl_perf_close(struct fl_perf_set *set);
 

@@ -80,7 +80,7 @@ static int on_mmap(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_e
     ev.map.length = rec->mmap.length;
     ev.map.offset = view.has_file ? rec->mmap.offset : 0;
     rc = fl_tree_emit(t, &ev, err);
-    return rc == FL_OK && t->io.mapped ? t->io.mapped(t->io.ctx, &ev, rec, view.path, err) : rc;
+    return rc == FL_OK && t->io.mapped ? t->io.mapped(t->io.ctx, &ev, rec, err) : rc;
 }
 
 static void on_tracepoint(struct fl_tree *t, const struct fl_perf_rec *rec)
@@ -113,13 +113,13 @@ static uint32_t access_flags(struct fl_tree *t, struct thread *th, uint64_t addr
            (code & ERROR_FETCH ? (uint32_t)FL_FAULT_EXEC : 0);
 }
 
-static int place(struct fl_tree *t, const struct fl_perf_rec *rec, uint32_t *code, uint32_t *stack,
-                 struct fl_err *err)
+static int place(struct fl_tree *t, const struct fl_perf_rec *rec, uint32_t thread, uint32_t *code,
+                 uint32_t *stack, struct fl_err *err)
 {
     const struct process *p = fl_process_find(t, rec->pid);
     *code = FL_NO_CODE;
     *stack = FL_NO_STACK;
-    return t->io.place && p ? t->io.place(t->io.ctx, p->mm, rec, code, stack, err) : FL_OK;
+    return t->io.place && p ? t->io.place(t->io.ctx, p->mm, thread, rec, code, stack, err) : FL_OK;
 }
 
 static bool in_kernel(const struct fl_perf_rec *rec)
@@ -149,7 +149,7 @@ static int on_sample(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl
     ev.thread = th->index;
     rc = t->io.sample_name(t->io.ctx, rec->index, &ev.sample.event, err);
     if (rc == FL_OK)
-        rc = place(t, rec, &ev.sample.code, &ev.sample.stack, err);
+        rc = place(t, rec, th->index, &ev.sample.code, &ev.sample.stack, err);
     if (rc != FL_OK)
         return rc;
     ev.sample.flags = sample_flags(rec);
@@ -174,7 +174,7 @@ static int on_fault(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_
     struct fl_event ev = { .kind = FL_EV_FAULT, .thread = th->index };
     ev.fault.address = rec->access.address;
     ev.fault.ip = rec->access.ip;
-    rc = place(t, rec, &ev.fault.code, &ev.fault.stack, err);
+    rc = place(t, rec, th->index, &ev.fault.code, &ev.fault.stack, err);
     if (rc != FL_OK)
         return rc;
     ev.fault.flags = major ? FL_FAULT_MAJOR : FL_FAULT_MINOR;
@@ -254,7 +254,10 @@ int fl_tree_push(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err
     case PERF_RECORD_MMAP2: return on_mmap(t, rec, err);
     case PERF_RECORD_LOST:
     case PERF_RECORD_LOST_SAMPLES: return emit_lost(t, rec->lost, err);
-    case PERF_RECORD_THROTTLE: t->counts.throttled++; return FL_OK;
+    case PERF_RECORD_THROTTLE:
+        t->counts.throttled++;
+        t->counts.throttled_by[rec->source]++;
+        return FL_OK;
     case PERF_RECORD_UNTHROTTLE: return FL_OK;
     default: t->counts.unknown_records++; return FL_OK;
     }

@@ -42,15 +42,15 @@ struct fl_tree_io {
     /** The name id of sampled event number @index. NULL: no samples are taken. */
     int (*sample_name)(void *ctx, uint32_t index, uint32_t *name, struct fl_err *err);
     /** The function and call chain of @rec in space @mm, as ids; both are none before. May be NULL. */
-    int (*place)(void *ctx, uint32_t mm, const struct fl_perf_rec *rec, uint32_t *code,
-                 uint32_t *stack, struct fl_err *err);
+    int (*place)(void *ctx, uint32_t mm, uint32_t thread, const struct fl_perf_rec *rec,
+                 uint32_t *code, uint32_t *stack, struct fl_err *err);
     /** Process @pid runs in @mm: a copy of @from, an empty one (FL_NO_MM), or @from itself. May be NULL. */
     int (*space)(void *ctx, uint32_t pid, uint32_t mm, uint32_t from, struct fl_err *err);
     /** A process has left @mm. May be NULL. */
     void (*space_left)(void *ctx, uint32_t mm);
-    /** A mapping appears, of @file (or FL_NO_FILE) at @path. May be NULL. */
+    /** A mapping appears: event @map, made of @rec. May be NULL. */
     int (*mapped)(void *ctx, const struct fl_event *map, const struct fl_perf_rec *rec,
-                  const char *path, struct fl_err *err);
+                  struct fl_err *err);
 };
 
 struct fl_tree_opts {
@@ -68,7 +68,7 @@ struct fl_tree_counts {
     uint64_t access_known; /* faults whose access bits were found */
     uint64_t failed;       /* exceptions in user mode that no completed fault followed: signals */
     uint64_t lost;
-    uint64_t throttled;
+    uint64_t throttled, throttled_by[FL_SRC_COUNT];
     uint64_t processes;
     uint64_t samples;
     uint64_t live_threads;    /* tasks that have not ended yet */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ring.h"
+#include "sample_rec.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,55 +128,31 @@ size_t fl_perf_size(const uint8_t *buf, size_t len)
     return size;
 }
 
-static bool decode_chain(struct cursor *c, struct fl_perf_rec *out)
+static bool decode_sample(const uint8_t *buf, size_t len, const struct fl_perf_ids *ids,
+                          struct fl_perf_rec *out)
 {
-    out->access.n_chain = get_u64(c);
-    out->access.chain = c->p;
-    if (c->bad || out->access.n_chain > c->left / 8)
+    struct fl_sample_rec rec;
+    const struct fl_perf_id *from = identify(ids, fl_sample_rec_id(buf, len), out);
+    if (!from || !fl_sample_rec_decode(buf, len, from->sample_type, &rec))
         return false;
-    c->p += out->access.n_chain * 8;
-    c->left -= out->access.n_chain * 8;
-    return true;
-}
-
-/* The fields behind those every sample has, in the order of linux/perf_event.h. */
-static bool decode_access(struct cursor *c, uint64_t fields, struct fl_perf_rec *out)
-{
-    if (fields & PERF_SAMPLE_PERIOD)
-        out->access.period = get_u64(c);
-    if (fields & PERF_SAMPLE_CALLCHAIN && !decode_chain(c, out))
-        return false;
-    if (fields & PERF_SAMPLE_WEIGHT)
-        out->access.weight = get_u64(c);
-    else if (fields & PERF_SAMPLE_WEIGHT_STRUCT)
-        out->access.weight = get_u64(c) & UINT32_MAX; /* the latency; the rest is others' */
-    if (fields & PERF_SAMPLE_DATA_SRC)
-        out->access.data_source = get_u64(c);
-    if (fields & PERF_SAMPLE_PHYS_ADDR)
-        out->access.physical = get_u64(c);
-    return !c->bad;
-}
-
-static bool decode_sample(struct cursor *c, const struct fl_perf_ids *ids, struct fl_perf_rec *out)
-{
-    const struct fl_perf_id *from = identify(ids, get_u64(c), out);
-    if (!from)
-        return false;
-    uint64_t ip = from->sample_type & PERF_SAMPLE_IP ? get_u64(c) : 0;
-    out->pid = get_u32(c);
-    out->tid = out->by_tid = get_u32(c);
-    out->time_ns = get_u64(c);
-    uint64_t address = from->sample_type & PERF_SAMPLE_ADDR ? get_u64(c) : 0;
-    out->cpu = get_u32(c);
-    get_u32(c);
+    out->pid = rec.pid;
+    out->tid = out->by_tid = rec.tid;
+    out->time_ns = rec.time_ns;
+    out->cpu = rec.cpu;
     if (from->sample_type & PERF_SAMPLE_RAW) {
-        out->tp.raw_bytes = get_u32(c);
-        out->tp.raw = c->p;
-        return !c->bad && out->tp.raw_bytes <= c->left;
+        out->tp.raw = rec.raw;
+        out->tp.raw_bytes = rec.raw_bytes;
+        return true;
     }
-    out->access.ip = ip;
-    out->access.address = address;
-    return decode_access(c, from->sample_type, out);
+    out->access.ip = rec.ip;
+    out->access.address = rec.address;
+    out->access.period = rec.period;
+    out->access.weight = rec.latency_cycles;
+    out->access.data_source = rec.data_src;
+    out->access.physical = rec.phys;
+    out->access.chain = rec.chain;
+    out->access.n_chain = rec.n_chain;
+    return true;
 }
 
 static bool decode_trailer(const uint8_t *end, const struct fl_perf_ids *ids,
@@ -225,9 +202,9 @@ bool fl_perf_decode(const uint8_t *buf, size_t len, const struct fl_perf_ids *id
     memcpy(&header, buf, sizeof header);
     out->type = header.type;
     out->misc = header.misc;
-    struct cursor c = { .p = buf + HEADER_BYTES, .left = len - HEADER_BYTES };
     if (header.type == PERF_RECORD_SAMPLE)
-        return decode_sample(&c, ids, out);
+        return decode_sample(buf, len, ids, out);
+    struct cursor c = { .p = buf + HEADER_BYTES, .left = len - HEADER_BYTES };
     if (c.left < TRAILER_BYTES || !decode_trailer(buf + len, ids, out))
         return false;
     c.left -= TRAILER_BYTES;

@@ -44,6 +44,16 @@ uint64_t fl_session_now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+int fl_session_extra(struct session *s, const struct fl_perf_extra *extra, struct fl_err *err)
+{
+    struct fl_perf_extra *grown = realloc(s->extra, (s->n_extra + 1) * sizeof *grown);
+    if (!grown)
+        return fl_nomem(err, "events");
+    s->extra = grown;
+    s->extra[s->n_extra++] = *extra;
+    return FL_OK;
+}
+
 /* ---- setting up -------------------------------------------------------------- */
 
 static int block_signals(struct session *s, struct fl_err *err)
@@ -75,9 +85,13 @@ static int set_meta(struct session *s, struct fl_err *err)
         return fl_nomem(err, "trace header");
     if (s->set.exclude_kernel)
         s->status->missing |= FL_RECORD_NO_KERNEL_FAULTS;
-    if (!s->set.have[FL_SRC_TP_USER])
+    if (s->set.plan.faults && !s->set.have[FL_SRC_TP_USER])
         s->status->missing |= FL_RECORD_NO_ACCESS_BITS;
-    return fl_perf_meta(s->meta, s->opts, &s->set, err);
+    int rc = fl_perf_meta(s->meta, s->opts,
+                          s->fidelity == FL_FIDELITY_SAMPLED ? "sample" : "events", &s->set, err);
+    if (rc == FL_OK)
+        rc = fl_session_kernel_meta(s, err);
+    return rc == FL_OK ? fl_session_sample_meta(s, err) : rc;
 }
 
 static int32_t own_oom_score_adj(void)
@@ -128,7 +142,13 @@ static int make_tree(struct session *s, struct fl_err *err)
         .redact = s->opts->redact,
         .fields = s->set.fields,
     };
-    const struct fl_tree_io io = fl_session_io(s);
+    struct fl_tree_io io = fl_session_io(s);
+    int rc = fl_session_kernel_open(s, &io, err);
+    if (rc == FL_OK)
+        rc = fl_session_places_open(s, err);
+    if (rc != FL_OK)
+        return rc;
+    fl_session_places_io(s, &io);
     s->merge = fl_merge_new(s->set.n_cpus, &s->set.ids);
     s->tree = fl_tree_new(&tree, &io);
     return s->merge && s->tree ? FL_OK : fl_nomem(err, "recording");
@@ -136,7 +156,11 @@ static int make_tree(struct session *s, struct fl_err *err)
 
 static int set_up(struct session *s, struct fl_err *err)
 {
-    int rc = block_signals(s, err);
+    int rc = fl_session_kernel_find(s, err);
+    if (rc == FL_OK)
+        rc = fl_session_sample_find(s, err);
+    if (rc == FL_OK)
+        rc = block_signals(s, err);
     if (rc == FL_OK)
         rc = open_events(s, err);
     if (rc == FL_OK)
@@ -296,6 +320,10 @@ static void tear_down(struct session *s)
     fl_perf_close(&s->set);
     fl_merge_free(s->merge);
     fl_tree_free(s->tree);
+    fl_hits_free(s->hits);
+    fl_places_free(s->places);
+    fl_kernel_events_free(&s->kernel);
+    free(s->extra);
     fl_writer_abandon(s->writer);
     if (created && !s->status->started)
         unlink(s->opts->out_path); /* nothing ran, so nothing was recorded */
@@ -331,8 +359,8 @@ static int record(struct session *s, struct fl_err *err)
     return rc;
 }
 
-int fl_record_events(const struct fl_record_opts *opts, struct fl_record_status *status,
-                     struct fl_err *err)
+static int record_with(enum fl_fidelity fidelity, const struct fl_record_opts *opts,
+                       struct fl_record_status *status, struct fl_err *err)
 {
     *status = (struct fl_record_status){ 0 };
     struct session *s = calloc(1, sizeof *s);
@@ -340,9 +368,21 @@ int fl_record_events(const struct fl_record_opts *opts, struct fl_record_status 
         return fl_nomem(err, "recording");
     s->opts = opts;
     s->status = status;
-    s->fidelity = FL_FIDELITY_EVENTS;
+    s->fidelity = fidelity;
     s->signal_fd = s->child.go_fd = s->child.error_fd = -1;
     int rc = record(s, err);
     tear_down(s);
     return rc;
+}
+
+int fl_record_events(const struct fl_record_opts *opts, struct fl_record_status *status,
+                     struct fl_err *err)
+{
+    return record_with(FL_FIDELITY_EVENTS, opts, status, err);
+}
+
+int fl_record_sample(const struct fl_record_opts *opts, struct fl_record_status *status,
+                     struct fl_err *err)
+{
+    return record_with(FL_FIDELITY_SAMPLED, opts, status, err);
 }

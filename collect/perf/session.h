@@ -2,28 +2,39 @@
 /*
  * session.h - a recording of what the kernel reports.
  *
- * session.c holds it together, session_io.c answers what the tree asks for, session_live.c is
- * about what ran before, session_kernel.c about --kernel, session_end.c about the totals.
+ * session.c holds it together. session_io.c answers what the tree asks for, session_places.c
+ * where code is, session_kernel.c is about --kernel, session_sample.c about --mode sample,
+ * session_live.c about what ran before, session_end.c about the totals.
  */
 #ifndef FL_PERF_SESSION_H
 #define FL_PERF_SESSION_H
 
 #include <faultline/command.h>
+#include <faultline/places.h>
+#include <faultline/proc.h>
 #include <faultline/record.h>
 
+#include "hits.h"
+#include "kernel_table.h"
 #include "perf_child.h"
 #include "perf_drain.h"
 #include "perf_merge.h"
 #include "perf_open.h"
 #include "perf_tree.h"
+#include "pmu.h"
 
 struct session {
     const struct fl_record_opts *opts;
     struct fl_record_status *status;
     enum fl_fidelity fidelity;
-    struct fl_perf_extra *extra; /* events beside the faults */
+    struct fl_perf_extra *extra; /* events beside the faults: those of kernel.v first */
     size_t n_extra;
-    struct fl_child child; /* pid 0: no command */
+    struct fl_kernel_events kernel;
+    struct fl_pmu_plan pmu;   /* --mode sample: the extra events behind those of kernel.v */
+    unsigned pmu_without;     /* FL_PMU_WITHOUT_* of any of them */
+    struct fl_hits *hits;     /* NULL without extra */
+    struct fl_places *places; /* NULL: nobody asks where code is */
+    struct fl_child child;    /* pid 0: no command */
     struct fl_perf_set set;
     struct fl_drain *drain;
     struct fl_merge *merge;
@@ -33,7 +44,10 @@ struct session {
     char exec_path[4096], command_path[FL_COMMAND_PATH_BYTES];
     sigset_t old_mask;
     struct sigaction old_chld;
-    bool mask_changed, stopping, stop_wanted;
+    bool mask_changed, stopping, stop_wanted, ended;
+    struct fl_proc_skipped skipped;  /* files of /proc that could not be read */
+    uint64_t stat_minor, stat_major; /* faults of opts->pid: at the start, then since then */
+    bool stat_known;
     int signal_fd;
     uint64_t start_ns, flushed_ns, damaged_rings;
 };
@@ -44,11 +58,29 @@ uint64_t fl_session_now_ns(void);
 /** fl_session_emit - @ev to the trace, or to who watches. */
 int fl_session_emit(void *session, const struct fl_event *ev, struct fl_err *err);
 
+/** fl_session_extra - one more event to open. */
+int fl_session_extra(struct session *s, const struct fl_perf_extra *extra, struct fl_err *err);
+
 /** fl_session_stop - end the recording, whoever still runs. */
 void fl_session_stop(struct session *s);
 
 /* session_io.c */
 struct fl_tree_io fl_session_io(struct session *s);
+
+/* session_places.c */
+int fl_session_places_open(struct session *s, struct fl_err *err);
+void fl_session_places_io(struct session *s, struct fl_tree_io *io);
+
+/* session_kernel.c */
+/** fl_session_kernel_find - add the tracepoints to s->extra. */
+int fl_session_kernel_find(struct session *s, struct fl_err *err);
+int fl_session_kernel_open(struct session *s, struct fl_tree_io *io, struct fl_err *err);
+int fl_session_kernel_meta(struct session *s, struct fl_err *err);
+
+/* session_sample.c */
+/** fl_session_sample_find - add the events to sample to s->extra. FL_EMACHINE: no counters. */
+int fl_session_sample_find(struct session *s, struct fl_err *err);
+int fl_session_sample_meta(struct session *s, struct fl_err *err);
 
 /* session_live.c */
 /** fl_session_open_live - the events of @plan for the process tree of opts->pid. */

@@ -1,20 +1,222 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* session_live.c - recording what runs already: its threads, and what /proc knows of it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+#include <faultline/proc.h>
+
 #include "session.h"
+
+#define SCANS_MAX 8
+
+/* ---- which tasks ------------------------------------------------------------------ */
+
+static bool has_tid(const struct fl_proc_tasks *tasks, uint32_t tid)
+{
+    for (size_t i = 0; i < tasks->n; i++)
+        if (tasks->task[i].tid == tid)
+            return true;
+    return false;
+}
+
+/* Threads may have appeared while events were opened; those that their maker's events did not
+   follow are opened too. What is seen twice by that, the tree sorts out. */
+static int add_new_tasks(struct session *s, struct fl_proc_tasks *known, bool *any,
+                         struct fl_err *err)
+{
+    struct fl_proc_tasks now;
+    int rc = fl_proc_tasks(FL_PROC_ROOT, s->opts->pid, &now, err);
+    *any = false;
+    if (rc == FL_EUSAGE)
+        return FL_OK; /* it has ended; that is what will be recorded */
+    for (size_t i = 0; rc == FL_OK && i < now.n; i++)
+        if (!has_tid(known, now.task[i].tid)) {
+            *any = true;
+            rc = fl_perf_add_task(&s->set, (pid_t)now.task[i].tid, err);
+        }
+    fl_proc_tasks_free(known);
+    *known = now;
+    return rc;
+}
 
 int fl_session_open_live(struct session *s, struct fl_perf_plan *plan, struct fl_err *err)
 {
-    return fl_perf_open(&s->set, plan, err);
+    struct fl_proc_tasks tasks = { 0 };
+    int rc = fl_proc_check(FL_PROC_ROOT, s->opts->pid, err);
+    if (rc == FL_OK)
+        rc = fl_proc_tasks(FL_PROC_ROOT, s->opts->pid, &tasks, err);
+    pid_t *tids = rc == FL_OK ? calloc(tasks.n + 1, sizeof *tids) : NULL;
+    if (rc == FL_OK && !tids)
+        rc = fl_nomem(err, "list of threads");
+    if (rc == FL_OK) {
+        for (size_t i = 0; i < tasks.n; i++)
+            tids[i] = (pid_t)tasks.task[i].tid;
+        plan->tasks = tids;
+        plan->n_tasks = tasks.n;
+        rc = fl_perf_open(&s->set, plan, err);
+        s->set.plan.tasks = NULL;
+    }
+    bool any = true;
+    for (int i = 0; rc == FL_OK && any && i < SCANS_MAX; i++)
+        rc = add_new_tasks(s, &tasks, &any, err);
+    free(tids);
+    fl_proc_tasks_free(&tasks);
+    return rc;
+}
+
+/* ---- what they have already --------------------------------------------------------- */
+
+/* A process, while its /proc is walked. */
+struct walk {
+    struct session *s;
+    uint32_t pid, mm;
+};
+
+static int emit_timed(void *ctx, const struct fl_event *ev, struct fl_err *err)
+{
+    struct session *s = ctx;
+    struct fl_event timed = *ev;
+    timed.time_ns = s->stopping || s->ended ? fl_session_now_ns() - s->start_ns : 0;
+    return fl_session_emit(s, &timed, err);
+}
+
+/* As the kernel would have reported it when it was made. */
+static int adopt_map(void *ctx, const struct fl_proc_map *map, struct fl_err *err)
+{
+    struct walk *w = ctx;
+    struct fl_perf_rec rec = {
+        .type = PERF_RECORD_MMAP2,
+        .source = FL_SRC_PROBE, /* of no task's events */
+        .time_ns = w->s->start_ns,
+        .pid = w->pid,
+        .tid = w->pid,
+        .by_tid = w->pid,
+        .mmap = { .start = map->start,
+                  .length = map->end - map->start,
+                  .offset = map->offset,
+                  .ino = map->ino,
+                  .dev_major = major(map->dev),
+                  .dev_minor = minor(map->dev),
+                  .prot = map->prot,
+                  .flags = map->flags & FL_MAP_SHARED ? MAP_SHARED : MAP_PRIVATE,
+                  .path = *map->name ? map->name : "//anon" },
+    };
+    return fl_tree_push(w->s->tree, &rec, err);
+}
+
+static int adopt_pages(void *ctx, uint64_t start, uint64_t length, uint32_t state,
+                       struct fl_err *err)
+{
+    struct walk *w = ctx;
+    struct fl_event ev = { .kind = FL_EV_PRESENT, .thread = FL_NO_THREAD };
+    ev.present.mm = w->mm;
+    ev.present.state = state;
+    ev.present.start = start;
+    ev.present.length = length;
+    return emit_timed(w->s, &ev, err);
+}
+
+/* Is it only that the process is gone, or somebody else's? */
+static bool forgivable(const struct session *s, int rc, const struct fl_err *err)
+{
+    return err->sys_errno == ESRCH || (s->opts->machine && (rc == FL_EUSAGE || rc == FL_EMACHINE));
+}
+
+static int adopt_memory(struct session *s, uint32_t pid, struct fl_err *err)
+{
+    struct walk w = { .s = s, .pid = pid, .mm = fl_tree_space(s->tree, pid) };
+    struct fl_err why = { 0 };
+    struct fl_proc_present_sum sum;
+    int rc = fl_proc_maps(FL_PROC_ROOT, pid, adopt_map, &w, NULL, &why);
+    if (rc == FL_OK)
+        rc = fl_proc_present(FL_PROC_ROOT, pid, NULL, adopt_pages, &w, &sum, &why);
+    if (rc == FL_OK && !s->opts->watch)
+        rc = fl_proc_snapshot(FL_PROC_ROOT, pid, FL_SNAPSHOT_START, s->opts->redact, emit_timed, s,
+                              &s->skipped, &why);
+    if (rc != FL_OK && forgivable(s, rc, &why))
+        return FL_OK;
+    if (rc != FL_OK && err)
+        *err = why;
+    return rc;
+}
+
+static int adopt_tasks(struct session *s, const struct fl_proc_tasks *tasks, struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (size_t i = 0; rc == FL_OK && i < tasks->n; i++) {
+        const struct fl_proc_task *task = &tasks->task[i];
+        const struct fl_tree_task seen = { .pid = task->pid,
+                                           .tid = task->tid,
+                                           .ppid = task->ppid,
+                                           .oom_score_adj = task->oom_score_adj,
+                                           .comm = task->comm };
+        if (s->child.pid && task->pid == (uint32_t)s->child.pid)
+            continue; /* the command's records will tell */
+        rc = fl_tree_seen(s->tree, &seen, err);
+    }
+    for (size_t i = 0; rc == FL_OK && i < tasks->n; i++)
+        if (tasks->task[i].tid == tasks->task[i].pid && !tasks->task[i].is_kernel_thread &&
+            fl_tree_space(s->tree, tasks->task[i].pid) != FL_NO_MM)
+            rc = adopt_memory(s, tasks->task[i].pid, err);
+    return rc;
 }
 
 int fl_session_adopt(struct session *s, struct fl_err *err)
 {
-    (void)s, (void)err;
-    return FL_OK;
+    struct fl_proc_tasks tasks;
+    if (s->set.plan.target == FL_TARGET_COMMAND)
+        return FL_OK;
+    int rc = fl_proc_tasks(FL_PROC_ROOT, s->opts->pid, &tasks, err);
+    if (rc == FL_EUSAGE) /* it ended just now */
+        return FL_OK;
+    if (rc == FL_OK)
+        rc = adopt_tasks(s, &tasks, err);
+    fl_proc_tasks_free(&tasks);
+    return rc;
+}
+
+/* ---- before and after ------------------------------------------------------------------ */
+
+static int snapshot_processes(struct session *s, struct fl_err *err)
+{
+    struct fl_proc_tasks tasks;
+    int rc = fl_proc_tasks(FL_PROC_ROOT, s->opts->pid, &tasks, err);
+    if (rc == FL_EUSAGE)
+        return FL_OK;
+    for (size_t i = 0; rc == FL_OK && i < tasks.n; i++)
+        if (tasks.task[i].tid == tasks.task[i].pid && !tasks.task[i].is_kernel_thread &&
+            fl_tree_space(s->tree, tasks.task[i].pid) != FL_NO_MM)
+            rc = fl_proc_snapshot(FL_PROC_ROOT, tasks.task[i].pid, FL_SNAPSHOT_END, s->opts->redact,
+                                  emit_timed, s, &s->skipped, err);
+    fl_proc_tasks_free(&tasks);
+    return rc;
+}
+
+/* The kernel's own counts of the process: before the events are on, and after they are off. */
+static void count_faults(struct session *s, uint32_t moment)
+{
+    uint64_t minor, major;
+    if (fl_proc_faults(FL_PROC_ROOT, s->opts->pid, 0, &minor, &major, NULL) != FL_OK)
+        return;
+    s->stat_known = moment == FL_SNAPSHOT_END;
+    s->stat_minor = moment == FL_SNAPSHOT_END ? minor - s->stat_minor : minor;
+    s->stat_major = moment == FL_SNAPSHOT_END ? major - s->stat_major : major;
 }
 
 int fl_session_snapshot(struct session *s, uint32_t moment, struct fl_err *err)
 {
-    (void)s, (void)err, (void)moment;
-    return FL_OK;
+    bool live = s->set.plan.target != FL_TARGET_COMMAND;
+    int rc = FL_OK;
+    if (s->opts->watch)
+        return FL_OK;
+    if (s->opts->pid)
+        count_faults(s, moment);
+    if (live && moment == FL_SNAPSHOT_END)
+        rc = snapshot_processes(s, err);
+    if (rc == FL_OK && (live || s->opts->kernel))
+        rc = fl_proc_snapshot(FL_PROC_ROOT, 0, moment, s->opts->redact, emit_timed, s, &s->skipped,
+                              err);
+    return rc;
 }

@@ -21,7 +21,7 @@ char *fl_command_quote(char *const *argv);
 
 /**
  * fl_command_meta - the keys every recording starts with: command.argv and command.cwd, or
- * record.redacted if @redact; record.mode (@mode), record.time (now), record.tool.
+ * record.redacted if @redact (@argv NULL: neither); record.mode (@mode), record.time (now), record.tool.
  * Errors: FL_ENOMEM.
  */
 int fl_command_meta(struct fl_meta *meta, char *const *argv, bool redact, const char *mode,

@@ -32,12 +32,14 @@ struct fl_record_opts {
 
     /* Of recordings by the kernel (events, sample). Of @pid, @machine and @argv one at least;
        @machine with a command lasts as long as it. */
-    uint32_t pid;         /* a process that runs already, with what it started; 0: none */
-    bool machine;         /* everything that runs */
-    uint64_t duration_ns; /* at most so long; 0: until it ends or a signal comes */
-    bool stacks;          /* call chains in user mode */
-    const char
-        *kernel; /* groups of kernel tracepoints, as kernel_events.h names them; NULL: none */
+    uint32_t pid;              /* a process that runs already, with what it started; 0: none */
+    bool machine;              /* everything that runs */
+    uint64_t duration_ns;      /* at most so long; 0: until it ends or a signal comes */
+    bool stacks;               /* call chains in user mode */
+    bool kernel;               /* kernel tracepoints, of the whole machine, */
+    const char *kernel_groups; /* of these groups (kernel_events.h); NULL: the usual ones */
+    const char *sample_event;  /* sample: libpfm4's name of what to sample; NULL: memory accesses */
+    uint64_t sample_period;    /* sample: occurrences from one to the next; 0: the event's usual */
     const struct fl_record_watch *watch; /* instead of @out_path; NULL: a trace is written */
 };
 
@@ -88,6 +90,15 @@ int fl_record_exact(const struct fl_record_opts *opts, struct fl_record_status *
  * does not let this user watch even its own programs; FL_EIO, FL_ENOMEM.
  */
 int fl_record_events(const struct fl_record_opts *opts, struct fl_record_status *status,
+                     struct fl_err *err);
+
+/**
+ * fl_record_sample - as fl_record_events(), but of every so many accesses one, as the processor's
+ * counters catch them, instead of the faults.
+ * Errors: also FL_EMACHINE when this processor, or the machine it is part of, has no such counters,
+ * with what to record with instead; FL_EUSAGE for an event that is not known.
+ */
+int fl_record_sample(const struct fl_record_opts *opts, struct fl_record_status *status,
                      struct fl_err *err);
 
 #endif

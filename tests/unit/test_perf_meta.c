@@ -25,10 +25,10 @@ static void redacted_header_has_no_command(void **state)
     (void)state;
     char *argv[] = { "secret", NULL };
     struct fl_record_opts opts = { .argv = argv, .redact = true };
-    struct fl_perf_set set = { .exclude_kernel = true };
+    struct fl_perf_set set = { .plan.faults = true, .exclude_kernel = true };
     struct fl_err err = { 0 };
     struct fl_meta *meta = fl_meta_new();
-    assert_int_equal(fl_perf_meta(meta, &opts, &set, &err), FL_OK);
+    assert_int_equal(fl_perf_meta(meta, &opts, "events", &set, &err), FL_OK);
     assert_null(fl_meta_get(meta, "command.argv"));
     assert_null(fl_meta_get(meta, "command.cwd"));
     assert_string_equal(fl_meta_get(meta, "record.redacted"), "1");
@@ -46,7 +46,7 @@ static void privileged_header_has_the_command_and_no_quality_flags(void **state)
     struct fl_perf_set set = { .have[FL_SRC_TP_USER] = true, .ring_bytes = 65536 };
     struct fl_err err = { 0 };
     struct fl_meta *meta = fl_meta_new();
-    assert_int_equal(fl_perf_meta(meta, &opts, &set, &err), FL_OK);
+    assert_int_equal(fl_perf_meta(meta, &opts, "events", &set, &err), FL_OK);
     assert_string_equal(fl_meta_get(meta, "command.argv"), "ls /");
     assert_int_equal(fl_meta_get_u64(meta, "record.ring_bytes", 0), 65536);
     assert_null(fl_meta_get(meta, "record.redacted"));

@@ -22,7 +22,7 @@ struct fix {
     uint64_t clone_flags; /* what the next fork is said to have */
     bool clone_known;
     int fail_after; /* events until emit() fails; -1: never */
-    int spaces;     /* address processes that came into a space less those that ended */
+    int spaces;     /* processes that came into an address space less those that left one */
 };
 
 static void say(struct fix *f, const char *fmt, ...)
@@ -110,10 +110,10 @@ static int sample_name(void *ctx, uint32_t index, uint32_t *name, struct fl_err 
 }
 
 /* Code is the instruction's page, the stack's number how deep it is. */
-static int place(void *ctx, uint32_t mm, const struct fl_perf_rec *rec, uint32_t *code,
-                 uint32_t *stack, struct fl_err *err)
+static int place(void *ctx, uint32_t mm, uint32_t thread, const struct fl_perf_rec *rec,
+                 uint32_t *code, uint32_t *stack, struct fl_err *err)
 {
-    (void)ctx, (void)err, (void)mm;
+    (void)ctx, (void)err, (void)mm, (void)thread;
     *code = (uint32_t)(rec->access.ip >> 12);
     if (rec->access.n_chain)
         *stack = (uint32_t)rec->access.n_chain;
