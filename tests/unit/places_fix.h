@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * places_fix.h - two libraries of tests/symbols/pages.c, where the dynamic linker and the
+ * places_fix.h - two libraries of tests/symbols/paged_lib.c, where the dynamic linker and the
  * kernel say that their functions are, and what fl_places emits.
  */
 #ifndef PLACES_FIX_H
