@@ -180,14 +180,24 @@ static int check_groups(const char *list, struct fl_err *err)
     return FL_OK;
 }
 
-static bool wanted(const struct row *row, const char *list)
+static bool wanted(const struct group *group, const char *list)
 {
-    if (list)
-        return among("all", list) || among(row->group, list);
-    for (size_t i = 0; i < FL_COUNT(groups_of_kernel); i++)
-        if (strcmp(groups_of_kernel[i].name, row->group) == 0)
-            return groups_of_kernel[i].plain;
-    return false;
+    if (strcmp(group->name, "all") == 0)
+        return false; /* it has no rows of its own */
+    return list ? among("all", list) || among(group->name, list) : group->plain;
+}
+
+static int add_group(struct list *l, const struct group *group, struct fl_err *err)
+{
+    char *names = l->out->groups;
+    size_t len = strlen(names);
+    int rc = FL_OK;
+    snprintf(names + len, sizeof l->out->groups - len, "%s%s", len ? "," : "", group->name);
+    for (size_t i = 0; i < FL_COUNT(rows) && rc == FL_OK; i++)
+        if (strcmp(rows[i].group, group->name) == 0)
+            rc = strchr(rows[i].event, '*') ? add_system(l, rows[i].event, err)
+                                            : add(l, rows[i].event, rows[i].older, err);
+    return rc;
 }
 
 int fl_kernel_events(const char *root, const char *groups, struct fl_kernel_events *out,
@@ -202,12 +212,9 @@ int fl_kernel_events(const char *root, const char *groups, struct fl_kernel_even
         rc = FL_EMACHINE;
     if (rc == FL_OK && !(out->missing = calloc(1, 1)))
         rc = fl_nomem(err, "kernel events");
-    for (size_t i = 0; i < FL_COUNT(rows) && rc == FL_OK; i++) {
-        if (!wanted(&rows[i], groups))
-            continue;
-        const char *star = strchr(rows[i].event, '*');
-        rc = star ? add_system(&l, rows[i].event, err) : add(&l, rows[i].event, rows[i].older, err);
-    }
+    for (size_t i = 0; i < FL_COUNT(groups_of_kernel) && rc == FL_OK; i++)
+        if (wanted(&groups_of_kernel[i], groups))
+            rc = add_group(&l, &groups_of_kernel[i], err);
     if (rc == FL_OK && out->n == 0)
         rc = fl_fail(err, FL_EMACHINE, "this kernel has none of these events: %s; name others",
                      out->missing);

@@ -7,10 +7,13 @@
 
 #include "tracepoint.h"
 
+#define FL_KERNEL_GROUPS_BYTES 128
+
 /** Tracepoints of this kernel; fl_kernel_events_free() frees what is in it. */
 struct fl_kernel_events {
     struct fl_tp_event *v; /* in the order of the table, those of a system by name; no two alike */
     size_t n;
+    char groups[FL_KERNEL_GROUPS_BYTES]; /* "alloc,slab": what was taken, for record.kernel */
     char *missing; /* "kmem:x, readahead:*": asked for and not in this kernel; "" for none */
 };
 

@@ -111,6 +111,7 @@ static void system_is_listed_by_name(void **state)
     assert_string_equal(names_of(&e),
                         "vmscan:mm_shrink_slab_start vmscan:mm_vmscan_kswapd_wake tlb:tlb_flush");
     assert_string_equal(e.missing, "writeback:folio_wait_writeback, filemap:*");
+    assert_string_equal(e.groups, "reclaim,files,tlb");
     fl_kernel_events_free(&e);
 }
 
@@ -197,6 +198,9 @@ static void this_kernel_has_what_plain_kernel_events_promise(void **state)
     assert_int_equal(fl_kernel_events(NULL, "all", &all, &err), FL_OK);
     print_message("%zu tracepoints, %zu in all; missing: %s\n", plain.n, all.n,
                   all.missing[0] ? all.missing : "none");
+    assert_string_equal(plain.groups, "alloc,slab,reclaim,readahead,lru,files,tlb,oom,sched");
+    assert_string_equal(all.groups,
+                        "alloc,slab,reclaim,readahead,lru,files,tlb,oom,sched,rss,compaction");
     for (size_t i = 0; i < sizeof promised / sizeof promised[0]; i++)
         if (!has(&plain, promised[i]))
             fail_msg("%s is not recorded", promised[i]);
