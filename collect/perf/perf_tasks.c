@@ -51,6 +51,8 @@ static struct process *process_slot(struct fl_tree *t, uint32_t pid)
     void *array = t->processes;
     p = slot_add(&array, &t->n_processes, &t->process_room, sizeof *p);
     t->processes = array;
+    if (p)
+        p->alive = false;
     if (p && !fl_idmap_put(&t->process_by_pid, pid, 0, 0, (uint32_t)(t->n_processes - 1)))
         p = NULL;
     return p;
@@ -88,6 +90,8 @@ static int process_start(struct fl_tree *t, uint32_t pid, uint32_t ppid,
     if (!p)
         return fl_nomem(err, "process table");
     shares_mm = shares_mm && parent_mm != FL_NO_MM;
+    if (p->alive && t->io.space_left) /* its end was lost, and its number is in use again */
+        t->io.space_left(t->io.ctx, p->mm);
     *p = (struct process){ .pid = pid, .alive = true, .oom_score_adj = oom_score_adj };
     p->mm = shares_mm ? parent_mm : t->next_mm++;
     copy_comm(p->comm, name);
