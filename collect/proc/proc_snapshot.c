@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <faultline/proc.h>
+#include <faultline/units.h>
+
+#include "proc_file.h"
+#include "proc_text.h"
+
+static const struct {
+    const char *name;
+    bool of_machine;
+    bool names; /* has little but names and paths: not taken when those are left out */
+} files[] = {
+    { "meminfo", true, false },        { "zoneinfo", true, false },
+    { "buddyinfo", true, false },      { "pagetypeinfo", true, false },
+    { "slabinfo", true, false },       { "vmstat", true, false },
+    { "swaps", true, true },           { "pressure/memory", true, false },
+    { "status", false, false },        { "stat", false, false },
+    { "smaps_rollup", false, false },  { "oom_score", false, false },
+    { "oom_score_adj", false, false }, { "limits", false, false },
+    { "cgroup", false, true },
+};
+
+static void skip(struct fl_proc_skipped *s, const char *name, int number)
+{
+    size_t used = strlen(s->names);
+    int n = snprintf(s->names + used, sizeof s->names - used, "%s%s (%s)", used ? ", " : "", name,
+                     strerror(number));
+    if (n < 0 || (size_t)n >= sizeof s->names - used)
+        s->names[used] = 0;
+    s->n++;
+}
+
+int fl_proc_snapshot(const char *root, uint32_t pid, uint32_t moment, bool redact,
+                     fl_proc_emit_fn *emit, void *ctx, struct fl_proc_skipped *skipped,
+                     struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (size_t i = 0; i < FL_COUNT(files) && rc == FL_OK; i++) {
+        size_t len;
+        if (files[i].of_machine != (pid == 0) || (redact && files[i].names))
+            continue;
+        char *text =
+            proc_read((struct proc_at){ root, pid, 0, files[i].name }, PROC_LARGE_BYTES, &len);
+        if (!text && errno == ENOMEM)
+            return fl_nomem(err, "a snapshot of /proc");
+        if (!text) {
+            skip(skipped, files[i].name, errno);
+            continue;
+        }
+        if (redact)
+            len = text_redact(files[i].name, text, len);
+        rc = text_pieces(files[i].name, text, len, pid, moment, emit, ctx, err);
+        free(text);
+    }
+    return rc;
+}
