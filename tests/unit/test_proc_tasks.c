@@ -228,6 +228,41 @@ static void a_real_family_is_found_whole(void **state)
     assert_int_equal(fl_proc_tasks(FL_PROC_ROOT, (uint32_t)pid, &tasks, &err), FL_EUSAGE);
 }
 
+static void *end_at_once(void *arg)
+{
+    return arg;
+}
+
+static void churn(int fd)
+{
+    if (write(fd, "r", 1) < 0)
+        _exit(1);
+    for (;;) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, end_at_once, NULL) == 0)
+            pthread_join(thread, NULL);
+    }
+}
+
+static void threads_that_come_and_go_do_not_hold_it_up(void **state)
+{
+    (void)state;
+    char ready;
+    struct fl_err err;
+    uint32_t pid = (uint32_t)child_start(churn, &ready, 1);
+    for (int i = 0; i < 50; i++) {
+        struct fl_proc_tasks tasks;
+        assert_int_equal(fl_proc_tasks(FL_PROC_ROOT, pid, &tasks, &err), FL_OK);
+        assert_in_range(tasks.scans, 2, 8);
+        assert_true(tasks.is_settled || tasks.scans == 8);
+        assert_true(tasks.n >= 1 && tasks.task[0].tid == pid);
+        for (size_t k = 0; k < tasks.n; k++)
+            assert_int_equal(tasks.task[k].pid, pid);
+        fl_proc_tasks_free(&tasks);
+    }
+    child_end((pid_t)pid);
+}
+
 static void a_zombie_has_ended(void **state)
 {
     (void)state;
@@ -272,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_circle_of_parents_ends),
         cmocka_unit_test(what_cannot_be_watched_is_refused_with_a_remedy),
         cmocka_unit_test(a_real_family_is_found_whole),
+        cmocka_unit_test(threads_that_come_and_go_do_not_hold_it_up),
         cmocka_unit_test(a_zombie_has_ended),
         cmocka_unit_test(another_users_process_is_not_ours_to_watch),
     };
