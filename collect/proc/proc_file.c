@@ -106,7 +106,7 @@ int proc_numbers(struct proc_at at, uint32_t **out, size_t *n)
     for (struct dirent *e; (e = readdir(d));) {
         const char *p = e->d_name;
         uint64_t number;
-        if (!text_number(&p, p + strlen(p), 10, &number) || *p || !number ||
+        if (*p == '0' || !text_number(&p, p + strlen(p), 10, &number) || *p ||
             number > FL_PROC_PID_MAX)
             continue;
         if (*n == room) {

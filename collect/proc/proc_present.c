@@ -114,7 +114,11 @@ static int push(struct walk *w, uint64_t start, uint64_t end, uint32_t state)
 
 /* ---- PAGEMAP_SCAN ----------------------------------------------------------------------------- */
 
-/* Regions of [start, end); @next: where to go on. Returns: their number, or -1 with errno. */
+/*
+ * Regions of [start, end); @next: where to go on. Returns: their number, or -1 with errno.
+ * walk_end may lie before regions that were returned: the kernel works in batches of 512 and
+ * does not set it for the last one (seen in 6.18).
+ */
 static int scan_call(struct walk *w, uint64_t start, uint64_t end, uint64_t *next)
 {
     struct scan_arg arg = { .size = sizeof arg,
@@ -125,7 +129,8 @@ static int scan_call(struct walk *w, uint64_t start, uint64_t end, uint64_t *nex
                             .category_anyof_mask = IS_PRESENT | IS_SWAPPED,
                             .return_mask = IS_PRESENT | IS_SWAPPED | IS_FILE | w->guard };
     int n = ioctl(w->fd, SCAN, &arg);
-    *next = arg.walk_end;
+    const struct scan_region *last = n > 0 ? (struct scan_region *)w->buf + n - 1 : NULL;
+    *next = last && last->end > arg.walk_end ? last->end : arg.walk_end;
     return n;
 }
 

@@ -12,7 +12,8 @@
 #include "proc_file.h"
 #include "proc_text.h"
 
-#define SCANS_MAX 8
+#define TREE_SCANS 8
+#define MACHINE_SCANS 3        /* something always starts and ends */
 #define IS_KTHREAD 0x00200000u /* PF_KTHREAD of include/linux/sched.h */
 
 /* One look at everything: the processes in the order they were found, and their threads. */
@@ -232,12 +233,12 @@ int fl_proc_tasks(const char *root, uint32_t pid, struct fl_proc_tasks *out, str
 {
     struct scan last = { 0 };
     bool settled = false;
-    unsigned scans = 0;
+    unsigned scans = 0, most = pid ? TREE_SCANS : MACHINE_SCANS;
     *out = (struct fl_proc_tasks){ 0 };
     int rc = pid ? fl_proc_check(root, pid, err) : FL_OK;
     if (rc != FL_OK)
         return rc;
-    while (scans < SCANS_MAX && !settled) {
+    while (scans < most && !settled) {
         struct scan now;
         int failed = scan(root, pid, &now);
         if (failed) {

@@ -47,7 +47,10 @@ bool text_pressure(const char *text, struct fl_proc_pressure *out);
 int text_pieces(const char *name, const char *text, size_t len, uint32_t pid, uint32_t moment,
                 fl_proc_emit_fn *emit, void *ctx, struct fl_err *err);
 
-/** text_redact - take process names and groups out of the file @name's @text, in place. Returns: its new length. */
+/**
+ * text_redact - take the names of processes and control groups out of the file @name's @text,
+ * in place. Returns: its new length.
+ */
 size_t text_redact(const char *name, char *text, size_t len);
 
 #endif
