@@ -31,6 +31,8 @@ static const struct {
     { "unknown_records", "record from the program's start" },
     { "forks_unsure", "make /sys/kernel/tracing readable, or record as root" },
     { "counts_differ", "record again; compare record.perf_minflt and record.rusage_minflt" },
+    { "present_unread", "attach to a process with less address space, or a kernel from 6.7 on" },
+    { "proc_unread", "record as root, so that all of /proc can be read" },
     { "unfinished", "wait for background processes before the command ends" },
     { "kernel_faults", "sysctl kernel.perf_event_paranoid=1, CAP_PERFMON, or record as root" },
     { "kernel_missing", "record on a kernel that has these tracepoints; the others are whole" },

@@ -27,7 +27,7 @@ static const struct {
     { "/dev/zero (deleted)", FL_MAP_ANON }, /* shared anonymous memory */
     { "/anon_hugepage (deleted)", FL_MAP_ANON | FL_MAP_HUGETLB },
     { "[heap]", FL_MAP_ANON | FL_MAP_HEAP },
-    { "[stack]", FL_MAP_ANON | FL_MAP_STACK },
+    { "[stack", FL_MAP_ANON | FL_MAP_STACK }, /* "[stack:TID]": ours, for a thread's */
     { "[vdso]", FL_MAP_ANON | FL_MAP_SPECIAL },
     { "[vvar", FL_MAP_ANON | FL_MAP_SPECIAL },
     { "[vsyscall]", FL_MAP_ANON | FL_MAP_SPECIAL },

@@ -45,7 +45,9 @@ struct session {
     sigset_t old_mask;
     struct sigaction old_chld;
     bool mask_changed, stopping, stop_wanted, ended;
-    struct fl_proc_skipped skipped;  /* files of /proc that could not be read */
+    struct fl_proc_skipped skipped; /* files of /proc that could not be read */
+    uint64_t
+        unread_bytes; /* of mappings whose pages were not asked for: it would have taken too long */
     uint64_t stat_minor, stat_major; /* faults of opts->pid: at the start, then since then */
     bool stat_known;
     int signal_fd;

@@ -113,6 +113,9 @@ static int put_totals(struct session *s, const struct fl_perf_sums *sums,
 {
     const struct fl_tree_counts *c = fl_tree_counts(s->tree);
     struct fl_merge_counts merge = fl_merge_counts(s->merge);
+    struct fl_hits_counts hits = { 0 };
+    if (s->hits)
+        hits = fl_hits_counts(s->hits);
     const struct total rows[] = {
         { "record.kernel_mode_faults", c->kernel_mode, "" },
         { "record.access_known", c->access_known, "" },
@@ -124,6 +127,12 @@ static int put_totals(struct session *s, const struct fl_perf_sums *sums,
         { "quality.unknown_records", c->unknown_records, "records of tasks not seen to start" },
         { "quality.forks_unsure", c->forks_unsure,
           "new processes may have been vfork's: taken for copies" },
+        { "quality.kernel_cut", hits.cut,
+          "hits of kernel tracepoints were shorter than their format" },
+        { "quality.kernel_names", hits.other_names,
+          "texts of kernel events were too many to keep" },
+        { "quality.present_unread", s->unread_bytes,
+          "bytes of mappings were not looked through for resident pages" },
     };
     int rc = put_rows(s, rows, FL_COUNT(rows), err);
     if (rc == FL_OK)

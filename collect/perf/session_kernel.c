@@ -49,8 +49,11 @@ int fl_session_kernel_open(struct session *s, struct fl_tree_io *io, struct fl_e
 
 int fl_session_kernel_meta(struct session *s, struct fl_err *err)
 {
-    if (!s->kernel.missing || !*s->kernel.missing)
+    if (!s->opts->kernel)
         return FL_OK;
-    return fl_meta_setf(s->meta, err, "quality.kernel_missing", "this kernel has not: %s",
-                        s->kernel.missing);
+    int rc = fl_meta_set(s->meta, "record.kernel", s->kernel.groups, err);
+    if (rc == FL_OK && s->kernel.missing && *s->kernel.missing)
+        rc = fl_meta_setf(s->meta, err, "quality.kernel_missing", "this kernel has not: %s",
+                          s->kernel.missing);
+    return rc;
 }

@@ -72,6 +72,7 @@ int fl_session_open_live(struct session *s, struct fl_perf_plan *plan, struct fl
 struct walk {
     struct session *s;
     uint32_t pid, mm;
+    struct fl_proc_stacks stacks;
 };
 
 static int emit_timed(void *ctx, const struct fl_event *ev, struct fl_err *err)
@@ -86,12 +87,13 @@ static int emit_timed(void *ctx, const struct fl_event *ev, struct fl_err *err)
 static int adopt_map(void *ctx, const struct fl_proc_map *map, struct fl_err *err)
 {
     struct walk *w = ctx;
+    uint32_t owner = fl_proc_stack_tid(map, &w->stacks);
     struct fl_perf_rec rec = {
         .type = PERF_RECORD_MMAP2,
         .source = FL_SRC_PROBE, /* of no task's events */
         .time_ns = w->s->start_ns,
         .pid = w->pid,
-        .tid = w->pid,
+        .tid = owner ? owner : w->pid,
         .by_tid = w->pid,
         .mmap = { .start = map->start,
                   .length = map->end - map->start,
@@ -101,7 +103,9 @@ static int adopt_map(void *ctx, const struct fl_proc_map *map, struct fl_err *er
                   .dev_minor = minor(map->dev),
                   .prot = map->prot,
                   .flags = map->flags & FL_MAP_SHARED ? MAP_SHARED : MAP_PRIVATE,
-                  .path = *map->name ? map->name : "//anon" },
+                  .path = owner        ? "[stack:]"
+                          : *map->name ? map->name
+                                       : "//anon" },
     };
     return fl_tree_push(w->s->tree, &rec, err);
 }
@@ -129,9 +133,13 @@ static int adopt_memory(struct session *s, uint32_t pid, struct fl_err *err)
     struct walk w = { .s = s, .pid = pid, .mm = fl_tree_space(s->tree, pid) };
     struct fl_err why = { 0 };
     struct fl_proc_present_sum sum;
-    int rc = fl_proc_maps(FL_PROC_ROOT, pid, adopt_map, &w, NULL, &why);
+    int rc = fl_proc_stacks(FL_PROC_ROOT, pid, &w.stacks, &why);
+    if (rc == FL_OK)
+        rc = fl_proc_maps(FL_PROC_ROOT, pid, adopt_map, &w, NULL, &why);
+    fl_proc_stacks_free(&w.stacks);
     if (rc == FL_OK)
         rc = fl_proc_present(FL_PROC_ROOT, pid, NULL, adopt_pages, &w, &sum, &why);
+    s->unread_bytes += rc == FL_OK ? sum.unread_bytes : 0;
     if (rc == FL_OK && !s->opts->watch)
         rc = fl_proc_snapshot(FL_PROC_ROOT, pid, FL_SNAPSHOT_START, s->opts->redact, emit_timed, s,
                               &s->skipped, &why);
