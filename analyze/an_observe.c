@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <faultline/kernel_events.h>
 #include <faultline/replay.h>
 #include <faultline/units.h>
 
@@ -25,6 +26,7 @@ struct process {
 struct observer {
     struct mappings *mappings;
     struct code_tally *code;
+    struct fl_snapshots *snapshots;
     struct tally total, bins[BINS], *by_label;
     uint32_t cap_labels;
     struct process *processes;
@@ -46,11 +48,17 @@ static int compare_pids(const void *a, const void *b)
     return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-static struct process *process_of_pid(struct observer *o, uint32_t pid)
+static struct process *process_of_pid(const struct observer *o, uint32_t pid)
 {
     const struct pid_index key = { .pid = pid };
     struct pid_index **found = tfind(&key, &o->pids, compare_pids);
     return found ? &o->processes[(*found)->index] : NULL;
+}
+
+static const char *comm_of_pid(const void *observer, uint32_t pid)
+{
+    const struct process *p = process_of_pid(observer, pid);
+    return p ? p->comm : NULL;
 }
 
 static int index_pid(struct observer *o, uint32_t pid, size_t index, struct fl_err *err)
@@ -151,6 +159,8 @@ static int on_event(struct observer *o, const struct fl_event *ev, struct fl_err
     int rc = mappings_event(o->mappings, ev, err);
     if (rc == FL_OK)
         rc = code_tally_event(o->code, ev, err);
+    if (rc == FL_OK && ev->kind == FL_EV_SNAPSHOT && ev->snapshot.pid)
+        rc = fl_snapshots_event(o->snapshots, ev, err);
     if (rc != FL_OK)
         return rc;
     switch (ev->kind) {
@@ -321,8 +331,9 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
     if (o) {
         o->mappings = mappings_new();
         o->code = code_tally_new();
+        o->snapshots = fl_snapshots_new();
     }
-    if (!o || !o->mappings || !o->code)
+    if (!o || !o->mappings || !o->code || !o->snapshots)
         rc = fl_nomem(err, "reading events");
     if (rc == FL_OK)
         rc = find_duration(o, r, err);
@@ -338,10 +349,13 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
                             "faultline.replay/1", "source", "observed", "trace", trace, "faults",
                             faults, "by_process", processes_json(o), "by_mapping", labels_json(o),
                             "timeline", timeline_json(o), "quality", quality_json(o, r));
-        if (*result)
+        if (*result) {
             code_tally_json(o->code, tally_sum(&o->total), *result);
-        else
+            if (fl_snapshots_count(o->snapshots))
+                json_object_set_new(*result, "live", live_json(o->snapshots, comm_of_pid, o));
+        } else {
             rc = fl_nomem(err, "reading events");
+        }
     }
     json_decref(trace);
     for (size_t i = 0; o && i < o->n_processes; i++)
@@ -349,6 +363,7 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
     if (o) {
         mappings_free(o->mappings);
         code_tally_free(o->code);
+        fl_snapshots_free(o->snapshots);
         tdestroy(o->pids, free);
         free(o->processes);
         free(o->threads);

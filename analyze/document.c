@@ -99,6 +99,7 @@ static const struct rule replay_rules[] = {
     { "by_mapping", ARRAY, false },
     { "by_function", ARRAY, false },
     { "call_chains", ARRAY, false },
+    { "live", ARRAY, false },
     { "time.fault_ns", OBJECT, false },
     { "thrash", OBJECT, false },
     { "thrash.verdict", TEXT, false },
@@ -243,8 +244,8 @@ static int check_timeline(const json_t *timeline, const char *name, struct fl_er
 /* Arrays of objects, objects of counts: what is shown must be what it says. */
 static int check_members(const json_t *doc, const char *name, struct fl_err *err)
 {
-    static const char *const lists[] = { "quality",    "oom.kills",   "tlb.levels", "by_process",
-                                         "by_mapping", "by_function", "call_chains" };
+    static const char *const lists[] = { "quality",    "oom.kills",   "tlb.levels",  "by_process",
+                                         "by_mapping", "by_function", "call_chains", "live" };
     const json_t *v;
     const char *key;
     size_t i;

@@ -38,4 +38,15 @@ int code_tally_event(struct code_tally *c, const struct fl_event *ev, struct fl_
  */
 void code_tally_json(const struct code_tally *c, uint64_t faults, struct json_t *result);
 
+/* ---- observe_live.c ---------------------------------------------------------------- */
+
+struct fl_snapshots;
+
+/**
+ * live_json - "live": of each process with snapshots, the largest first, its memory and OOM score at
+ * the recording's start and end. @comm_of: the name of a process, or NULL.
+ */
+struct json_t *live_json(const struct fl_snapshots *s,
+                         const char *(*comm_of)(const void *ctx, uint32_t pid), const void *ctx);
+
 #endif

@@ -43,6 +43,11 @@ void view_list(struct view_builder *b, size_t i, const char *id, const char *hea
 void view_tables(struct view_builder *b);
 /** view_chains_table - call chains with most faults; NULL: @result has none. */
 struct fl_table *view_chains_table(const struct json_t *result);
+/** view_put_name - column 0 of @row: "worker (412)" of a process, the name of all else. */
+void view_put_name(struct fl_table *t, size_t row, const struct json_t *entry,
+                   const char *name_key);
+/** view_live_table - memory of running processes at start and end; NULL: @result has none. */
+struct fl_table *view_live_table(const struct json_t *result);
 /** view_windows_table ... - of what does not depend on RAM; NULL: @result does not tell. */
 struct fl_table *view_windows_table(const struct json_t *result);
 struct fl_table *view_phases_table(const struct json_t *result);

@@ -199,8 +199,7 @@ static bool any_has(const json_t *list, const char *key)
     return false;
 }
 
-/* "worker (412)" of a process, the name of all else. */
-static void put_name(struct fl_table *t, size_t row, const json_t *v, const char *name_key)
+void view_put_name(struct fl_table *t, size_t row, const json_t *v, const char *name_key)
 {
     const char *name = fl_document_text(v, name_key);
     char *text = NULL;
@@ -247,7 +246,7 @@ static struct fl_table *ranking_table(const json_t *result, const char *key, con
     for (size_t i = 0; i < n && i < LIST_ROWS_MAX; i++) {
         const json_t *v = json_array_get(list, i);
         size_t row = fl_table_row(t);
-        put_name(t, row, v, name_key);
+        view_put_name(t, row, v, name_key);
         for (size_t k = 0; k < n_kinds; k++)
             view_put_count(t, row, k + 1, v, ranked[kinds[k]].key);
     }
@@ -285,6 +284,7 @@ void view_tables(struct view_builder *b)
                   ranking_table(r, "by_mapping", "mapping", "Mapping"));
         view_list(b, i, "functions", "Faults by function",
                   ranking_table(r, "by_function", "function", "Function"));
+        view_list(b, i, "live", "Memory at the start and the end", view_live_table(r));
         view_list(b, i, "chains", "Hot call chains", view_chains_table(r));
         view_oom(b, i);
         view_list(b, i, "tlb", "Translation lookaside buffers", tlb_table(r));
@@ -300,13 +300,14 @@ void view_tables(struct view_builder *b)
 static const struct {
     const char *key, *words;
 } recorded_keys[] = {
-    { "command.argv", "Command" },      { "command.cwd", "Started in" },
-    { "record.mode", "Recorded as" },   { "record.time", "Recorded at" },
-    { "record.tool", "Recorded with" }, { "host.kernel", "Kernel" },
-    { "host.arch", "Machine" },         { "host.cpu", "CPU" },
-    { "host.cpus", "CPUs online" },     { "host.tlb", "Its TLBs" },
-    { "host.ram_bytes", "RAM" },        { "host.swap_bytes", "Swap" },
-    { "host.thp", "Huge pages" },       { "host.swappiness", "Swappiness" },
+    { "command.argv", "Command" },       { "command.cwd", "Started in" },
+    { "record.pid", "Attached to PID" }, { "record.kernel", "Kernel events" },
+    { "record.mode", "Recorded as" },    { "record.time", "Recorded at" },
+    { "record.tool", "Recorded with" },  { "host.kernel", "Kernel" },
+    { "host.arch", "Machine" },          { "host.cpu", "CPU" },
+    { "host.cpus", "CPUs online" },      { "host.tlb", "Its TLBs" },
+    { "host.ram_bytes", "RAM" },         { "host.swap_bytes", "Swap" },
+    { "host.thp", "Huge pages" },        { "host.swappiness", "Swappiness" },
     { "host.swaps", "Swap devices" },
 };
 

@@ -28,11 +28,13 @@ static const struct {
 static void skip(struct fl_proc_skipped *s, const char *name, int number)
 {
     size_t used = strlen(s->names);
+    s->n++;
+    if (strstr(s->names, name))
+        return; /* of another process, or at the start: once is enough */
     int n = snprintf(s->names + used, sizeof s->names - used, "%s%s (%s)", used ? ", " : "", name,
                      strerror(number));
     if (n < 0 || (size_t)n >= sizeof s->names - used)
         s->names[used] = 0;
-    s->n++;
 }
 
 int fl_proc_snapshot(const char *root, uint32_t pid, uint32_t moment, bool redact,

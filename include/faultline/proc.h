@@ -169,7 +169,7 @@ int fl_proc_present(const char *root, uint32_t pid, const struct fl_proc_present
 /** fl_proc_emit_fn - takes an event whose strings live until it returns. */
 typedef int fl_proc_emit_fn(void *ctx, const struct fl_event *event, struct fl_err *err);
 
-/** Files that could not be read, for a note on quality: "slabinfo (Permission denied), ...". */
+/** Files that could not be read, for a note on quality: "slabinfo (Permission denied), ...", each once. */
 struct fl_proc_skipped {
     unsigned n;
     char names[480]; /* as many as fit */

@@ -197,6 +197,47 @@ static void totals_time_and_quality_add_up(void **state)
     json_decref(result);
 }
 
+static void snapshot(struct tape *t, uint32_t pid, uint32_t moment, const char *text)
+{
+    put(t, (struct fl_event){
+               .kind = FL_EV_SNAPSHOT, .thread = FL_NO_THREAD, .snapshot = { pid, moment, text } });
+}
+
+static uint64_t live(const json_t *result, size_t i, const char *path)
+{
+    uint64_t value = UINT64_MAX;
+    fl_document_count(json_array_get(json_object_get(result, "live"), i), path, &value);
+    return value;
+}
+
+static void memory_of_running_processes_is_told_largest_first(void **state)
+{
+    (void)state;
+    struct tape t = start();
+    process(&t, 7, 0, FL_NO_MM, "small");
+    process(&t, 8, 1, FL_NO_MM, "large");
+    snapshot(&t, 0, FL_SNAPSHOT_START, "meminfo\nMemTotal: 1 kB\n");
+    snapshot(&t, 7, FL_SNAPSHOT_START,
+             "status\nName:\tVmRSS: 9\nVmHWM:\t   30 kB\nVmRSS:\t   20 kB\n");
+    snapshot(&t, 7, FL_SNAPSHOT_START, "oom_score\n5\n");
+    snapshot(&t, 8, FL_SNAPSHOT_START, "status\nVmRSS:\t  100 kB\nVmSwap:\t   4 kB\n");
+    snapshot(&t, 7, FL_SNAPSHOT_END, "status\nVmRSS:\t   24 kB\n");
+    snapshot(&t, 9, FL_SNAPSHOT_END, "status\nVmRSS:\t   1 kB\n"); /* came meanwhile */
+    json_t *result = finish(&t);
+    assert_int_equal(json_array_size(json_object_get(result, "live")), 3);
+    assert_int_equal(live(result, 0, "pid"), 8);
+    assert_int_equal(live(result, 0, "start.resident_bytes"), 100 * 1024);
+    assert_int_equal(live(result, 0, "start.swapped_bytes"), 4 * 1024);
+    assert_int_equal(live(result, 0, "end.resident_bytes"), UINT64_MAX); /* it had ended */
+    assert_int_equal(live(result, 1, "pid"), 7);
+    assert_int_equal(live(result, 1, "start.resident_bytes"), 20 * 1024);
+    assert_int_equal(live(result, 1, "start.peak_resident_bytes"), 30 * 1024);
+    assert_int_equal(live(result, 1, "start.oom_score"), 5);
+    assert_int_equal(live(result, 1, "end.resident_bytes"), 24 * 1024);
+    assert_int_equal(live(result, 2, "pid"), 9);
+    json_decref(result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_child_has_its_parents_mappings_until_it_execs),
         cmocka_unit_test(a_moved_mapping_keeps_its_name),
         cmocka_unit_test(totals_time_and_quality_add_up),
+        cmocka_unit_test(memory_of_running_processes_is_told_largest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
