@@ -110,8 +110,8 @@ static int adopt_map(void *ctx, const struct fl_proc_map *map, struct fl_err *er
     return fl_tree_push(w->s->tree, &rec, err);
 }
 
-static int adopt_pages(void *ctx, uint64_t start, uint64_t length, uint32_t state,
-                       struct fl_err *err)
+static int note_pages(void *ctx, uint64_t start, uint64_t length, uint32_t state,
+                      struct fl_err *err)
 {
     struct walk *w = ctx;
     struct fl_event ev = { .kind = FL_EV_PRESENT, .thread = FL_NO_THREAD };
@@ -143,7 +143,7 @@ static int adopt_memory(struct session *s, uint32_t pid, struct fl_err *err)
         rc = fl_proc_maps(FL_PROC_ROOT, pid, adopt_map, &w, NULL, &why);
     fl_proc_stacks_free(&w.stacks);
     if (rc == FL_OK)
-        rc = fl_proc_present(FL_PROC_ROOT, pid, NULL, adopt_pages, &w, &sum, &why);
+        rc = fl_proc_present(FL_PROC_ROOT, pid, NULL, note_pages, &w, &sum, &why);
     s->unread_bytes += rc == FL_OK ? sum.unread_bytes : 0;
     if (rc != FL_OK && forgivable(s, rc, &why))
         return FL_OK;
@@ -189,6 +189,23 @@ int fl_session_adopt(struct session *s, struct fl_err *err)
 
 /* ---- before and after ------------------------------------------------------------------ */
 
+static int snapshot_process(struct session *s, uint32_t pid, struct fl_err *err)
+{
+    struct walk w = { .s = s, .pid = pid, .mm = fl_tree_space(s->tree, pid) };
+    struct fl_proc_present_sum sum;
+    struct fl_err why = { 0 };
+    int rc = fl_proc_snapshot(FL_PROC_ROOT, pid, FL_SNAPSHOT_END, s->opts->redact, emit_timed, s,
+                              &s->skipped, &why);
+    if (rc == FL_OK)
+        rc = fl_proc_present(FL_PROC_ROOT, pid, NULL, note_pages, &w, &sum, &why);
+    s->unread_bytes += rc == FL_OK ? sum.unread_bytes : 0;
+    if (rc != FL_OK && forgivable(s, rc, &why))
+        return FL_OK;
+    if (rc != FL_OK && err)
+        *err = why;
+    return rc;
+}
+
 static int snapshot_processes(struct session *s, struct fl_err *err)
 {
     struct fl_proc_tasks tasks;
@@ -198,8 +215,7 @@ static int snapshot_processes(struct session *s, struct fl_err *err)
     for (size_t i = 0; rc == FL_OK && i < tasks.n; i++)
         if (tasks.task[i].tid == tasks.task[i].pid && !tasks.task[i].is_kernel_thread &&
             fl_tree_space(s->tree, tasks.task[i].pid) != FL_NO_MM)
-            rc = fl_proc_snapshot(FL_PROC_ROOT, tasks.task[i].pid, FL_SNAPSHOT_END, s->opts->redact,
-                                  emit_timed, s, &s->skipped, err);
+            rc = snapshot_process(s, tasks.task[i].pid, err);
     fl_proc_tasks_free(&tasks);
     return rc;
 }

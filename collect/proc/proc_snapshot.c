@@ -22,14 +22,24 @@ static const struct {
     { "status", false, false },        { "stat", false, false },
     { "smaps_rollup", false, false },  { "oom_score", false, false },
     { "oom_score_adj", false, false }, { "limits", false, false },
-    { "cgroup", false, true },
+    { "cgroup", false, true },         { "maps", false, true },
 };
+
+/* Is "@name (why)" in @names? */
+static bool is_listed(const char *names, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)) != NULL; at += n)
+        if ((at == names || at[-1] == ' ') && strncmp(at + n, " (", 2) == 0)
+            return true;
+    return false;
+}
 
 static void skip(struct fl_proc_skipped *s, const char *name, int number)
 {
     size_t used = strlen(s->names);
     s->n++;
-    if (strstr(s->names, name))
+    if (is_listed(s->names, name))
         return; /* of another process, or at the start: once is enough */
     int n = snprintf(s->names + used, sizeof s->names - used, "%s%s (%s)", used ? ", " : "", name,
                      strerror(number));

@@ -178,7 +178,7 @@ struct fl_proc_skipped {
 /**
  * fl_proc_snapshot - FL_EV_SNAPSHOT events with the text of
  *   @pid 0: meminfo zoneinfo buddyinfo pagetypeinfo slabinfo vmstat swaps pressure/memory,
- *   else:   status stat smaps_rollup oom_score oom_score_adj limits cgroup of the process,
+ *   else:   status stat smaps_rollup oom_score oom_score_adj limits cgroup maps of the process,
  * in pieces as docs/trace-format.md says. A line too long for a piece is cut, a NUL becomes '?'.
  * Their time is 0 and their thread FL_NO_THREAD: the caller stamps them.
  * @moment: FL_SNAPSHOT_*. @redact: without names of processes, paths and control groups.
