@@ -102,10 +102,12 @@ static int32_t exit_status(void *ctx, uint32_t pid)
     return pid == 10 ? 256 : FL_EXIT_UNKNOWN;
 }
 
-static int sample_name(void *ctx, uint32_t index, uint32_t *name, struct fl_err *err)
+static int sample(void *ctx, const struct fl_perf_rec *rec, bool *keep, uint32_t *name,
+                  struct fl_err *err)
 {
     (void)ctx, (void)err;
-    *name = index + 5;
+    *name = rec->index + 5;
+    *keep = rec->access.address != 0;
     return FL_OK;
 }
 
@@ -146,7 +148,7 @@ static void fix_open(struct fix *f, bool redact)
                                    .clone_flags = clone_flags,
                                    .file_size = file_size,
                                    .exit_status = exit_status,
-                                   .sample_name = sample_name,
+                                   .sample = sample,
                                    .place = place,
                                    .space = space,
                                    .space_left = space_left };
