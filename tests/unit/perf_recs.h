@@ -182,6 +182,21 @@ static inline void rb_mmap(struct recbuf *b, uint32_t pid, uint64_t time, uint64
     rb_end(b, pid, pid, time);
 }
 
+/* The sampled event is stopped, or goes on, on @cpu. */
+static inline void rb_throttle(struct recbuf *b, bool stop, uint32_t cpu, uint64_t time)
+{
+    rb_begin(b, stop ? PERF_RECORD_THROTTLE : PERF_RECORD_UNTHROTTLE, 0);
+    rb_u64(b, time);
+    rb_u64(b, ID_SAMPLE);
+    rb_u64(b, ID_SAMPLE);
+    rb_u32(b, 10);
+    rb_u32(b, 10);
+    rb_u64(b, time);
+    rb_u64(b, cpu);
+    rb_u64(b, ID_SAMPLE);
+    rb_size(b);
+}
+
 static inline void rb_lost(struct recbuf *b, uint64_t time, uint64_t count)
 {
     rb_begin(b, PERF_RECORD_LOST, 0);
