@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an events trace says happened: the kernel's own faults by time, process and mapping. */
+/* What an events trace says happened: the kernel's own faults by time, process and mapping; and
+   where the samples of a sampled trace were taken. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <search.h>
@@ -27,6 +28,7 @@ struct observer {
     struct mappings *mappings;
     struct code_tally *code;
     struct fl_snapshots *snapshots;
+    struct sample_tally *samples; /* NULL: not a sampled trace */
     struct tally total, bins[BINS], *by_label;
     uint32_t cap_labels;
     struct process *processes;
@@ -153,6 +155,19 @@ static int on_fault(struct observer *o, const struct fl_event *ev, struct fl_err
     return FL_OK;
 }
 
+static int on_sample(struct observer *o, const struct fl_event *ev, struct fl_err *err)
+{
+    struct sample_place at = { .process = SIZE_MAX, .mm = FL_NO_MM };
+    uint32_t index = ev->thread < o->n_threads ? o->threads[ev->thread] : UINT32_MAX;
+    if (index < o->n_processes) {
+        at.process = index;
+        at.mm = o->processes[index].mm;
+    }
+    if (ev->kind == FL_EV_SAMPLE)
+        at.label = mappings_find(o->mappings, at.mm, ev->sample.address);
+    return sample_tally_event(o->samples, ev, &at, err);
+}
+
 static int on_event(struct observer *o, const struct fl_event *ev, struct fl_err *err)
 {
     struct process *p;
@@ -161,6 +176,8 @@ static int on_event(struct observer *o, const struct fl_event *ev, struct fl_err
         rc = code_tally_event(o->code, ev, err);
     if (rc == FL_OK && ev->kind == FL_EV_SNAPSHOT && ev->snapshot.pid)
         rc = fl_snapshots_event(o->snapshots, ev, err);
+    if (rc == FL_OK && o->samples)
+        rc = on_sample(o, ev, err);
     if (rc != FL_OK)
         return rc;
     switch (ev->kind) {
@@ -323,18 +340,88 @@ static int find_duration(struct observer *o, struct fl_reader *r, struct fl_err 
     return rc;
 }
 
-int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_err *err)
+static void name_process(const void *ctx, size_t i, json_t *entry)
 {
-    struct observer *o = calloc(1, sizeof *o);
-    struct fl_item item = { .kind = FL_ITEM_EVENT };
-    int rc = FL_OK;
+    const struct observer *o = ctx;
+    json_object_set_new(entry, "pid", json_integer((json_int_t)o->processes[i].pid));
+    json_object_set_new(entry, "comm", json_string(o->processes[i].comm));
+}
+
+static void name_label(const void *ctx, size_t i, json_t *entry)
+{
+    const struct observer *o = ctx;
+    json_object_set_new(entry, "mapping", json_string(mappings_label(o->mappings, (uint32_t)i)));
+}
+
+static int faults_result(struct observer *o, json_t *result, struct fl_err *err)
+{
+    json_t *faults = json_object();
+    tally_put(faults, &o->total);
+    int bad = json_object_set_new(result, "faults", faults) ||
+              json_object_set_new(result, "by_process", processes_json(o)) ||
+              json_object_set_new(result, "by_mapping", labels_json(o)) ||
+              json_object_set_new(result, "timeline", timeline_json(o));
+    code_tally_json(o->code, tally_sum(&o->total), result);
+    return bad ? fl_nomem(err, "reading events") : FL_OK;
+}
+
+static int make_result(struct observer *o, const struct fl_reader *r, json_t *trace,
+                       json_t **result, struct fl_err *err)
+{
+    *result = json_pack("{s:s, s:s, s:O}", "schema", "faultline.replay/1", "source", "observed",
+                        "trace", trace);
+    int rc = !*result ? fl_nomem(err, "reading events")
+             : o->samples
+                 ? sample_tally_json(o->samples, o->code, o, name_process, name_label, *result, err)
+                 : faults_result(o, *result, err);
+    if (rc == FL_OK && fl_snapshots_count(o->snapshots) &&
+        json_object_set_new(*result, "live", live_json(o->snapshots, comm_of_pid, o)) != 0)
+        rc = fl_nomem(err, "reading events");
+    if (rc == FL_OK && json_object_set_new(*result, "quality", quality_json(o, r)) != 0)
+        rc = fl_nomem(err, "reading events");
+    if (rc != FL_OK) {
+        json_decref(*result);
+        *result = NULL;
+    }
+    return rc;
+}
+
+static int observer_new(const struct fl_reader *r, struct observer **out, struct fl_err *err)
+{
+    struct observer *o = *out = calloc(1, sizeof *o);
     if (o) {
         o->mappings = mappings_new();
         o->code = code_tally_new();
         o->snapshots = fl_snapshots_new();
     }
     if (!o || !o->mappings || !o->code || !o->snapshots)
-        rc = fl_nomem(err, "reading events");
+        return fl_nomem(err, "reading events");
+    return fl_reader_fidelity(r) == FL_FIDELITY_SAMPLED ? sample_tally_new(r, &o->samples, err)
+                                                        : FL_OK;
+}
+
+static void observer_free(struct observer *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < o->n_processes; i++)
+        free(o->processes[i].comm);
+    mappings_free(o->mappings);
+    code_tally_free(o->code);
+    fl_snapshots_free(o->snapshots);
+    sample_tally_free(o->samples);
+    tdestroy(o->pids, free);
+    free(o->processes);
+    free(o->threads);
+    free(o->by_label);
+    free(o);
+}
+
+int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_err *err)
+{
+    struct observer *o;
+    struct fl_item item = { .kind = FL_ITEM_EVENT };
+    int rc = observer_new(r, &o, err);
     if (rc == FL_OK)
         rc = find_duration(o, r, err);
     if (rc == FL_OK)
@@ -342,33 +429,9 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK && item.kind != FL_ITEM_END)
         if (item.kind == FL_ITEM_EVENT)
             rc = on_event(o, &item.event, err);
-    if (rc == FL_OK) {
-        json_t *faults = json_object();
-        tally_put(faults, &o->total);
-        *result = json_pack("{s:s, s:s, s:O, s:o, s:o, s:o, s:o, s:o}", "schema",
-                            "faultline.replay/1", "source", "observed", "trace", trace, "faults",
-                            faults, "by_process", processes_json(o), "by_mapping", labels_json(o),
-                            "timeline", timeline_json(o), "quality", quality_json(o, r));
-        if (*result) {
-            code_tally_json(o->code, tally_sum(&o->total), *result);
-            if (fl_snapshots_count(o->snapshots))
-                json_object_set_new(*result, "live", live_json(o->snapshots, comm_of_pid, o));
-        } else {
-            rc = fl_nomem(err, "reading events");
-        }
-    }
+    if (rc == FL_OK)
+        rc = make_result(o, r, trace, result, err);
     json_decref(trace);
-    for (size_t i = 0; o && i < o->n_processes; i++)
-        free(o->processes[i].comm);
-    if (o) {
-        mappings_free(o->mappings);
-        code_tally_free(o->code);
-        fl_snapshots_free(o->snapshots);
-        tdestroy(o->pids, free);
-        free(o->processes);
-        free(o->threads);
-        free(o->by_label);
-    }
-    free(o);
+    observer_free(o);
     return rc;
 }

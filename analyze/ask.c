@@ -440,10 +440,10 @@ int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl
     if (rc != FL_OK)
         return rc;
     enum fl_fidelity fidelity = fl_reader_fidelity(r);
-    bool events = fidelity == FL_FIDELITY_EVENTS;
-    if (fidelity == FL_FIDELITY_SAMPLED)
+    bool events = fidelity > FL_FIDELITY_PAGE_EXACT;
+    if (fidelity == FL_FIDELITY_SAMPLED && !ask->samples)
         rc = fl_fail(err, FL_EDATA,
-                     "%s: a sampled trace cannot be replayed; record it with "
+                     "%s: what a sampled trace tells are estimates; record with "
                      "`faultline record --mode exact`",
                      path);
     if (rc == FL_OK && !events && peak_pages == 0)

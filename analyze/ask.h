@@ -14,6 +14,7 @@ struct ask {
     enum fl_swap_kind swap_kind; /* for the kernel's policies */
     uint64_t peak_pages;         /* of the trace, as ask_peak() has it; 0: found out */
     uint64_t curve_pages;        /* what the curve's sizes are shares of; 0: the trace's peak */
+    bool samples;                /* sampled traces are welcome */
     void (*progress)(void *arg, unsigned done_bp);
     void *arg;
 };
@@ -29,8 +30,8 @@ int ask_peak(const char *path, uint64_t *peak_pages, struct fl_err *err);
 
 /**
  * ask_trace - open @path and add what it can answer to @report: a replay and a
- * sweep for an exact trace, what the kernel reported for an events trace.
- * Errors: FL_EDATA for a sampled trace; FL_EFORMAT, FL_EIO, FL_ENOMEM.
+ * sweep for an exact trace, what the kernel reported for an events trace, estimates for a sampled one.
+ * Errors: FL_EDATA for a sampled trace without ask.samples; FL_EFORMAT, FL_EIO, FL_ENOMEM.
  */
 int ask_trace(const char *path, const struct ask *ask, struct json_t *report, struct fl_err *err);
 

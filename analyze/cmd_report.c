@@ -233,6 +233,7 @@ static int report_run(void *arg, int n, char **operands, struct fl_err *err)
                        .policy = cfg->policy,
                        .policies = cfg->policies,
                        .swap_kind = fl_swap_kind_find(cfg->swap_device),
+                       .samples = true,
                        .progress = progress.out ? fl_progress_step : NULL,
                        .arg = &progress };
     struct fl_view *view = NULL;
@@ -277,7 +278,8 @@ const struct fl_cmd fl_cmd_report = {
         "sizes from 5 % to 105 % of its peak resident set for the curve of faults against RAM;\n"
         "the kernel's policies, which take a replay a size, over every third of them, the last\n"
         "two and --ram. --policy is among the curves.\n"
-        "An events trace is reported as the kernel saw it, by time, process and mapping.\n"
+        "An events trace is reported as the kernel saw it, by time, process and mapping; of a\n"
+        "sampled trace, estimates of accesses by process, mapping, function and data source.\n"
         "Results of replay, sweep, validate and report are taken as they are; several inputs\n"
         "stand side by side. A replay's result without a sweep gets its curve from its trace, if\n"
         "that is still there and unchanged. What validate measured of the same program is drawn\n"

@@ -209,8 +209,18 @@ static bool note_pair(struct diff *d, const struct diff_result *r)
     return ok;
 }
 
+static bool of_samples(const json_t *doc)
+{
+    const char *fidelity = fl_document_text(doc, "trace.fidelity");
+    return fidelity && strcmp(fidelity, "sampled") == 0;
+}
+
 static int add_pair(struct diff *d, const json_t *a, const json_t *b, struct fl_err *err)
 {
+    if (of_samples(a) || of_samples(b))
+        return fl_fail(err, FL_EDATA,
+                       "what a sampled trace tells are estimates, and a difference of them may be "
+                       "chance: record with `faultline record --mode exact`");
     struct diff_result *r = &d->results[d->n_results++];
     *r = (struct diff_result){ .of = { a, b } };
     int rc = add_figures(r, err);

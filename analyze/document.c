@@ -76,9 +76,9 @@ static const struct rule replay_rules[] = {
     { "machine.swap_bytes", COUNT_OR_MAX, false },
     { "machine.page_bytes", COUNT, false },
     { "machine.policy", TEXT, false },
-    { "faults", OBJECT, true },
-    { "faults.minor", COUNT, true },
-    { "faults.major", COUNT, true },
+    { "faults", OBJECT, false }, /* needed but for samples: check_result() */
+    { "faults.minor", COUNT, false },
+    { "faults.major", COUNT, false },
     { "faults.by_cause", OBJECT, false },
     { "swap", OBJECT, false },
     { "reclaim", OBJECT, false },
@@ -100,6 +100,13 @@ static const struct rule replay_rules[] = {
     { "by_function", ARRAY, false },
     { "call_chains", ARRAY, false },
     { "live", ARRAY, false },
+    { "by_source", ARRAY, false },
+    { "by_tlb", ARRAY, false },
+    { "samples", OBJECT, false },
+    { "samples.samples", COUNT, false },
+    { "samples.estimated", OBJECT, false },
+    { "samples.events", ARRAY, false },
+    { "footprint", OBJECT, false },
     { "time.fault_ns", OBJECT, false },
     { "thrash", OBJECT, false },
     { "thrash.verdict", TEXT, false },
@@ -113,6 +120,13 @@ static const struct rule replay_rules[] = {
     { "tlb_reach.walks_huge", COUNT, false },
     { "source", TEXT, false },
     { "label", TEXT, false },
+};
+
+/* Of every result that is not of samples. */
+static const struct rule fault_rules[] = {
+    { "faults", OBJECT, true },
+    { "faults.minor", COUNT, true },
+    { "faults.major", COUNT, true },
 };
 
 static const struct rule validate_rules[] = {
@@ -244,8 +258,10 @@ static int check_timeline(const json_t *timeline, const char *name, struct fl_er
 /* Arrays of objects, objects of counts: what is shown must be what it says. */
 static int check_members(const json_t *doc, const char *name, struct fl_err *err)
 {
-    static const char *const lists[] = { "quality",    "oom.kills",   "tlb.levels",  "by_process",
-                                         "by_mapping", "by_function", "call_chains", "live" };
+    static const char *const lists[] = { "quality",     "oom.kills",  "tlb.levels",
+                                         "by_process",  "by_mapping", "by_function",
+                                         "by_source",   "by_tlb",     "samples.events",
+                                         "call_chains", "live" };
     const json_t *v;
     const char *key;
     size_t i;
@@ -265,6 +281,8 @@ static int check_members(const json_t *doc, const char *name, struct fl_err *err
 static int check_result(const json_t *doc, const char *name, struct fl_err *err)
 {
     int rc = check_rules(doc, replay_rules, FL_COUNT(replay_rules), name, "the result", err);
+    if (rc == FL_OK && !json_object_get(doc, "samples"))
+        rc = check_rules(doc, fault_rules, FL_COUNT(fault_rules), name, "the result", err);
     if (rc == FL_OK)
         rc = check_timeline(json_object_get(doc, "timeline"), name, err);
     if (rc == FL_OK)

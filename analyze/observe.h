@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* observe.h - what the files share that count the faults of an events trace. */
+/* observe.h - what the files share that count what events and sampled traces have seen. */
 #ifndef FAULTLINE_OBSERVE_H
 #define FAULTLINE_OBSERVE_H
 
@@ -8,6 +8,7 @@
 
 #include <faultline/err.h>
 #include <faultline/event.h>
+#include <faultline/trace.h>
 
 struct json_t;
 
@@ -37,6 +38,37 @@ int code_tally_event(struct code_tally *c, const struct fl_event *ev, struct fl_
  * stacks, to @result. @faults: of the whole trace, what shares are of.
  */
 void code_tally_json(const struct code_tally *c, uint64_t faults, struct json_t *result);
+/** code_tally_name - of code id @code; NULL when there is none. */
+const char *code_tally_name(const struct code_tally *c, size_t code);
+/** code_tally_chain - an array of the names of stack id @stack, innermost first. */
+struct json_t *code_tally_chain(const struct code_tally *c, size_t stack);
+
+/* ---- observe_samples.c ------------------------------------------------------------- */
+
+/** Samples of each event by process, mapping, function, call chain and data source. */
+struct sample_tally;
+
+/** sample_tally_new - of the trace of @r. FL_ENOMEM. */
+int sample_tally_new(const struct fl_reader *r, struct sample_tally **out, struct fl_err *err);
+void sample_tally_free(struct sample_tally *t);
+/** Where a sample is; SIZE_MAX: not known. */
+struct sample_place {
+    size_t process, label;
+    uint32_t mm;
+};
+/** sample_tally_event - follow an event; @at is used for samples. FL_ENOMEM. */
+int sample_tally_event(struct sample_tally *t, const struct fl_event *ev,
+                       const struct sample_place *at, struct fl_err *err);
+
+/** Fills in who entry @i of a list is. */
+typedef void (*sample_namer)(const void *ctx, size_t i, struct json_t *entry);
+/**
+ * sample_tally_json - add samples, footprint, by_process ... by_tlb to @result.
+ * @processes, @labels: names of processes and mappings, with @ctx.
+ */
+int sample_tally_json(struct sample_tally *t, const struct code_tally *code, const void *ctx,
+                      sample_namer processes, sample_namer labels, struct json_t *result,
+                      struct fl_err *err);
 
 /* ---- observe_live.c ---------------------------------------------------------------- */
 

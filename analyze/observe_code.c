@@ -196,8 +196,12 @@ static json_t *functions_json(const struct code_tally *c)
     return list;
 }
 
-/* The names of a chain, innermost first. */
-static json_t *names_json(const struct code_tally *c, size_t stack)
+const char *code_tally_name(const struct code_tally *c, size_t code)
+{
+    return code < c->n_functions ? c->functions[code].name : NULL;
+}
+
+json_t *code_tally_chain(const struct code_tally *c, size_t stack)
 {
     json_t *names = json_array();
     while (stack < c->n_stacks) {
@@ -222,7 +226,7 @@ static json_t *chains_json(const struct code_tally *c, uint64_t faults)
     for (size_t i = 0; i < n && i < CHAINS_MAX; i++) {
         json_t *entry = json_object();
         uint64_t share_bp = an_share_bp(tally_sum(&all[i].tally), faults);
-        json_object_set_new(entry, "functions", names_json(c, all[i].index));
+        json_object_set_new(entry, "functions", code_tally_chain(c, all[i].index));
         tally_put(entry, &all[i].tally);
         json_object_set_new(entry, "share_bp", fl_json_u64(share_bp));
         json_array_append_new(list, entry);

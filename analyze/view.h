@@ -48,6 +48,13 @@ void view_put_name(struct fl_table *t, size_t row, const struct json_t *entry,
                    const char *name_key);
 /** view_live_table - memory of running processes at start and end; NULL: @result has none. */
 struct fl_table *view_live_table(const struct json_t *result);
+/** view_is_sampled - is it a result of samples? */
+bool view_is_sampled(const struct json_t *result);
+/** view_samples - what the samples of the result with index @i stand for, as sections. */
+void view_samples(struct view_builder *b, size_t i);
+/** view_samples_verdict, view_samples_lines - the same in sentences. */
+char *view_samples_verdict(struct view_builder *b, const struct json_t *result, const char *name);
+void view_samples_lines(struct view_builder *b, const struct json_t *result);
 /** view_windows_table ... - of what does not depend on RAM; NULL: @result does not tell. */
 struct fl_table *view_windows_table(const struct json_t *result);
 struct fl_table *view_phases_table(const struct json_t *result);

@@ -120,8 +120,11 @@ static char *with_thrashing(struct view_builder *b, const json_t *result, char *
 static char *verdict_many(struct view_builder *b)
 {
     const json_t *result, *least = NULL, *most = NULL;
-    size_t killed = 0;
+    size_t killed = 0, sampled = 0;
     for (size_t i = 0; (result = fl_report_result(b->report, i)); i++) {
+        sampled += view_is_sampled(result);
+        if (view_is_sampled(result))
+            continue;
         /* A run cut short has no number to compare. */
         if (json_array_size(fl_document_at(result, "oom.kills")) > 0) {
             killed++;
@@ -134,7 +137,9 @@ static char *verdict_many(struct view_builder *b)
             most = result;
     }
     uint64_t low = count_or_0(least, "faults.major"), high = count_or_0(most, "faults.major");
-    size_t n = fl_report_results(b->report);
+    size_t n = fl_report_results(b->report) - sampled;
+    if (n == 0)
+        return view_text(b, "%zu recordings of samples.", sampled);
     if (killed == n)
         return view_text(b, "In all %zu results a process is killed.", n);
     if (killed > 0)
@@ -283,6 +288,12 @@ static void line_compared(struct view_builder *b, const json_t *result)
     uint64_t pages;
     const char *label = fl_document_text(result, "label");
     char peak[80] = "";
+    if (view_is_sampled(result)) {
+        char *verdict = view_samples_verdict(b, result, name_of(result));
+        view_line(b, "%s: %s", label ? label : "result", verdict ? verdict : "");
+        free(verdict);
+        return;
+    }
     if (fl_document_count(result, "trace.peak_resident_pages", &pages) && pages > 0)
         snprintf(peak, sizeof peak, ", peak resident set %s",
                  view_bytes(an_mul(pages, an_page_bytes(result))));
@@ -375,6 +386,15 @@ static size_t series_of(const struct fl_table *curve, const char *policy, bool *
     return 1;
 }
 
+static void lines_faults(struct view_builder *b, const json_t *result)
+{
+    line_faults(b, result);
+    line_linux(b, result);
+    line_leader(b, result, "by_process", "comm", "process");
+    line_leader(b, result, "by_mapping", "mapping", "mapping");
+    line_leader(b, result, "by_function", "function", "function");
+}
+
 void view_findings(struct view_builder *b, const struct fl_table *curve)
 {
     struct fl_curve_finding f = { 0 }, none = { 0 };
@@ -390,6 +410,8 @@ void view_findings(struct view_builder *b, const struct fl_table *curve)
         b->view->verdict = view_text(b, "%s.", measured_title(b, 0));
     else if (n == 0)
         b->view->verdict = view_text(b, "%s.", curve && curve->title ? curve->title : "A sweep");
+    else if (view_is_sampled(first))
+        b->view->verdict = view_samples_verdict(b, first, name_of(first));
     else if (is_observed(first))
         b->view->verdict = verdict_observed(b, first);
     else
@@ -397,12 +419,11 @@ void view_findings(struct view_builder *b, const struct fl_table *curve)
     if (n == 1) {
         lines_quality(b, first, true);
         line_peak(b, first);
-        line_faults(b, first);
-        line_linux(b, first);
-        line_leader(b, first, "by_process", "comm", "process");
-        line_leader(b, first, "by_mapping", "mapping", "mapping");
-        line_leader(b, first, "by_function", "function", "function");
     }
+    if (n == 1 && view_is_sampled(first))
+        view_samples_lines(b, first);
+    else if (n == 1)
+        lines_faults(b, first);
     if (curve)
         line_curve(b, curve, &f, series);
     lines_measured(b, measured);

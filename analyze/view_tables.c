@@ -42,16 +42,19 @@ static const struct figure figures[] = {
     { "Estimated time, all resident = 100 %", "time.slowdown_bp", FL_UNIT_BP, false },
     { "Estimated share spent waiting", "time.stall_share_bp", FL_UNIT_BP, false },
     { "Saved by sharing", "sharing.saved_bytes", FL_UNIT_BYTES, false },
+    { "Samples", "samples.samples", FL_UNIT_COUNT, false },
+    { "Estimated from them", "samples.estimated.value", FL_UNIT_COUNT, false },
+    { "Pages seen, at least", "footprint.pages_at_least", FL_UNIT_COUNT, false },
     { "Memory accesses", "trace.accesses", FL_UNIT_COUNT, false },
     { "Distinct pages", "trace.distinct_pages", FL_UNIT_COUNT, false },
     { "Processes", "trace.processes", FL_UNIT_COUNT, false },
 };
 
-/* What an events trace does not tell is in its totals as zero: no figure. */
+/* What events and sampled traces do not tell is in their totals as zero: no figure. */
 static bool untold(const json_t *result, const struct figure *f)
 {
     const char *fidelity = fl_document_text(result, "trace.fidelity");
-    return fidelity && strcmp(fidelity, "events") == 0 &&
+    return fidelity && (strcmp(fidelity, "events") == 0 || strcmp(fidelity, "sampled") == 0) &&
            (strcmp(f->path, "trace.accesses") == 0 || strcmp(f->path, "trace.distinct_pages") == 0);
 }
 
@@ -276,6 +279,10 @@ void view_tables(struct view_builder *b)
 {
     const json_t *r;
     for (size_t i = 0; (r = fl_report_result(b->report, i)) && i < COMPARED_MAX; i++) {
+        if (view_is_sampled(r)) {
+            view_samples(b, i);
+            continue;
+        }
         view_thrash(b, i);
         view_list(b, i, "causes", "Faults by cause", causes_table(r));
         view_list(b, i, "processes", "Faults by process",

@@ -13,7 +13,7 @@
 struct record_cfg {
     const char *mode, *output, *groups, *event;
     uint64_t pid, duration_ns, period;
-    bool machine, kernel, stacks, redact, no_ip, strict, quiet;
+    bool machine, kernel, stacks, user_only, redact, no_ip, strict, quiet;
 };
 
 static const struct record_mode {
@@ -81,6 +81,10 @@ static const struct fl_opt opts[] = {
       .arg = "N",
       .at = offsetof(struct record_cfg, period),
       .help = "sample: one sample every N events (default: the event's usual)" },
+    { .name = "user-only",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct record_cfg, user_only),
+      .help = "sample: nothing from kernel mode" },
     { .name = "output",
       .letter = 'o',
       .kind = FL_OPT_STRING,
@@ -116,6 +120,12 @@ static void say_missing(const struct fl_record_status *status)
     if (status->missing & FL_RECORD_NO_ACCESS_BITS)
         fl_note("note: the trace does not tell reads from writes; "
                 "for that run as root with tracefs mounted at /sys/kernel/tracing");
+    if (status->missing & FL_RECORD_NO_KERNEL_SAMPLES)
+        fl_note("note: samples of what happens in kernel mode are not in the trace; "
+                "for those run as root, or sysctl kernel.perf_event_paranoid=1");
+    if (status->missing & FL_RECORD_NO_PHYSICAL)
+        fl_note("note: samples have no physical addresses; for these run as root, or give "
+                "CAP_PERFMON");
 }
 
 struct counted {
@@ -131,7 +141,8 @@ static struct counted counted(uint64_t n, const char *one, const char *many)
     return c;
 }
 
-static void say_summary(const struct record_cfg *cfg, const struct fl_record_status *status)
+static void say_summary(const struct record_cfg *cfg, const struct fl_record_status *status,
+                        bool sample)
 {
     const struct fl_totals *t = &status->totals;
     char size[FL_FORMAT_BYTES];
@@ -140,6 +151,8 @@ static void say_summary(const struct record_cfg *cfg, const struct fl_record_sta
         fl_note("%s in %s over %s", counted(fl_totals_accesses(t), "access", "accesses").text,
                 counted(t->runs, "run", "runs").text,
                 counted(t->distinct_pages, "page", "pages").text);
+    else if (sample)
+        fl_note("%s", counted(status->samples, "sample", "samples").text);
     else
         fl_note("%s, %s", counted(t->faults_minor, "minor fault", "minor faults").text,
                 counted(t->faults_major, "major fault", "major faults").text);
@@ -179,8 +192,8 @@ static int check_cfg(const struct record_cfg *cfg, const char *mode, int n_opera
         return fl_fail(err, FL_EUSAGE, "kernel events are in --mode events, not in exact");
     if (exact && cfg->duration_ns)
         return fl_fail(err, FL_EUSAGE, "--duration is for recordings of --mode events or sample");
-    if (!sample && (cfg->event || cfg->period))
-        return fl_fail(err, FL_EUSAGE, "--event and --period are for --mode sample");
+    if (!sample && (cfg->event || cfg->period || cfg->user_only))
+        return fl_fail(err, FL_EUSAGE, "--event, --period and --user-only are for --mode sample");
     return cfg->pid > INT32_MAX
                ? fl_fail(err, FL_EUSAGE, "there is no process %llu", (unsigned long long)cfg->pid)
                : FL_OK;
@@ -190,7 +203,7 @@ static int finished(const struct record_cfg *cfg, const struct fl_record_status 
 {
     if (!cfg->quiet) {
         say_missing(status);
-        say_summary(cfg, status);
+        say_summary(cfg, status, strcmp(cfg->mode, "sample") == 0);
     }
     if (status->lost)
         fl_warn("%llu records were lost: counts from this trace are too low",
@@ -232,6 +245,7 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
         .kernel_groups = cfg->groups,
         .sample_event = cfg->event,
         .sample_period = cfg->period,
+        .sample_user_only = cfg->user_only,
     };
     int rc = check_cfg(cfg, cfg->mode, n_operands, err);
     if (rc == FL_OK)

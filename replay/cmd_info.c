@@ -5,6 +5,7 @@
 
 #include "cmd_common.h"
 #include "kernel_summary.h"
+#include "samples_info.h"
 
 struct info_cfg {
     bool json, partial;
@@ -42,7 +43,7 @@ static void print_info(const struct fl_reader *r, const char *path, uint64_t pea
     fl_put_clean(stdout, path);
     printf("\n%-22s %s%s\n", "fidelity", fl_fidelity_name(fl_reader_fidelity(r)),
            fl_reader_complete(r) ? "" : ", PARTIAL");
-    if (fl_reader_fidelity(r) != FL_FIDELITY_EVENTS) {
+    if (fl_reader_fidelity(r) <= FL_FIDELITY_PAGE_EXACT) {
         print_row("accesses", fl_totals_accesses(t));
         print_row("reads", t->reads);
         print_row("writes", t->writes);
@@ -94,11 +95,14 @@ static bool may_have_kernel_events(const struct fl_reader *r)
 }
 
 static int show(const struct info_cfg *cfg, struct fl_reader *r, const char *path, uint64_t peak,
-                const struct kernel_summary *kernel, struct fl_err *err)
+                const struct kernel_summary *kernel, const struct fl_sampled *sampled,
+                struct fl_err *err)
 {
     json_t *trace;
     if (!cfg->json) {
         print_info(r, path, peak);
+        if (sampled)
+            samples_info_print(sampled, stdout);
         if (kernel->snapshots)
             print_kernel(kernel);
         return FL_OK;
@@ -108,6 +112,8 @@ static int show(const struct info_cfg *cfg, struct fl_reader *r, const char *pat
         return rc;
     if (kernel->snapshots)
         rc = kernel_summary_json(kernel, trace, err);
+    if (rc == FL_OK && sampled)
+        rc = samples_info_json(sampled, trace, err);
     if (rc == FL_OK)
         return cmd_write_json(trace, NULL, err);
     json_decref(trace);
@@ -118,6 +124,7 @@ static int run_info(void *arg, int n_operands, char **operands, struct fl_err *e
 {
     const struct info_cfg *cfg = arg;
     struct kernel_summary kernel = { 0 }; /* no snapshots: it was not looked for */
+    struct fl_sampled *sampled = NULL;
     uint64_t peak = UINT64_MAX;
     struct fl_reader *r;
     (void)n_operands;
@@ -129,8 +136,11 @@ static int run_info(void *arg, int n_operands, char **operands, struct fl_err *e
         rc = fl_footprint(r, &peak, err);
     if (rc == FL_OK && may_have_kernel_events(r))
         rc = kernel_summary_read(r, &kernel, err);
+    if (rc == FL_OK && fl_reader_fidelity(r) == FL_FIDELITY_SAMPLED)
+        rc = samples_info_read(r, &sampled, err);
     if (rc == FL_OK)
-        rc = show(cfg, r, operands[0], peak, &kernel, err);
+        rc = show(cfg, r, operands[0], peak, &kernel, sampled, err);
+    fl_sampled_free(sampled);
     kernel_summary_free(&kernel);
     fl_reader_free(r);
     return rc;
@@ -140,10 +150,13 @@ const struct fl_cmd fl_cmd_info = {
     .name = "info",
     .summary = "Show what a trace holds: fidelity, totals, how it was recorded",
     .synopsis = "FILE [--json]",
-    .description = "Prints the trace's fidelity, its totals, its peak resident set (what\n"
-                   "'--ram 50%' is relative to) and what the recorder noted of command and host.\n"
-                   "Of a recording with kernel events, also how often each tracepoint was passed,\n"
-                   "and which files of /proc it holds.",
+    .description =
+        "Prints the trace's fidelity, its totals, its peak resident set (what\n"
+        "'--ram 50%' is relative to) and what the recorder noted of command and host.\n"
+        "Of a recording with kernel events, also how often each tracepoint was passed,\n"
+        "and which files of /proc it holds. Of a recording of samples, for each event how\n"
+        "many there are, how much of the time it was watched, and how many accesses the\n"
+        "samples stand for, with the interval that holds their number in 95 of 100.",
     .opts = info_opts,
     .cfg_size = sizeof(struct info_cfg),
     .min_operands = 1,

@@ -38,6 +38,11 @@ static const struct {
     { "kernel_missing", "record on a kernel that has these tracepoints; the others are whole" },
     { "kernel_cut", "record again; this is a bug worth reporting" },
     { "kernel_names", "record fewer groups of kernel events; counts are whole" },
+    { "multiplexed", "end other users of the processor's counters; estimates allow for it" },
+    { "sample_phys", "record as root or with CAP_PERFMON, if physical addresses matter" },
+    { "sample_kernel", "sysctl kernel.perf_event_paranoid=1, CAP_PERFMON, or record as root" },
+    { "sample_fields", "record on a newer kernel, if they matter" },
+    { "sample_collisions", "record with a longer --period; estimates are lower bounds" },
     { "fault_access", "make /sys/kernel/tracing readable, or record as root" },
     { "unreported", "none is needed for totals" },
     { "unknown_faults", "record as root, so that both counters are read" },
@@ -74,10 +79,14 @@ const char *fl_quality_remedy(const char *flag)
 /* Something is missing or was another program. `oom` is not among them: what came before the kill
    is exact. */
 static const char *const spoiling[] = {
-    "partial",       "incomplete",   "lost",           "native",          "unrecorded",
-    "killed",        "damaged",      "throttled",      "damaged_records", "unknown_records",
-    "counts_differ", "unfinished",   "unknown_faults", "kernel_faults",   "foreign_swap",
-    "outlived",      "other_status", "timeout",        "failed_command",  "other_command",
+    "partial",         "incomplete",        "lost",
+    "native",          "unrecorded",        "killed",
+    "damaged",         "throttled",         "damaged_records",
+    "unknown_records", "counts_differ",     "unfinished",
+    "unknown_faults",  "kernel_faults",     "foreign_swap",
+    "outlived",        "other_status",      "timeout",
+    "failed_command",  "other_command",     "multiplexed",
+    "sample_kernel",   "sample_collisions",
 };
 
 bool fl_quality_spoils_counts(const char *flag)

@@ -20,7 +20,7 @@ static const struct {
     [FL_SRC_TP_KERNEL] = { "page_fault_kernel", NULL, FL_SAMPLE_TRACEPOINT },
     [FL_SRC_TP_NEWTASK] = { "task_newtask", NULL, FL_SAMPLE_TRACEPOINT },
     [FL_SRC_PROBE] = { "probe", NULL, FL_SAMPLE_TRACEPOINT },
-    [FL_SRC_SAMPLE] = { "sample", NULL, FL_SAMPLE_FAULT },
+    [FL_SRC_SAMPLE] = { "sample", NULL, 0 /* its plan says */ },
 };
 
 const char *fl_perf_source_name(enum fl_perf_source source)
@@ -47,11 +47,7 @@ static int encode_named(const char *event, struct perf_event_attr *attr, struct 
 static int choose_event(const struct fl_attr_request *req, struct perf_event_attr *attr,
                         struct fl_err *err)
 {
-    if (req->source == FL_SRC_SAMPLE) {
-        if (!req->sampled)
-            return fl_fail(err, FL_EINTERNAL, "a sampled event that is none");
-        *attr = *req->sampled;
-    } else if (req->source >= FL_SRC_TP_USER) {
+    if (req->source >= FL_SRC_TP_USER) {
         attr->type = PERF_TYPE_TRACEPOINT;
         attr->config = req->tracepoint_id;
     } else if (sources[req->source].pfm_event) {
@@ -63,24 +59,38 @@ static int choose_event(const struct fl_attr_request *req, struct perf_event_att
     return FL_OK;
 }
 
+/* Planned and settled by pmu.h: nothing is added to what the kernel has agreed to. */
+static int build_sampled(const struct fl_attr_request *req, struct perf_event_attr *attr,
+                         struct fl_err *err)
+{
+    if (!req->sampled)
+        return fl_fail(err, FL_EINTERNAL, "a sampled event that is none");
+    *attr = *req->sampled;
+    attr->enable_on_exec = !req->running;
+    attr->inherit = !req->machine;
+    return FL_OK;
+}
+
 int fl_attr_build(const struct fl_attr_request *req, struct perf_event_attr *attr,
                   struct fl_err *err)
 {
     memset(attr, 0, sizeof *attr);
     if ((unsigned)req->source >= FL_SRC_COUNT)
         return fl_fail(err, FL_EINTERNAL, "no perf event source %d", (int)req->source);
+    if (req->source == FL_SRC_SAMPLE)
+        return build_sampled(req, attr, err);
     int rc = choose_event(req, attr, err);
     if (rc != FL_OK)
         return rc;
     attr->size = sizeof *attr;
-    if (req->source != FL_SRC_SAMPLE)
-        attr->sample_period = 1;
+    attr->sample_period = 1;
     attr->sample_type |= sources[req->source].sample_type;
     attr->read_format |= req->old_kernel ? 0 : FL_PERF_FORMAT_LOST;
+    attr->read_format |= req->times ? FL_PERF_FORMAT_TIMES : 0;
     attr->disabled = 1;
     attr->enable_on_exec = !req->running;
     attr->inherit = !req->machine;
-    attr->exclude_kernel |= req->exclude_kernel;
+    attr->exclude_kernel = req->exclude_kernel;
     if (req->stacks && (attr->sample_type & PERF_SAMPLE_IP)) {
         attr->sample_type |= PERF_SAMPLE_CALLCHAIN;
         attr->exclude_callchain_kernel = 1;
@@ -167,7 +177,6 @@ void fl_attr_dump(const struct perf_event_attr *attr, FILE *out)
         { "comm", attr->comm },
         { "comm_exec", attr->comm_exec },
         { "task", attr->task },
-        { "exclude_callchain_kernel", attr->exclude_callchain_kernel },
         { "freq", attr->freq },
         { "precise_ip", attr->precise_ip },
         { "enable_on_exec", attr->enable_on_exec },

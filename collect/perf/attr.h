@@ -16,6 +16,7 @@
 
 /* PERF_FORMAT_LOST, Linux 6.0; older headers lack the name. */
 #define FL_PERF_FORMAT_LOST (1u << 4)
+#define FL_PERF_FORMAT_TIMES (PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING)
 
 /** What an event of ours reports. */
 enum fl_perf_source {
@@ -35,14 +36,14 @@ const char *fl_perf_source_name(enum fl_perf_source source);
 
 struct fl_attr_request {
     enum fl_perf_source source;
-    uint64_t tracepoint_id; /* tracefs id, for the FL_SRC_TP_* and FL_SRC_PROBE */
-    const struct perf_event_attr
-        *sampled;          /* for FL_SRC_SAMPLE: which event, its period and fields */
-    bool exclude_kernel;   /* only what happens in user mode */
+    uint64_t tracepoint_id;                /* tracefs id, for the FL_SRC_TP_* and FL_SRC_PROBE */
+    const struct perf_event_attr *sampled; /* for FL_SRC_SAMPLE: the event, settled (pmu.h) */
+    bool exclude_kernel;                   /* only what happens in user mode */
     bool running;          /* not off until an exec, but until it is switched on by hand */
     bool machine;          /* for all tasks of a CPU: nothing to inherit */
     bool stacks;           /* with the call chain in user mode; faults and samples */
     bool old_kernel;       /* no PERF_FORMAT_LOST */
+    bool times;            /* count how long it was on */
     uint32_t wakeup_bytes; /* wake the reader when so much waits in the ring */
 };
 
@@ -59,7 +60,7 @@ struct fl_attr_request {
 uint64_t fl_source_sample_type(enum fl_perf_source source);
 
 /**
- * fl_attr_build - the attr for @req: every occurrence (of FL_SRC_SAMPLE: as often as it says),
+ * fl_attr_build - the attr for @req: every occurrence (FL_SRC_SAMPLE: as it was planned),
  * inherited by children, off until the task's next exec.
  * Errors: FL_EINTERNAL when libpfm4 does not know the event's name.
  */

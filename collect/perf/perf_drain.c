@@ -12,6 +12,8 @@
 /* A record's time is taken a moment before the record can be seen, and a virtual CPU may be
    stopped in between. So much is allowed for that. */
 #define MARGIN_NS UINT64_C(20000000)
+/* Samples from an AUX buffer are seen when the kernel gives notice of many at once. */
+#define AUX_MARGIN_NS UINT64_C(200000000)
 #define ROUND_MS 10
 #define BACKLOG_MAX_BYTES (UINT64_C(1) << 30)
 
@@ -52,18 +54,49 @@ static void hand_over(struct fl_drain *d, struct fl_chunk *chunk)
     pthread_mutex_unlock(&d->lock);
 }
 
+uint32_t fl_drain_queues(const struct fl_perf_set *set)
+{
+    return set->has_aux ? 2 * set->n_cpus : set->n_cpus;
+}
+
+static void add_damaged(struct fl_drain *d, uint64_t n)
+{
+    if (!n)
+        return;
+    pthread_mutex_lock(&d->lock);
+    d->round.damaged += n;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* What the records say that is new in the CPU's AUX buffer. */
+static void empty_aux(struct fl_drain *d, uint32_t cpu, const uint8_t *records, size_t len)
+{
+    struct fl_aux *aux = &d->set->cpus[cpu].aux;
+    struct fl_spe_clock clock;
+    uint64_t damaged = 0;
+    if (!aux->data)
+        return;
+    (void)fl_aux_clock(&clock);
+    struct fl_chunk *samples = fl_aux_take(aux, &clock, records, len, &damaged);
+    add_damaged(d, damaged);
+    if (samples) {
+        samples->cpu = d->set->n_cpus + cpu;
+        hand_over(d, samples);
+    }
+}
+
 /* Returns: bytes taken. */
 static uint64_t empty_ring(struct fl_drain *d, uint32_t cpu)
 {
     struct fl_ring *ring = &d->set->cpus[cpu].ring;
     uint64_t n = fl_ring_pending(ring);
-    if (n == 0)
+    if (n == 0) {
+        empty_aux(d, cpu, NULL, 0);
         return 0;
+    }
     if (n > ring->size_bytes) {
         fl_ring_skip(ring);
-        pthread_mutex_lock(&d->lock);
-        d->round.damaged++;
-        pthread_mutex_unlock(&d->lock);
+        add_damaged(d, 1);
         return 0;
     }
     struct fl_chunk *chunk = malloc(sizeof *chunk + n);
@@ -71,6 +104,7 @@ static uint64_t empty_ring(struct fl_drain *d, uint32_t cpu)
         return 0; /* it stays where it is; what the kernel drops for that, it counts */
     *chunk = (struct fl_chunk){ .cpu = cpu, .len_bytes = n };
     fl_ring_take(ring, chunk->bytes, n);
+    empty_aux(d, cpu, chunk->bytes, n);
     hand_over(d, chunk);
     return n;
 }
@@ -91,7 +125,9 @@ static void drain_round(struct fl_drain *d, bool last)
     for (uint32_t i = 0; i < d->set->n_cpus; i++)
         got += empty_ring(d, i);
     pthread_mutex_lock(&d->lock);
-    d->round.safe_ns = last ? UINT64_MAX : started - MARGIN_NS;
+    d->round.safe_ns = last              ? UINT64_MAX
+                       : d->set->has_aux ? started - AUX_MARGIN_NS
+                                         : started - MARGIN_NS;
     d->round.ended = last;
     pthread_mutex_unlock(&d->lock);
     if (got || last)

@@ -16,6 +16,12 @@
 
 struct fl_drain;
 
+/**
+ * fl_drain_queues - how many buffers the chunks' numbers of CPUs count: the rings, and behind them
+ * the AUX buffers if there are any.
+ */
+uint32_t fl_drain_queues(const struct fl_perf_set *set);
+
 /** fl_drain_start - @set must stay open until fl_drain_free(). */
 int fl_drain_start(struct fl_perf_set *set, struct fl_drain **out, struct fl_err *err);
 

@@ -7,7 +7,7 @@
 static int quality_keys(struct fl_meta *meta, const struct fl_perf_set *set, struct fl_err *err)
 {
     int rc = FL_OK;
-    if (set->exclude_kernel)
+    if (set->exclude_kernel && set->plan.faults)
         rc = fl_meta_set(meta, "quality.kernel_faults",
                          "faults taken by system calls are missing: recorded without CAP_PERFMON "
                          "and kernel.perf_event_paranoid above 1",

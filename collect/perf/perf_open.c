@@ -124,7 +124,7 @@ static bool is_machine(const struct fl_perf_set *set, enum fl_perf_source source
 
 /* Returns: a descriptor; -1 with errno; or an error's code below that. */
 static int open_one(const struct fl_perf_set *set, const struct fl_attr_request *what, pid_t pid,
-                    int cpu, struct perf_event_attr *attr, struct fl_err *err)
+                    int cpu, int group, struct perf_event_attr *attr, struct fl_err *err)
 {
     struct fl_attr_request req = *what;
     req.machine = is_machine(set, req.source);
@@ -132,15 +132,16 @@ static int open_one(const struct fl_perf_set *set, const struct fl_attr_request 
     req.exclude_kernel = set->exclude_kernel;
     req.old_kernel = set->old_kernel;
     req.stacks = set->plan.stacks;
+    req.times = set->times && req.source == FL_SRC_TRACK;
     req.wakeup_bytes = WAKEUP_BYTES;
     int rc = fl_attr_build(&req, attr, err);
     if (rc != FL_OK)
         return rc;
     pid = req.machine ? -1 : pid;
-    int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+    int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, group, PERF_FLAG_FD_CLOEXEC);
     if (fd == -1 && errno == EMFILE) {
         raise_file_limit();
-        fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+        fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, group, PERF_FLAG_FD_CLOEXEC);
     }
     return fd;
 }
@@ -156,7 +157,7 @@ static int probe(struct fl_perf_set *set, struct fl_err *err)
     const struct fl_attr_request track = { .source = FL_SRC_TRACK };
     struct perf_event_attr attr;
     for (;;) {
-        int fd = open_one(set, &track, first_task(set), set->cpus[0].cpu, &attr, err);
+        int fd = open_one(set, &track, first_task(set), set->cpus[0].cpu, -1, &attr, err);
         if (fd >= 0) {
             close(fd);
             return FL_OK;
@@ -195,32 +196,43 @@ static void close_from(struct fl_perf_set *set, size_t first)
         close(set->fds[--set->n_fds].fd);
 }
 
-/* One event, on every CPU. Returns FL_EUSAGE when @pid has ended. */
+/* Returns FL_EUSAGE when @pid has ended. */
+int fl_perf_on_cpu(struct fl_perf_set *set, const struct fl_attr_request *what,
+                   struct fl_perf_fd fd, pid_t pid, int group, struct fl_err *err)
+{
+    struct perf_event_attr attr;
+    struct fl_perf_cpu *cpu = &set->cpus[fd.cpu];
+    fd.source = what->source;
+    fd.by_hand = is_machine(set, what->source) || set->plan.target != FL_TARGET_COMMAND;
+    fd.fd = open_one(set, what, pid, cpu->cpu, group, &attr, err);
+    fd.sample_type = attr.sample_type;
+    fd.read_format = attr.read_format;
+    fd.period = attr.freq ? 0 : attr.sample_period;
+    int rc = fd.fd >= 0       ? FL_OK
+             : fd.fd < -1     ? fd.fd
+             : errno == ESRCH ? fl_fail(err, FL_EUSAGE, "task %d has ended", (int)pid)
+                              : refused(set, err);
+    if (rc == FL_OK && !fd_add(set, fd)) {
+        close(fd.fd);
+        rc = fl_nomem(err, "event descriptors");
+    }
+    if (rc == FL_OK && what->source == FL_SRC_TRACK && cpu->owner_fd < 0)
+        cpu->owner_fd = fd.fd;
+    return rc;
+}
+
+/* One event, on every CPU. */
 static int open_event(struct fl_perf_set *set, const struct fl_attr_request *what, uint32_t index,
                       pid_t pid, uint32_t task, struct fl_err *err)
 {
     size_t first = set->n_fds;
     for (uint32_t i = 0; i < set->n_cpus; i++) {
-        struct perf_event_attr attr;
-        struct fl_perf_fd fd = { .source = what->source, .index = index, .task = task, .cpu = i };
-        fd.by_hand = is_machine(set, what->source) || set->plan.target != FL_TARGET_COMMAND;
-        fd.fd = open_one(set, what, pid, set->cpus[i].cpu, &attr, err);
-        fd.sample_type = attr.sample_type;
-        fd.read_format = attr.read_format;
-        int rc = fd.fd >= 0       ? FL_OK
-                 : fd.fd < -1     ? fd.fd
-                 : errno == ESRCH ? fl_fail(err, FL_EUSAGE, "task %d has ended", (int)pid)
-                                  : refused(set, err);
-        if (rc == FL_OK && !fd_add(set, fd)) {
-            close(fd.fd);
-            rc = fl_nomem(err, "event descriptors");
-        }
+        const struct fl_perf_fd fd = { .index = index, .task = task, .cpu = i };
+        int rc = fl_perf_on_cpu(set, what, fd, pid, -1, err);
         if (rc != FL_OK) {
             close_from(set, first);
             return rc;
         }
-        if (what->source == FL_SRC_TRACK && set->cpus[i].owner_fd < 0)
-            set->cpus[i].owner_fd = fd.fd;
     }
     set->have[what->source] = true;
     return FL_OK;
@@ -283,9 +295,10 @@ static int open_extra(struct fl_perf_set *set, pid_t pid, uint32_t task, struct 
     for (size_t i = 0; rc == FL_OK && i < set->plan.n_extra; i++) {
         const struct fl_perf_extra *extra = &set->plan.extra[i];
         const struct fl_attr_request what = { .source = extra->source,
-                                              .tracepoint_id = extra->tracepoint_id,
-                                              .sampled = extra->sampled };
-        if (task == 0 || !is_machine(set, extra->source))
+                                              .tracepoint_id = extra->tracepoint_id };
+        if (extra->source == FL_SRC_SAMPLE)
+            rc = fl_perf_open_sampled(set, (uint32_t)i, pid, task, err);
+        else if (task == 0 || !is_machine(set, extra->source))
             rc = open_event(set, &what, (uint32_t)i, pid, task, err);
         if (rc == FL_EMACHINE && err) {
             struct fl_err why = *err;
@@ -329,6 +342,8 @@ int fl_perf_add_task(struct fl_perf_set *set, pid_t tid, struct fl_err *err)
 int fl_perf_open(struct fl_perf_set *set, const struct fl_perf_plan *plan, struct fl_err *err)
 {
     *set = (struct fl_perf_set){ .plan = *plan };
+    for (size_t i = 0; i < plan->n_extra; i++)
+        set->times = set->times || plan->extra[i].source == FL_SRC_SAMPLE;
     int rc = find_cpus(set, err);
     if (rc == FL_OK)
         rc = probe(set, err);
@@ -359,7 +374,8 @@ static int join_rings(struct fl_perf_set *set, struct fl_err *err)
                                                         .source = f->source,
                                                         .index = f->index,
                                                         .watch = f->task,
-                                                        .sample_type = f->sample_type };
+                                                        .sample_type = f->sample_type,
+                                                        .period = f->period };
     }
     fl_perf_ids_sort(&set->ids);
     return FL_OK;
@@ -368,7 +384,9 @@ static int join_rings(struct fl_perf_set *set, struct fl_err *err)
 int fl_perf_ready(struct fl_perf_set *set, struct fl_err *err)
 {
     int rc = fl_perf_map_rings(set, err);
-    return rc == FL_OK ? join_rings(set, err) : rc;
+    if (rc == FL_OK)
+        rc = join_rings(set, err);
+    return rc == FL_OK ? fl_aux_map(set, err) : rc;
 }
 
 int fl_perf_enable(struct fl_perf_set *set, bool on, struct fl_err *err)
@@ -408,28 +426,32 @@ static int read_sum(const struct fl_perf_fd *f, struct fl_perf_extra_sum *out, s
 int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums,
                  struct fl_perf_extra_sum *extra, struct fl_err *err)
 {
+    uint64_t *ran_ns = calloc(set->n_cpus + 1, sizeof *ran_ns); /* of the task being read, by CPU */
+    int rc = ran_ns ? FL_OK : fl_nomem(err, "counts");
     *sums = (struct fl_perf_sums){ 0 };
-    for (size_t i = 0; i < set->n_fds; i++) {
+    for (size_t i = 0; rc == FL_OK && i < set->n_fds; i++) {
         const struct fl_perf_fd *f = &set->fds[i];
         struct fl_perf_extra_sum got;
-        int rc = read_sum(f, &got, err);
+        rc = read_sum(f, &got, err);
         if (rc != FL_OK)
-            return rc;
-        sums->count[f->source] += got.count;
-        sums->lost[f->source] += got.lost;
-        sums->lost_all += got.lost;
-        if (extra && (f->source == FL_SRC_PROBE || f->source == FL_SRC_SAMPLE)) {
-            extra[f->index].count += got.count;
-            extra[f->index].lost += got.lost;
-            extra[f->index].enabled_ns += got.enabled_ns;
-            extra[f->index].running_ns += got.running_ns;
+            break;
+        if (f->source == FL_SRC_TRACK) /* a task's first */
+            ran_ns[f->cpu] = got.running_ns;
+        if (f->role == FL_FD_EVENT) {
+            sums->count[f->source] += got.count;
+            sums->lost[f->source] += got.lost;
         }
+        sums->lost_all += got.lost;
+        if (extra && (f->source == FL_SRC_PROBE || f->source == FL_SRC_SAMPLE))
+            fl_perf_add_up(&extra[f->index], f, &got, ran_ns[f->cpu]);
     }
-    return FL_OK;
+    free(ran_ns);
+    return rc;
 }
 
 void fl_perf_close(struct fl_perf_set *set)
 {
+    fl_aux_unmap(set);
     fl_perf_unmap_rings(set);
     close_from(set, 0);
     free(set->fds);

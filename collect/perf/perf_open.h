@@ -16,7 +16,9 @@
 
 #include <faultline/err.h>
 
+#include "aux_ring.h"
 #include "perf_tree.h"
+#include "pmu.h"
 #include "ring.h"
 
 enum fl_perf_target {
@@ -31,7 +33,14 @@ struct fl_perf_extra {
         source; /* FL_SRC_PROBE: on the whole machine; FL_SRC_SAMPLE: on the target */
     const char *name;
     uint64_t tracepoint_id;
-    const struct perf_event_attr *sampled;
+    const struct fl_pmu_event *sampled; /* for FL_SRC_SAMPLE: settled */
+};
+
+/** What an extra event's descriptor is for. */
+enum fl_perf_role {
+    FL_FD_EVENT,
+    FL_FD_LEADER, /* has to run beside a sampled event */
+    FL_FD_TOTAL,  /* counts what a sampled event takes samples of */
 };
 
 struct fl_perf_plan {
@@ -47,9 +56,10 @@ struct fl_perf_plan {
 struct fl_perf_fd {
     int fd;
     enum fl_perf_source source;
+    enum fl_perf_role role;
     uint32_t index;     /* of an extra */
     uint32_t task, cpu; /* both counted, not the kernel's numbers */
-    uint64_t sample_type, read_format;
+    uint64_t sample_type, read_format, period;
     bool by_hand; /* switched on and off by us */
 };
 
@@ -58,6 +68,7 @@ struct fl_perf_cpu {
     int owner_fd; /* the event whose ring it is: FL_SRC_TRACK of the first task */
     void *map;    /* NULL: not mapped */
     struct fl_ring ring;
+    struct fl_aux aux;
 };
 
 struct fl_perf_set {
@@ -69,6 +80,8 @@ struct fl_perf_set {
     size_t n_tasks;      /* of the plan's, those that were still there */
     size_t ring_bytes;   /* each CPU's */
     bool exclude_kernel; /* faults taken in kernel mode are not reported */
+    bool has_aux;        /* some CPU has an AUX buffer */
+    bool times;          /* FL_SRC_TRACK says how long the tasks ran on each CPU */
     bool old_kernel;     /* lost records are not counted by event */
     bool have[FL_SRC_COUNT];
     struct fl_perf_ids ids;
@@ -104,7 +117,10 @@ struct fl_perf_sums {
 /** Of one extra event, over its CPUs and tasks. */
 struct fl_perf_extra_sum {
     uint64_t count, lost;
-    uint64_t enabled_ns, running_ns; /* wanted, and had a counter; 0 when it was not asked for */
+    uint64_t total; /* what FL_FD_TOTAL counted, scaled to all of the time it was wanted */
+    /* Of sampled events: how long their tasks ran (with FL_TARGET_MACHINE: the CPUs were watched)
+       where the event is to be had, and how long it had a counter meanwhile. */
+    uint64_t enabled_ns, running_ns;
 };
 
 /**
@@ -115,6 +131,27 @@ int fl_perf_read(const struct fl_perf_set *set, struct fl_perf_sums *sums,
                  struct fl_perf_extra_sum *extra, struct fl_err *err);
 
 void fl_perf_close(struct fl_perf_set *set);
+
+/* ---- perf_sampled.c ------------------------------------------------------------ */
+
+/** fl_perf_on_cpu - one event on CPU number @fd.cpu of the set: the last of its descriptors then. */
+int fl_perf_on_cpu(struct fl_perf_set *set, const struct fl_attr_request *what,
+                   struct fl_perf_fd fd, pid_t pid, int group, struct fl_err *err);
+
+/** fl_perf_open_sampled - extra @index, with what belongs to it, on each CPU that has it. */
+int fl_perf_open_sampled(struct fl_perf_set *set, uint32_t index, pid_t pid, uint32_t task,
+                         struct fl_err *err);
+
+/**
+ * fl_perf_add_up - what descriptor @f says, to the sum of its event. @ran_ns: how long its task
+ * ran on its CPU, by an event that was switched on no later: the kernel goes on counting the time
+ * an event is wanted while the task runs on another CPU, where the event cannot be.
+ */
+void fl_perf_add_up(struct fl_perf_extra_sum *sum, const struct fl_perf_fd *f,
+                    const struct fl_perf_extra_sum *got, uint64_t ran_ns);
+
+/** fl_cpu_in_list - is @cpu in a list like "0-3,8"? In an empty one every CPU is. */
+bool fl_cpu_in_list(const char *list, int cpu);
 
 /* ---- perf_rings.c -------------------------------------------------------------- */
 

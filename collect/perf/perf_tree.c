@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include <faultline/datasrc.h>
+
 #include "perf_map.h"
 #include "perf_tree_priv.h"
 
@@ -23,6 +25,7 @@ void fl_tree_free(struct fl_tree *t)
     fl_idmap_clear(&t->process_by_pid);
     fl_idmap_clear(&t->thread_by_tid);
     fl_idmap_clear(&t->file_by_id);
+    fl_throttles_clear(&t->throttles);
     free(t->processes);
     free(t->threads);
     free(t);
@@ -127,6 +130,11 @@ static bool in_kernel(const struct fl_perf_rec *rec)
     return (rec->misc & PERF_RECORD_MISC_CPUMODE_MASK) == PERF_RECORD_MISC_KERNEL;
 }
 
+uint64_t fl_tree_throttled(const struct fl_tree *t, uint32_t index, uint64_t end_ns, uint64_t *ns)
+{
+    return fl_throttles_sum(&t->throttles, FL_SRC_SAMPLE, index, end_ns, ns);
+}
+
 /* What kind of access it was, where the processor says. */
 static uint32_t sample_flags(const struct fl_perf_rec *rec)
 {
@@ -137,26 +145,53 @@ static uint32_t sample_flags(const struct fl_perf_rec *rec)
            (rec->misc & PERF_RECORD_MISC_EXACT_IP ? (uint32_t)FL_SAMPLE_EXACT_IP : 0);
 }
 
-static int on_sample(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err *err)
+/* Whose sample it is; NULL: nobody's that is known. */
+static int sampled_thread(struct fl_tree *t, struct fl_perf_rec *rec, struct thread **th,
+                          struct fl_err *err)
 {
-    struct thread *th;
-    struct fl_event ev = { .kind = FL_EV_SAMPLE };
-    if (!t->io.sample_name)
+    if (rec->pid != FL_PID_OF_TID)
+        return fl_thread_of(t, rec->pid, rec->tid, NULL, th, err);
+    *th = fl_thread_find(t, rec->tid);
+    if (*th && (*th)->alive) {
+        rec->pid = (*th)->pid;
         return FL_OK;
-    int rc = fl_thread_of(t, rec->pid, rec->tid, NULL, &th, err);
-    if (rc != FL_OK)
+    }
+    *th = NULL;
+    t->counts.unknown_records++;
+    return FL_OK;
+}
+
+/* The kernel has a number for "nothing is known" too. */
+static uint64_t told(uint64_t data_source)
+{
+    const struct fl_datasrc nothing = { 0 };
+    struct fl_datasrc d;
+    fl_datasrc_decode(data_source, &d);
+    return fl_datasrc_encode(&d) != fl_datasrc_encode(&nothing) ? data_source : 0;
+}
+
+static int on_sample(struct fl_tree *t, const struct fl_perf_rec *given, struct fl_err *err)
+{
+    struct thread *th = NULL;
+    struct fl_event ev = { .kind = FL_EV_SAMPLE };
+    struct fl_perf_rec own = *given, *rec = &own;
+    bool keep = true;
+    if (!t->io.sample)
+        return FL_OK;
+    int rc = t->io.sample(t->io.ctx, rec, &keep, &ev.sample.event, err);
+    if (rc == FL_OK && keep)
+        rc = sampled_thread(t, rec, &th, err);
+    if (rc != FL_OK || !keep || !th)
         return rc;
     ev.thread = th->index;
-    rc = t->io.sample_name(t->io.ctx, rec->index, &ev.sample.event, err);
-    if (rc == FL_OK)
-        rc = place(t, rec, th->index, &ev.sample.code, &ev.sample.stack, err);
+    rc = place(t, rec, th->index, &ev.sample.code, &ev.sample.stack, err);
     if (rc != FL_OK)
         return rc;
     ev.sample.flags = sample_flags(rec);
     ev.sample.address = rec->access.address;
     ev.sample.ip = rec->access.ip;
     ev.sample.period = rec->access.period;
-    ev.sample.data_source = rec->access.data_source;
+    ev.sample.data_source = told(rec->access.data_source);
     ev.sample.weight = rec->access.weight;
     ev.sample.physical = rec->access.physical;
     t->counts.samples++;
@@ -238,6 +273,19 @@ static int on_event(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_
     }
 }
 
+static int on_throttle(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err *err)
+{
+    t->counts.throttled += rec->type == PERF_RECORD_THROTTLE;
+    t->counts.throttled_by[rec->source] += rec->type == PERF_RECORD_THROTTLE;
+    return fl_throttles_record(&t->throttles, rec) ? FL_OK : fl_nomem(err, "throttled events");
+}
+
+static void on_aux(struct fl_tree *t, const struct fl_perf_rec *rec)
+{
+    t->counts.collisions += (rec->aux_flags & PERF_AUX_FLAG_COLLISION) != 0;
+    t->counts.truncations += (rec->aux_flags & PERF_AUX_FLAG_TRUNCATED) != 0;
+}
+
 #define NO_TASK UINT32_MAX /* the record is of a task that has been buried already */
 
 int fl_tree_push(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err *err)
@@ -255,10 +303,9 @@ int fl_tree_push(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err
     case PERF_RECORD_LOST:
     case PERF_RECORD_LOST_SAMPLES: return emit_lost(t, rec->lost, err);
     case PERF_RECORD_THROTTLE:
-        t->counts.throttled++;
-        t->counts.throttled_by[rec->source]++;
-        return FL_OK;
-    case PERF_RECORD_UNTHROTTLE: return FL_OK;
+    case PERF_RECORD_UNTHROTTLE: return on_throttle(t, rec, err);
+    case PERF_RECORD_AUX: on_aux(t, rec); return FL_OK;
+    case PERF_RECORD_ITRACE_START: return FL_OK; /* the records behind it say whose they are */
     default: t->counts.unknown_records++; return FL_OK;
     }
 }

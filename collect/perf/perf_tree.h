@@ -39,8 +39,12 @@ struct fl_tree_io {
     /** A tracepoint of --kernel, passed by @thread (FL_NO_THREAD: not recorded). May be NULL. */
     int (*probe)(void *ctx, const struct fl_perf_rec *rec, uint32_t thread, uint64_t time_ns,
                  struct fl_err *err);
-    /** The name id of sampled event number @index. NULL: no samples are taken. */
-    int (*sample_name)(void *ctx, uint32_t index, uint32_t *name, struct fl_err *err);
+    /**
+     * The name id of the event that sample @rec is of; *@keep is true before: false leaves the
+     * sample out of the trace. NULL: no samples are taken.
+     */
+    int (*sample)(void *ctx, const struct fl_perf_rec *rec, bool *keep, uint32_t *name,
+                  struct fl_err *err);
     /** The function and call chain of @rec in space @mm, as ids; both are none before. May be NULL. */
     int (*place)(void *ctx, uint32_t mm, uint32_t thread, const struct fl_perf_rec *rec,
                  uint32_t *code, uint32_t *stack, struct fl_err *err);
@@ -69,6 +73,7 @@ struct fl_tree_counts {
     uint64_t failed;       /* exceptions in user mode that no completed fault followed: signals */
     uint64_t lost;
     uint64_t throttled, throttled_by[FL_SRC_COUNT];
+    uint64_t collisions, truncations; /* AUX records: the hardware, the kernel left samples out */
     uint64_t processes;
     uint64_t samples;
     uint64_t live_threads;    /* tasks that have not ended yet */
@@ -109,6 +114,9 @@ int fl_tree_push(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_err
 
 /** fl_tree_lost - say that @count records are missing here. */
 int fl_tree_lost(struct fl_tree *t, uint64_t time_ns, uint64_t count, struct fl_err *err);
+
+/** fl_tree_throttled - sampled event @index: how often stopped, and in *@ns how long, up to @end_ns. */
+uint64_t fl_tree_throttled(const struct fl_tree *t, uint32_t index, uint64_t end_ns, uint64_t *ns);
 
 const struct fl_tree_counts *fl_tree_counts(const struct fl_tree *t);
 

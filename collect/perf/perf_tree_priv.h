@@ -5,6 +5,7 @@
 
 #include "perf_idmap.h"
 #include "perf_tree.h"
+#include "throttle.h"
 
 struct process {
     uint32_t pid, mm;
@@ -28,6 +29,7 @@ struct fl_tree {
     struct fl_tree_opts opts;
     struct fl_tree_io io;
     struct fl_tree_counts counts;
+    struct fl_throttles throttles;
     struct fl_idmap process_by_pid, thread_by_tid, file_by_id;
     struct process *processes; /* one slot a pid; a pid used again takes its old slot */
     struct thread *threads;    /* likewise, by tid */

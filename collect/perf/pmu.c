@@ -117,6 +117,16 @@ static uint64_t usual_period(const struct perf_event_attr *attr)
                : 1;
 }
 
+/* The kernel takes a sample of every single occurrence of these when asked for the
+   period (perf_swevent_event() in kernel/events/core.c). It is constant anyway. */
+static bool period_breaks_period(const struct perf_event_attr *attr)
+{
+    bool counts = attr->type == PERF_TYPE_TRACEPOINT ||
+                  (attr->type == PERF_TYPE_SOFTWARE && attr->config != PERF_COUNT_SW_CPU_CLOCK &&
+                   attr->config != PERF_COUNT_SW_TASK_CLOCK);
+    return counts && !attr->freq;
+}
+
 static int plan_chosen(const struct fl_pmu_request *req, struct fl_pmu_plan *plan,
                        struct fl_err *err)
 {
@@ -128,6 +138,8 @@ static int plan_chosen(const struct fl_pmu_request *req, struct fl_pmu_plan *pla
     if (e->attr.type == PERF_TYPE_SOFTWARE)
         e->attr.exclude_guest = 0;
     fl_pmu_sampling(e, req, usual_period(&e->attr));
+    if (period_breaks_period(&e->attr))
+        e->attr.sample_type &= ~(uint64_t)PERF_SAMPLE_PERIOD;
     return FL_OK;
 }
 

@@ -109,7 +109,12 @@ int fl_pmu_plan(const struct fl_pmu_host *host, const struct fl_pmu_request *req
 /** Opens @event and closes it again. Returns: 0, or the errno of perf_event_open(2). */
 typedef int (*fl_pmu_try)(void *ctx, const struct fl_pmu_event *event);
 
-/** fl_pmu_try_here - fl_pmu_try for the calling thread, on any CPU. @ctx: unused. */
+/** Whom an event is tried on. */
+struct fl_pmu_target {
+    bool machine; /* everything on the first CPU that has it; else the calling thread */
+};
+
+/** fl_pmu_try_here - fl_pmu_try on this kernel. @ctx: const struct fl_pmu_target *; NULL: of zeroes. */
 int fl_pmu_try_here(void *ctx, const struct fl_pmu_event *event);
 
 /**

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,18 +15,22 @@
 
 #define SAMPLE_WEIGHT_STRUCT (UINT64_C(1) << 24)
 
-static int open_here(const struct perf_event_attr *attr, int group)
+static int open_here(const struct fl_pmu_target *target, const struct fl_pmu_event *event,
+                     const struct perf_event_attr *attr, int group)
 {
-    return (int)syscall(SYS_perf_event_open, attr, 0, -1, group, PERF_FLAG_FD_CLOEXEC);
+    bool machine = target && target->machine;
+    struct perf_event_attr a = *attr;
+    a.inherit = !machine;
+    return (int)syscall(SYS_perf_event_open, &a, machine ? -1 : 0, machine ? atoi(event->cpus) : -1,
+                        group, PERF_FLAG_FD_CLOEXEC);
 }
 
 int fl_pmu_try_here(void *ctx, const struct fl_pmu_event *event)
 {
     int leader = -1, rc = 0;
-    (void)ctx;
-    if (event->has_leader && (leader = open_here(&event->leader, -1)) < 0)
+    if (event->has_leader && (leader = open_here(ctx, event, &event->leader, -1)) < 0)
         return errno;
-    int fd = open_here(&event->attr, leader);
+    int fd = open_here(ctx, event, &event->attr, leader);
     if (fd < 0)
         rc = errno;
     else
@@ -33,7 +38,7 @@ int fl_pmu_try_here(void *ctx, const struct fl_pmu_event *event)
     if (leader >= 0)
         close(leader);
     if (rc == 0 && event->has_total) {
-        fd = open_here(&event->total, -1);
+        fd = open_here(ctx, event, &event->total, -1);
         if (fd < 0)
             rc = errno;
         else

@@ -146,7 +146,7 @@ static bool decode_sample(const uint8_t *buf, size_t len, const struct fl_perf_i
     }
     out->access.ip = rec.ip;
     out->access.address = rec.address;
-    out->access.period = rec.period;
+    out->access.period = from->sample_type & PERF_SAMPLE_PERIOD ? rec.period : from->period;
     out->access.weight = rec.latency_cycles;
     out->access.data_source = rec.data_src;
     out->access.physical = rec.phys;
@@ -220,6 +220,15 @@ bool fl_perf_decode(const uint8_t *buf, size_t len, const struct fl_perf_ids *id
     case PERF_RECORD_LOST:
         get_u64(&c); /* id of the event whose record found room again */
         out->lost = get_u64(&c);
+        break;
+    case PERF_RECORD_AUX:
+        get_u64(&c); /* where in the AUX buffer, and how much: aux_ring.c has read it */
+        get_u64(&c);
+        out->aux_flags = get_u64(&c);
+        break;
+    case PERF_RECORD_ITRACE_START:
+        out->pid = get_u32(&c);
+        out->tid = get_u32(&c);
         break;
     case PERF_RECORD_LOST_SAMPLES: out->lost = get_u64(&c); break;
     default: break;

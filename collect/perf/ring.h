@@ -40,6 +40,7 @@ struct fl_perf_id {
     enum fl_perf_source source;
     uint32_t index, watch; /* as in struct fl_perf_rec */
     uint64_t sample_type;  /* PERF_SAMPLE_*: the fields of its samples */
+    uint64_t period;       /* of samples that do not tell theirs */
 };
 
 struct fl_perf_ids {
@@ -49,6 +50,9 @@ struct fl_perf_ids {
 
 /** fl_perf_ids_sort - to be called once after filling @ids. */
 void fl_perf_ids_sort(struct fl_perf_ids *ids);
+
+/* A pid that says: look for the thread's. */
+#define FL_PID_OF_TID (UINT32_MAX - 1)
 
 /** A record, decoded. Pointers go into the bytes it was decoded from. */
 struct fl_perf_rec {
@@ -79,7 +83,8 @@ struct fl_perf_rec {
         struct {          /* FORK, EXIT: pid and tid above are the new or ended task's */
             uint32_t ppid, ptid;
         } task;
-        uint64_t lost; /* LOST, LOST_SAMPLES */
+        uint64_t lost;      /* LOST, LOST_SAMPLES */
+        uint64_t aux_flags; /* AUX: PERF_AUX_FLAG_* */
     };
 };
 

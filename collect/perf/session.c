@@ -83,7 +83,7 @@ static int set_meta(struct session *s, struct fl_err *err)
     s->meta = fl_meta_new();
     if (!s->meta)
         return fl_nomem(err, "trace header");
-    if (s->set.exclude_kernel)
+    if (s->set.exclude_kernel && s->set.plan.faults)
         s->status->missing |= FL_RECORD_NO_KERNEL_FAULTS;
     if (s->set.plan.faults && !s->set.have[FL_SRC_TP_USER])
         s->status->missing |= FL_RECORD_NO_ACCESS_BITS;
@@ -149,7 +149,8 @@ static int make_tree(struct session *s, struct fl_err *err)
     if (rc != FL_OK)
         return rc;
     fl_session_places_io(s, &io);
-    s->merge = fl_merge_new(s->set.n_cpus, &s->set.ids);
+    fl_session_sample_io(s, &io);
+    s->merge = fl_merge_new(fl_drain_queues(&s->set), &s->set.ids);
     s->tree = fl_tree_new(&tree, &io);
     return s->merge && s->tree ? FL_OK : fl_nomem(err, "recording");
 }

@@ -30,8 +30,11 @@ struct session {
     struct fl_perf_extra *extra; /* events beside the faults: those of kernel.v first */
     size_t n_extra;
     struct fl_kernel_events kernel;
-    struct fl_pmu_plan pmu;   /* --mode sample: the extra events behind those of kernel.v */
-    unsigned pmu_without;     /* FL_PMU_WITHOUT_* of any of them */
+    struct fl_pmu_plan pmu; /* --mode sample: the extra events behind those of kernel.v */
+    unsigned pmu_without;   /* FL_PMU_WITHOUT_* of any of them */
+    struct {
+        uint64_t taken; /* those that are left out of the trace are among them */
+    } sampled[FL_PMU_EVENTS_MAX];
     struct fl_hits *hits;     /* NULL without extra */
     struct fl_places *places; /* NULL: nobody asks where code is */
     struct fl_child child;    /* pid 0: no command */
@@ -83,6 +86,13 @@ int fl_session_kernel_meta(struct session *s, struct fl_err *err);
 /** fl_session_sample_find - add the events to sample to s->extra. FL_EMACHINE: no counters. */
 int fl_session_sample_find(struct session *s, struct fl_err *err);
 int fl_session_sample_meta(struct session *s, struct fl_err *err);
+void fl_session_sample_io(struct session *s, struct fl_tree_io *io);
+/** fl_session_sample_keep - does the trace want sample @rec of @event? */
+bool fl_session_sample_keep(const struct fl_pmu_event *event, bool user_only,
+                            const struct fl_perf_rec *rec);
+/** fl_session_sample_end - what the events missed. @extra: of all of s->extra. */
+int fl_session_sample_end(struct session *s, const struct fl_perf_extra_sum *extra,
+                          struct fl_err *err);
 
 /* session_live.c */
 /** fl_session_open_live - the events of @plan for the process tree of opts->pid. */

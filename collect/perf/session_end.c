@@ -33,23 +33,24 @@ static int put_rows(struct session *s, const struct total *rows, size_t n, struc
     return rc;
 }
 
-/* @counts as ": minor 3, kmem:mm_page_alloc 9", where not 0; malloc'ed. */
+/* @counts as ": minor 3, kmem:mm_page_alloc 9", where not 0; malloc'ed. @extra: of each of the
+   extra events, instead of those of their sources. */
 static char *by_event(const struct session *s, const uint64_t counts[FL_SRC_COUNT],
-                      const struct fl_perf_extra_sum *extra)
+                      const uint64_t *extra)
 {
     char *text = NULL;
     size_t len;
     const char *sep = ": ";
     FILE *f = open_memstream(&text, &len);
     for (int i = 0; f && i < FL_SRC_COUNT; i++)
-        if (counts[i] && !(extra && i >= FL_SRC_PROBE)) {
+        if (counts[i] && i < FL_SRC_PROBE) {
             fprintf(f, "%s%s %llu", sep, fl_perf_source_name((enum fl_perf_source)i),
                     (unsigned long long)counts[i]);
             sep = ", ";
         }
-    for (size_t i = 0; f && extra && i < s->n_extra; i++)
-        if (extra[i].lost) {
-            fprintf(f, "%s%s %llu", sep, s->extra[i].name, (unsigned long long)extra[i].lost);
+    for (size_t i = 0; f && i < s->n_extra; i++)
+        if (extra[i]) {
+            fprintf(f, "%s%s %llu", sep, s->extra[i].name, (unsigned long long)extra[i]);
             sep = ", ";
         }
     return f && fclose(f) == 0 ? text : NULL;
@@ -57,7 +58,7 @@ static char *by_event(const struct session *s, const uint64_t counts[FL_SRC_COUN
 
 /* "N @what: event n, ..." */
 static int put_by_event(struct session *s, const char *key, uint64_t total, const char *what,
-                        const uint64_t counts[FL_SRC_COUNT], const struct fl_perf_extra_sum *extra,
+                        const uint64_t counts[FL_SRC_COUNT], const uint64_t *extra,
                         struct fl_err *err)
 {
     char *events = NULL, *text = NULL;
@@ -75,6 +76,28 @@ static int put_by_event(struct session *s, const char *key, uint64_t total, cons
     return rc;
 }
 
+static int put_losses(struct session *s, const struct fl_perf_sums *sums,
+                      const struct fl_perf_extra_sum *extra, struct fl_err *err)
+{
+    const struct fl_tree_counts *c = fl_tree_counts(s->tree);
+    uint64_t *lost = calloc(2 * s->n_extra + 1, sizeof *lost), *throttled = lost + s->n_extra, ns;
+    if (!lost)
+        return fl_nomem(err, "the trace's end");
+    for (size_t i = 0; i < s->n_extra; i++) {
+        lost[i] = extra[i].lost;
+        throttled[i] = s->extra[i].source == FL_SRC_SAMPLE
+                           ? fl_tree_throttled(s->tree, (uint32_t)i, fl_session_now_ns(), &ns)
+                           : 0;
+    }
+    int rc = put_by_event(s, "quality.lost", c->lost, "records did not fit the kernel's buffers",
+                          sums->lost, lost, err);
+    if (rc == FL_OK)
+        rc = put_by_event(s, "quality.throttled", c->throttled, "times the kernel held events back",
+                          c->throttled_by, throttled, err);
+    free(lost);
+    return rc;
+}
+
 /* A command's own counts, to check the trace by. */
 static int put_command_counts(struct session *s, const struct fl_perf_sums *sums,
                               struct fl_err *err)
@@ -85,16 +108,19 @@ static int put_command_counts(struct session *s, const struct fl_perf_sums *sums
     uint64_t counted = sums->count[FL_SRC_MINOR] + sums->count[FL_SRC_MAJOR];
     bool differs = comparable &&
                    (sums->count[FL_SRC_MINOR] != c->minor || sums->count[FL_SRC_MAJOR] != c->major);
+    const struct total faults[] = {
+        { "record.perf_minflt", sums->count[FL_SRC_MINOR], "" },
+        { "record.perf_majflt", sums->count[FL_SRC_MAJOR], "" },
+    };
     const struct total rows[] = {
         { "record.rusage_minflt", (uint64_t)s->child.usage.ru_minflt, "" },
         { "record.rusage_majflt", (uint64_t)s->child.usage.ru_majflt, "" },
-        { "record.perf_minflt", sums->count[FL_SRC_MINOR], "" },
-        { "record.perf_majflt", sums->count[FL_SRC_MAJOR], "" },
         { "quality.counts_differ", differs ? counted : 0,
           "faults were counted by the kernel, but not as many or not the same kind reported" },
         { "quality.unfinished", c->live_threads, "threads still ran, or were lost from sight" },
     };
-    return put_rows(s, rows, FL_COUNT(rows), err);
+    int rc = put_rows(s, rows, FL_COUNT(rows), err);
+    return rc == FL_OK && s->set.plan.faults ? put_rows(s, faults, FL_COUNT(faults), err) : rc;
 }
 
 /* What /proc/PID/stat counted meanwhile: of that process alone, and a moment longer. */
@@ -116,10 +142,12 @@ static int put_totals(struct session *s, const struct fl_perf_sums *sums,
     struct fl_hits_counts hits = { 0 };
     if (s->hits)
         hits = fl_hits_counts(s->hits);
-    const struct total rows[] = {
+    const struct total faults[] = {
         { "record.kernel_mode_faults", c->kernel_mode, "" },
         { "record.access_known", c->access_known, "" },
         { "record.failed_faults", c->failed, "" },
+    };
+    const struct total rows[] = {
         { "record.functions", s->places ? fl_places_functions(s->places) : 0, "" },
         { "quality.out_of_order", merge.late, "records came too late for their place" },
         { "quality.damaged_records", merge.damaged + s->damaged_rings,
@@ -134,13 +162,13 @@ static int put_totals(struct session *s, const struct fl_perf_sums *sums,
         { "quality.present_unread", s->unread_bytes,
           "bytes of mappings were not looked through for resident pages" },
     };
-    int rc = put_rows(s, rows, FL_COUNT(rows), err);
+    int rc = s->set.plan.faults ? put_rows(s, faults, FL_COUNT(faults), err) : FL_OK;
     if (rc == FL_OK)
-        rc = put_by_event(s, "quality.lost", c->lost, "records did not fit the kernel's buffers",
-                          sums->lost, extra, err);
+        rc = put_rows(s, rows, FL_COUNT(rows), err);
     if (rc == FL_OK)
-        rc = put_by_event(s, "quality.throttled", c->throttled, "times the kernel held events back",
-                          c->throttled_by, NULL, err);
+        rc = put_losses(s, sums, extra, err);
+    if (rc == FL_OK)
+        rc = fl_session_sample_end(s, extra, err);
     if (rc == FL_OK && s->set.plan.target == FL_TARGET_COMMAND)
         rc = put_command_counts(s, sums, err);
     if (rc == FL_OK && s->stat_known)
@@ -224,6 +252,7 @@ int fl_session_finish(struct session *s, struct fl_err *err)
         s->status->killed = WIFSIGNALED(s->child.wait_status) &&
                             WTERMSIG(s->child.wait_status) == SIGKILL;
         s->status->lost = c->lost;
+        s->status->samples = c->samples;
         if (s->writer)
             rc = finish_trace(s, &sums, extra, err);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* session_kernel.c - the tracepoints of --kernel, and the names that hits and samples have. */
+/* session_kernel.c - the tracepoints of --kernel, and what gives hits and samples their names. */
 #include <stdlib.h>
 
 #include "session.h"
@@ -31,19 +31,12 @@ static int on_probe(void *ctx, const struct fl_perf_rec *rec, uint32_t thread, u
     return fl_hits_push(s->hits, &s->kernel.v[rec->index], rec->index, &hit, err);
 }
 
-static int on_sample_name(void *ctx, uint32_t index, uint32_t *name, struct fl_err *err)
-{
-    struct session *s = ctx;
-    return fl_hits_name(s->hits, s->extra[index].name, fl_tree_now(s->tree), name, err);
-}
-
 int fl_session_kernel_open(struct session *s, struct fl_tree_io *io, struct fl_err *err)
 {
     if (!s->n_extra)
         return FL_OK;
     s->hits = fl_hits_new(fl_session_emit, s, s->opts->redact);
     io->probe = on_probe;
-    io->sample_name = on_sample_name;
     return s->hits ? FL_OK : fl_nomem(err, "kernel events");
 }
 

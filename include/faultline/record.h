@@ -40,6 +40,7 @@ struct fl_record_opts {
     const char *kernel_groups; /* of these groups (kernel_events.h); NULL: the usual ones */
     const char *sample_event;  /* sample: libpfm4's name of what to sample; NULL: memory accesses */
     uint64_t sample_period;    /* sample: occurrences from one to the next; 0: the event's usual */
+    bool sample_user_only;     /* sample: nothing from kernel mode */
     const struct fl_record_watch *watch; /* instead of @out_path; NULL: a trace is written */
 };
 
@@ -49,6 +50,7 @@ struct fl_record_status {
     int exec_status;    /* not started: 126 (cannot be run) or 127 (not found); else 0 */
     uint64_t processes; /* processes recorded */
     uint64_t killed;    /* of those, ended by a signal that cannot be caught */
+    uint64_t samples;   /* sample: those in the trace */
     uint64_t lost;      /* records known to be missing from the trace */
     unsigned missing;   /* FL_RECORD_NO_*: what this recording could not see */
     struct fl_totals totals;
@@ -60,6 +62,8 @@ enum {
                                  << 0, /* events: faults system calls take, for want of privilege */
     FL_RECORD_NO_ACCESS_BITS =
         1u << 1, /* events: write, exec, present bits; tracefs not readable */
+    FL_RECORD_NO_KERNEL_SAMPLES = 1u << 2, /* sample: accesses in kernel mode, and */
+    FL_RECORD_NO_PHYSICAL = 1u << 3,       /* physical addresses, for want of privilege */
 };
 
 /**

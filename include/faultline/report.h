@@ -58,8 +58,9 @@ const struct json_t *fl_report_sweep(const struct json_t *report, size_t i);
 const struct json_t *fl_report_validation(const struct json_t *report, size_t i);
 
 /**
- * fl_observe - what an events trace says the kernel did, as a result with source
- * "observed": faults by time, process and mapping. @trace is stolen.
+ * fl_observe - what an events or sampled trace says happened, as a result with source
+ * "observed": faults by time, process and mapping; of a sampled trace, estimates of accesses by
+ * process, mapping, function and data source instead. @trace is stolen.
  * Errors: FL_ENOMEM; FL_EIO, FL_EFORMAT from the reader.
  */
 int fl_observe(struct fl_reader *r, struct json_t *trace, struct json_t **result,

@@ -15,6 +15,7 @@
 #ifndef FAULTLINE_SAMPLING_H
 #define FAULTLINE_SAMPLING_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /** Samples that belong together: of one page, mapping, function, or all. Zero at first. */
@@ -71,5 +72,12 @@ void fl_estimate_share(uint64_t n, uint64_t of, struct fl_estimate *out);
  * For events whose samples are picked by the hardware, where a period says nothing.
  */
 void fl_estimate_part(uint64_t n, uint64_t of, double total, struct fl_estimate *out);
+
+/**
+ * fl_estimate_sum - of @n numbers that were estimated from samples of their own, as of loads and
+ * of stores. Its interval: their distances to the estimates added as independent errors are, by
+ * squares; at_least: their sum, which is no more than it could be. @n is 0: all zero.
+ */
+void fl_estimate_sum(const struct fl_estimate *parts, size_t n, struct fl_estimate *out);
 
 #endif

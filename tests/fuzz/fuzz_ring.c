@@ -68,16 +68,17 @@ static struct fl_chunk *through_a_ring(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct fl_perf_id table[] = {
-        { 1, FL_SRC_TRACK, 0, 0, FL_SAMPLE_FAULT },
-        { 2, FL_SRC_MINOR, 0, 0, FL_SAMPLE_FAULT },
-        { 3, FL_SRC_MAJOR, 0, 1, FL_SAMPLE_FAULT | PERF_SAMPLE_CALLCHAIN },
-        { 4, FL_SRC_TP_USER, 0, 0, FL_SAMPLE_TRACEPOINT },
-        { 5, FL_SRC_TP_KERNEL, 0, 0, FL_SAMPLE_TRACEPOINT },
-        { 6, FL_SRC_TP_NEWTASK, 0, 0, FL_SAMPLE_TRACEPOINT },
-        { 7, FL_SRC_PROBE, 3, 0, FL_SAMPLE_TRACEPOINT },
+        { 1, FL_SRC_TRACK, 0, 0, FL_SAMPLE_FAULT, 1 },
+        { 2, FL_SRC_MINOR, 0, 0, FL_SAMPLE_FAULT, 1 },
+        { 3, FL_SRC_MAJOR, 0, 1, FL_SAMPLE_FAULT | PERF_SAMPLE_CALLCHAIN, 1 },
+        { 4, FL_SRC_TP_USER, 0, 0, FL_SAMPLE_TRACEPOINT, 1 },
+        { 5, FL_SRC_TP_KERNEL, 0, 0, FL_SAMPLE_TRACEPOINT, 1 },
+        { 6, FL_SRC_TP_NEWTASK, 0, 0, FL_SAMPLE_TRACEPOINT, 1 },
+        { 7, FL_SRC_PROBE, 3, 0, FL_SAMPLE_TRACEPOINT, 1 },
         { 8, FL_SRC_SAMPLE, 1, 0,
           FL_SAMPLE_FAULT | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_WEIGHT | PERF_SAMPLE_DATA_SRC |
-              PERF_SAMPLE_PHYS_ADDR | PERF_SAMPLE_PERIOD },
+              PERF_SAMPLE_PHYS_ADDR | PERF_SAMPLE_PERIOD,
+          1 },
     };
     const struct fl_perf_ids ids = { table, sizeof table / sizeof table[0] };
     struct fl_tree_opts opts = { .root_pid = 10 };

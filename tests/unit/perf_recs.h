@@ -27,12 +27,12 @@ enum {
      PERF_SAMPLE_DATA_SRC | PERF_SAMPLE_PHYS_ADDR)
 
 static struct fl_perf_id rec_id_table[] = {
-    { ID_TRACK, FL_SRC_TRACK, 0, 0, FL_SAMPLE_FAULT },
-    { ID_MINOR, FL_SRC_MINOR, 0, 0, FL_SAMPLE_FAULT },
-    { ID_MINOR_2, FL_SRC_MINOR, 0, 1, FL_SAMPLE_FAULT }, /* of a second task to watch */
-    { ID_MAJOR, FL_SRC_MAJOR, 0, 0, FL_SAMPLE_FAULT },
-    { ID_TP, FL_SRC_TP_USER, 0, 0, FL_SAMPLE_TRACEPOINT },
-    { ID_SAMPLE, FL_SRC_SAMPLE, 2, 0, REC_SAMPLED },
+    { ID_TRACK, FL_SRC_TRACK, 0, 0, FL_SAMPLE_FAULT, 1 },
+    { ID_MINOR, FL_SRC_MINOR, 0, 0, FL_SAMPLE_FAULT, 1 },
+    { ID_MINOR_2, FL_SRC_MINOR, 0, 1, FL_SAMPLE_FAULT, 1 }, /* of a second task to watch */
+    { ID_MAJOR, FL_SRC_MAJOR, 0, 0, FL_SAMPLE_FAULT, 1 },
+    { ID_TP, FL_SRC_TP_USER, 0, 0, FL_SAMPLE_TRACEPOINT, 1 },
+    { ID_SAMPLE, FL_SRC_SAMPLE, 2, 0, REC_SAMPLED, 1 },
 };
 static const struct fl_perf_ids rec_ids = { rec_id_table, 6 };
 
@@ -180,6 +180,21 @@ static inline void rb_mmap(struct recbuf *b, uint32_t pid, uint64_t time, uint64
     rb_u32(b, flags);
     rb_text(b, path);
     rb_end(b, pid, pid, time);
+}
+
+/* The sampled event is stopped, or goes on, on @cpu. */
+static inline void rb_throttle(struct recbuf *b, bool stop, uint32_t cpu, uint64_t time)
+{
+    rb_begin(b, stop ? PERF_RECORD_THROTTLE : PERF_RECORD_UNTHROTTLE, 0);
+    rb_u64(b, time);
+    rb_u64(b, ID_SAMPLE);
+    rb_u64(b, ID_SAMPLE);
+    rb_u32(b, 10);
+    rb_u32(b, 10);
+    rb_u64(b, time);
+    rb_u64(b, cpu);
+    rb_u64(b, ID_SAMPLE);
+    rb_size(b);
 }
 
 static inline void rb_lost(struct recbuf *b, uint64_t time, uint64_t count)

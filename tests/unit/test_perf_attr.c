@@ -86,6 +86,30 @@ static void attr_of_tracepoints_carries_the_id_and_raw_bytes(void **state)
            (struct fl_attr_request){ .source = FL_SRC_TP_NEWTASK, .tracepoint_id = 205 });
 }
 
+/* Nothing is added to what was planned, however it is recorded. */
+static void attr_of_a_planned_event_is_the_planned_one(void **state)
+{
+    (void)state;
+    const struct perf_event_attr planned = { .type = 11,
+                                             .config = UINT64_C(0x80000),
+                                             .sample_period = 250000,
+                                             .sample_type = PERF_SAMPLE_IDENTIFIER,
+                                             .size = sizeof planned,
+                                             .disabled = 1,
+                                             .inherit = 1,
+                                             .enable_on_exec = 1 };
+    struct perf_event_attr attr, want = planned;
+    struct fl_attr_request req = {
+        .source = FL_SRC_SAMPLE, .sampled = &planned, .exclude_kernel = true, .stacks = true
+    };
+    assert_int_equal(fl_attr_build(&req, &attr, NULL), FL_OK);
+    assert_memory_equal(&attr, &want, sizeof attr);
+    req.running = req.machine = true;
+    want.enable_on_exec = want.inherit = 0;
+    assert_int_equal(fl_attr_build(&req, &attr, NULL), FL_OK);
+    assert_memory_equal(&attr, &want, sizeof attr);
+}
+
 static void attr_of_an_unknown_source_is_refused(void **state)
 {
     (void)state;
@@ -104,6 +128,7 @@ int main(void)
         cmocka_unit_test(attr_for_an_old_kernel_does_not_ask_for_lost_counts),
         cmocka_unit_test(attr_of_tracking_event_counts_nothing_and_reports_processes_and_mappings),
         cmocka_unit_test(attr_of_tracepoints_carries_the_id_and_raw_bytes),
+        cmocka_unit_test(attr_of_a_planned_event_is_the_planned_one),
         cmocka_unit_test(attr_of_an_unknown_source_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

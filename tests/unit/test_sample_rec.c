@@ -149,7 +149,7 @@ static int open_plan(struct fl_pmu_event *e)
     struct fl_pmu_host here = fl_pmu_host_here();
     struct fl_pmu_plan plan;
     struct fl_err err = { 0 };
-    const struct fl_pmu_request req = { .event = "perf::PAGE-FAULTS", .period = 1 };
+    const struct fl_pmu_request req = { .event = "perf::PAGE-FAULTS", .period = 1, .stacks = true };
     if (fl_pmu_plan(&here, &req, &plan, &err) != FL_OK ||
         fl_pmu_settle(&plan.v[0], fl_pmu_try_here, NULL, &err) != FL_OK) {
         print_message("skipped: %s\n", err.msg);
@@ -176,7 +176,9 @@ static unsigned read_faults(struct fl_ring *ring, const struct fl_pmu_event *e, 
         assert_true(size > 0);
         if (!fl_sample_rec_decode(buf + at, size, e->attr.sample_type, &s))
             continue;
-        assert_true(s.pid == (uint32_t)getpid() && s.period == 1 && s.time_ns > 0 && s.ip > 0);
+        assert_true(s.pid == (uint32_t)getpid() && s.period == 0 && s.time_ns > 0 && s.ip > 0);
+        assert_true(s.n_chain >= 2); /* a mark, and the instruction itself */
+        assert_int_equal(fl_sample_rec_chain(&s, 0), (uint64_t)PERF_CONTEXT_USER);
         if (s.address >= (uintptr_t)area && s.address < (uintptr_t)area + PAGES * page) {
             unsigned i = (unsigned)((s.address - (uintptr_t)area) / page);
             assert_false(seen >> i & 1);

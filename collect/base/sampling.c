@@ -84,3 +84,17 @@ void fl_estimate_part(uint64_t n, uint64_t of, double total, struct fl_estimate 
     out->high *= total;
     out->at_least *= total;
 }
+
+void fl_estimate_sum(const struct fl_estimate *parts, size_t n, struct fl_estimate *out)
+{
+    double below = 0, above = 0;
+    *out = (struct fl_estimate){ 0 };
+    for (size_t i = 0; i < n; i++) {
+        out->value += parts[i].value;
+        out->at_least += parts[i].at_least;
+        below += (parts[i].value - parts[i].low) * (parts[i].value - parts[i].low);
+        above += (parts[i].high - parts[i].value) * (parts[i].high - parts[i].value);
+    }
+    out->low = fmax(0, out->value - sqrt(below));
+    out->high = out->value + sqrt(above);
+}
