@@ -20,6 +20,7 @@
     X(diff)         \
     X(advise)       \
     X(validate)     \
+    X(top)          \
     X(plot)         \
     X(import)       \
     X(policies)     \
