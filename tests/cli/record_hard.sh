@@ -10,6 +10,7 @@ programs=$2/hard
 cd "$dir" || exit 1
 
 record() { "$faultline" record -q "$@"; }
+sound() { "$faultline" check "$1" >check.out 2>&1; }
 
 if ! record -o probe.flt -- true 2>why; then
     if grep -q 'no exact tracer' why; then
@@ -107,7 +108,7 @@ check_case() { # check_case PROGRAM CASE
     natively "$1" "$2" "$name"
     record -o case.flt -- "$1" "$2" >case.out 2>case.err
     status=$?
-    ok "$name: sound" "$faultline" check case.flt >check.out
+    ok "$name: sound" sound case.flt
     "$faultline" dump case.flt >dump.txt
     "$faultline" info case.flt >info.txt
     grep -v ' user mm=\| kernel mm=' dump.txt >events.txt
@@ -118,6 +119,69 @@ check_case() { # check_case PROGRAM CASE
     [ "$failed" -eq 0 ] || cat native.err case.err
 }
 
+# refuses FILE WORDS: status 125, one line that says why and what to do, and no trace
+refuses() {
+    rm -f refused.flt
+    record -o refused.flt -- "$1" 2>why
+    same "$1: refused" $? 125
+    same "$1: in one line" "$(wc -l <why)" 1
+    ok "$1: says why ($2)" grep -q "$2.*record it with --mode events" why
+    ok "$1: no trace is left" test ! -e refused.flt
+}
+
+refusals() {
+    # The head of an ELF file is enough to tell: class 1 is 32-bit; machine 0xb7 is an arm64 one.
+    printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3\0' >elf32
+    printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\267\0' >elf-arm
+    cp "$(type -P true)" setuid
+    cp "$(type -P true)" setgid
+    printf '#! %s/elf32 -x\n' "$dir" >script32
+    printf '#!%s/setuid\n' "$dir" >script-setuid
+    printf '#!%s/script32\n' "$dir" >script-of-script
+    chmod +x elf32 elf-arm script32 script-setuid script-of-script
+    chmod u+s setuid
+    chmod g+s setgid
+    refuses ./elf32 'not a 64-bit x86'
+    refuses ./elf-arm 'not a 64-bit x86'
+    refuses ./setuid 'set-user-id'
+    refuses ./setgid 'set-group-id'
+    refuses ./script32 'interpreter .*elf32: is not a 64-bit x86'
+    refuses ./script-setuid 'interpreter .*setuid: is set-user-id'
+    refuses ./script-of-script 'interpreter .*elf32: is not a 64-bit x86'
+    cp "$(type -P true)" capable
+    if setcap cap_net_raw+ep capable 2>/dev/null; then refuses ./capable 'file capabilities'; fi
+    # On the way they run natively, and the trace says how many.
+    record -o native.flt -- sh -c './setuid; ./script-setuid; exec ./setuid'
+    same "set-user-id on the way: runs" $? 0
+    "$faultline" info native.flt >info.txt
+    ok "set-user-id on the way: told of" grep -q 'quality.native .*(3)' info.txt
+}
+
+# A program that stops itself waits as natively; what would end or continue it does.
+stopped() {
+    local signal how pid
+    for signal in TERM HUP CONT; do
+        rm -f pid
+        "$faultline" record -q -o stop.flt -- sh -c 'echo $$ >pid; kill -STOP $$; exit 5' 2>/dev/null &
+        how=$!
+        for _ in $(seq 200); do
+            [ -s pid ] && read -r pid <pid && grep -q '^State:.T' "/proc/$pid/status" && break
+            sleep 0.05
+        done
+        ok "stopped by itself: the recorder waits" kill -0 "$how"
+        kill -$signal "$how"
+        wait "$how" 2>/dev/null
+        how=$?
+        case $signal in TERM) pid=143 ;; HUP) pid=129 ;; CONT) pid=5 ;; esac
+        same "stopped by itself: SIG$signal reaches it" "$how" "$pid"
+        ok "stopped by itself: SIG$signal leaves a whole trace" sound stop.flt
+    done
+}
+
+if [ $# -le 2 ]; then
+    refusals
+    stopped
+fi
 for program in "$programs"/${3:-hard_*}; do
     for case in ${4:-$("$program")}; do
         check_case "$program" "$case"
