@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * hard.h - what the programs of tests/cli/record_hard.sh share. A program has cases, named by its
- * first argument (none: it lists them), and prints what a recording of it must hold:
+ * first argument (none: it lists them; .NAME is what
+ * another case executes), and prints what a recording of it must hold:
  *
  *   region NAME ADDRESS PAGES      a stretch of its memory, for the lines below
  *   expect pages NAME N [tK]       distinct pages of it that code touched [of the trace's thread K]
@@ -139,7 +140,7 @@ static inline int hard_main(const struct hard_case *all, size_t n, int argc, cha
         if (argc > 1 && strcmp(all[i].name, argv[1]) == 0) {
             all[i].run(argv + 1);
             return 0;
-        } else if (argc < 2) {
+        } else if (argc < 2 && all[i].name[0] != '.') {
             puts(all[i].name);
         }
     return argc < 2 ? 0 : 2;
