@@ -198,9 +198,16 @@ void fl_exact_consumer_close(struct exact_consumer *c); /* NULL is fine */
 int fl_exact_check_command(const char *name, int *exec_status, struct fl_err *err);
 /* Start @argv under the tracer. @ring_fd, @log_fd: memory files of ours. */
 int fl_exact_launch(char **argv, int ring_fd, int log_fd, pid_t *pid, struct fl_err *err);
-/* While a program runs: SIGINT, SIGQUIT are its own, SIGTERM and SIGHUP are passed on. */
+/*
+ * While a program runs: SIGINT, SIGQUIT are its own, SIGTERM and SIGHUP are passed on. A program that
+ * stopped itself would not act on them, so it is continued then, and on SIGCONT.
+ */
 void fl_exact_signals_take(void);
 void fl_exact_signals_target(pid_t pid);
+/* The signal that came since the last call, or 0. */
+int fl_exact_signals_asked(void);
+/* @signo came: continue @pid if it is stopped and that signal is for it. */
+void fl_exact_signals_continue(pid_t pid, int signo);
 void fl_exact_signals_restore(void);
 
 #endif

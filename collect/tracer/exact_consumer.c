@@ -28,6 +28,7 @@ struct slot_state {
     struct exact_process *process;
     int pidfd; /* -1: not opened yet */
     uint32_t pid;
+    uint64_t given_up; /* an open ticket that was waited for long enough */
 };
 
 struct reaped {
@@ -195,10 +196,20 @@ static bool may_come_older(struct exact_consumer *c, uint64_t ticket)
             continue;
         uint64_t open = __atomic_load_n(&slot_at(c, i)->open_ticket, __ATOMIC_SEQ_CST);
         const struct flr_segment *s = front(c, i);
-        if (s != NULL ? s->ticket < ticket : open < ticket)
+        if (s != NULL ? s->ticket < ticket : open < ticket && open != c->slots[i].given_up)
             return true;
     }
     return false;
+}
+
+/* Who holds a ticket older than @ticket does not run: it is waited for once, not at each segment. */
+static void give_up(struct exact_consumer *c, uint64_t ticket)
+{
+    for (uint32_t i = 0, n = used(c); i < n; i++) {
+        uint64_t open = __atomic_load_n(&slot_at(c, i)->open_ticket, __ATOMIC_SEQ_CST);
+        if (is_live(c, i) && open != FLR_OPENING && open < ticket)
+            c->slots[i].given_up = open;
+    }
 }
 
 static void take(struct exact_consumer *c, uint32_t i)
@@ -286,6 +297,7 @@ static void recycle(struct exact_consumer *c, uint32_t i)
 static void settle(struct exact_consumer *c)
 {
     uint32_t n = used(c);
+    int signo = fl_exact_signals_asked();
     reap(c);
     for (uint32_t i = 0; i < n; i++) {
         struct flr_slot *slot = slot_at(c, i);
@@ -293,8 +305,11 @@ static void settle(struct exact_consumer *c)
         uint32_t in = __atomic_load_n(&slot->state, __ATOMIC_SEQ_CST);
         /* A slot being claimed has no pid yet: it matters only when nobody is left. */
         if (in == FLR_FREE || (in == FLR_CLAIMED && !c->no_children) ||
-            (in != FLR_ENDED && in != FLR_CLAIMED && !is_gone(state, slot->pid)))
+            (in != FLR_ENDED && in != FLR_CLAIMED && !is_gone(state, slot->pid))) {
+            if (signo != 0 && in != FLR_FREE && slot->pid != 0)
+                fl_exact_signals_continue((pid_t)slot->pid, signo);
             continue;
+        }
         /* Nothing is published after its end was seen. */
         if (front(c, i) != NULL)
             continue;
@@ -362,6 +377,7 @@ int fl_exact_consume(struct exact_consumer *c, pid_t main, int *wait_status, str
                 sleep_until_activity(c, SLEEP_NS / 8, true);
                 continue;
             }
+            give_up(c, ticket);
             i = oldest(c, &ticket);
         }
         take(c, i);

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <faultline/command.h>
@@ -18,32 +20,62 @@
 
 /* ---- the command ----------------------------------------------------------------- */
 
-static int check_machine(const char *path, struct fl_err *err)
+#define MAX_INTERPRETERS 5
+
+/* The interpreter that a script's first line @head names, in place; NULL: @head is no script's. */
+static char *interpreter_of(char *head)
 {
-    unsigned char head[20] = { 0 };
+    if (strncmp(head, "#!", 2) != 0)
+        return NULL;
+    char *name = head + 2 + strspn(head + 2, " \t");
+    name[strcspn(name, " \t\r\n")] = 0;
+    return *name != 0 ? name : NULL;
+}
+
+/* Can the tracer run @path, one program? Its first bytes go to @head. @whose: before the name. */
+static int check_program(const char *whose, const char *path, char head[256], struct fl_err *err)
+{
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return fl_fail(err, FL_EMACHINE,
-                       "%s: cannot be read, so the exact tracer cannot run it; record it with "
+                       "%s%s: cannot be read, so the exact tracer cannot run it; record it with "
                        "--mode events",
-                       path);
-    ssize_t n = read(fd, head, sizeof head);
+                       whose, path);
+    ssize_t n = read(fd, head, 255);
     int rc = fstat(fd, &st);
+    bool has_capabilities = fgetxattr(fd, "security.capability", NULL, 0) > 0;
     close(fd);
-    if (rc == 0 && (st.st_mode & (S_ISUID | S_ISGID)) != 0)
+    memset(head + (n > 0 ? n : 0), 0, 256 - (size_t)(n > 0 ? n : 0));
+    if (rc == 0 && ((st.st_mode & (S_ISUID | S_ISGID)) != 0 || has_capabilities))
         return fl_fail(err, FL_EMACHINE,
-                       "%s: is set-user-id or set-group-id, which the exact tracer cannot run; "
-                       "record it with --mode events",
-                       path);
-    if (n < (ssize_t)sizeof head || memcmp(head, ELFMAG, SELFMAG) != 0)
-        return FL_OK; /* a script: its interpreter is checked by the tracer */
-    if (head[EI_CLASS] != ELFCLASS64 || (head[18] | head[19] << 8) != EM_X86_64)
+                       "%s%s: is %s, which the exact tracer cannot run; record it with --mode "
+                       "events",
+                       whose, path,
+                       has_capabilities ? "given file capabilities"
+                                        : "set-user-id or set-group-id");
+    if (memcmp(head, ELFMAG, SELFMAG) == 0 &&
+        (head[EI_CLASS] != ELFCLASS64 || head[18] != EM_X86_64 || head[19] != 0))
         return fl_fail(err, FL_EMACHINE,
-                       "%s: is not a 64-bit x86 program; the exact tracer runs no other, record it "
-                       "with --mode events",
-                       path);
+                       "%s%s: is not a 64-bit x86 program; the exact tracer runs no other, record "
+                       "it with --mode events",
+                       whose, path);
     return FL_OK;
+}
+
+/* @path and, of a script, its interpreters. */
+static int check_machine(const char *path, struct fl_err *err)
+{
+    char heads[2][256], whose[FL_COMMAND_PATH_BYTES + 32] = "";
+    int rc = check_program("", path, heads[0], err);
+    const char *next = interpreter_of(heads[0]);
+    if (next != NULL)
+        snprintf(whose, sizeof whose, "%s: its interpreter ", path);
+    for (int i = 1; rc == FL_OK && next != NULL && i < MAX_INTERPRETERS; i++) {
+        rc = access(next, X_OK) == 0 ? check_program(whose, next, heads[i % 2], err) : FL_OK;
+        next = interpreter_of(heads[i % 2]);
+    }
+    return rc;
 }
 
 int fl_exact_check_command(const char *name, int *exec_status, struct fl_err *err)
@@ -149,16 +181,28 @@ int fl_exact_launch(char **argv, int ring_fd, int log_fd, pid_t *pid, struct fl_
 
 /* ---- signals -------------------------------------------------------------------------- */
 
-static const int handled[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+static const int handled[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCONT };
 #define N_HANDLED (sizeof handled / sizeof handled[0])
 
 static struct sigaction before[N_HANDLED];
 static sigset_t mask_before;
-static volatile sig_atomic_t target, undelivered;
+static volatile sig_atomic_t target, undelivered, asked;
+
+static bool is_terminals(int signo)
+{
+    return signo == SIGINT || signo == SIGQUIT;
+}
+
+/* The terminal's signals reach the program without us, and what continued it did so. */
+static void note(int signo)
+{
+    asked = signo;
+}
 
 static void pass_on(int signo)
 {
     int saved = errno;
+    asked = signo;
     if (target > 0)
         kill((pid_t)target, signo);
     else
@@ -168,12 +212,11 @@ static void pass_on(int signo)
 
 void fl_exact_signals_take(void)
 {
-    target = undelivered = 0;
+    target = undelivered = asked = 0;
     sigprocmask(SIG_SETMASK, NULL, &mask_before);
     for (size_t i = 0; i < N_HANDLED; i++) {
-        bool terminal = handled[i] == SIGINT || handled[i] == SIGQUIT;
         struct sigaction act = { .sa_flags = SA_RESTART };
-        act.sa_handler = terminal ? SIG_IGN : pass_on;
+        act.sa_handler = is_terminals(handled[i]) || handled[i] == SIGCONT ? note : pass_on;
         sigaction(handled[i], NULL, &before[i]);
         if (before[i].sa_handler != SIG_IGN)
             sigaction(handled[i], &act, NULL);
@@ -185,6 +228,34 @@ void fl_exact_signals_target(pid_t pid)
     target = pid;
     if (undelivered != 0)
         kill(pid, undelivered);
+}
+
+int fl_exact_signals_asked(void)
+{
+    int signo = asked;
+    asked = 0;
+    return signo;
+}
+
+static bool is_stopped(pid_t pid)
+{
+    char path[64], text[512], *after;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = 0;
+    after = strrchr(text, ')'); /* the name may hold anything */
+    return after != NULL && strncmp(after, ") T", 3) == 0;
+}
+
+void fl_exact_signals_continue(pid_t pid, int signo)
+{
+    bool reached = is_terminals(signo) ? getpgid(pid) == getpgrp() : pid == target;
+    if (reached && is_stopped(pid))
+        kill(pid, SIGCONT);
 }
 
 void fl_exact_signals_restore(void)

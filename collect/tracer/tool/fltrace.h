@@ -77,6 +77,9 @@ void tr_syscall_track(void); /* register the callbacks */
 void tr_syscall_before(ThreadId tid, UInt number, UWord *args, UInt n_args);
 void tr_syscall_after(ThreadId tid, UInt number, UWord *args, UInt n_args, SysRes result);
 
+/* Reads of a string at @copy are of @original instead. */
+void tr_syscall_stands_for(Addr copy, Addr original);
+
 /* ---- fltrace_map.c ---------------------------------------------------------- */
 
 void tr_map_after(ThreadId tid, UInt number, const UWord *args, SysRes result);
@@ -84,6 +87,8 @@ Bool tr_map_concerns(UInt number);
 void tr_map_forked(void); /* in a fork's child: mlockall is not inherited */
 /* Valgrind's code that is mapped as if it were the program's. */
 Bool tr_is_trampoline(Addr a);
+/* The path of the program that runs, "" when it has none. */
+void tr_image_path(HChar path[VKI_PATH_MAX]);
 /* Tell the recorder about the program that is about to run; tid: its main thread. */
 void tr_image_begin(ThreadId tid, Bool is_exec, const HChar *comm);
 

@@ -171,35 +171,6 @@ static void in_fork_child(ThreadId tid)
     tr_put_record(FLR_REC_FORKED, &forked, sizeof forked / 8, NULL);
 }
 
-/*
- * What Valgrind cannot run (set-user-id, 32-bit) runs natively. The recorder sees
- * that its slot never wakes up from the exec, and the trace says so.
- */
-static Bool can_be_traced(const HChar *path)
-{
-    struct vg_stat st;
-    UChar head[5];
-    if (sr_isError(VG_(stat)(path, &st)))
-        return True;
-    Bool ok = (st.mode & (VKI_S_ISUID | VKI_S_ISGID)) == 0 || (st.mode & 0111) == 0;
-    Int fd = VG_(fd_open)(path, VKI_O_RDONLY, 0);
-    if (fd < 0)
-        return ok;
-    if (VG_(read)(fd, head, 5) == 5 && VG_(memcmp)(head, "\177ELF", 4) == 0 && head[4] != 2)
-        ok = False;
-    VG_(close)(fd);
-    return ok;
-}
-
-Bool __real_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **argv);
-Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **argv);
-Bool __wrap_vgPlain_should_we_trace_this_child(const HChar *path, const HChar **argv)
-{
-    if (!VG_(am_is_valid_for_client)((Addr)path, 1, VKI_PROT_READ) || can_be_traced(path))
-        return __real_vgPlain_should_we_trace_this_child(path, argv);
-    return False;
-}
-
 static Bool process_option(const HChar *option)
 {
     if VG_STR_CLO (option, "--fl-ring", ring_path) {

@@ -9,6 +9,11 @@ extern Addr VG_(brk_base), VG_(clstk_end);
 extern Int VG_(cl_exec_fd);
 extern const UChar VG_(trampoline_stuff_start), VG_(trampoline_stuff_end);
 
+extern void VG_(discard_translations)(Addr start, ULong length, const HChar *who);
+extern SysRes VG_(mk_SysRes_Error)(UWord error);
+extern Int VG_(clo_smc_check); /* an enum there */
+enum { SMC_ALL = 2 };
+
 #define PAGE_UP(a) (((a) + 4095) & ~(Addr)4095)
 #define MAX_SEGMENTS 65536
 
@@ -48,10 +53,38 @@ static void identify(Int fd, struct flr_map *m, HChar path[VKI_PATH_MAX])
         m->dev = st.dev;
         m->ino = st.ino;
         m->size_bytes = (ULong)st.size;
-        if ((st.mode & VKI_S_IFMT) == VKI_S_IFCHR && st.rdev == 0x105 && /* /dev/zero */
-            !(m->flags & MAP_FLAG_SHARED))
+        if ((st.mode & VKI_S_IFMT) == VKI_S_IFCHR && st.rdev == 0x105 /* /dev/zero */)
             m->flags |= MAP_FLAG_ANON;
     }
+}
+
+/*
+ * Valgrind looks for changed code in anonymous memory only. A file's pages that another mapping,
+ * or a write to this one, changes under the code make it look everywhere, from then on.
+ */
+static void code_may_change(void)
+{
+    VG_(clo_smc_check) = SMC_ALL;
+}
+
+static void after_mprotect(Addr start, SizeT length, UWord prot)
+{
+    const NSegment *seg = VG_(am_find_nsegment)(start);
+    put_range(FLR_REC_PROTECT, start, length, prot & 7, True);
+    if ((prot & VKI_PROT_EXEC) && seg != NULL && seg->kind == SkFileC) {
+        code_may_change();
+        VG_(discard_translations)(start, PAGE_UP(length), "fltrace");
+    }
+}
+
+/* What the kernel then brings in at once, as mm_populate() does; a locked mapping says so itself. */
+static void after_populate(const struct flr_map *m, UWord flags)
+{
+    enum { POPULATE = 0x8000, NONBLOCK = 0x10000, MADV_READ = 22, MADV_WRITE = 23 };
+    Bool by_write = (m->prot & VKI_PROT_WRITE) && !(m->flags & MAP_FLAG_SHARED);
+    if ((flags & (POPULATE | NONBLOCK)) == POPULATE && m->prot != 0 &&
+        !(m->flags & MAP_FLAG_LOCKED))
+        put_range(FLR_REC_ADVISE, m->start, m->length, by_write ? MADV_WRITE : MADV_READ, True);
 }
 
 static void after_mmap(const UWord *args, Addr result)
@@ -74,7 +107,31 @@ static void after_mmap(const UWord *args, Addr result)
         m.flags |= MAP_FLAG_LOCKED;
     if (flags & 0x40000 /* MAP_HUGETLB */)
         m.flags |= MAP_FLAG_HUGETLB;
+    if (!(m.flags & MAP_FLAG_ANON) && (m.prot & VKI_PROT_EXEC) &&
+        ((m.flags & MAP_FLAG_SHARED) || (m.prot & VKI_PROT_WRITE)))
+        code_may_change();
     put_map(&m, path);
+    after_populate(&m, flags);
+}
+
+/* Valgrind takes MAP_FIXED_NOREPLACE for a hint. @start to @flags: as of mmap(2). */
+SysRes __real_vgModuleLocal_generic_PRE_sys_mmap(ThreadId tid, UWord start, UWord length,
+                                                 UWord prot, UWord flags, UWord fd, Off64T offset);
+SysRes __wrap_vgModuleLocal_generic_PRE_sys_mmap(ThreadId tid, UWord start, UWord length,
+                                                 UWord prot, UWord flags, UWord fd, Off64T offset);
+SysRes __wrap_vgModuleLocal_generic_PRE_sys_mmap(ThreadId tid, UWord start, UWord length,
+                                                 UWord prot, UWord flags, UWord fd, Off64T offset)
+{
+    enum { NOREPLACE = 0x100000, EXISTS = 17 };
+    if (flags & NOREPLACE) {
+        const NSegment *seg = VG_(am_find_nsegment)(start); /* NULL: free */
+        for (Addr at = start; seg == NULL && at < start + length; at += 4096)
+            seg = VG_(am_find_nsegment)(at);
+        if (seg != NULL && seg->kind != SkResvn)
+            return VG_(mk_SysRes_Error)(EXISTS);
+        flags = (flags & ~(UWord)NOREPLACE) | VKI_MAP_FIXED;
+    }
+    return __real_vgModuleLocal_generic_PRE_sys_mmap(tid, start, length, prot, flags, fd, offset);
 }
 
 static void after_brk(Addr asked, Addr now)
@@ -103,6 +160,20 @@ static void after_mremap(const UWord *args, Addr result)
     tr_put_record(FLR_REC_REMAP, words, 4, NULL);
 }
 
+static UInt key_of(UWord id)
+{
+    union {
+        UInt key; /* the first of struct ipc64_perm, the first of struct shmid64_ds */
+        ULong room[32];
+    } info = { 0 };
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "0"((long)__NR_shmctl), "D"(id), "S"((long)VKI_IPC_STAT), "d"(&info)
+                     : "rcx", "r11", "memory");
+    return result == 0 ? info.key : 0;
+}
+
 /* The extent of a System V segment is known from the address space only. */
 static void after_shmat(const UWord *args, Addr result)
 {
@@ -116,7 +187,7 @@ static void after_shmat(const UWord *args, Addr result)
                          .flags = MAP_FLAG_SHARED,
                          .ino = args[0],
                          .size_bytes = seg->end + 1 - result };
-    VG_(sprintf)(name, "sysv-shm:%lu", args[0]);
+    VG_(sprintf)(name, "/SYSV%08x (deleted)", key_of(args[0])); /* as in /proc/self/maps */
     put_map(&m, name);
 }
 
@@ -190,7 +261,7 @@ void tr_map_after(ThreadId tid, UInt number, const UWord *args, SysRes result)
     case __NR_mmap: after_mmap(args, sr_Res(result)); break;
     case __NR_munmap: put_range(FLR_REC_UNMAP, args[0], args[1], 0, False); break;
     case __NR_mprotect:
-    case __NR_pkey_mprotect: put_range(FLR_REC_PROTECT, args[0], args[1], args[2] & 7, True); break;
+    case __NR_pkey_mprotect: after_mprotect(args[0], args[1], args[2]); break;
     case __NR_mremap: after_mremap(args, sr_Res(result)); break;
     case __NR_brk: after_brk(args[0], sr_Res(result)); break;
     case __NR_madvise: put_range(FLR_REC_ADVISE, args[0], args[1], args[2], True); break;
@@ -282,7 +353,7 @@ static void put_segments(Addr stack_pointer)
     }
 }
 
-static void image_path(HChar path[VKI_PATH_MAX])
+void tr_image_path(HChar path[VKI_PATH_MAX])
 {
     HChar link[64];
     VG_(sprintf)(link, "/proc/self/fd/%d", VG_(cl_exec_fd));
@@ -312,7 +383,7 @@ void tr_image_begin(ThreadId tid, Bool is_exec, const HChar *comm)
     Addr sp = VG_(get_SP)(tid);
     UInt pid = (UInt)VG_(getpid)();
     heap_start = heap_end = PAGE_UP(VG_(brk_base));
-    image_path(path);
+    tr_image_path(path);
     struct flr_image image = { .is_exec = is_exec,
                                .pid = pid,
                                .ppid = (ULong)VG_(getppid)(),

@@ -16,6 +16,7 @@ struct pending {
 
 static struct pending pending[MAX_PENDING];
 static UInt n_pending;
+static Addr string_copy, string_original;
 static UChar *in_syscall; /* by ThreadId */
 static UChar *in_exec;
 static UChar *in_write;
@@ -79,9 +80,17 @@ static void on_read(CorePart part, ThreadId tid, const HChar *what, Addr a, Size
     pending[n_pending++] = (struct pending){ tid, is_buffer, a, bytes };
 }
 
+void tr_syscall_stands_for(Addr copy, Addr original)
+{
+    string_copy = copy;
+    string_original = original;
+}
+
 static void on_read_string(CorePart part, ThreadId tid, const HChar *what, Addr a)
 {
     SizeT bytes = 0;
+    if (a == string_copy && a != 0)
+        a = string_original;
     /* The string is the program's claim: look only where it may be read. */
     while (bytes < VKI_PATH_MAX * 32u) {
         if ((bytes == 0 || ((a + bytes) & 4095) == 0) &&
