@@ -391,6 +391,7 @@ int fl_perf_ready(struct fl_perf_set *set, struct fl_err *err)
 
 int fl_perf_enable(struct fl_perf_set *set, bool on, struct fl_err *err)
 {
+    __atomic_store_n(&set->off, !on, __ATOMIC_RELAXED);
     for (size_t i = 0; i < set->n_fds; i++)
         if (set->fds[i].by_hand &&
             ioctl(set->fds[i].fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0) != 0)
