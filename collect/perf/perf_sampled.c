@@ -71,9 +71,10 @@ void fl_perf_add_up(struct fl_perf_extra_sum *sum, const struct fl_perf_fd *f,
         sum->enabled_ns += part ? wanted_ns : got->running_ns;
         break;
     case FL_FD_TOTAL: /* where it never ran, it counted nothing that could be scaled */
-        sum->total += part && got->running_ns ? (uint64_t)((double)got->count * (double)wanted_ns /
-                                                           (double)got->running_ns)
-                                              : got->count;
+        sum->total +=
+            part && got->running_ns
+                ? (uint64_t)((double)got->count * (double)wanted_ns / (double)got->running_ns)
+                : got->count;
         break;
     case FL_FD_LEADER: break;
     }
