@@ -14,7 +14,6 @@
 
 #include "perf_recs.h"
 #include "perf_tree.h"
-#include "throttle.h"
 
 struct fix {
     struct fl_tree *tree;
@@ -514,49 +513,20 @@ static void samples_tell_access_place_and_weight(void **state)
     (void)state;
     struct fix f;
     struct recbuf b = { .n = 0 };
+    uint64_t ns;
     fix_open(&f, false);
     start_root(&f);
     rb_sample(&b, 10, 10, 1200, 0x7fff1234);
     expect(&f, &b, "200 0 sample 7 0x7fff1234 flags0x9 x1009 w40 at0x1234000 code0x401 stack2\n");
-    assert_int_equal(fl_tree_counts(f.tree)->samples, 1);
-    fl_tree_free(f.tree);
-}
-
-static void samples_that_are_not_wanted_are_left_out(void **state)
-{
-    (void)state;
-    struct fix f;
-    struct recbuf b = { .n = 0 };
-    fix_open(&f, false);
-    start_root(&f);
-    rb_sample(&b, 10, 10, 1200, 0);
-    expect(&f, &b, "");
-    assert_int_equal(fl_tree_counts(f.tree)->samples, 0);
-    fl_tree_free(f.tree);
-}
-
-/* CPU 0 from 2000 to 5000, CPU 1 from 3000 on; and a stop that the task slept through. */
-static void throttled_time_is_kept_for_each_cpu(void **state)
-{
-    (void)state;
-    struct fix f;
-    struct recbuf b = { .n = 0 };
-    uint64_t ns;
-    fix_open(&f, false);
-    start_root(&f);
-    rb_throttle(&b, true, 0, 2000);
-    rb_throttle(&b, true, 1, 3000);
-    rb_throttle(&b, false, 0, 5000);
-    expect(&f, &b, "");
-    assert_int_equal(fl_tree_throttled(f.tree, 2, 7000, &ns), 2);
-    assert_int_equal(ns, 3000 + 4000);
-    assert_int_equal(fl_tree_throttled(f.tree, 1, 7000, &ns), 0);
-    assert_int_equal(fl_tree_counts(f.tree)->throttled, 2);
     b.n = 0;
-    rb_throttle(&b, false, 1, 3000 + 5 * FL_THROTTLE_MAX_NS);
+    rb_sample(&b, 10, 10, 1300, 0); /* not wanted */
+    rb_throttle(&b, true, 1, 2000);
+    rb_throttle(&b, false, 1, 5000);
     expect(&f, &b, "");
-    fl_tree_throttled(f.tree, 2, UINT64_MAX, &ns);
-    assert_int_equal(ns, 3000 + FL_THROTTLE_MAX_NS);
+    assert_int_equal(fl_tree_counts(f.tree)->samples, 1);
+    assert_int_equal(fl_tree_counts(f.tree)->throttled, 1);
+    assert_int_equal(fl_tree_throttled(f.tree, 2, 7000, &ns), 1);
+    assert_int_equal(ns, 3000);
     fl_tree_free(f.tree);
 }
 
@@ -619,8 +589,6 @@ int main(void)
         cmocka_unit_test(task_that_ran_before_is_no_unknown_one),
         cmocka_unit_test(task_watched_twice_is_told_once),
         cmocka_unit_test(samples_tell_access_place_and_weight),
-        cmocka_unit_test(samples_that_are_not_wanted_are_left_out),
-        cmocka_unit_test(throttled_time_is_kept_for_each_cpu),
         cmocka_unit_test(spaces_are_told_of_who_comes_and_leaves),
         cmocka_unit_test(failure_to_write_is_passed_on_wherever_it_happens),
     };
