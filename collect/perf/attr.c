@@ -28,11 +28,6 @@ const char *fl_perf_source_name(enum fl_perf_source source)
     return (unsigned)source < FL_SRC_COUNT ? sources[source].name : "?";
 }
 
-uint64_t fl_source_sample_type(enum fl_perf_source source)
-{
-    return (unsigned)source < FL_SRC_COUNT ? sources[source].sample_type : 0;
-}
-
 static int encode_named(const char *event, struct perf_event_attr *attr, struct fl_err *err)
 {
     pfm_perf_encode_arg_t arg = { .attr = attr, .size = sizeof arg };

@@ -16,6 +16,8 @@
 
 /* PERF_FORMAT_LOST, Linux 6.0; older headers lack the name. */
 #define FL_PERF_FORMAT_LOST (1u << 4)
+/* PERF_SAMPLE_WEIGHT_STRUCT, Linux 5.12; the same. */
+#define FL_PERF_SAMPLE_WEIGHT_STRUCT (UINT64_C(1) << 24)
 #define FL_PERF_FORMAT_TIMES (PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING)
 
 /** What an event of ours reports. */
@@ -55,9 +57,6 @@ struct fl_attr_request {
 #define FL_SAMPLE_TRACEPOINT                                                         \
     (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | \
      PERF_SAMPLE_RAW)
-
-/** fl_source_sample_type - the PERF_SAMPLE_* bits events of @source have at least. */
-uint64_t fl_source_sample_type(enum fl_perf_source source);
 
 /**
  * fl_attr_build - the attr for @req: every occurrence (FL_SRC_SAMPLE: as it was planned),

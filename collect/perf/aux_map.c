@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,6 +82,17 @@ int fl_aux_map(struct fl_perf_set *set, struct fl_err *err)
         set->has_aux = set->has_aux || rc == FL_OK;
     }
     return rc;
+}
+
+void fl_aux_resume(struct fl_perf_set *set, uint32_t cpu)
+{
+    set->cpus[cpu].aux.stopped = false;
+    for (size_t i = 0; i < set->n_fds; i++) {
+        const struct fl_perf_fd *f = &set->fds[i];
+        if (f->cpu == cpu && f->source == FL_SRC_SAMPLE && f->role == FL_FD_EVENT &&
+            !__atomic_load_n(&set->off, __ATOMIC_RELAXED))
+            (void)ioctl(f->fd, PERF_EVENT_IOC_ENABLE, 0); /* refused: its tasks are gone */
+    }
 }
 
 void fl_aux_unmap(struct fl_perf_set *set)

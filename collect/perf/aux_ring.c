@@ -108,6 +108,7 @@ static void take_one(struct fl_aux *aux, const struct fl_spe_clock *clock,
 {
     struct fl_spe_reader reader;
     struct fl_spe_record spe;
+    aux->stopped = aux->stopped || rec->flags & PERF_AUX_FLAG_TRUNCATED;
     if (rec->size == 0)
         return;
     if (rec->size > aux->size_bytes || rec->offset < *aux->tail ||
@@ -131,6 +132,17 @@ static void take_one(struct fl_aux *aux, const struct fl_spe_clock *clock,
     free(bytes);
 }
 
+/* The kernel aligns its place with padding packets, zeroes, of which no record tells. */
+static bool is_padding(const struct fl_aux *aux, uint64_t from, uint64_t until)
+{
+    if (until - from > aux->size_bytes)
+        return false;
+    for (uint64_t at = from; at < until; at++)
+        if (aux->data[at & (aux->size_bytes - 1)])
+            return false;
+    return true;
+}
+
 struct fl_chunk *fl_aux_take(struct fl_aux *aux, const struct fl_spe_clock *clock,
                              const uint8_t *records, size_t len, uint64_t *damaged)
 {
@@ -150,7 +162,7 @@ struct fl_chunk *fl_aux_take(struct fl_aux *aux, const struct fl_spe_clock *cloc
     }
     /* What was there a round ago and no record has told of since: that record was lost. */
     if (aux->seen > *aux->tail) {
-        ++*damaged;
+        *damaged += !is_padding(aux, *aux->tail, aux->seen);
         give_back(aux, aux->seen);
     }
     aux->seen = head;

@@ -25,6 +25,7 @@ struct fl_aux {
     const uint8_t *data; /* NULL: there is none */
     uint64_t size_bytes; /* a power of two */
     uint64_t seen;       /* head at the last fl_aux_take() */
+    bool stopped;        /* it was full, and the kernel has switched the event off for that */
 
     uint64_t period; /* operations that a sample stands for */
     enum fl_spe_sources sources;
@@ -51,6 +52,9 @@ struct fl_perf_set;
 /** fl_aux_map - AUX buffers for the set's events that need them, behind mapped rings. */
 int fl_aux_map(struct fl_perf_set *set, struct fl_err *err);
 void fl_aux_unmap(struct fl_perf_set *set);
+
+/** fl_aux_resume - switch on again what a full buffer of CPU number @cpu of the set has stopped. */
+void fl_aux_resume(struct fl_perf_set *set, uint32_t cpu);
 
 /** fl_aux_clock - the timer that SPE writes, now; false where this processor has none. */
 bool fl_aux_clock(struct fl_spe_clock *out);

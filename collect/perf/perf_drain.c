@@ -79,6 +79,8 @@ static void empty_aux(struct fl_drain *d, uint32_t cpu, const uint8_t *records, 
     (void)fl_aux_clock(&clock);
     struct fl_chunk *samples = fl_aux_take(aux, &clock, records, len, &damaged);
     add_damaged(d, damaged);
+    if (aux->stopped)
+        fl_aux_resume(d->set, cpu);
     if (samples) {
         samples->cpu = d->set->n_cpus + cpu;
         hand_over(d, samples);

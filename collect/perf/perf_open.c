@@ -69,22 +69,6 @@ static int refused(const struct fl_perf_set *set, struct fl_err *err)
     return fl_fail_errno(err, "perf_event_open");
 }
 
-/* The CPUs in a list like "0-3,8". */
-static uint32_t parse_cpus(const char *list, int *cpus, uint32_t max)
-{
-    uint32_t n = 0;
-    while (*list >= '0' && *list <= '9') {
-        char *end;
-        unsigned long a = strtoul(list, &end, 10), b = a;
-        if (*end == '-')
-            b = strtoul(end + 1, &end, 10);
-        for (; a <= b && a < CPUS_MAX && n < max; a++)
-            cpus[n++] = (int)a;
-        list = *end == ',' ? end + 1 : end;
-    }
-    return n;
-}
-
 static int find_cpus(struct fl_perf_set *set, struct fl_err *err)
 {
     char text[4096] = "";
@@ -95,7 +79,10 @@ static int find_cpus(struct fl_perf_set *set, struct fl_err *err)
             text[0] = 0;
         fclose(f);
     }
-    uint32_t n = list ? parse_cpus(text, list, CPUS_MAX) : 0;
+    uint32_t n = 0;
+    for (int cpu = 0; list && *text && cpu < (int)CPUS_MAX; cpu++)
+        if (fl_cpu_in_list(text, cpu))
+            list[n++] = cpu;
     if (list && !n) { /* no sysfs: count from 0 */
         long conf = sysconf(_SC_NPROCESSORS_CONF);
         n = conf < 1 ? 1 : conf > (long)CPUS_MAX ? CPUS_MAX : (uint32_t)conf;
@@ -391,6 +378,7 @@ int fl_perf_ready(struct fl_perf_set *set, struct fl_err *err)
 
 int fl_perf_enable(struct fl_perf_set *set, bool on, struct fl_err *err)
 {
+    __atomic_store_n(&set->off, !on, __ATOMIC_RELAXED);
     for (size_t i = 0; i < set->n_fds; i++)
         if (set->fds[i].by_hand &&
             ioctl(set->fds[i].fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0) != 0)

@@ -80,6 +80,7 @@ struct fl_perf_set {
     size_t n_tasks;      /* of the plan's, those that were still there */
     size_t ring_bytes;   /* each CPU's */
     bool exclude_kernel; /* faults taken in kernel mode are not reported */
+    bool off;            /* fl_perf_enable() has switched all off: nothing goes on again */
     bool has_aux;        /* some CPU has an AUX buffer */
     bool times;          /* FL_SRC_TRACK says how long the tasks ran on each CPU */
     bool old_kernel;     /* lost records are not counted by event */

@@ -12,13 +12,10 @@
 #include "attr.h"
 #include "pmu_vendor.h"
 
-/* linux/perf_event.h of before Linux 5.12 lacks the name. */
-#define SAMPLE_WEIGHT_STRUCT (UINT64_C(1) << 24)
-
 #define SAMPLE_FIELDS                                                                 \
     (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |   \
      PERF_SAMPLE_ADDR | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD | PERF_SAMPLE_DATA_SRC | \
-     PERF_SAMPLE_PHYS_ADDR | SAMPLE_WEIGHT_STRUCT)
+     PERF_SAMPLE_PHYS_ADDR | FL_PERF_SAMPLE_WEIGHT_STRUCT)
 #define READ_FIELDS \
     (PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING | FL_PERF_FORMAT_LOST)
 

@@ -13,8 +13,6 @@
 
 #include "attr.h"
 
-#define SAMPLE_WEIGHT_STRUCT (UINT64_C(1) << 24)
-
 static int open_here(const struct fl_pmu_target *target, const struct fl_pmu_event *event,
                      const struct perf_event_attr *attr, int group)
 {
@@ -81,9 +79,9 @@ static bool drop_lost(struct fl_pmu_event *e)
 
 static bool drop_weight_parts(struct fl_pmu_event *e)
 {
-    if (!(e->attr.sample_type & SAMPLE_WEIGHT_STRUCT))
+    if (!(e->attr.sample_type & FL_PERF_SAMPLE_WEIGHT_STRUCT))
         return false;
-    e->attr.sample_type &= ~SAMPLE_WEIGHT_STRUCT;
+    e->attr.sample_type &= ~FL_PERF_SAMPLE_WEIGHT_STRUCT;
     e->attr.sample_type |= PERF_SAMPLE_WEIGHT;
     e->without |= FL_PMU_WITHOUT_WEIGHT_PARTS;
     return true;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ring.h"
-#include "sample_rec.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "rec_bytes.h"
+#include "sample_rec.h"
 
 /* pid, tid, time, cpu, reserved, identifier: what sample_id_all puts at every end */
 #define TRAILER_BYTES 32u
@@ -72,42 +74,8 @@ static const struct fl_perf_id *identify(const struct fl_perf_ids *ids, uint64_t
     return from;
 }
 
-/* A cursor that reads zeroes past the end and remembers that it did. */
-struct cursor {
-    const uint8_t *p;
-    size_t left;
-    bool bad;
-};
-
-static void get(struct cursor *c, void *out, size_t n)
-{
-    if (c->left < n) {
-        memset(out, 0, n);
-        c->left = 0;
-        c->bad = true;
-        return;
-    }
-    memcpy(out, c->p, n);
-    c->p += n;
-    c->left -= n;
-}
-
-static uint32_t get_u32(struct cursor *c)
-{
-    uint32_t v;
-    get(c, &v, sizeof v);
-    return v;
-}
-
-static uint64_t get_u64(struct cursor *c)
-{
-    uint64_t v;
-    get(c, &v, sizeof v);
-    return v;
-}
-
 /* The text at the cursor, which must end within what is left. */
-static const char *get_text(struct cursor *c)
+static const char *get_text(struct fl_rec_bytes *c)
 {
     const char *text = (const char *)c->p;
     if (c->bad || !memchr(text, 0, c->left)) {
@@ -158,38 +126,38 @@ static bool decode_sample(const uint8_t *buf, size_t len, const struct fl_perf_i
 static bool decode_trailer(const uint8_t *end, const struct fl_perf_ids *ids,
                            struct fl_perf_rec *out)
 {
-    struct cursor c = { .p = end - TRAILER_BYTES, .left = TRAILER_BYTES };
-    out->pid = get_u32(&c);
-    out->tid = out->by_tid = get_u32(&c);
-    out->time_ns = get_u64(&c);
-    out->cpu = get_u32(&c);
-    get_u32(&c);
-    return identify(ids, get_u64(&c), out) != NULL;
+    struct fl_rec_bytes c = { .p = end - TRAILER_BYTES, .left = TRAILER_BYTES };
+    out->pid = fl_rec_u32(&c);
+    out->tid = out->by_tid = fl_rec_u32(&c);
+    out->time_ns = fl_rec_u64(&c);
+    out->cpu = fl_rec_u32(&c);
+    fl_rec_u32(&c);
+    return identify(ids, fl_rec_u64(&c), out) != NULL;
 }
 
-static void decode_mmap2(struct cursor *c, struct fl_perf_rec *out)
+static void decode_mmap2(struct fl_rec_bytes *c, struct fl_perf_rec *out)
 {
-    out->pid = get_u32(c);
-    out->tid = get_u32(c);
-    out->mmap.start = get_u64(c);
-    out->mmap.length = get_u64(c);
-    out->mmap.offset = get_u64(c);
-    out->mmap.dev_major = get_u32(c);
-    out->mmap.dev_minor = get_u32(c);
-    out->mmap.ino = get_u64(c);
-    out->mmap.ino_generation = get_u64(c);
-    out->mmap.prot = get_u32(c);
-    out->mmap.flags = get_u32(c);
+    out->pid = fl_rec_u32(c);
+    out->tid = fl_rec_u32(c);
+    out->mmap.start = fl_rec_u64(c);
+    out->mmap.length = fl_rec_u64(c);
+    out->mmap.offset = fl_rec_u64(c);
+    out->mmap.dev_major = fl_rec_u32(c);
+    out->mmap.dev_minor = fl_rec_u32(c);
+    out->mmap.ino = fl_rec_u64(c);
+    out->mmap.ino_generation = fl_rec_u64(c);
+    out->mmap.prot = fl_rec_u32(c);
+    out->mmap.flags = fl_rec_u32(c);
     out->mmap.path = get_text(c);
 }
 
-static void decode_task(struct cursor *c, struct fl_perf_rec *out)
+static void decode_task(struct fl_rec_bytes *c, struct fl_perf_rec *out)
 {
-    out->pid = get_u32(c);
-    out->task.ppid = get_u32(c);
-    out->tid = get_u32(c);
-    out->task.ptid = get_u32(c);
-    get_u64(c); /* its time is the trailer's */
+    out->pid = fl_rec_u32(c);
+    out->task.ppid = fl_rec_u32(c);
+    out->tid = fl_rec_u32(c);
+    out->task.ptid = fl_rec_u32(c);
+    fl_rec_u64(c); /* its time is the trailer's */
 }
 
 bool fl_perf_decode(const uint8_t *buf, size_t len, const struct fl_perf_ids *ids,
@@ -204,33 +172,33 @@ bool fl_perf_decode(const uint8_t *buf, size_t len, const struct fl_perf_ids *id
     out->misc = header.misc;
     if (header.type == PERF_RECORD_SAMPLE)
         return decode_sample(buf, len, ids, out);
-    struct cursor c = { .p = buf + HEADER_BYTES, .left = len - HEADER_BYTES };
+    struct fl_rec_bytes c = { .p = buf + HEADER_BYTES, .left = len - HEADER_BYTES };
     if (c.left < TRAILER_BYTES || !decode_trailer(buf + len, ids, out))
         return false;
     c.left -= TRAILER_BYTES;
     switch (header.type) {
     case PERF_RECORD_MMAP2: decode_mmap2(&c, out); break;
     case PERF_RECORD_COMM:
-        out->pid = get_u32(&c);
-        out->tid = get_u32(&c);
+        out->pid = fl_rec_u32(&c);
+        out->tid = fl_rec_u32(&c);
         out->comm = get_text(&c);
         break;
     case PERF_RECORD_FORK:
     case PERF_RECORD_EXIT: decode_task(&c, out); break;
     case PERF_RECORD_LOST:
-        get_u64(&c); /* id of the event whose record found room again */
-        out->lost = get_u64(&c);
+        fl_rec_u64(&c); /* id of the event whose record found room again */
+        out->lost = fl_rec_u64(&c);
         break;
     case PERF_RECORD_AUX:
-        get_u64(&c); /* where in the AUX buffer, and how much: aux_ring.c has read it */
-        get_u64(&c);
-        out->aux_flags = get_u64(&c);
+        fl_rec_u64(&c); /* where in the AUX buffer, and how much: aux_ring.c has read it */
+        fl_rec_u64(&c);
+        out->aux_flags = fl_rec_u64(&c);
         break;
     case PERF_RECORD_ITRACE_START:
-        out->pid = get_u32(&c);
-        out->tid = get_u32(&c);
+        out->pid = fl_rec_u32(&c);
+        out->tid = fl_rec_u32(&c);
         break;
-    case PERF_RECORD_LOST_SAMPLES: out->lost = get_u64(&c); break;
+    case PERF_RECORD_LOST_SAMPLES: out->lost = fl_rec_u64(&c); break;
     default: break;
     }
     return !c.bad;

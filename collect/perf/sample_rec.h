@@ -11,13 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attr.h"
+
 /** What a sample's fields can be: PERF_SAMPLE_* bits; others are refused. */
 #define FL_SAMPLE_REC_FIELDS                                                             \
     (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |      \
      PERF_SAMPLE_ADDR | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID | PERF_SAMPLE_CPU |       \
      PERF_SAMPLE_PERIOD | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_RAW | PERF_SAMPLE_WEIGHT | \
      PERF_SAMPLE_DATA_SRC | PERF_SAMPLE_TRANSACTION | PERF_SAMPLE_PHYS_ADDR |            \
-     (UINT64_C(1) << 24) /* WEIGHT_STRUCT */)
+     FL_PERF_SAMPLE_WEIGHT_STRUCT)
 
 /** Fields that the sample_type does not have are 0. Pointers go into the record's bytes. */
 struct fl_sample_rec {

@@ -2,7 +2,8 @@
 /*
  * Any bytes as a stretch of AUX data from Arm SPE. The first byte is where in the
  * stream it begins. Reading ends, stays inside, gives the same again, and what it
- * gives can be told as a data source whichever processor it is taken for.
+ * gives can be told as a data source whichever processor it is taken for. From an AUX buffer the
+ * same bytes give as many samples.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 
 #include <faultline/datasrc.h>
 
+#include "aux_ring.h"
 #include "spe.h"
 #include "spe_source.h"
 
@@ -20,6 +22,27 @@ static void must(bool holds)
 {
     if (!holds)
         abort();
+}
+
+#define AUX_BYTES 4096u
+
+/* The bytes in a buffer of AUX_BYTES that begins anywhere in it, and the record that tells of them. */
+static void through_aux(const uint8_t *data, size_t size, uint64_t offset, size_t records)
+{
+    static uint8_t bytes[AUX_BYTES];
+    uint64_t head = offset + size, tail = offset, damaged = 0;
+    const uint64_t body[7] = { offset, size, 0, 10, 0, 0, 1 };
+    const struct perf_event_header header = { PERF_RECORD_AUX, 0, 64 };
+    const struct fl_spe_clock clock = { .ticks_hz = 1 };
+    struct fl_aux aux = { .head = &head, .tail = &tail, .data = bytes, .size_bytes = AUX_BYTES };
+    uint8_t record[64];
+    memcpy(record, &header, sizeof header);
+    memcpy(record + 8, body, sizeof body);
+    for (size_t i = 0; i < size; i++)
+        bytes[(offset + i) % AUX_BYTES] = data[i];
+    struct fl_chunk *samples = fl_aux_take(&aux, &clock, record, sizeof record, &damaged);
+    must(tail == head && (samples ? samples->len_bytes : 0) == 88 * records);
+    free(samples);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -41,5 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     must(!fl_spe_next(&b, &again) && a.at == size - 1);
     must(a.bad_packets <= size && a.cut_records <= size);
+    if (size - 1 <= AUX_BYTES)
+        through_aux(data + 1, size - 1, data[0], records);
     return 0;
 }

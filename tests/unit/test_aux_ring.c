@@ -249,6 +249,7 @@ static void aux_records_count_what_was_left_out(void **state)
     ring = f.ring;
     assert_null(take(&f));
     assert_int_equal(trace_samples(&ring, NULL, ev, &counts), 0);
+    assert_true(f.aux.stopped); /* by the truncation */
     assert_int_equal(counts.collisions, 2);
     assert_int_equal(counts.truncations, 1);
     assert_int_equal(counts.unknown_records, 0);
@@ -266,12 +267,26 @@ static void aux_whose_record_was_lost_is_given_back_a_round_later(void **state)
     assert_null(take(&f));
     assert_int_equal(f.tail, sizeof load);
     assert_int_equal(f.damaged, 1);
+    assert_false(f.aux.stopped);
     write_aux(&f, load, sizeof load); /* and all goes on */
     tell(&f, sizeof load, sizeof load, 0, 60000);
     struct fl_chunk *samples = take(&f);
     assert_int_equal(samples->len_bytes, 88);
     assert_int_equal(f.damaged, 1);
     free(samples);
+}
+
+static void aux_padding_is_no_loss(void **state)
+{
+    (void)state;
+    struct fix f;
+    static const uint8_t zeroes[40];
+    fix_open(&f, 0);
+    write_aux(&f, zeroes, sizeof zeroes);
+    assert_null(take(&f));
+    assert_null(take(&f));
+    assert_int_equal(f.tail, sizeof zeroes);
+    assert_int_equal(f.damaged, 0);
 }
 
 static void aux_records_that_cannot_be_are_refused(void **state)
@@ -319,6 +334,7 @@ int main(void)
         cmocka_unit_test(aux_of_all_tasks_is_told_apart_by_context),
         cmocka_unit_test(aux_records_count_what_was_left_out),
         cmocka_unit_test(aux_whose_record_was_lost_is_given_back_a_round_later),
+        cmocka_unit_test(aux_padding_is_no_loss),
         cmocka_unit_test(aux_records_that_cannot_be_are_refused),
         cmocka_unit_test(aux_with_a_damaged_record_keeps_the_others),
     };

@@ -134,9 +134,10 @@ static void event_with_leader_and_total_counts_in_both(void **state)
     event.has_leader = event.has_total = true;
     struct fl_perf_extra_sum sum = count_faults(&event, &n);
     assert_int_equal(n, n_alone + 2 * cpus);
-    assert_true(alone.count >= PAGES && alone.count < PAGES + 60);
-    assert_true(sum.count >= PAGES && sum.count < PAGES + 60);
-    assert_true(sum.total >= PAGES && sum.total < PAGES + 60);
+    /* A few are the calls' own, an eighth the shadow memory of AddressSanitizer. */
+    assert_true(alone.count >= PAGES && alone.count < PAGES + PAGES / 4);
+    assert_true(sum.count >= PAGES && sum.count < PAGES + PAGES / 4);
+    assert_true(sum.total >= PAGES && sum.total < PAGES + PAGES / 4);
     assert_int_equal(alone.total, 0);
     assert_true(sum.running_ns > 0 && sum.enabled_ns >= sum.running_ns);
     assert_true((double)sum.running_ns > 0.99 * (double)sum.enabled_ns);

@@ -236,6 +236,62 @@ static void throttle_time_is_from_stop_to_start(void **state)
     assert_int_equal(fl_throttle_ns(&t, 1000), 70);
 }
 
+static void say(struct fl_throttles *all, uint32_t index, uint32_t cpu, bool stop, uint64_t time_ns)
+{
+    const struct fl_perf_rec rec = { .type = stop ? PERF_RECORD_THROTTLE : PERF_RECORD_UNTHROTTLE,
+                                     .source = FL_SRC_SAMPLE,
+                                     .index = index,
+                                     .cpu = cpu,
+                                     .time_ns = time_ns };
+    assert_true(fl_throttles_record(all, &rec));
+}
+
+/* CPU 0 from 2000 to 5000, CPU 1 from 3000 on: a stop that the task slept through. */
+static void throttle_time_is_kept_for_each_cpu(void **state)
+{
+    (void)state;
+    struct fl_throttles all = { 0 };
+    uint64_t ns;
+    say(&all, 2, 0, true, 2000);
+    say(&all, 2, 1, true, 3000);
+    say(&all, 2, 0, false, 5000);
+    assert_int_equal(fl_throttles_sum(&all, FL_SRC_SAMPLE, 2, 7000, &ns), 2);
+    assert_int_equal(ns, 3000 + 4000);
+    assert_int_equal(fl_throttles_sum(&all, FL_SRC_SAMPLE, 1, 7000, &ns), 0);
+    assert_int_equal(fl_throttles_sum(&all, FL_SRC_PROBE, 2, 7000, &ns), 0);
+    say(&all, 2, 1, false, 3000 + 5 * FL_THROTTLE_MAX_NS);
+    assert_int_equal(fl_throttles_sum(&all, FL_SRC_SAMPLE, 2, UINT64_MAX, &ns), 2);
+    assert_int_equal(ns, 3000 + FL_THROTTLE_MAX_NS);
+    for (uint32_t cpu = 2; cpu < 100; cpu++) /* more than there is room for at first */
+        say(&all, 2, cpu, true, 100);
+    assert_int_equal(fl_throttles_sum(&all, FL_SRC_SAMPLE, 2, 200, &ns), 100);
+    assert_int_equal(ns, 3000 + FL_THROTTLE_MAX_NS + 98 * 100);
+    fl_throttles_clear(&all);
+}
+
+/* Loads and stores of a known truth, sampled apart and added: 2,000 times. */
+static void sum_interval_holds_in_95_of_100_recordings(void **state)
+{
+    (void)state;
+    unsigned held = 0;
+    const double truth = 60 * 1000 + 25 * 4000;
+    rng = 20260104;
+    for (unsigned i = 0; i < DRAWS; i++) {
+        const struct fl_samples loads = equal_samples(poisson(60), 1000),
+                                stores = equal_samples(poisson(25), 4000);
+        struct fl_estimate parts[2], sum;
+        fl_estimate_count(&loads, NULL, &parts[0]);
+        fl_estimate_count(&stores, NULL, &parts[1]);
+        fl_estimate_sum(parts, 2, &sum);
+        expect_near(sum.value, parts[0].value + parts[1].value, 1e-12);
+        held += sum.low <= truth && truth <= sum.high;
+    }
+    expect_covers("sums", 20260104, held, 0.945, 0.985);
+    struct fl_estimate none;
+    fl_estimate_sum(NULL, 0, &none);
+    assert_true(none.value == 0 && none.low == 0 && none.high == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +303,8 @@ int main(void)
         cmocka_unit_test(count_interval_holds_when_half_is_not_seen),
         cmocka_unit_test(seen_is_the_product_of_what_was_left),
         cmocka_unit_test(throttle_time_is_from_stop_to_start),
+        cmocka_unit_test(throttle_time_is_kept_for_each_cpu),
+        cmocka_unit_test(sum_interval_holds_in_95_of_100_recordings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
