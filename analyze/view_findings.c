@@ -140,6 +140,9 @@ static char *verdict_many(struct view_builder *b)
     size_t n = fl_report_results(b->report) - sampled;
     if (n == 0)
         return view_text(b, "%zu recordings of samples.", sampled);
+    if (n == 1 && killed == 0)
+        return view_text(b, "\"%s\" has %s major faults; the other results are of samples.",
+                         fl_document_text(least, "label"), view_count(low));
     if (killed == n)
         return view_text(b, "In all %zu results a process is killed.", n);
     if (killed > 0)
