@@ -210,12 +210,26 @@ static int answer(const struct validate_cfg *cfg, const struct validate *v, stru
         err);
 }
 
+/* Can a trace that was given answer at all? Better known before minutes of runs than after. */
+static int check_trace(const char *path, struct fl_err *err)
+{
+    struct fl_reader *r = NULL;
+    uint64_t pages;
+    int rc = fl_reader_open_path(path, 0, &r, err);
+    if (rc == FL_OK)
+        rc = fl_footprint(r, &pages, err);
+    fl_reader_free(r);
+    return rc;
+}
+
 /* From the first run to the last replay; the machine is as before when this returns. */
 static int compare(const struct validate_cfg *cfg, struct validate *v,
                    const struct fl_swapdev_request *swap, struct fl_reader **r, char path[],
                    struct fl_err *err)
 {
-    int rc = validate_begin(v, err);
+    int rc = cfg->trace ? check_trace(cfg->trace, err) : FL_OK;
+    if (rc == FL_OK)
+        rc = validate_begin(v, err);
     if (rc == FL_OK)
         rc = validate_native(v, err);
     if (rc == FL_OK)

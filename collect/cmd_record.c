@@ -211,15 +211,17 @@ static int finished(const struct record_cfg *cfg, const struct fl_record_status 
     return status->lost && cfg->strict ? fl_exit_code(FL_EDATA) : exit_status(status->wait_status);
 }
 
-/* 0: record's own failure, 125. A machine that does not allow it is told apart, and where there is
-   no command, whose status it could be taken for, everything is. */
+/* 0: record's own failure, 125, which a program is too that the tracer cannot run. A machine that
+   does not allow it is told apart, and where there is no command, whose status it could be taken
+   for, everything is. */
 static int failure_status(const struct record_cfg *cfg, const struct fl_record_status *status,
                           int rc, int n_operands)
 {
     if (status->exec_status)
         return status->exec_status;
     bool live = cfg->pid || cfg->machine;
-    return rc == FL_EMACHINE || (live && !n_operands) ? fl_exit_code(rc) : 0;
+    bool by_kernel = strcmp(cfg->mode, "exact") != 0;
+    return (rc == FL_EMACHINE && by_kernel) || (live && !n_operands) ? fl_exit_code(rc) : 0;
 }
 
 static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
