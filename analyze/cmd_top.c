@@ -88,7 +88,8 @@ struct top {
     const struct top_cfg *cfg;
     enum top_sort sort;
     struct top_tally *tally;
-    uint64_t drawn_ns, screens;
+    struct fl_record_status status;
+    uint64_t now_ns, drawn_ns, screens;
     bool terminal;
 };
 
@@ -129,7 +130,7 @@ static void find_usage(struct top_rows *processes)
     for (size_t i = 0; i < processes->n; i++) {
         struct fl_proc_usage usage;
         struct top_row *r = &processes->row[i];
-        if (fl_proc_usage(FL_PROC_ROOT, r->pid, &usage, NULL) != FL_OK)
+        if (r->ended || fl_proc_usage(FL_PROC_ROOT, r->pid, &usage, NULL) != FL_OK)
             continue;
         r->resident_bytes = usage.resident_bytes;
         r->swapped_bytes = usage.swapped_bytes;
@@ -147,6 +148,7 @@ static int fill(const struct top *t, struct top_screen *s, struct fl_err *err)
     struct tm tm;
     int rc = FL_OK;
     s->totals = top_tally_totals(t->tally);
+    s->user_mode_only = t->status.missing & FL_RECORD_NO_KERNEL_FAULTS;
     if (localtime_r(&now, &tm))
         strftime(s->clock, sizeof s->clock, "%H:%M:%S", &tm);
     find_memory(s);
@@ -180,8 +182,10 @@ static bool show_text(const struct top *t, const struct top_screen *s)
     unsigned columns = 200, lines = 0, rows = t->cfg->rows ? (unsigned)t->cfg->rows : 10;
     char *text = NULL;
     size_t len = 0;
-    if (t->terminal)
+    if (t->terminal) {
+        top_terminal_open(); /* here, where signals end the recording and no more the program */
         top_terminal_size(&columns, &lines);
+    }
     if (t->terminal && !t->cfg->rows)
         rows = rows_that_fit(t, lines);
     FILE *out = t->terminal ? open_memstream(&text, &len) : stdout;
@@ -223,6 +227,7 @@ static int draw(struct top *t, uint64_t elapsed_ns, struct fl_err *err)
 static int on_tick(void *ctx, uint64_t now_ns, bool *stop, struct fl_err *err)
 {
     struct top *t = ctx;
+    t->now_ns = now_ns;
     if (t->terminal && top_terminal_quit())
         *stop = true;
     if (now_ns - t->drawn_ns < t->cfg->interval_ns || *stop)
@@ -234,11 +239,20 @@ static int on_tick(void *ctx, uint64_t now_ns, bool *stop, struct fl_err *err)
     return rc;
 }
 
+/* What happened since the last screen, when what is watched has ended. */
+static int draw_rest(struct top *t, struct fl_err *err)
+{
+    struct top_totals rest = top_tally_totals(t->tally);
+    if (t->terminal || (t->cfg->count && t->screens == t->cfg->count) ||
+        (t->screens && !rest.minor && !rest.major))
+        return FL_OK;
+    return draw(t, t->now_ns > t->drawn_ns ? t->now_ns - t->drawn_ns : t->cfg->interval_ns, err);
+}
+
 static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
 {
     const struct top_cfg *cfg = arg;
     struct top t = { .cfg = cfg, .tally = top_tally_new() };
-    struct fl_record_status status;
     const struct fl_record_watch watch = { .ctx = &t, .event = on_event, .tick = on_tick };
     const struct fl_record_opts record = { .pid = (uint32_t)cfg->pid,
                                            .machine = !cfg->pid,
@@ -254,10 +268,10 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
                      cfg->pid > INT32_MAX ? "there is no such process"
                                           : "--interval of less than 50ms");
     t.terminal = rc == FL_OK && !cfg->json && isatty(STDOUT_FILENO);
-    if (t.terminal)
-        top_terminal_open();
     if (rc == FL_OK)
-        rc = fl_record_events(&record, &status, err);
+        rc = fl_record_events(&record, &t.status, err);
+    if (rc == FL_OK)
+        rc = draw_rest(&t, err);
     top_terminal_close();
     top_tally_free(t.tally);
     return rc;

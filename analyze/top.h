@@ -21,10 +21,11 @@ struct json_t;
 
 /** Something that faults: a process, a mapping of one, a function. */
 struct top_row {
-    const char *name;                       /* of the process, the mapping, the function */
-    const char *comm;                       /* of the process it belongs to; "" for a function */
-    uint32_t pid;                           /* 0 for a function */
-    uint64_t minor, major;                  /* since top_tally_clear() */
+    const char *name;      /* of the process, the mapping, the function */
+    const char *comm;      /* of the process it belongs to; "" for a function */
+    uint32_t pid;          /* 0 for a function, and for processes that have ended */
+    uint32_t ended;        /* so many processes of that name, which have ended; 0: a living one */
+    uint64_t minor, major; /* since top_tally_clear() */
     uint64_t resident_bytes, swapped_bytes; /* of a process, where known */
 };
 
@@ -49,7 +50,7 @@ struct top_totals {
 struct top_totals top_tally_totals(const struct top_tally *t);
 
 /**
- * top_tally_processes - every living process, and the dead that faulted, in order of appearance;
+ * top_tally_processes - every living process, and those that faulted and ended, one row a name;
  * _mappings, _functions: those that faulted. @out: its row is freed by the caller. FL_ENOMEM.
  */
 int top_tally_processes(const struct top_tally *t, struct top_rows *out, struct fl_err *err);
@@ -66,6 +67,7 @@ struct top_screen {
     uint64_t elapsed_ns; /* what the counts are of */
     struct top_totals totals;
     bool has_memory, has_pressure;
+    bool user_mode_only; /* faults that system calls take are not seen */
     uint64_t ram_bytes, available_bytes, swap_bytes, swap_free_bytes;
     struct fl_proc_pressure pressure;
     struct top_rows processes, mappings, functions; /* n 0: not shown */
@@ -86,7 +88,10 @@ struct json_t *top_screen_json(const struct top_screen *s, unsigned rows);
 
 /* ---- top_terminal.c ------------------------------------------------------------------------- */
 
-/** top_terminal_open - take over the terminal of standard output, and of its keys if standard input is one too. */
+/**
+ * top_terminal_open - take over the terminal of standard output, and its keys if standard input is
+ * one too. Open already is fine.
+ */
 void top_terminal_open(void);
 /** top_terminal_close - as it was before. Not open is fine. */
 void top_terminal_close(void);

@@ -79,8 +79,10 @@ static void put_head(const struct page *p, const struct top_screen *s)
                      fl_format_count(a, rate(s->totals.minor, s->elapsed_ns)),
                      fl_format_count(b, rate(s->totals.major, s->elapsed_ns)));
     if (s->totals.lost)
-        snprintf(line + n, sizeof line - (size_t)n, "  %s records lost: counts are too low",
-                 fl_format_count(c, s->totals.lost));
+        n += snprintf(line + n, sizeof line - (size_t)n, "  %s records lost: counts are too low",
+                      fl_format_count(c, s->totals.lost));
+    if (s->user_mode_only)
+        snprintf(line + n, sizeof line - (size_t)n, "  without those of system calls (privilege)");
     put_line(p, line);
     if (s->has_memory) {
         snprintf(line, sizeof line, "memory %s, %s available; swap %s, %s used",
@@ -113,11 +115,16 @@ static void put_processes(const struct page *p, const struct top_screen *s, unsi
     put_line(p, "    PID    minor/s   major/s  share    resident     swapped  process");
     for (size_t i = 0; i < s->processes.n && i < rows; i++) {
         const struct top_row *r = &s->processes.row[i];
-        snprintf(line, sizeof line, "%7" PRIu32 " %10s %9s %5u%% %11s %11s  %.300s", r->pid,
+        char pid[16] = "", ended[32] = "";
+        if (r->ended)
+            snprintf(ended, sizeof ended, " (%" PRIu32 " ended)", r->ended);
+        else
+            snprintf(pid, sizeof pid, "%" PRIu32, r->pid);
+        snprintf(line, sizeof line, "%7s %10s %9s %5u%% %11s %11s  %.300s%s", pid,
                  fl_format_count(a, rate(r->minor, s->elapsed_ns)),
                  fl_format_count(b, rate(r->major, s->elapsed_ns)), share(s, r),
                  r->resident_bytes ? fl_format_bytes(c, r->resident_bytes) : "-",
-                 fl_format_bytes(d, r->swapped_bytes), r->name);
+                 fl_format_bytes(d, r->swapped_bytes), r->name, ended);
         put_line(p, line);
     }
 }
@@ -170,10 +177,12 @@ static void put_list(json_t *doc, const char *key, const char *name, const struc
     for (size_t i = 0; i < rows->n && i < most; i++) {
         const struct top_row *r = &rows->row[i];
         json_t *o = json_object();
-        if (r->pid) {
+        if (r->ended)
+            set(o, "ended", r->ended);
+        else if (r->pid)
             set(o, "pid", r->pid);
+        if (*r->comm)
             json_object_set_new(o, "comm", fl_json_text(r->comm));
-        }
         if (name)
             json_object_set_new(o, name, fl_json_text(r->name));
         set(o, "minor", r->minor);

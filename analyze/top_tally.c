@@ -108,11 +108,11 @@ static bool room(void **array, size_t n, size_t *cap, size_t each)
 
 #define ROOM(t, what) room((void **)&(t)->what, (t)->n_##what, &(t)->cap_##what, sizeof *(t)->what)
 
-/* The latest of @pid; recent ones are asked for most. */
+/* The living process of @pid. */
 static uint32_t process_of(const struct top_tally *t, uint32_t pid)
 {
     for (size_t i = t->n_processes; i-- > 0;)
-        if (t->processes[i].pid == pid)
+        if (t->processes[i].alive && t->processes[i].pid == pid)
             return (uint32_t)i;
     return NONE;
 }
@@ -140,6 +140,9 @@ static size_t slot_for_process(struct top_tally *t)
 
 static bool on_process(struct top_tally *t, const struct fl_event *ev)
 {
+    uint32_t before = process_of(t, ev->process.pid);
+    if (before != NONE) /* its end was lost */
+        t->processes[before].alive = false;
     size_t i = slot_for_process(t);
     if (i == SIZE_MAX)
         return false;
@@ -282,17 +285,28 @@ static int rows_new(struct top_rows *out, size_t n, struct fl_err *err)
     return out->row ? FL_OK : fl_nomem(err, "a screen");
 }
 
+/* The row of @p: its own, or that of the ended of its name. */
+static struct top_row *row_of_process(struct top_rows *out, const struct process *p)
+{
+    for (size_t i = 0; !p->alive && i < out->n; i++)
+        if (out->row[i].ended && strcmp(out->row[i].name, p->comm) == 0)
+            return &out->row[i];
+    struct top_row *r = &out->row[out->n++];
+    *r = (struct top_row){ .name = p->comm, .comm = p->comm, .pid = p->alive ? p->pid : 0 };
+    return r;
+}
+
 int top_tally_processes(const struct top_tally *t, struct top_rows *out, struct fl_err *err)
 {
     int rc = rows_new(out, t->n_processes, err);
     for (size_t i = 0; rc == FL_OK && i < t->n_processes; i++) {
         const struct process *p = &t->processes[i];
-        if (p->alive || p->faults.minor || p->faults.major)
-            out->row[out->n++] = (struct top_row){ .name = p->comm,
-                                                   .comm = p->comm,
-                                                   .pid = p->pid,
-                                                   .minor = p->faults.minor,
-                                                   .major = p->faults.major };
+        if (!p->alive && !p->faults.minor && !p->faults.major)
+            continue;
+        struct top_row *r = row_of_process(out, p);
+        r->ended += !p->alive;
+        r->minor += p->faults.minor;
+        r->major += p->faults.major;
     }
     return rc;
 }

@@ -34,6 +34,8 @@ static bool write_all(const char *text, size_t len)
 void top_terminal_open(void)
 {
     struct termios keys;
+    if (is_open)
+        return;
     is_open = write_all(ENTER, sizeof ENTER - 1);
     if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before) != 0)
         return;

@@ -259,7 +259,7 @@ static void open_tracepoints(struct fl_perf_set *set, pid_t pid, uint32_t task)
 {
     struct fl_err why = { 0 };
 #if defined(__x86_64__)
-    if (!set->plan.faults)
+    if (!set->plan.access)
         ;
     else if (set->exclude_kernel) /* a tracepoint is kernel code: the same privilege decides */
         fl_fail(&why, FL_EMACHINE,

@@ -47,7 +47,8 @@ struct fl_perf_plan {
     enum fl_perf_target target;
     const pid_t *tasks; /* not for FL_TARGET_MACHINE */
     size_t n_tasks;
-    bool faults; /* minor, major and their access bits */
+    bool faults; /* minor and major, */
+    bool access; /* and their access bits */
     bool stacks;
     const struct fl_perf_extra *extra; /* outlives the set */
     size_t n_extra;

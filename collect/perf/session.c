@@ -85,7 +85,7 @@ static int set_meta(struct session *s, struct fl_err *err)
         return fl_nomem(err, "trace header");
     if (s->set.exclude_kernel && s->set.plan.faults)
         s->status->missing |= FL_RECORD_NO_KERNEL_FAULTS;
-    if (s->set.plan.faults && !s->set.have[FL_SRC_TP_USER])
+    if (s->set.plan.access && !s->set.have[FL_SRC_TP_USER])
         s->status->missing |= FL_RECORD_NO_ACCESS_BITS;
     int rc = fl_perf_meta(s->meta, s->opts,
                           s->fidelity == FL_FIDELITY_SAMPLED ? "sample" : "events", &s->set, err);
@@ -113,6 +113,7 @@ static struct fl_perf_plan plan_of(struct session *s)
                   : s->opts->pid   ? FL_TARGET_TASKS
                                    : FL_TARGET_COMMAND,
         .faults = s->fidelity == FL_FIDELITY_EVENTS,
+        .access = s->fidelity == FL_FIDELITY_EVENTS && !s->opts->watch,
         .stacks = s->opts->stacks,
         .extra = s->extra,
         .n_extra = s->n_extra,

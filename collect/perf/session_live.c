@@ -132,7 +132,7 @@ static int adopt_memory(struct session *s, uint32_t pid, struct fl_err *err)
 {
     struct walk w = { .s = s, .pid = pid, .mm = fl_tree_space(s->tree, pid) };
     struct fl_err why = { 0 };
-    struct fl_proc_present_sum sum;
+    struct fl_proc_present_sum sum = { 0 };
     int rc = FL_OK;
     if (!s->opts->watch)
         rc = fl_proc_snapshot(FL_PROC_ROOT, pid, FL_SNAPSHOT_START, s->opts->redact, emit_timed, s,
@@ -142,7 +142,7 @@ static int adopt_memory(struct session *s, uint32_t pid, struct fl_err *err)
     if (rc == FL_OK)
         rc = fl_proc_maps(FL_PROC_ROOT, pid, adopt_map, &w, NULL, &why);
     fl_proc_stacks_free(&w.stacks);
-    if (rc == FL_OK)
+    if (rc == FL_OK && !s->opts->watch)
         rc = fl_proc_present(FL_PROC_ROOT, pid, NULL, note_pages, &w, &sum, &why);
     s->unread_bytes += rc == FL_OK ? sum.unread_bytes : 0;
     if (rc != FL_OK && forgivable(s, rc, &why))
@@ -192,7 +192,7 @@ int fl_session_adopt(struct session *s, struct fl_err *err)
 static int snapshot_process(struct session *s, uint32_t pid, struct fl_err *err)
 {
     struct walk w = { .s = s, .pid = pid, .mm = fl_tree_space(s->tree, pid) };
-    struct fl_proc_present_sum sum;
+    struct fl_proc_present_sum sum = { 0 };
     struct fl_err why = { 0 };
     int rc = fl_proc_snapshot(FL_PROC_ROOT, pid, FL_SNAPSHOT_END, s->opts->redact, emit_timed, s,
                               &s->skipped, &why);

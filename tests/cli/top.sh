@@ -71,6 +71,17 @@ exits 2 "$faultline" top -p 2147483646
 exits 2 "$faultline" top -p "$pid" --interval 1ms
 exits 2 "$faultline" top -p "$pid" --sort size
 exits 1 sh -c "'$faultline' top -p $pid --count 1 --interval 100ms >/dev/full"
+
+# ---- what is watched ends before the first screen --------------------------------------------------
+"$faultline" top -p "$pid" --interval 30s --json >last.json 2>err.txt &
+top=$!
+sleep 0.7
+echo "touch 2003" >&"${target[1]}"
+read -r _ <&"${target[0]}"
 exec {target[1]}>&-
+wait $top
+same "the end of what is watched is the end" $? 0
+same "... with a screen of what happened until then" "$(wc -l <last.json)" 1
+ok "... all of it" test "$(jq .minor last.json)" -ge 2003
 ok "ends with what it watches" timeout 10 "$faultline" top -p "$$" --count 1 --interval 100ms >/dev/null
 exit $failed

@@ -125,8 +125,20 @@ static void the_dead_are_shown_once_more_and_their_place_is_used_again(void **st
     struct top_rows rows;
     fault(t, 2, 1, 0, false);
     put(t, (struct fl_event){ .kind = FL_EV_EXIT, .thread = 2, .exit = { 102, 0 } });
+    /* The same number again, before the dead has been shown: another process of that name. */
+    put(t, (struct fl_event){ .kind = FL_EV_PROCESS,
+                              .thread = FL_NO_THREAD,
+                              .process = { 102, 1, PROCESSES, FL_NO_MM, 0, "p2" } });
+    put(t, (struct fl_event){
+               .kind = FL_EV_THREAD, .thread = PROCESSES, .thread_start = { 102, 102 } });
+    fault(t, PROCESSES, 1, 0, true);
+    put(t, (struct fl_event){ .kind = FL_EV_EXIT, .thread = PROCESSES, .exit = { 102, 0 } });
     assert_int_equal(top_tally_processes(t, &rows, NULL), FL_OK);
-    assert_int_equal(rows.n, PROCESSES);
+    assert_int_equal(rows.n, PROCESSES); /* the two in one row */
+    const struct top_row *ended = row_of(&rows, 0, "p2");
+    assert_int_equal(ended->ended, 2);
+    assert_int_equal(ended->minor, 1);
+    assert_int_equal(ended->major, 1);
     free(rows.row);
     top_tally_clear(t);
     assert_int_equal(top_tally_processes(t, &rows, NULL), FL_OK);
@@ -135,7 +147,7 @@ static void the_dead_are_shown_once_more_and_their_place_is_used_again(void **st
     free(rows.row);
     put(t, (struct fl_event){ .kind = FL_EV_PROCESS,
                               .thread = FL_NO_THREAD,
-                              .process = { 900, 1, PROCESSES, FL_NO_MM, 0, "new\033[31m" } });
+                              .process = { 900, 1, PROCESSES + 1, FL_NO_MM, 0, "new\033[31m" } });
     assert_int_equal(top_tally_processes(t, &rows, NULL), FL_OK);
     assert_int_equal(rows.n, PROCESSES);
     assert_null(strchr(row_of(&rows, 900, NULL)->name, '\033')); /* no control of the terminal */
@@ -157,8 +169,8 @@ static char *drawn(const struct top_screen *s, unsigned width, unsigned rows, bo
 static void a_screen_has_rates_of_its_own_time(void **state)
 {
     (void)state;
-    struct top_row processes[] = { { "one", "one", 7, 30, 10, 0, 0 },
-                                   { "two", "two", 8, 160, 0, 5 << 20, 4096 } };
+    struct top_row processes[] = { { "one", "one", 7, 0, 30, 10, 0, 0 },
+                                   { "two", "two", 8, 0, 160, 0, 5 << 20, 4096 } };
     struct top_screen s = { .clock = "12:00:00",
                             .elapsed_ns = 2000000000,
                             .totals = { 190, 10, 0 },
@@ -188,7 +200,7 @@ static void a_screen_has_rates_of_its_own_time(void **state)
 static void lines_are_cut_at_the_width_between_characters(void **state)
 {
     (void)state;
-    struct top_row functions[] = { { "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", "", 0, 1, 0, 0, 0 } };
+    struct top_row functions[] = { { "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", "", 0, 0, 1, 0, 0, 0 } };
     struct top_screen s = { .clock = "x", .elapsed_ns = 1000000000, .functions = { functions, 1 } };
     for (unsigned width = 30; width < 44; width++) {
         char *text = drawn(&s, width, 3, true);
