@@ -44,7 +44,6 @@ bool fl_exact_codes_open(struct exact_recorder *x)
     struct exact_codes *c = calloc(1, sizeof *c);
     if (c != NULL && (c->symbols = fl_symbols_new(NULL)) != NULL) {
         x->codes = c;
-        x->told_code = FL_NO_CODE;
         return true;
     }
     free(c);
@@ -315,14 +314,21 @@ static void define(struct exact_recorder *x, const struct exact_process *p, stru
                                          .name = x->redact && is_symbol ? "" : code->name } });
 }
 
-void fl_exact_code_tell(struct exact_recorder *x, const struct exact_process *p, uint32_t code)
+bool fl_exact_code_known(const struct exact_recorder *x, uint32_t code)
 {
-    struct exact_codes *c = x->codes;
-    x->told_code = code;
-    if (c == NULL || code == FL_NO_CODE)
-        return;
-    if (c->at[code].id == FL_NO_CODE)
-        define(x, p, &c->at[code]);
-    if (x->first_rc == FL_OK)
-        fl_writer_code(x->writer, p->thread, c->at[code].id);
+    return x->codes == NULL || code == FL_NO_CODE || x->codes->at[code].id != FL_NO_CODE;
+}
+
+uint32_t fl_exact_code_traced(const struct exact_recorder *x, uint32_t code)
+{
+    return x->codes == NULL || code == FL_NO_CODE ? FL_NO_CODE : x->codes->at[code].id;
+}
+
+uint32_t fl_exact_code_id(struct exact_recorder *x, const struct exact_process *p, uint32_t code)
+{
+    if (x->codes == NULL || code == FL_NO_CODE)
+        return FL_NO_CODE;
+    if (x->codes->at[code].id == FL_NO_CODE)
+        define(x, p, &x->codes->at[code]);
+    return x->codes->at[code].id;
 }
