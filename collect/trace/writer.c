@@ -364,22 +364,22 @@ int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uin
 static int judge_batch(const struct fl_writer *w, const uint64_t *vpn, const uint64_t *counts,
                        const uint32_t *code, size_t n, struct fl_err *err)
 {
-    uint64_t pages = vpn[0];
-    bool empty = counts[0] == 0, twice = false, unknown = code && code[0] + 1 > w->state.codes;
+    uint64_t pages = vpn[0], wrong = counts[0] == 0, twice = 0;
+    uint32_t unknown = 0;
     for (size_t i = 1; i < n; i++) {
         pages |= vpn[i];
-        empty |= counts[i] == 0;
+        wrong |= counts[i] == 0;
         twice |= vpn[i] == vpn[i - 1];
     }
-    for (size_t i = 1; code && i < n; i++)
-        unknown |= code[i] + 1 > w->state.codes; /* FL_NO_CODE + 1 is 0 */
+    for (size_t i = 0; code && i < n; i++) /* FL_NO_CODE + 1 is 0 */
+        unknown = code[i] + 1 > unknown ? code[i] + 1 : unknown;
     if (pages > FL_VPN_MAX)
         return fl_fail(err, FL_EUSAGE, "a page number is over 63 bits");
-    if (empty)
+    if (wrong)
         return fl_fail(err, FL_EUSAGE, "a run without accesses");
     if (twice)
         return fl_fail(err, FL_EUSAGE, "two runs in a row on one page");
-    if (unknown)
+    if (unknown > w->state.codes)
         return fl_fail(err, FL_EUSAGE, "a run in code that does not exist; there are %u",
                        w->state.codes);
     return FL_OK;

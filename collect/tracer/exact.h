@@ -112,9 +112,10 @@ struct exact_file {
     uint32_t id;
 };
 
-/* Room for a batch of runs, and for what one superblock adds to it. */
-#define EXACT_BATCH 4096u
-#define EXACT_BATCH_ROOM (EXACT_BATCH + 2u * FLR_SUPERBLOCK_WORDS)
+/* Room for a batch of runs, and for what one superblock adds to it; no multiple of 4096
+   bytes, which would have stores to the three arrays wait for each other. */
+#define EXACT_BATCH 2048u
+#define EXACT_BATCH_ROOM (EXACT_BATCH + FLR_SUPERBLOCK_WORDS + 72u)
 struct exact_runs {
     uint64_t vpn[EXACT_BATCH_ROOM], counts[EXACT_BATCH_ROOM];
     uint32_t code[EXACT_BATCH_ROOM]; /* ids in the trace */

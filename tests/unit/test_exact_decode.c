@@ -78,6 +78,7 @@ static int setup(void **state)
                                .comm = "prog" };
     assert_int_equal(fl_writer_open_mem(FL_FIDELITY_EXACT, meta, NULL, &f->x.writer, &err), FL_OK);
     fl_meta_free(meta);
+    assert_true(fl_exact_decode_open(&f->x));
     record(f, FLR_REC_IMAGE, &image, sizeof image / 8);
     decode(f);
     assert_non_null(f->p);
@@ -108,9 +109,9 @@ static void totals_are(struct fixture *f, uint64_t reads, uint64_t writes, uint6
 /* 3 instructions: read 0x5000; write 0x5008; modify 0x6000. */
 static const uint64_t straight[] = {
     FLR_OP(FLR_OP_FETCH, 3ULL << 52 | CODE),
-    FLR_OP(FLR_OP_READ, 8),
-    FLR_OP(FLR_OP_WRITE, 4),
-    FLR_OP(FLR_OP_MODIFY, 8),
+    FLR_OP_ACCESS(FLR_OP_READ, 8, 0, 0),
+    FLR_OP_ACCESS(FLR_OP_WRITE, 4, 1, 0),
+    FLR_OP_ACCESS(FLR_OP_MODIFY, 8, 2, 0),
 };
 
 static void block_without_exits_counts_every_access(void **state)
@@ -188,8 +189,8 @@ static void side_exit_cuts_addresses_and_instructions(void **state)
 {
     struct fixture *f = *state;
     uint64_t words[] = { fetch_op(5),
-                         FLR_OP(FLR_OP_READ, 8),
-                         FLR_OP(FLR_OP_WRITE, 8),
+                         FLR_OP_ACCESS(FLR_OP_READ, 8, 0, 0),
+                         FLR_OP_ACCESS(FLR_OP_WRITE, 8, 1, 0),
                          exit_at(0, 1, 1, false),
                          exit_at(1, 2, 3, true),
                          exit_at(1, 2, 4, false) };
@@ -235,7 +236,7 @@ static void system_call_touches_each_page_once(void **state)
 static void access_below_the_stack_grows_it_first(void **state)
 {
     struct fixture *f = *state;
-    uint64_t ops[] = { FLR_OP(FLR_OP_WRITE, 8) };
+    uint64_t ops[] = { FLR_OP_ACCESS(FLR_OP_WRITE, 8, 0, 0) };
     uint64_t before = fl_writer_totals(f->x.writer)->events;
     describe(f, 0, 1, 0, ops);
     for (uint64_t page = 0x1ffefde; page > 0x1ffefde - 3; page--) { /* 0x1ffefdf is mapped */

@@ -430,10 +430,11 @@ ULong *tr_cut_block(ULong *block, ULong *committed, Addr ip, ULong exits)
     if (id >= VG_(sizeXA)(blocks) || block_at(id) == NULL)
         return committed;
     const struct block *kept = block_at(id);
-    /* The last one that can have been reached: rounds of an unrolled loop lie between exits. */
-    for (UInt i = kept->n_points; i-- > 0;) {
+    for (UInt i = 0; i < kept->n_points; i++) {
         const struct point *p = &kept->points[i];
-        if (p->ip != ip || (kept->counts_exits && p->exits > exits))
+        /* Valgrind's instruction pointer still is at the branch when what follows it faults. */
+        UInt behind = i + 1 < kept->n_points ? p[1].exits : p->exits + 1u;
+        if (p->ip != ip || (kept->counts_exits && (p->exits > exits || behind < exits)))
             continue;
         *block = FLR_WORD(FLR_PARTIAL, (ULong)id | (ULong)p->ops << 32 | (ULong)p->fetches << 48);
         return block + 1 + p->words;
