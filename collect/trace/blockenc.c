@@ -20,8 +20,8 @@ int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *er
     b->shapes = malloc(FL_SHAPE_IDS_MAX * sizeof *b->shapes);
     b->shape_slots = calloc(SHAPE_SLOTS, sizeof *b->shape_slots);
     b->known = calloc((size_t)1 << FL_ENC_KNOWN_BITS, sizeof *b->known);
-    if (b->known && b->codes && b->indexes && b->locations && b->dict_id && b->dict_mm && b->dict_vpn &&
-        b->shape_ids && b->shapes && b->shape_slots)
+    if (b->known && b->codes && b->indexes && b->locations && b->dict_id && b->dict_mm &&
+        b->dict_vpn && b->shape_ids && b->shapes && b->shape_slots)
         return FL_OK;
     fl_blockenc_free(b);
     return fl_nomem(err, "trace block");
@@ -172,7 +172,8 @@ int fl_blockenc_shapes(struct fl_blockenc *b, const uint64_t *counts, uint32_t n
             id[i] = (uint16_t)(at - 1);
             continue;
         }
-        int rc = put_shape(b, &id[i], FL_COUNT_READS(c), FL_COUNT_WRITES(c), FL_COUNT_FETCHES(c), err);
+        int rc =
+            put_shape(b, &id[i], FL_COUNT_READS(c), FL_COUNT_WRITES(c), FL_COUNT_FETCHES(c), err);
         if (rc != FL_OK)
             return rc;
     }

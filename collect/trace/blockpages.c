@@ -191,13 +191,14 @@ __attribute__((target("ssse3"))) static inline uint32_t shuffled_front(uint8_t *
         /* place p takes from p - 1 up to @at, and keeps what is behind it */
         __m128i behind = _mm_cmpgt_epi8(count, _mm_set1_epi8((char)at));
         __m128i shifted = _mm_alignr_epi8(first, wanted, 15);
-        _mm_storeu_si128((__m128i *)(void *)order,
-                         _mm_or_si128(_mm_and_si128(behind, first), _mm_andnot_si128(behind, shifted)));
+        _mm_storeu_si128((__m128i *)(void *)order, _mm_or_si128(_mm_and_si128(behind, first),
+                                                                _mm_andnot_si128(behind, shifted)));
         return at;
     }
-    uint64_t rest = (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load(order + LANE), wanted)) |
-                    (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load(order + 2 * LANE), wanted)) << 16 |
-                    (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load(order + 3 * LANE), wanted)) << 32;
+    uint64_t rest =
+        (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load(order + LANE), wanted)) |
+        (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load(order + 2 * LANE), wanted)) << 16 |
+        (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load(order + 3 * LANE), wanted)) << 32;
     uint32_t at = LANE + (uint32_t)__builtin_ctzll(rest | UINT64_C(1) << (3 * LANE - 1));
     shift_rest(order, at);
     _mm_storeu_si128((__m128i *)(void *)order, _mm_alignr_epi8(first, wanted, 15));
@@ -223,9 +224,10 @@ static inline void put_outside(struct fl_blockenc *b, uint32_t run, uint32_t ind
 typedef uint32_t front_fn(uint8_t *order, uint8_t slot);
 
 /* Runs with a list; false: out of memory or ids. */
-static inline __attribute__((always_inline)) bool
-listed_runs(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code, uint32_t n,
-            front_fn *front)
+static inline __attribute__((always_inline)) bool listed_runs(struct fl_blockenc *b,
+                                                              const uint64_t *vpn,
+                                                              const uint32_t *code, uint32_t n,
+                                                              front_fn *front)
 {
     struct fl_enc_list *l = b->list;
     uint16_t list = list_number(b);
@@ -257,8 +259,9 @@ static bool listed_plain(struct fl_blockenc *b, const uint64_t *vpn, const uint3
 }
 
 #ifdef __x86_64__
-__attribute__((target("ssse3"))) static bool
-listed_shuffled(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code, uint32_t n)
+__attribute__((target("ssse3"))) static bool listed_shuffled(struct fl_blockenc *b,
+                                                             const uint64_t *vpn,
+                                                             const uint32_t *code, uint32_t n)
 {
     return listed_runs(b, vpn, code, n, shuffled_front);
 }

@@ -432,8 +432,7 @@ int fl_writer_runs(struct fl_writer *w, uint32_t thread, uint32_t mm, const uint
                    const uint64_t *counts, const uint32_t *code, size_t n, struct fl_err *err)
 {
     struct fl_err why = { 0 };
-    int rc = n == 0 || w->failed.code != FL_OK ? FL_OK
-                                               : judge_batch(w, vpn, counts, code, n, &why);
+    int rc = n == 0 || w->failed.code != FL_OK ? FL_OK : judge_batch(w, vpn, counts, code, n, &why);
     if (rc != FL_OK) {
         if (err)
             *err = why;

@@ -105,8 +105,8 @@ struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_bl
     for (size_t k = 0; k < e.n_ops; k++)
         if (!fl_exact_code_known(x, b->codes[k]))
             return NULL;
-    struct exact_path *path = malloc(sizeof *path + n_words * sizeof path->reaches[0] +
-                                     e.n_ops * sizeof path->steps[0]);
+    struct exact_path *path =
+        malloc(sizeof *path + n_words * sizeof path->reaches[0] + e.n_ops * sizeof path->steps[0]);
     if (path == NULL)
         return NULL;
     path->steps = (struct exact_step *)(void *)(path->reaches + n_words);

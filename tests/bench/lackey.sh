@@ -15,7 +15,7 @@ echo 'int f(int a, int b) { int s = 0; for (int i = 0; i < a; i++) s += i * b; r
 cc1=$(gcc -print-prog-name=cc1 2>/dev/null || true)
 
 # What Valgrind adds to a program's environment: the tracer takes it out again, so that our side gets it.
-added=$(env -i PATH="$PATH" valgrind -q --tool=lackey --basic-counts=no env 2>/dev/null | grep ^LD_PRELOAD= || true)
+mapfile -t added < <(env -i PATH="$PATH" valgrind -q --tool=lackey --basic-counts=no env 2>/dev/null | grep ^LD_)
 
 lackey_counts() { # of the command: reads writes instructions
     rm -f log
@@ -38,7 +38,7 @@ compare() { # compare NAME COMMAND...
     shift
     command -v "$1" >/dev/null || { echo "$name: left out, not installed"; return 0; }
     theirs=$(lackey_counts "$@")
-    env -i PATH="$PATH" LC_ALL=C ${added:+"$added"} "$faultline" record -q -o t.flt -- "$@" >/dev/null
+    env -i PATH="$PATH" LC_ALL=C "${added[@]}" "$faultline" record -q -o t.flt -- "$@" >/dev/null
     ours=$("$faultline" info --json t.flt | sed -n 's/^ *"\(reads\|writes\|fetches\)": \([0-9]*\).*/\2/p' | head -n3 | tr '\n' ' ')
     echo "$name $theirs $ours" | awk '{
         printf "| %s |", $1
@@ -51,5 +51,5 @@ echo "|---|---|---|---|---|---|---|"
 compare true /bin/true
 compare ls ls -l /usr/share
 compare sort sort -n --parallel=1 -o /dev/null numbers
-compare cc1 "${cc1:-cc1}" -quiet -O2 one.c -o one.s
+compare cc1 "${cc1:-cc1}" -quiet -O1 one.c -o one.s
 exit $failed

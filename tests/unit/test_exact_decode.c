@@ -171,13 +171,39 @@ static void access_across_a_page_boundary_counts_on_both_pages(void **state)
 static void guarded_access_that_did_not_happen_counts_nothing(void **state)
 {
     struct fixture *f = *state;
-    describe(f, 0, 4, 0, straight);
-    header(f, 0);
-    word(f, 0x5000);
-    word(f, 0);
-    word(f, 0x6000);
+    uint64_t ops[4];
+    memcpy(ops, straight, sizeof ops);
+    ops[2] |= FLR_OP(FLR_OP_GUARDED, 0);
+    describe(f, 0, 4, 0, ops);
+    for (uint64_t happens = 0; happens < 2; happens++) {
+        header(f, 0);
+        word(f, 0x5000);
+        word(f, happens * 0x5008);
+        word(f, 0x6000);
+    }
     decode(f);
-    totals_are(f, 2, 1, 3);
+    totals_are(f, 4, 3, 6);
+}
+
+/* Two reads 4096 - 8 bytes apart, and a write between them, from one word. */
+static void accesses_that_share_a_word_are_on_their_own_pages(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t ops[] = { FLR_OP_ACCESS(FLR_OP_READ, 8, 0, 0), FLR_OP_ACCESS(FLR_OP_WRITE, 8, 0, -8),
+                       FLR_OP_ACCESS(FLR_OP_READ, 8, 0, 4080) };
+    uint64_t runs = fl_writer_totals(f->x.writer)->runs;
+    describe(f, 0, 3, 0, ops);
+    for (int i = 0; i < 3; i++) { /* the first time one by one, then in steps */
+        header(f, 0);
+        word(f, 0x5008); /* all on page 5: one run */
+        header(f, 0);
+        word(f, 0x8000); /* 8, 7, 8 */
+        header(f, 0);
+        word(f, 0xa00c); /* a, a, and across a and b */
+    }
+    decode(f);
+    totals_are(f, 3 * (2 + 2 + 3), 3 * 3, 0);
+    assert_int_equal(fl_writer_totals(f->x.writer)->runs - runs, 3 * (1 + 3 + 2));
 }
 
 /*
@@ -432,6 +458,7 @@ int main(void)
         TEST(long_runs_lose_no_counts),
         TEST(access_across_a_page_boundary_counts_on_both_pages),
         TEST(guarded_access_that_did_not_happen_counts_nothing),
+        TEST(accesses_that_share_a_word_are_on_their_own_pages),
         TEST(side_exit_cuts_addresses_and_instructions),
         TEST(block_cut_by_a_fault_counts_what_came_before),
         TEST(system_call_touches_each_page_once),

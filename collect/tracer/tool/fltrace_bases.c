@@ -54,6 +54,6 @@ void tr_bases_note(const IRStmt *st)
         return;
     *to = tr_base_of(left);
     ULong constant = right->Iex.Const.con->Ico.U64;
-    to->offset = (Long)((ULong)to->offset +
-                        (e->Iex.Binop.op == Iop_Add64 ? constant : 0 - constant));
+    to->offset =
+        (Long)((ULong)to->offset + (e->Iex.Binop.op == Iop_Add64 ? constant : 0 - constant));
 }

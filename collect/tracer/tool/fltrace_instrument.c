@@ -323,8 +323,8 @@ static void add_access(struct build *b, const struct access *a, const struct pla
     if (at->fresh) {
         IRExpr *address = a->address;
         if (is_guarded(a))
-            address = assign(b, Ity_I64,
-                             IRExpr_ITE(a->guard, address, IRExpr_Const(IRConst_U64(0))));
+            address =
+                assign(b, Ity_I64, IRExpr_ITE(a->guard, address, IRExpr_Const(IRConst_U64(0))));
         put_word(b, 1 + b->n_words++, address);
     }
     tl_assert(a->bytes < 1 << 16);
