@@ -134,6 +134,11 @@ uint32_t fl_places_find(struct fl_places *p, uint32_t space, uint64_t ip)
     return place;
 }
 
+uint32_t fl_places_defined(const struct fl_places *p, uint32_t place)
+{
+    return p->at[place].id;
+}
+
 int fl_places_code(struct fl_places *p, uint32_t place, uint32_t thread, uint32_t *code,
                    struct fl_err *err)
 {

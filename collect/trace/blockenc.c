@@ -6,7 +6,6 @@
 
 #define SHAPE_SLOTS 65536u
 #define SMALL_SHAPES 4096u /* of the slots: reads and writes below 8, fetches below 64 */
-#define PROBE_RUNS 8192u   /* of a plain block, to see whether recency would pay */
 
 int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *err)
 {
@@ -20,8 +19,9 @@ int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *er
     b->shape_ids = malloc(max_runs * sizeof *b->shape_ids);
     b->shapes = malloc(FL_SHAPE_IDS_MAX * sizeof *b->shapes);
     b->shape_slots = calloc(SHAPE_SLOTS, sizeof *b->shape_slots);
-    if (b->codes && b->indexes && b->locations && b->dict_id && b->dict_mm && b->dict_vpn &&
-        b->shape_ids && b->shapes && b->shape_slots)
+    b->known = calloc((size_t)1 << FL_ENC_KNOWN_BITS, sizeof *b->known);
+    if (b->known && b->codes && b->indexes && b->locations && b->dict_id && b->dict_mm &&
+        b->dict_vpn && b->shape_ids && b->shapes && b->shape_slots)
         return FL_OK;
     fl_blockenc_free(b);
     return fl_nomem(err, "trace block");
@@ -43,29 +43,11 @@ void fl_blockenc_free(struct fl_blockenc *b)
     free(b->page_at);
     free(b->lists);
     free(b->list_at);
+    free(b->known);
     free(b->shape_ids);
     free(b->shapes);
     free(b->shape_slots);
     *b = (struct fl_blockenc){ 0 };
-}
-
-/* A zeroed-on-growth array with index @i. */
-static bool reach(uint64_t **array, uint32_t *cap, uint32_t i)
-{
-    if (i < *cap)
-        return true;
-    size_t want = *cap ? *cap : 1024;
-    while (want <= i)
-        want *= 2;
-    if (want > UINT32_MAX)
-        want = UINT32_MAX;
-    uint64_t *grown = realloc(*array, want * sizeof *grown);
-    if (!grown)
-        return false;
-    memset(grown + *cap, 0, (want - *cap) * sizeof *grown);
-    *array = grown;
-    *cap = (uint32_t)want;
-    return true;
 }
 
 static void end_events(struct fl_blockenc *b)
@@ -98,45 +80,9 @@ int fl_blockenc_event(struct fl_blockenc *b, const struct fl_event *ev, uint64_t
     return b->sequence.oom ? fl_nomem(err, "trace block") : FL_OK;
 }
 
-static bool has_list(const struct fl_blockenc *b, uint32_t thread)
-{
-    return thread < b->list_at_cap && b->list_at[thread] >> 32 == b->epoch;
-}
-
-static bool list_fits(const struct fl_blockenc *b, uint32_t thread)
-{
-    return b->lists_n < FL_BLOCK_LISTS_MAX || has_list(b, thread);
-}
-
 bool fl_blockenc_segment_fits(const struct fl_blockenc *b, uint32_t thread)
 {
-    return !b->depth || list_fits(b, thread);
-}
-
-static struct fl_enc_list *list_of(struct fl_blockenc *b, uint32_t thread, uint32_t mm)
-{
-    if (!reach(&b->list_at, &b->list_at_cap, thread))
-        return NULL;
-    if (!has_list(b, thread)) {
-        if (b->lists_n == b->lists_cap) {
-            uint32_t cap = b->lists_cap ? b->lists_cap * 2 : 16;
-            struct fl_enc_list *grown = realloc(b->lists, cap * sizeof *grown);
-            if (!grown)
-                return NULL;
-            b->lists = grown;
-            b->lists_cap = cap;
-        }
-        b->lists[b->lists_n] = (struct fl_enc_list){ .mm = mm };
-        b->list_at[thread] = (uint64_t)b->epoch << 32 | b->lists_n++;
-    }
-    struct fl_enc_list *l = &b->lists[(uint32_t)b->list_at[thread]];
-    if (l->mm != mm) {
-        /* After exec the old pages keep their positions, but nothing names them any more. */
-        for (uint32_t i = 0; i < l->n; i++)
-            l->vpn[i] = UINT64_MAX;
-        l->mm = mm;
-    }
-    return l;
+    return !b->depth || fl_blockenc_list_fits(b, thread);
 }
 
 int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor actor, uint32_t mm,
@@ -145,8 +91,8 @@ int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor ac
     end_events(b);
     end_segment(b);
     b->list = NULL;
-    if (b->depth || (b->runs < PROBE_RUNS && list_fits(b, thread))) {
-        b->list = list_of(b, thread, mm);
+    if (b->depth || (b->runs < FL_ENC_PROBED && fl_blockenc_list_fits(b, thread))) {
+        b->list = fl_blockenc_list(b, thread, mm);
         if (!b->list)
             return fl_nomem(err, "trace block");
     }
@@ -155,77 +101,6 @@ int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor ac
     b->actor = actor;
     b->mm = mm;
     return b->sequence.oom ? fl_nomem(err, "trace block") : FL_OK;
-}
-
-/* Dictionary index of a page, entering it when it is new here. UINT32_MAX: out of memory. */
-static uint32_t dict_index(struct fl_blockenc *b, uint64_t vpn)
-{
-    uint32_t id = fl_pageids_find(&b->ids, b->mm, vpn);
-    if (id == FL_PAGE_ID_NONE) {
-        id = b->pages;
-        if (!reach(&b->page_at, &b->page_at_cap, id) || !fl_pageids_add(&b->ids, b->mm, vpn, id))
-            return UINT32_MAX;
-        b->pages++;
-    }
-    if (b->page_at[id] >> 32 == b->epoch)
-        return (uint32_t)b->page_at[id];
-    uint32_t i = b->dict_n++;
-    b->dict_id[i] = id;
-    b->dict_mm[i] = b->mm;
-    b->dict_vpn[i] = vpn;
-    b->page_at[id] = (uint64_t)b->epoch << 32 | i;
-    return i;
-}
-
-/* Position of @vpn in @l, moved to the front; depth when it was not there. */
-static uint32_t list_touch(struct fl_enc_list *l, uint64_t vpn)
-{
-    uint32_t n = l->n, at = 0;
-    while (at < n && l->vpn[at] != vpn)
-        at++;
-    uint32_t shift = at < FL_RECENCY_DEPTH ? at : FL_RECENCY_DEPTH - 1;
-    if (shift < 8)
-        for (uint32_t i = shift; i > 0; i--)
-            l->vpn[i] = l->vpn[i - 1];
-    else
-        memmove(l->vpn + 1, l->vpn, shift * sizeof l->vpn[0]);
-    l->vpn[0] = vpn;
-    if (at < n)
-        return at;
-    l->n += n < FL_RECENCY_DEPTH;
-    return FL_RECENCY_DEPTH;
-}
-
-int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, struct fl_err *err)
-{
-    uint32_t run = b->runs, at = FL_RECENCY_DEPTH;
-    if (b->depth || (b->list && run < PROBE_RUNS)) {
-        at = list_touch(b->list, vpn);
-        b->probed++;
-        b->hits += at < FL_RECENCY_DEPTH;
-    }
-    if (b->depth && at < b->depth) {
-        b->codes[run] = (uint8_t)at;
-    } else {
-        uint32_t before = b->dict_n, index = dict_index(b, vpn);
-        if (index == UINT32_MAX)
-            return b->pages == FL_PAGE_ID_NONE
-                       ? fl_fail(err, FL_EUSAGE, "more than %u distinct pages", FL_PAGE_ID_NONE)
-                       : fl_nomem(err, "pages of the trace");
-        if (!b->depth) {
-            b->indexes[run] = index;
-        } else if (index == before) {
-            b->codes[run] = (uint8_t)b->depth;
-        } else {
-            b->codes[run] = (uint8_t)(b->depth + 1);
-            b->indexes[b->fars++] = index;
-        }
-        b->locations[b->locations_n++] = b->location;
-        b->location_any |= b->location;
-    }
-    b->runs = run + 1;
-    b->segment_runs++;
-    return FL_OK;
 }
 
 /* Nearly all shapes are small: they have slots of their own, and need no comparison. */
@@ -255,9 +130,9 @@ static uint32_t shape_slot(const struct fl_blockenc *b, uint32_t r, uint32_t w, 
     }
 }
 
-int fl_blockenc_shape(struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f, struct fl_err *err)
+static int put_shape(struct fl_blockenc *b, uint16_t *id, uint32_t r, uint32_t w, uint32_t f,
+                     struct fl_err *err)
 {
-    uint16_t *id = &b->shape_ids[b->runs - 1];
     uint32_t slot = shape_slot(b, r, w, f), at = b->shape_slots[slot];
     if (at) {
         b->shapes[at - 1].uses++;
@@ -275,6 +150,36 @@ int fl_blockenc_shape(struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f,
     return FL_OK;
 }
 
+int fl_blockenc_shape(struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f, struct fl_err *err)
+{
+    return put_shape(b, &b->shape_ids[b->runs - 1], r, w, f, err);
+}
+
+int fl_blockenc_shapes(struct fl_blockenc *b, const uint64_t *counts, uint32_t n,
+                       struct fl_err *err)
+{
+    const uint64_t small = 7 | UINT64_C(7) << FL_COUNT_BITS |
+                           (uint64_t)(SMALL_SHAPES / 64 - 1) << 2 * FL_COUNT_BITS;
+    uint16_t *id = b->shape_ids + b->runs - n;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t c = counts[i];
+        uint32_t at = 0;
+        if (!(c & ~small))
+            at = b->shape_slots[(c | c >> (FL_COUNT_BITS - 3) | c >> (2 * FL_COUNT_BITS - 6)) &
+                                (SMALL_SHAPES - 1)];
+        if (at) {
+            b->shapes[at - 1].uses++;
+            id[i] = (uint16_t)(at - 1);
+            continue;
+        }
+        int rc =
+            put_shape(b, &id[i], FL_COUNT_READS(c), FL_COUNT_WRITES(c), FL_COUNT_FETCHES(c), err);
+        if (rc != FL_OK)
+            return rc;
+    }
+    return FL_OK;
+}
+
 void fl_blockenc_next(struct fl_blockenc *b)
 {
     if (b->depth && b->hits < b->probed / 4)
@@ -286,6 +191,8 @@ void fl_blockenc_next(struct fl_blockenc *b)
     fl_buf_reset(&b->overflow);
     if (b->shapes_n)
         memset(b->shape_slots, 0, SHAPE_SLOTS * sizeof *b->shape_slots);
+    if (b->runs)
+        memset(b->known, 0, sizeof *b->known << FL_ENC_KNOWN_BITS);
     b->n_events = b->pending_events = b->runs = b->fars = b->probed = b->hits = 0;
     b->dict_n = b->lists_n = b->shapes_n = 0;
     b->locations_n = b->location_any = 0;

@@ -10,16 +10,36 @@
 #include "wire.h"
 
 #define FL_RECENCY_DEPTH 64u    /* what the writer uses when recency pays */
+#define FL_ENC_JUDGED 32768u    /* runs after which recency must have paid */
+#define FL_ENC_PROBED 8192u     /* runs of a plain block, to see whether recency would pay */
 #define FL_SHAPE_IDS_MAX 32768u /* distinct shapes told apart while a block is open */
 
 struct fl_shape {
     uint32_t reads, writes, fetches, uses;
 };
 
-/* A thread's most recently used pages in this block. */
+/*
+ * A thread's most recently used pages in this block. Pages stay in their slots; what
+ * moves is the order, a byte each.
+ */
 struct fl_enc_list {
     uint32_t n, mm;
-    uint64_t vpn[FL_RECENCY_DEPTH];
+    uint8_t order[FL_RECENCY_DEPTH]; /* slots, the most recent first */
+    uint64_t vpn[FL_RECENCY_DEPTH];  /* by slot */
+    uint32_t index[FL_RECENCY_DEPTH];
+};
+
+/*
+ * What is known of a page of a list's thread: its dictionary index, and its slot. A table
+ * of these, by a hash of the page, saves looking it up; what it has no room for is forgotten.
+ */
+#define FL_ENC_KNOWN_BITS 13
+#define FL_ENC_NO_SLOT 0xffu
+struct fl_enc_known {
+    uint64_t vpn;
+    uint32_t index;
+    uint16_t list; /* + 1; 0: free */
+    uint8_t slot;
 };
 
 struct fl_blockenc {
@@ -32,6 +52,7 @@ struct fl_blockenc {
     enum fl_actor actor;
     uint32_t segment_runs;
     struct fl_enc_list *list; /* the segment's thread's; NULL once not needed */
+    struct fl_enc_known *known;
 
     uint32_t max_runs, runs, depth; /* depth: recency list entries, 0: plain indexes */
     uint8_t *codes;                 /* depth > 0: one a run */
@@ -73,7 +94,14 @@ static inline bool fl_blockenc_empty(const struct fl_blockenc *b)
 static inline bool fl_blockenc_full(const struct fl_blockenc *b)
 {
     return b->runs == b->max_runs || b->events.len >= FL_BLOCK_EVENTS_BYTES ||
-           (b->runs == 32768 && b->depth && b->hits < 8192);
+           (b->runs == FL_ENC_JUDGED && b->depth && b->hits < FL_ENC_JUDGED / 4);
+}
+
+/* fl_blockenc_room - runs that fit until fl_blockenc_full() must be asked again. */
+static inline uint32_t fl_blockenc_room(const struct fl_blockenc *b)
+{
+    uint32_t until = b->depth && b->runs < FL_ENC_JUDGED ? FL_ENC_JUDGED : b->max_runs;
+    return (until < b->max_runs ? until : b->max_runs) - b->runs;
 }
 
 /* fl_blockenc_event - append a record; ends the open segment. */
@@ -84,11 +112,18 @@ bool fl_blockenc_segment_fits(const struct fl_blockenc *b, uint32_t thread);
 /* fl_blockenc_segment - following runs are @thread's, in @mm. */
 int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor actor, uint32_t mm,
                         struct fl_err *err);
-/* fl_blockenc_page - a run begins on @vpn of the segment's space, at b->location. Pre: not full. */
-int fl_blockenc_page(struct fl_blockenc *b, uint64_t vpn, struct fl_err *err);
+/*
+ * fl_blockenc_pages - runs begin on pages @vpn of the segment's space, in code @code, or at
+ * b->location when that is NULL. Pre: n is at most fl_blockenc_room().
+ */
+int fl_blockenc_pages(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code, uint32_t n,
+                      struct fl_err *err);
 /* fl_blockenc_shape - the run that began last has ended, with these counts. */
 int fl_blockenc_shape(struct fl_blockenc *b, uint32_t reads, uint32_t writes, uint32_t fetches,
                       struct fl_err *err);
+/* fl_blockenc_shapes - as above, for the last @n runs; @counts packed as in fl_writer_runs(). */
+int fl_blockenc_shapes(struct fl_blockenc *b, const uint64_t *counts, uint32_t n,
+                       struct fl_err *err);
 /* fl_blockenc_finish - encode into b->raw. Pre: every run has its shape. */
 int fl_blockenc_finish(struct fl_blockenc *b, struct fl_err *err);
 /* fl_blockenc_locations - is there a CODE block to put behind this one? */
@@ -100,5 +135,14 @@ static inline bool fl_blockenc_locations(const struct fl_blockenc *b)
 int fl_blockenc_codes(struct fl_blockenc *b, struct fl_err *err);
 /* fl_blockenc_next - begin the next block. */
 void fl_blockenc_next(struct fl_blockenc *b);
+
+/* ---- blockpages.c ---- */
+
+/* fl_blockenc_reach - a zeroed-on-growth array with index @i. False: out of memory. */
+bool fl_blockenc_reach(uint64_t **array, uint32_t *cap, uint32_t i);
+/* fl_blockenc_list_fits - may @thread have a list in this block? */
+bool fl_blockenc_list_fits(const struct fl_blockenc *b, uint32_t thread);
+/* fl_blockenc_list - @thread's list, begun when it has none. NULL: out of memory. */
+struct fl_enc_list *fl_blockenc_list(struct fl_blockenc *b, uint32_t thread, uint32_t mm);
 
 #endif

@@ -315,7 +315,7 @@ static int begin_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, 
         rc = fl_blockenc_segment(b, thread, actor, mm, err);
         b->location = thread < w->code_at_cap ? w->code_at[thread] + 1 : 0;
     }
-    return rc == FL_OK ? fl_blockenc_page(b, vpn, err) : rc;
+    return rc == FL_OK ? fl_blockenc_pages(b, &vpn, NULL, 1, err) : rc;
 }
 
 int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uint32_t mm,
@@ -357,6 +357,104 @@ int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uin
     w->totals.runs++;
     w->totals.distinct_pages = w->block.pages;
     count_run(&w->totals, actor, reads, writes, fetches);
+    return FL_OK;
+}
+
+/* Nothing in a batch that a reader would refuse. */
+static int judge_batch(const struct fl_writer *w, const uint64_t *vpn, const uint64_t *counts,
+                       const uint32_t *code, size_t n, struct fl_err *err)
+{
+    uint64_t pages = vpn[0], wrong = counts[0] == 0, twice = 0;
+    uint32_t unknown = 0;
+    for (size_t i = 1; i < n; i++) {
+        pages |= vpn[i];
+        wrong |= counts[i] == 0;
+        twice |= vpn[i] == vpn[i - 1];
+    }
+    for (size_t i = 0; code && i < n; i++) /* FL_NO_CODE + 1 is 0 */
+        unknown = code[i] + 1 > unknown ? code[i] + 1 : unknown;
+    if (pages > FL_VPN_MAX)
+        return fl_fail(err, FL_EUSAGE, "a page number is over 63 bits");
+    if (wrong)
+        return fl_fail(err, FL_EUSAGE, "a run without accesses");
+    if (twice)
+        return fl_fail(err, FL_EUSAGE, "two runs in a row on one page");
+    if (unknown > w->state.codes)
+        return fl_fail(err, FL_EUSAGE, "a run in code that does not exist; there are %u",
+                       w->state.codes);
+    return FL_OK;
+}
+
+static void count_runs(struct fl_totals *t, const uint64_t *counts, size_t n)
+{
+    uint64_t reads = 0, writes = 0, fetches = 0;
+    for (size_t i = 0; i < n; i++) {
+        reads += FL_COUNT_READS(counts[i]);
+        writes += FL_COUNT_WRITES(counts[i]);
+        fetches += FL_COUNT_FETCHES(counts[i]);
+    }
+    t->reads += reads;
+    t->writes += writes;
+    t->fetches += fetches;
+    t->runs += n;
+}
+
+/* Runs of the open segment that neither continue one nor are continued, while there is room. */
+static int put_whole_runs(struct fl_writer *w, const uint64_t *vpn, const uint64_t *counts,
+                          const uint32_t *code, size_t *n, struct fl_err *err)
+{
+    struct fl_blockenc *b = &w->block;
+    uint32_t room = fl_blockenc_full(b) ? 0 : fl_blockenc_room(b);
+    if (*n > room)
+        *n = room;
+    int rc = end_run(w, err);
+    if (rc == FL_OK && *n)
+        rc = fl_blockenc_pages(b, vpn, code, (uint32_t)*n, err);
+    if (rc == FL_OK && *n)
+        rc = fl_blockenc_shapes(b, counts, (uint32_t)*n, err);
+    if (rc != FL_OK)
+        return fail_writer(w, err);
+    count_runs(&w->totals, counts, *n);
+    w->totals.distinct_pages = b->pages;
+    return FL_OK;
+}
+
+static int put_run(struct fl_writer *w, uint32_t thread, uint32_t mm, uint64_t vpn, uint64_t counts,
+                   const uint32_t *code, struct fl_err *err)
+{
+    if (code)
+        fl_writer_code(w, thread, *code);
+    return fl_writer_run(w, thread, FL_ACTOR_USER, mm, vpn, FL_COUNT_READS(counts),
+                         FL_COUNT_WRITES(counts), FL_COUNT_FETCHES(counts), err);
+}
+
+int fl_writer_runs(struct fl_writer *w, uint32_t thread, uint32_t mm, const uint64_t *vpn,
+                   const uint64_t *counts, const uint32_t *code, size_t n, struct fl_err *err)
+{
+    struct fl_err why = { 0 };
+    int rc = n == 0 || w->failed.code != FL_OK ? FL_OK : judge_batch(w, vpn, counts, code, n, &why);
+    if (rc != FL_OK) {
+        if (err)
+            *err = why;
+        return fail_writer(w, &why);
+    }
+    /* The first, the last, and those around a block's end go the long way. */
+    for (size_t i = 0; i < n;) {
+        rc = put_run(w, thread, mm, vpn[i], counts[i], code ? code + i : NULL, err);
+        if (rc != FL_OK)
+            return rc;
+        size_t whole = n - ++i;
+        if (whole < 2)
+            continue;
+        whole--;
+        rc = put_whole_runs(w, vpn + i, counts + i, code ? code + i : NULL, &whole, &why);
+        if (rc != FL_OK) {
+            if (err)
+                *err = why;
+            return rc;
+        }
+        i += whole;
+    }
     return FL_OK;
 }
 

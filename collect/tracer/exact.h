@@ -21,12 +21,44 @@
 
 #include "ring_protocol.h"
 
+/* One of each in a run's counts, and the top bits: half full, time to write the run. */
+#define EXACT_READ UINT64_C(1)
+#define EXACT_WRITE (UINT64_C(1) << FL_COUNT_BITS)
+#define EXACT_FETCH (UINT64_C(1) << 2 * FL_COUNT_BITS)
+#define EXACT_HALF_FULL ((EXACT_READ | EXACT_WRITE | EXACT_FETCH) << (FL_COUNT_BITS - 1))
+
+/* Operations of a superblock that are on one page, unless an address crosses into the next. */
+struct exact_step {
+    uint64_t value;  /* of a fetch: the page's address; else an offset */
+    uint64_t counts; /* as fl_writer_runs() takes them */
+    uint64_t mask;   /* 0: a fetch, whose address is @value; all ones: add the word to it */
+    uint32_t code;   /* id in the trace of where it begins, or FL_NO_CODE */
+    uint32_t word;
+};
+
+/* What accesses relative to one word touch: bytes [word + low, word + high]. */
+struct exact_reach {
+    int64_t low, high;
+};
+
+/*
+ * One way through a superblock, to its end or to a side exit, as steps. It serves an
+ * execution in which no word's accesses cross a page boundary.
+ */
+struct exact_path {
+    uint32_t n_words, n_steps;
+    struct exact_step *steps;     /* behind the reaches */
+    struct exact_reach reaches[]; /* by word */
+};
+
 /* A superblock as the tracer described it; shared by a process and its forks. */
 struct exact_block {
     uint32_t refs;
-    uint16_t n_ops, n_exits;
-    uint32_t *codes;  /* where each operation's code is; behind the words */
-    uint64_t words[]; /* n_ops operations, n_exits exits */
+    uint16_t n_ops, n_exits, n_words;
+    bool plain;                /* guarded accesses: operation by operation only */
+    uint32_t *codes;           /* where each operation's code is; behind the paths */
+    struct exact_path **paths; /* n_exits + 1, the last to the end; NULL: not made yet */
+    uint64_t words[];          /* n_ops operations, n_exits exits */
 };
 
 struct exact_blocks {
@@ -37,8 +69,6 @@ struct exact_blocks {
 struct exact_thread {
     uint32_t tid, index;
 };
-
-#define EXACT_TOLD_NOTHING (FL_NO_CODE - 1) /* no place */
 
 /* The main stack: its mapping, and how far down it may still grow. Page numbers. */
 struct exact_stack {
@@ -71,6 +101,15 @@ struct exact_file {
     uint32_t id;
 };
 
+/* Room for a batch of runs, and for what one superblock adds to it; no multiple of 4096
+   bytes, which would have stores to the three arrays wait for each other. */
+#define EXACT_BATCH 2048u
+#define EXACT_BATCH_ROOM (EXACT_BATCH + FLR_SUPERBLOCK_WORDS + 72u)
+struct exact_runs {
+    uint64_t vpn[EXACT_BATCH_ROOM], counts[EXACT_BATCH_ROOM];
+    uint32_t code[EXACT_BATCH_ROOM]; /* ids in the trace */
+};
+
 struct exact_recorder {
     struct fl_writer *writer;
     bool redact;
@@ -83,12 +122,11 @@ struct exact_recorder {
     struct exact_program *program;        /* noted files of the first program, or NULL */
     char **redacted;                      /* names seen, by number */
     size_t n_redacted, cap_redacted;
-    /* The run under construction, of run_process' own instructions; none when the
-       counts are 0. Three counts of 21 bits: reads, writes, fetches. */
+    /* Runs of run_process' own instructions that are not written yet: 1 to last_run, the
+       last of them under construction. Entry 0 is on no page. */
     struct exact_process *run_process;
-    uint64_t run_vpn, run_counts;
-    uint32_t run_code;  /* where it began, as fl_exact_code_marks() numbers it */
-    uint32_t told_code; /* where the writer has the thread whose words are being read */
+    struct exact_runs *runs;
+    size_t last_run;
     /* Found out on the way; become quality.* keys. */
     uint64_t n_processes, n_killed, n_native, n_vfork, n_brk, n_threads_started;
     uint64_t n_damaged; /* segments with words that mean nothing */
@@ -101,8 +139,18 @@ struct exact_recorder {
 /* One segment's words of @p. Damage is counted and ends the segment. */
 void fl_exact_decode(struct exact_recorder *x, struct exact_process **p, const uint64_t *words,
                      size_t n_words);
-/* Write the run under construction. */
+/* Before it: room for runs. False: out of memory. */
+bool fl_exact_decode_open(struct exact_recorder *x);
+/* Write all runs there are. */
 void fl_exact_flush(struct exact_recorder *x);
+
+/* ---- exact_block.c ---------------------------------------------------------- */
+
+/* Make @b out of the words of a description. NULL: malformed, or out of memory. */
+struct exact_block *fl_exact_block(const uint64_t *words, size_t n_words);
+/* Make the path to exit @i (n_exits: to the end), once all its code is defined. */
+struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_block *b, size_t i);
+void fl_exact_block_drop(struct exact_block *b); /* NULL is fine */
 
 /* ---- exact_process.c -------------------------------------------------------- */
 
@@ -165,8 +213,14 @@ void fl_exact_code_drop(struct exact_recorder *x, const struct exact_process *p)
 /* Fill in b->codes from @n code marks. */
 void fl_exact_code_marks(struct exact_recorder *x, const struct exact_process *p,
                          struct exact_block *b, const uint64_t *marks, size_t n);
-/* @p's thread is in @place from here on. May write an event, but no run. */
-void fl_exact_code_tell(struct exact_recorder *x, const struct exact_process *p, uint32_t place);
+/*
+ * The id in the trace of the code that fl_exact_code_marks() numbered @code, or FL_NO_CODE.
+ * When nothing began there yet it is defined, by an event: runs must be written before.
+ */
+uint32_t fl_exact_code_id(struct exact_recorder *x, const struct exact_process *p, uint32_t code);
+/* Is it defined? And its id, then. */
+bool fl_exact_code_known(const struct exact_recorder *x, uint32_t code);
+uint32_t fl_exact_code_traced(const struct exact_recorder *x, uint32_t code);
 
 /* ---- exact_program.c -------------------------------------------------------- */
 

@@ -23,7 +23,6 @@ bool fl_exact_codes_open(struct exact_recorder *x)
 {
     struct fl_places_opts opts = { .emit = put_event, .ctx = x, .redact = x->redact };
     x->places = fl_places_new(&opts);
-    x->told_code = FL_NO_CODE;
     return x->places != NULL;
 }
 
@@ -118,15 +117,25 @@ void fl_exact_code_marks(struct exact_recorder *x, const struct exact_process *p
         b->codes[op] = code;
 }
 
-void fl_exact_code_tell(struct exact_recorder *x, const struct exact_process *p, uint32_t place)
+uint32_t fl_exact_code_traced(const struct exact_recorder *x, uint32_t place)
+{
+    return x->places == NULL || place == FL_NO_CODE ? FL_NO_CODE
+                                                    : fl_places_defined(x->places, place);
+}
+
+bool fl_exact_code_known(const struct exact_recorder *x, uint32_t place)
+{
+    return x->places == NULL || place == FL_NO_CODE ||
+           fl_places_defined(x->places, place) != FL_NO_CODE;
+}
+
+uint32_t fl_exact_code_id(struct exact_recorder *x, const struct exact_process *p, uint32_t place)
 {
     struct fl_err err;
-    uint32_t code;
-    x->told_code = place;
+    uint32_t code = FL_NO_CODE;
     if (x->places == NULL || place == FL_NO_CODE)
-        return;
+        return FL_NO_CODE;
     int rc = fl_places_code(x->places, place, p->thread, &code, &err);
     keep_error(x, rc, &err);
-    if (rc == FL_OK && x->first_rc == FL_OK)
-        fl_writer_code(x->writer, p->thread, code);
+    return code;
 }

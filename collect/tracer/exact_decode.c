@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Words of a segment into runs. The hot path of a recording. */
+#include <stdlib.h>
+
 #include "exact.h"
 
 #include "tool/faultline_map_flags.h"
@@ -20,188 +22,224 @@ _Static_assert(IO_READ == FL_IO_READ && IO_WRITE == FL_IO_WRITE && IO_TRUNCATE =
                "the tracer and event.h disagree");
 
 #define PAGE_MASK 4095u
+#define NO_PAGE UINT64_MAX
 
-/* Counts of a run, packed; see struct exact_recorder. */
-#define COUNT_BITS 21
-#define COUNT_MAX ((UINT64_C(1) << COUNT_BITS) - 1)
-#define ONE_READ UINT64_C(1)
-#define ONE_WRITE (UINT64_C(1) << COUNT_BITS)
-#define ONE_FETCH (UINT64_C(1) << 2 * COUNT_BITS)
-/* The top bit of each count: half full, time to write the run. An addition is at most 255. */
-#define HALF_FULL ((ONE_READ | ONE_WRITE | ONE_FETCH) << (COUNT_BITS - 1))
-
-static void write_run(struct exact_recorder *x, struct exact_process *p, enum fl_actor actor,
-                      uint64_t vpn, uint64_t counts)
+bool fl_exact_decode_open(struct exact_recorder *x)
 {
+    x->runs = malloc(sizeof *x->runs);
+    if (x->runs == NULL)
+        return false;
+    x->runs->vpn[0] = NO_PAGE;
+    x->last_run = 0;
+    return true;
+}
+
+/* Write runs 1 to @n, of which nothing is left but the code. */
+static void write_runs(struct exact_recorder *x, size_t n)
+{
+    struct exact_runs *r = x->runs;
+    struct exact_process *p = x->run_process;
     struct fl_err err;
-    if (actor == FL_ACTOR_USER && x->run_code != x->told_code)
-        fl_exact_code_tell(x, p, x->run_code);
-    if (vpn < p->stack.low && vpn >= p->stack.floor)
-        fl_exact_grow_stack(x, p, vpn);
-    if (x->first_rc != FL_OK)
+    if (n == 0 || x->first_rc != FL_OK)
         return;
-    int rc = fl_writer_run(x->writer, p->thread, actor, p->mm, vpn, (uint32_t)(counts & COUNT_MAX),
-                           (uint32_t)(counts >> COUNT_BITS & COUNT_MAX),
-                           (uint32_t)(counts >> 2 * COUNT_BITS), &err);
+    int rc = fl_writer_runs(x->writer, p->thread, p->mm, r->vpn + 1, r->counts + 1, r->code + 1, n,
+                            &err);
     if (rc != FL_OK)
         fl_exact_fail(x, rc, &err);
 }
 
 void fl_exact_flush(struct exact_recorder *x)
 {
-    uint64_t counts = x->run_counts;
-    x->run_counts = 0;
-    if (counts != 0)
-        write_run(x, x->run_process, FL_ACTOR_USER, x->run_vpn, counts);
+    size_t n = x->last_run;
+    x->last_run = 0;
+    write_runs(x, n);
 }
 
-/* @x's run while a superblock is decoded, in registers. */
-struct run {
-    uint64_t vpn, counts;
-};
-
-/* Nothing is left in @x: an event that is written meanwhile must not write it too. */
-static inline struct run take_run(struct exact_recorder *x)
+/* All but the one under construction. */
+static void flush_whole_runs(struct exact_recorder *x)
 {
-    struct run run = { x->run_vpn, x->run_counts };
-    x->run_counts = 0;
-    return run;
+    struct exact_runs *r = x->runs;
+    size_t n = x->last_run;
+    write_runs(x, n - 1);
+    r->vpn[1] = r->vpn[n];
+    r->counts[1] = r->counts[n];
+    r->code[1] = r->code[n];
+    x->last_run = 1;
 }
 
-/* Accesses of an operation in the function at @code. */
-static inline void touch(struct exact_recorder *x, struct exact_process *p, struct run *run,
-                         const uint32_t *code, uint64_t vpn, uint64_t counts)
+static inline bool grows_stack(const struct exact_process *p, uint64_t vpn)
 {
-    if (run->vpn == vpn) {
-        run->counts += counts;
-        if (__builtin_expect((run->counts & HALF_FULL) == 0, 1))
-            return;
-        counts = 0;
+    return vpn < p->stack.low && vpn >= p->stack.floor;
+}
+
+/* Accesses in the function at @code, as fl_exact_code_marks() numbers it. */
+static void touch(struct exact_recorder *x, struct exact_process *p, uint32_t code, uint64_t vpn,
+                  uint64_t counts)
+{
+    struct exact_runs *r = x->runs;
+    size_t n = x->last_run;
+    if (r->vpn[n] == vpn) {
+        r->counts[n] += counts;
+        if (r->counts[n] & EXACT_HALF_FULL)
+            fl_exact_flush(x);
+        return;
     }
-    if (run->counts != 0)
-        write_run(x, p, FL_ACTOR_USER, run->vpn, run->counts);
-    run->vpn = vpn;
-    run->counts = counts;
-    x->run_code = *code;
-}
-
-/* An access that crosses a page boundary counts once on each page. */
-static inline void touch_bytes(struct exact_recorder *x, struct exact_process *p, struct run *run,
-                               const uint32_t *code, uint64_t address, uint64_t bytes,
-                               uint64_t counts)
-{
-    uint64_t vpn = address >> 12;
-    touch(x, p, run, code, vpn, counts);
-    if (__builtin_expect((address & PAGE_MASK) + bytes > PAGE_MASK + 1u, 0)) {
-        uint64_t last = (address + bytes - 1) >> 12;
-        while (vpn++ < last)
-            touch(x, p, run, code, vpn, counts);
-    }
+    if (!fl_exact_code_known(x, code) || grows_stack(p, vpn))
+        fl_exact_flush(x);
+    uint32_t id = fl_exact_code_id(x, p, code);
+    if (grows_stack(p, vpn))
+        fl_exact_grow_stack(x, p, vpn);
+    n = ++x->last_run;
+    r->vpn[n] = vpn;
+    r->counts[n] = counts;
+    r->code[n] = id;
 }
 
 /*
- * Operations [from, to) of @b with addresses at @w. Returns the first word not
- * used; NULL when the words do not fit.
+ * The first @n_ops operations of @b, one by one, the fetch at @cut (if below) as
+ * @fetches instructions. Returns false when the words do not fit.
  */
-static inline const uint64_t *run_ops(struct exact_recorder *x, struct exact_process *p,
-                                      struct run *run, const struct exact_block *b, size_t from,
-                                      size_t to, const uint64_t *w, const uint64_t *end)
+static bool run_ops(struct exact_recorder *x, struct exact_process *p, const struct exact_block *b,
+                    size_t n_ops, size_t cut, uint64_t fetches, const uint64_t *w,
+                    const uint64_t *end)
 {
-    static const uint64_t counts_of[16] = {
-        [FLR_OP_READ] = ONE_READ, [FLR_OP_WRITE] = ONE_WRITE, [FLR_OP_MODIFY] = ONE_READ | ONE_WRITE
-    };
-    for (size_t i = from; i < to; i++) {
-        uint64_t op = b->words[i], address;
+    static const uint64_t counts_of[8] = { [FLR_OP_READ] = EXACT_READ,
+                                           [FLR_OP_WRITE] = EXACT_WRITE,
+                                           [FLR_OP_MODIFY] = EXACT_READ | EXACT_WRITE };
+    for (size_t i = 0; i < n_ops; i++) {
+        uint64_t op = b->words[i], count = i == cut ? fetches : FLR_OP_COUNT(op);
+        if (x->last_run >= EXACT_BATCH)
+            flush_whole_runs(x);
         if (FLR_OP_KIND(op) == FLR_OP_FETCH) {
-            touch(x, p, run, &b->codes[i], FLR_OP_PAGE(op), FLR_OP_COUNT(op) * ONE_FETCH);
+            if (count > 0)
+                touch(x, p, b->codes[i], FLR_OP_PAGE(op), count * EXACT_FETCH);
             continue;
         }
-        if (w >= end)
-            return NULL;
-        address = *w++;
-        if (address == 0) /* its guard was false */
+        size_t at = FLR_OP_INDEX(op);
+        if (at >= (size_t)(end - w) || (w[at] & FLR_CONTROL_BIT))
+            return false;
+        if (w[at] == 0 && (FLR_OP_KIND(op) & FLR_OP_GUARDED))
             continue;
-        if (address & FLR_CONTROL_BIT)
-            return NULL;
-        touch_bytes(x, p, run, &b->codes[i], address, FLR_OP_BYTES(op), counts_of[FLR_OP_KIND(op)]);
+        uint64_t address = w[at] + (uint64_t)(int64_t)FLR_OP_OFFSET(op);
+        uint64_t last = (address + FLR_OP_BYTES(op) - 1) >> 12;
+        /* One that crosses a page boundary counts once on each page. */
+        for (uint64_t vpn = address >> 12; vpn <= last; vpn++)
+            touch(x, p, b->codes[i], vpn, counts_of[FLR_OP_KIND(op) & 7]);
     }
-    return w;
+    return true;
 }
 
-/* The first @n_ops operations, the last fetch among them cut to @fetches instructions. */
-static inline const uint64_t *run_prefix(struct exact_recorder *x, struct exact_process *p,
-                                         struct run *run, const struct exact_block *b, size_t n_ops,
-                                         uint64_t fetches, const uint64_t *w, const uint64_t *end)
+/* As above; the last fetch among them is cut to @fetches instructions. */
+static bool run_prefix(struct exact_recorder *x, struct exact_process *p,
+                       const struct exact_block *b, size_t n_ops, uint64_t fetches,
+                       const uint64_t *w, const uint64_t *end)
 {
     size_t last = n_ops;
     if (n_ops > b->n_ops)
-        return NULL;
+        return false;
     while (last > 0 && FLR_OP_KIND(b->words[last - 1]) != FLR_OP_FETCH)
         last--;
-    if (last == 0)
-        return run_ops(x, p, run, b, 0, n_ops, w, end);
-    w = run_ops(x, p, run, b, 0, last - 1, w, end);
-    if (w == NULL)
-        return NULL;
-    if (fetches > 0)
-        touch(x, p, run, &b->codes[last - 1], FLR_OP_PAGE(b->words[last - 1]), fetches * ONE_FETCH);
-    return run_ops(x, p, run, b, last, n_ops, w, end);
+    return run_ops(x, p, b, n_ops, last > 0 ? last - 1 : SIZE_MAX, fetches, w, end);
 }
 
-static const struct exact_block *block_of(const struct exact_process *p, uint64_t id)
+/* Does no word's accesses cross a page boundary, nor grow the stack? */
+static inline bool stays(const struct exact_path *path, const struct exact_process *p,
+                         const uint64_t *w)
+{
+    uint64_t floor = p->stack.floor << 12, span = (p->stack.low << 12) - floor, odd = 0;
+    bool grows = false;
+    for (size_t i = 0; i < path->n_words; i++) {
+        uint64_t low = w[i] + (uint64_t)path->reaches[i].low;
+        odd |= ((low ^ (w[i] + (uint64_t)path->reaches[i].high)) >> 12) | (w[i] & FLR_CONTROL_BIT);
+        grows |= low - floor < span;
+    }
+    return odd == 0 && !grows;
+}
+
+/* The same steps as run_ops(), in bulk. No branch depends on what the pages are. */
+static inline void run_path(struct exact_recorder *x, const struct exact_path *path,
+                            const uint64_t *w)
+{
+    struct exact_runs *r = x->runs;
+    size_t n = x->last_run;
+    uint64_t vpn = r->vpn[n], counts = r->counts[n];
+    uint32_t code = r->code[n];
+    const struct exact_step *step = path->steps, *last = step + path->n_steps;
+    for (; step < last; step++) {
+        uint64_t page = (step->value + (w[step->word] & step->mask)) >> 12;
+        bool other = page != vpn;
+        n += other;
+        counts = step->counts + (other ? 0 : counts);
+        code = other ? step->code : code;
+        vpn = page;
+        r->vpn[n] = page;
+        r->counts[n] = counts;
+        r->code[n] = code;
+    }
+    x->last_run = n;
+    if (__builtin_expect(n >= EXACT_BATCH, 0))
+        flush_whole_runs(x);
+    if (__builtin_expect((counts & EXACT_HALF_FULL) != 0, 0))
+        fl_exact_flush(x);
+}
+
+static struct exact_block *block_of(const struct exact_process *p, uint64_t id)
 {
     return id < p->blocks.n ? p->blocks.at[id] : NULL;
 }
 
-/* Operations that run, and the fetches of the last, when the words at @w are this execution's. */
-struct extent {
-    size_t n_ops;
-    uint64_t fetches;
-    bool whole, marked;
-};
-
-static inline struct extent extent_of(const struct exact_block *b, const uint64_t *w,
-                                      const uint64_t *end)
+/* Which exit was taken when the words at @w are this execution's; n_exits: none. */
+static inline size_t exit_of(const struct exact_block *b, const uint64_t *w, const uint64_t *end)
 {
-    for (size_t i = 0; i < b->n_exits; i++) {
+    size_t i = 0;
+    for (; i < b->n_exits; i++) {
         uint64_t exit = b->words[b->n_ops + i];
         size_t n_words = exit & 0xffff;
-        bool marked = (exit >> 40) & 1;
         if (n_words >= (size_t)(end - w))
             continue;
-        if (marked ? w[n_words] == FLR_WORD(FLR_EXIT, i) : (w[n_words] & FLR_CONTROL_BIT) != 0)
-            return (struct extent){ (exit >> 16) & 0xffff, (exit >> 32) & 0xff, false, marked };
+        if ((exit >> 40) & 1 ? w[n_words] == FLR_WORD(FLR_EXIT, i)
+                             : (w[n_words] & FLR_CONTROL_BIT) != 0)
+            break;
     }
-    return (struct extent){ b->n_ops, 0, true, false };
+    return i;
 }
 
 /* @w: the word after the header. Returns the first word not used, or NULL when damaged. */
-static const uint64_t *run_block(struct exact_recorder *x, struct exact_process *p,
-                                 const struct exact_block *b, const uint64_t *w,
-                                 const uint64_t *end)
+static inline const uint64_t *run_block(struct exact_recorder *x, struct exact_process *p,
+                                        struct exact_block *b, const uint64_t *w,
+                                        const uint64_t *end)
 {
-    struct extent e = extent_of(b, w, end);
-    struct run run = take_run(x);
-    if (e.whole)
-        w = run_ops(x, p, &run, b, 0, b->n_ops, w, end);
-    else
-        w = run_prefix(x, p, &run, b, e.n_ops, e.fetches, w, end);
-    x->run_vpn = run.vpn;
-    x->run_counts = run.counts;
-    return w != NULL && e.marked ? w + 1 : w;
+    size_t i = exit_of(b, w, end);
+    uint64_t exit = i < b->n_exits ? b->words[b->n_ops + i] : 0;
+    const struct exact_path *path = b->paths[i];
+    size_t marker = (exit >> 40) & 1, n_words = i < b->n_exits ? exit & 0xffff : b->n_words;
+    if (n_words + marker >= (size_t)(end - w)) /* FLR_END at least is behind */
+        return NULL;
+    if (__builtin_expect(path != NULL && stays(path, p, w), 1)) {
+        run_path(x, path, w);
+        return w + n_words + marker;
+    }
+    bool ok = i < b->n_exits
+                  ? run_prefix(x, p, b, (exit >> 16) & 0xffff, (exit >> 32) & 0xff, w, end)
+                  : run_ops(x, p, b, b->n_ops, SIZE_MAX, 0, w, end);
+    if (!ok)
+        return NULL;
+    if (path == NULL && !b->plain)
+        fl_exact_path(x, b, i);
+    return w + n_words + marker;
 }
 
 static const uint64_t *run_partial(struct exact_recorder *x, struct exact_process *p,
                                    uint64_t payload, const uint64_t *w, const uint64_t *end)
 {
     const struct exact_block *b = block_of(p, payload & UINT32_MAX);
-    if (b == NULL)
+    size_t n_ops = (payload >> 32) & 0xffff, n_words = 0;
+    if (b == NULL || !run_prefix(x, p, b, n_ops, payload >> 48, w, end))
         return NULL;
-    struct run run = take_run(x);
-    w = run_prefix(x, p, &run, b, (payload >> 32) & 0xffff, payload >> 48, w, end);
-    x->run_vpn = run.vpn;
-    x->run_counts = run.counts;
-    return w;
+    for (size_t i = 0; i < n_ops; i++)
+        if (FLR_OP_KIND(b->words[i]) != FLR_OP_FETCH && FLR_OP_INDEX(b->words[i]) >= n_words)
+            n_words = FLR_OP_INDEX(b->words[i]) + 1;
+    return n_words <= (size_t)(end - w) ? w + n_words : NULL;
 }
 
 static void kernel_access(struct exact_recorder *x, struct exact_process *p, uint64_t address,
@@ -211,8 +249,17 @@ static void kernel_access(struct exact_recorder *x, struct exact_process *p, uin
     if (bytes == 0 || bytes > UINT64_C(1) << 40 || last < address >> 12)
         return;
     fl_exact_flush(x);
-    for (uint64_t vpn = address >> 12; vpn <= last; vpn++)
-        write_run(x, p, FL_ACTOR_KERNEL, vpn, is_write ? ONE_WRITE : ONE_READ);
+    for (uint64_t vpn = address >> 12; vpn <= last; vpn++) {
+        struct fl_err err;
+        if (grows_stack(p, vpn))
+            fl_exact_grow_stack(x, p, vpn);
+        if (x->first_rc != FL_OK)
+            return;
+        int rc = fl_writer_run(x->writer, p->thread, FL_ACTOR_KERNEL, p->mm, vpn, !is_write,
+                               is_write, 0, &err);
+        if (rc != FL_OK)
+            fl_exact_fail(x, rc, &err);
+    }
 }
 
 /* A word that is no superblock. Returns the first word not used, or NULL when damaged. */
@@ -247,13 +294,11 @@ void fl_exact_decode(struct exact_recorder *x, struct exact_process **p, const u
                      size_t n_words)
 {
     const uint64_t *w = words, *end = words + n_words;
-    if (x->run_process != *p) {
+    if (x->run_process != *p)
         fl_exact_flush(x);
-        x->told_code = EXACT_TOLD_NOTHING;
-    }
     while (w != NULL && w < end) {
         uint64_t word = *w++;
-        const struct exact_block *b;
+        struct exact_block *b;
         x->run_process = *p;
         if ((word >> 56) == (0x80 | FLR_SUPERBLOCK)) {
             b = *p ? block_of(*p, FLR_WORD_PAYLOAD(word)) : NULL;

@@ -71,8 +71,7 @@ static const char *shown(struct exact_recorder *x, const char *name, char buf[32
 static void blocks_drop(struct exact_blocks *b)
 {
     for (size_t i = 0; i < b->n; i++)
-        if (b->at[i] != NULL && --b->at[i]->refs == 0)
-            free(b->at[i]);
+        fl_exact_block_drop(b->at[i]);
     free(b->at);
     *b = (struct exact_blocks){ 0 };
 }
@@ -117,23 +116,15 @@ static bool blocks_room(struct exact_blocks *b, size_t id)
 bool fl_exact_describe(struct exact_recorder *x, struct exact_process *p, const uint64_t *words,
                        size_t n_words)
 {
-    if (n_words < 1)
+    size_t id = n_words > 0 ? words[0] & UINT32_MAX : MAX_BLOCKS;
+    if (!blocks_room(&p->blocks, id))
         return false;
-    size_t id = words[0] & UINT32_MAX, n_ops = (words[0] >> 32) & 0xffff, n_exits = words[0] >> 48;
-    if (1 + n_ops + n_exits > n_words || !blocks_room(&p->blocks, id))
-        return false;
-    struct exact_block *b =
-        malloc(sizeof *b + (n_ops + n_exits) * sizeof b->words[0] + n_ops * sizeof b->codes[0]);
+    struct exact_block *b = fl_exact_block(words, n_words);
     if (b == NULL)
         return false;
-    b->refs = 1;
-    b->n_ops = (uint16_t)n_ops;
-    b->n_exits = (uint16_t)n_exits;
-    memcpy(b->words, words + 1, (n_ops + n_exits) * sizeof b->words[0]);
-    b->codes = (uint32_t *)(void *)(b->words + n_ops + n_exits);
-    fl_exact_code_marks(x, p, b, words + 1 + n_ops + n_exits, n_words - 1 - n_ops - n_exits);
-    if (p->blocks.at[id] != NULL && --p->blocks.at[id]->refs == 0)
-        free(p->blocks.at[id]);
+    size_t fixed = 1 + (size_t)b->n_ops + b->n_exits;
+    fl_exact_code_marks(x, p, b, words + fixed, n_words - fixed);
+    fl_exact_block_drop(p->blocks.at[id]);
     p->blocks.at[id] = b;
     return true;
 }
@@ -181,7 +172,6 @@ void fl_exact_switch(struct exact_recorder *x, struct exact_process *p, uint32_t
     if (i == p->n_threads)
         add_thread(x, p, tid);
     if (i < p->n_threads) {
-        x->told_code = EXACT_TOLD_NOTHING;
         p->thread = p->threads[i].index;
         p->tid = tid;
     }
@@ -379,6 +369,7 @@ void fl_exact_recorder_free(struct exact_recorder *x)
         free(x->redacted[i]);
     free(x->redacted);
     free(x->files);
+    free(x->runs);
     fl_exact_codes_close(x);
     fl_exact_program_free(x);
 }

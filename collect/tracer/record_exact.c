@@ -147,7 +147,7 @@ int fl_record_exact(const struct fl_record_opts *opts, struct fl_record_status *
         rc = fl_nomem(err, "the recording");
     } else {
         x->redact = opts->redact;
-        if (!opts->no_locations && !fl_exact_codes_open(x))
+        if (!fl_exact_decode_open(x) || (!opts->no_locations && !fl_exact_codes_open(x)))
             rc = fl_nomem(err, "the recording");
         fl_exact_program_note(x, opts->argv[0]); /* the next line reads it */
         if (rc == FL_OK)

@@ -21,7 +21,7 @@ typedef unsigned int flr_u32;
 typedef unsigned long long flr_u64;
 
 #define FLR_MAGIC 0x31474e4952544c46ULL /* "FLTRING1" */
-#define FLR_VERSION 3u
+#define FLR_VERSION 4u
 #define FLR_PAGE 4096u
 #define FLR_SLOTS 1024u
 #define FLR_RING_BYTES (2u << 20)
@@ -83,7 +83,8 @@ struct flr_segment {
 /*
  * The content of a segment is 64-bit words. A control word has its top bit set:
  * 7 bits of type, 56 bits of payload. Every other word is the address of a data
- * access, or 0 for a guarded access that did not happen.
+ * access, or 0 for a guarded access that did not happen. Accesses whose address differs
+ * from an earlier one's of the superblock by a constant have no word of their own.
  */
 #define FLR_CONTROL_BIT (1ULL << 63)
 #define FLR_WORD(type, payload) \
@@ -107,8 +108,10 @@ enum flr_type {
  * Description of a superblock, in words:
  *   id | n_ops << 32 | n_exits << 48
  *   n_ops operations: FLR_OP_* << 60 | count << 52 | page number   for fetches
- *                     FLR_OP_* << 60 | bytes                       for accesses
- *   n_exits side exits: addresses before it | operations before it << 16
+ *                     FLR_OP_* << 60 | bytes << 44 | word << 32 | offset
+ *                       for accesses: at the address in that word (0 is the first
+ *                       behind the header) plus the offset, 32 bits with a sign
+ *   n_exits side exits: words before it | operations before it << 16
  *                       | fetches of the last fetch operation << 32 | marked << 40
  *   the rest    code marks: from this operation on << 48 | address of an instruction
  * A fetch operation stands before the accesses of the instructions it counts.
@@ -121,7 +124,8 @@ enum flr_op {
     FLR_OP_FETCH = 1,
     FLR_OP_READ = 2,
     FLR_OP_WRITE = 3,
-    FLR_OP_MODIFY = 4, /* a read and a write */
+    FLR_OP_MODIFY = 4,  /* a read and a write */
+    FLR_OP_GUARDED = 8, /* with one of the three: does not happen when its word is 0 */
 };
 #define FLR_OP(kind, low) (((flr_u64)(kind) << 60) | (flr_u64)(low))
 #define FLR_OP_KIND(op) ((op) >> 60)
@@ -130,7 +134,11 @@ enum flr_op {
 #define FLR_MARK(op, address) ((flr_u64)(op) << 48 | ((flr_u64)(address)&0xffffffffffffULL))
 #define FLR_MARK_OP(mark) ((mark) >> 48)
 #define FLR_MARK_ADDRESS(mark) ((mark)&0xffffffffffffULL)
-#define FLR_OP_BYTES(op) ((op)&0xffffffffULL)
+#define FLR_OP_ACCESS(kind, bytes, word, offset) \
+    FLR_OP(kind, (flr_u64)(bytes) << 44 | (flr_u64)(word) << 32 | (flr_u32)(offset))
+#define FLR_OP_BYTES(op) (((op) >> 44) & 0xffff)
+#define FLR_OP_INDEX(op) (((op) >> 32) & 0xfff)
+#define FLR_OP_OFFSET(op) ((int)(flr_u32)(op))
 
 enum flr_record {
     FLR_REC_IMAGE = 1,    /* a new program begins: struct flr_image, path */

@@ -100,6 +100,9 @@ uint32_t fl_places_find(struct fl_places *p, uint32_t space, uint64_t ip);
 int fl_places_code(struct fl_places *p, uint32_t place, uint32_t thread, uint32_t *code,
                    struct fl_err *err);
 
+/** fl_places_defined - the code id of @place, not FL_NO_CODE; FL_NO_CODE while no event defined it. */
+uint32_t fl_places_defined(const struct fl_places *p, uint32_t place);
+
 struct fl_place {
     uint32_t code, stack;
 };

@@ -107,6 +107,24 @@ int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uin
                   uint64_t vpn, uint32_t reads, uint32_t writes, uint32_t fetches,
                   struct fl_err *err);
 
+/* A run's counts in one number, each at most FL_COUNT_MAX. */
+#define FL_COUNT_BITS 21
+#define FL_COUNT_MAX ((UINT64_C(1) << FL_COUNT_BITS) - 1)
+#define FL_COUNT_READS(c) ((uint32_t)((c)&FL_COUNT_MAX))
+#define FL_COUNT_WRITES(c) ((uint32_t)((c) >> FL_COUNT_BITS & FL_COUNT_MAX))
+#define FL_COUNT_FETCHES(c) ((uint32_t)((c) >> 2 * FL_COUNT_BITS & FL_COUNT_MAX))
+
+/**
+ * fl_writer_runs - append @n runs of @thread's own instructions in address space @mm.
+ * @vpn: their pages, no two in a row the same. @counts: reads, writes << FL_COUNT_BITS,
+ * fetches << 2 * FL_COUNT_BITS; bit 63 is 0, and at least one of them is not. @code: where
+ * each began, as fl_writer_code() takes it, which it then replaces; NULL: where the
+ * thread is. The first may be merged and the last continued, as with fl_writer_run().
+ * Cost: amortised O(n), some ns a run.
+ */
+int fl_writer_runs(struct fl_writer *w, uint32_t thread, uint32_t mm, const uint64_t *vpn,
+                   const uint64_t *counts, const uint32_t *code, size_t n, struct fl_err *err);
+
 /**
  * fl_writer_code - @thread's runs from here on begin in @code, of an FL_EV_CODE event
  * (FL_NO_CODE: not known, as at the thread's begin). The writer keeps it for the runs

@@ -119,7 +119,7 @@ static int setup(void **state)
     assert_non_null(f);
     find_self(f);
     assert_int_equal(fl_writer_open_mem(FL_FIDELITY_EXACT, NULL, NULL, &f->x.writer, &err), FL_OK);
-    assert_true(fl_exact_codes_open(&f->x));
+    assert_true(fl_exact_decode_open(&f->x) && fl_exact_codes_open(&f->x));
     image(f, false);
     decode(f, &f->p);
     map(f, TEXT);
@@ -151,8 +151,8 @@ static void describe(struct fixture *f, uint32_t id, uint64_t a, uint64_t b)
 {
     word(f, FLR_WORD(FLR_DESCRIBE, 5));
     word(f, id | UINT64_C(2) << 32);
-    word(f, FLR_OP(FLR_OP_READ, 8));
-    word(f, FLR_OP(FLR_OP_READ, 8));
+    word(f, FLR_OP_ACCESS(FLR_OP_READ, 8, 0, 0));
+    word(f, FLR_OP_ACCESS(FLR_OP_READ, 8, 1, 0));
     word(f, FLR_MARK(0, a));
     word(f, FLR_MARK(1, b));
 }

@@ -78,6 +78,7 @@ static int setup(void **state)
                                .comm = "prog" };
     assert_int_equal(fl_writer_open_mem(FL_FIDELITY_EXACT, meta, NULL, &f->x.writer, &err), FL_OK);
     fl_meta_free(meta);
+    assert_true(fl_exact_decode_open(&f->x));
     record(f, FLR_REC_IMAGE, &image, sizeof image / 8);
     decode(f);
     assert_non_null(f->p);
@@ -108,9 +109,9 @@ static void totals_are(struct fixture *f, uint64_t reads, uint64_t writes, uint6
 /* 3 instructions: read 0x5000; write 0x5008; modify 0x6000. */
 static const uint64_t straight[] = {
     FLR_OP(FLR_OP_FETCH, 3ULL << 52 | CODE),
-    FLR_OP(FLR_OP_READ, 8),
-    FLR_OP(FLR_OP_WRITE, 4),
-    FLR_OP(FLR_OP_MODIFY, 8),
+    FLR_OP_ACCESS(FLR_OP_READ, 8, 0, 0),
+    FLR_OP_ACCESS(FLR_OP_WRITE, 4, 1, 0),
+    FLR_OP_ACCESS(FLR_OP_MODIFY, 8, 2, 0),
 };
 
 static void block_without_exits_counts_every_access(void **state)
@@ -170,13 +171,39 @@ static void access_across_a_page_boundary_counts_on_both_pages(void **state)
 static void guarded_access_that_did_not_happen_counts_nothing(void **state)
 {
     struct fixture *f = *state;
-    describe(f, 0, 4, 0, straight);
-    header(f, 0);
-    word(f, 0x5000);
-    word(f, 0);
-    word(f, 0x6000);
+    uint64_t ops[4];
+    memcpy(ops, straight, sizeof ops);
+    ops[2] |= FLR_OP(FLR_OP_GUARDED, 0);
+    describe(f, 0, 4, 0, ops);
+    for (uint64_t happens = 0; happens < 2; happens++) {
+        header(f, 0);
+        word(f, 0x5000);
+        word(f, happens * 0x5008);
+        word(f, 0x6000);
+    }
     decode(f);
-    totals_are(f, 2, 1, 3);
+    totals_are(f, 4, 3, 6);
+}
+
+/* Two reads 4096 - 8 bytes apart, and a write between them, from one word. */
+static void accesses_that_share_a_word_are_on_their_own_pages(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t ops[] = { FLR_OP_ACCESS(FLR_OP_READ, 8, 0, 0), FLR_OP_ACCESS(FLR_OP_WRITE, 8, 0, -8),
+                       FLR_OP_ACCESS(FLR_OP_READ, 8, 0, 4080) };
+    uint64_t runs = fl_writer_totals(f->x.writer)->runs;
+    describe(f, 0, 3, 0, ops);
+    for (int i = 0; i < 3; i++) { /* the first time one by one, then in steps */
+        header(f, 0);
+        word(f, 0x5008); /* all on page 5: one run */
+        header(f, 0);
+        word(f, 0x8000); /* 8, 7, 8 */
+        header(f, 0);
+        word(f, 0xa00c); /* a, a, and across a and b */
+    }
+    decode(f);
+    totals_are(f, 3 * (2 + 2 + 3), 3 * 3, 0);
+    assert_int_equal(fl_writer_totals(f->x.writer)->runs - runs, 3 * (1 + 3 + 2));
 }
 
 /*
@@ -188,8 +215,8 @@ static void side_exit_cuts_addresses_and_instructions(void **state)
 {
     struct fixture *f = *state;
     uint64_t words[] = { fetch_op(5),
-                         FLR_OP(FLR_OP_READ, 8),
-                         FLR_OP(FLR_OP_WRITE, 8),
+                         FLR_OP_ACCESS(FLR_OP_READ, 8, 0, 0),
+                         FLR_OP_ACCESS(FLR_OP_WRITE, 8, 1, 0),
                          exit_at(0, 1, 1, false),
                          exit_at(1, 2, 3, true),
                          exit_at(1, 2, 4, false) };
@@ -235,7 +262,7 @@ static void system_call_touches_each_page_once(void **state)
 static void access_below_the_stack_grows_it_first(void **state)
 {
     struct fixture *f = *state;
-    uint64_t ops[] = { FLR_OP(FLR_OP_WRITE, 8) };
+    uint64_t ops[] = { FLR_OP_ACCESS(FLR_OP_WRITE, 8, 0, 0) };
     uint64_t before = fl_writer_totals(f->x.writer)->events;
     describe(f, 0, 1, 0, ops);
     for (uint64_t page = 0x1ffefde; page > 0x1ffefde - 3; page--) { /* 0x1ffefdf is mapped */
@@ -431,6 +458,7 @@ int main(void)
         TEST(long_runs_lose_no_counts),
         TEST(access_across_a_page_boundary_counts_on_both_pages),
         TEST(guarded_access_that_did_not_happen_counts_nothing),
+        TEST(accesses_that_share_a_word_are_on_their_own_pages),
         TEST(side_exit_cuts_addresses_and_instructions),
         TEST(block_cut_by_a_fault_counts_what_came_before),
         TEST(system_call_touches_each_page_once),

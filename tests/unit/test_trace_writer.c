@@ -347,6 +347,57 @@ static void events_of_files_and_spaces_that_do_not_exist_are_refused(void **stat
     assert_int_equal(with_one_file(resident), FL_EUSAGE);
 }
 
+/* Over the ends of blocks, and in a block of either coding: pages of many distances. */
+static void batches_write_the_same_bytes_as_runs_one_by_one(void **state)
+{
+    enum { N = 60000, BATCH = 700 };
+    static uint64_t vpn[N], counts[N];
+    void *bytes[2];
+    size_t len[2];
+    uint64_t seed = 1;
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        uint64_t pages = i < N / 2 ? 1 + (seed >> 40) % 90 : 5000; /* local, then not */
+        vpn[i] = 100 + (seed >> 33) % pages;
+        vpn[i] += i > 0 && vpn[i] == vpn[i - 1];
+        counts[i] = 1 + (seed >> 20) % 9 + ((seed >> 25) % 3 << FL_COUNT_BITS) +
+                    ((seed >> 50) % 99 << 2 * FL_COUNT_BITS);
+    }
+    for (int k = 0; k < 2; k++) {
+        struct fl_writer *w = open_started(10000);
+        for (size_t i = 0; i < N; i += k ? BATCH : 1) {
+            size_t n = N - i < BATCH ? N - i : BATCH;
+            if (k)
+                assert_int_equal(fl_writer_runs(w, 0, 0, vpn + i, counts + i, NULL, n, &err),
+                                 FL_OK);
+            else
+                assert_int_equal(run(w, FL_ACTOR_USER, vpn[i], FL_COUNT_READS(counts[i]),
+                                     FL_COUNT_WRITES(counts[i]), FL_COUNT_FETCHES(counts[i])),
+                                 FL_OK);
+        }
+        assert_int_equal(fl_writer_close(w, &bytes[k], &len[k], &err), FL_OK);
+    }
+    assert_int_equal(len[0], len[1]);
+    assert_memory_equal(bytes[0], bytes[1], len[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+}
+
+static void batches_that_say_nothing_are_refused(void **state)
+{
+    const uint64_t same[2] = { 7, 7 }, pages[2] = { 7, 8 }, ones[2] = { 1, 1 }, none[2] = { 1, 0 };
+    const uint32_t unknown[2] = { FL_NO_CODE, 3 };
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        struct fl_writer *w = open_started(0);
+        assert_int_equal(fl_writer_runs(w, 0, 0, k == 0 ? same : pages, k == 1 ? none : ones,
+                                        k == 2 ? unknown : NULL, 2, &err),
+                         FL_EUSAGE);
+        fl_writer_abandon(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +410,8 @@ int main(void)
         cmocka_unit_test(after_exec_the_same_page_number_is_another_page),
         cmocka_unit_test(more_threads_than_lists_in_a_block_are_fine),
         cmocka_unit_test(the_same_calls_give_the_same_bytes),
+        cmocka_unit_test(batches_write_the_same_bytes_as_runs_one_by_one),
+        cmocka_unit_test(batches_that_say_nothing_are_refused),
         cmocka_unit_test(metadata_keeps_order_and_replaces_values),
         cmocka_unit_test(sha256_is_that_of_the_standard),
     };

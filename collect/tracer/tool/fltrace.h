@@ -30,10 +30,11 @@
 
 /*
  * Where generated code keeps its place, in the first shadow of the guest state:
- * the next word to write, the word from which on the segment must be changed,
- * and the first word of the superblock being run.
+ * the next word to write, the word from which on the segment must be changed, the
+ * first word of the superblock being run, and, where that has an instruction twice
+ * (an unrolled loop), the side exits it has passed.
  */
-enum { SHADOW_NEXT = 0, SHADOW_LIMIT = 8, SHADOW_BLOCK = 16, SHADOW_BYTES = 24 };
+enum { SHADOW_NEXT = 0, SHADOW_LIMIT = 8, SHADOW_BLOCK = 16, SHADOW_EXITS = 24, SHADOW_BYTES = 32 };
 #define SHADOW_OFFSET ((Int)sizeof(VexGuestAMD64State))
 
 /* ---- fltrace_ring.c: the shared file -------------------------------------- */
@@ -65,10 +66,22 @@ IRSB *tr_instrument(VgCallbackClosure *closure, IRSB *in, const VexGuestLayout *
                     const VexGuestExtents *extents, const VexArchInfo *arch, IRType guest_word,
                     IRType host_word);
 /*
- * The superblock whose first word is @block was cut by a fault at instruction
- * @ip: turn it into FLR_PARTIAL. Returns where the next word goes.
+ * The superblock whose first word is @block was cut by a fault at instruction @ip,
+ * after @exits side exits if that is known: turn it into FLR_PARTIAL. Returns where the
+ * next word goes.
  */
-ULong *tr_cut_block(ULong *block, ULong *committed, Addr ip);
+ULong *tr_cut_block(ULong *block, ULong *committed, Addr ip, ULong exits);
+
+/* ---- fltrace_bases.c -------------------------------------------------------- */
+
+/* An address: the root's value plus the offset. Root IRTemp_INVALID: a constant. */
+struct tr_base {
+    IRTemp root;
+    Long offset;
+};
+void tr_bases_begin(const IRTypeEnv *types);
+void tr_bases_note(const IRStmt *st); /* once for each statement, in order */
+struct tr_base tr_base_of(const IRExpr *address);
 
 /* ---- fltrace_syscall.c ------------------------------------------------------ */
 

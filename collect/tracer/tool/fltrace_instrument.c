@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Instrumentation. Each superblock writes one header word and one word for every
- * data access it may make; which accesses those are, and which code pages it
- * runs on, is described to the recorder once, when it is translated.
+ * data access it may make, unless its address is an earlier one plus a constant; which
+ * accesses those are, and which code pages it runs on, is described to the recorder once,
+ * when it is translated.
  */
 #include "fltrace.h"
 
@@ -17,11 +18,26 @@ struct point {
     Addr ip;
     UShort words, ops;
     UShort fetches; /* of the last fetch operation, this instruction included */
+    UShort exits;   /* before it */
 };
 
 struct block {
     UInt n_points;
+    Bool counts_exits; /* an instruction is there twice */
     struct point points[];
+};
+
+/* A word that accesses share. */
+struct word {
+    IRTemp root;
+    Long offset; /* of the address in it */
+};
+
+/* Where an access of a statement finds its address. */
+struct place {
+    UShort word;
+    Bool fresh; /* this access writes the word */
+    Int offset;
 };
 
 struct build {
@@ -32,6 +48,7 @@ struct build {
     Int last_fetch; /* index in ops, or -1 */
     ULong fetch_page;
     Addr next_ip; /* behind the last instruction */
+    Bool counts_exits;
     ULong ops[MAX_OPS];
     ULong exits[MAX_EXITS];
     ULong marks[MAX_INSTRUCTIONS];
@@ -39,6 +56,9 @@ struct build {
 };
 
 static struct build build;
+static struct word words[FLR_SUPERBLOCK_WORDS];
+static struct place *places; /* by statement */
+static Int n_places;
 static XArray *blocks; /* of struct block *, by id */
 
 static struct block *block_at(UInt id)
@@ -70,6 +90,11 @@ static IRExpr *word_address(struct build *b, UInt index)
 static void put_word(struct build *b, UInt index, IRExpr *value)
 {
     add(b, IRStmt_Store(Iend_LE, word_address(b, index), value));
+}
+
+static void put_shadow(struct build *b, Int at, ULong value)
+{
+    add(b, IRStmt_Put(SHADOW_OFFSET + at, IRExpr_Const(IRConst_U64(value))));
 }
 
 static void commit(struct build *b, UInt n_words)
@@ -105,6 +130,8 @@ static void open_block(struct build *b, UInt id)
     add(b, IRStmt_WrTmp(b->base, IRExpr_Get(SHADOW_OFFSET + SHADOW_NEXT, Ity_I64)));
     put_word(b, 0, IRExpr_Const(IRConst_U64(FLR_WORD(FLR_SUPERBLOCK, id))));
     add(b, IRStmt_Put(SHADOW_OFFSET + SHADOW_BLOCK, IRExpr_RdTmp(b->base)));
+    if (b->counts_exits)
+        put_shadow(b, SHADOW_EXITS, 0);
 }
 
 static void add_op(struct build *b, ULong op)
@@ -149,19 +176,11 @@ static void add_instruction(struct build *b, Addr ip, UInt bytes)
         if (bytes > 0 && (ip + bytes - 1) >> 12 != ip >> 12)
             fetch_page(b, (ip + bytes - 1) >> 12);
     }
-    b->points[b->n_points++] = (struct point){
-        .ip = ip, .words = (UShort)b->n_words, .ops = (UShort)b->n_ops, .fetches = fetches_so_far(b)
-    };
-}
-
-static void add_access(struct build *b, enum flr_op kind, IRExpr *address, Int bytes, IRExpr *guard)
-{
-    tl_assert(1 + b->n_words < FLR_SUPERBLOCK_WORDS);
-    if (guard != NULL && !(guard->tag == Iex_Const && guard->Iex.Const.con->Ico.U1))
-        address = assign(b, Ity_I64, IRExpr_ITE(guard, address, IRExpr_Const(IRConst_U64(0))));
-    put_word(b, 1 + b->n_words, address);
-    b->n_words++;
-    add_op(b, FLR_OP(kind, (UInt)bytes));
+    b->points[b->n_points++] = (struct point){ .ip = ip,
+                                               .words = (UShort)b->n_words,
+                                               .ops = (UShort)b->n_ops,
+                                               .fetches = fetches_so_far(b),
+                                               .exits = (UShort)b->n_exits };
 }
 
 /*
@@ -175,94 +194,163 @@ static void add_exit(struct build *b, Bool marked)
     if (marked)
         put_word(b, 1 + b->n_words, IRExpr_Const(IRConst_U64(FLR_WORD(FLR_EXIT, b->n_exits))));
     commit(b, 1 + b->n_words + (marked ? 1 : 0));
+    if (b->counts_exits)
+        put_shadow(b, SHADOW_EXITS, b->n_exits + 1);
     b->exits[b->n_exits++] = (ULong)b->n_words | (ULong)b->n_ops << 16 |
                              (ULong)fetches_so_far(b) << 32 | (ULong)marked << 40;
 }
 
-static Bool is_access(const IRStmt *st)
+/* A data access of a statement. */
+struct access {
+    enum flr_op kind;
+    IRExpr *address, *guard; /* guard NULL: always */
+    Int bytes;
+};
+
+static struct access access_of_dirty(const IRDirty *d)
 {
-    switch (st->tag) {
-    case Ist_WrTmp: return st->Ist.WrTmp.data->tag == Iex_Load;
-    case Ist_Dirty: return st->Ist.Dirty.details->mFx != Ifx_None;
-    case Ist_Store:
-    case Ist_StoreG:
-    case Ist_LoadG:
-    case Ist_CAS:
-    case Ist_LLSC: return True;
-    default: return False;
-    }
+    enum flr_op kind = d->mFx == Ifx_Read    ? FLR_OP_READ
+                       : d->mFx == Ifx_Write ? FLR_OP_WRITE
+                                             : FLR_OP_MODIFY;
+    return (struct access){ kind, d->mAddr, d->guard, d->mSize };
 }
 
-/*
- * True when the exit at @i and a later exit (or the end) have the same number of
- * accesses before them but not the same instructions.
- */
-static Bool needs_marker(const IRSB *in, Int i)
-{
-    Bool instruction_between = False;
-    for (i++; i < in->stmts_used; i++) {
-        if (is_access(in->stmts[i]))
-            return False;
-        if (in->stmts[i]->tag == Ist_IMark)
-            instruction_between = True;
-        if (in->stmts[i]->tag == Ist_Exit && instruction_between)
-            return True;
-    }
-    return instruction_between;
-}
-
-static void add_statement_accesses(struct build *b, const IRStmt *st)
+/* False: none. */
+static Bool access_of(const IRTypeEnv *types, const IRStmt *st, struct access *a)
 {
     IRType type = Ity_INVALID, wide = Ity_INVALID;
     switch (st->tag) {
     case Ist_WrTmp: {
         const IRExpr *e = st->Ist.WrTmp.data;
-        if (e->tag == Iex_Load)
-            add_access(b, FLR_OP_READ, e->Iex.Load.addr, sizeofIRType(e->Iex.Load.ty), NULL);
-        break;
+        if (e->tag != Iex_Load)
+            return False;
+        *a = (struct access){ FLR_OP_READ, e->Iex.Load.addr, NULL, sizeofIRType(e->Iex.Load.ty) };
+        return True;
     }
     case Ist_Store:
-        add_access(b, FLR_OP_WRITE, st->Ist.Store.addr,
-                   sizeofIRType(typeOfIRExpr(b->types, st->Ist.Store.data)), NULL);
-        break;
+        *a = (struct access){ FLR_OP_WRITE, st->Ist.Store.addr, NULL,
+                              sizeofIRType(typeOfIRExpr(types, st->Ist.Store.data)) };
+        return True;
     case Ist_StoreG: {
         const IRStoreG *s = st->Ist.StoreG.details;
-        add_access(b, FLR_OP_WRITE, s->addr, sizeofIRType(typeOfIRExpr(b->types, s->data)),
-                   s->guard);
-        break;
+        *a = (struct access){ FLR_OP_WRITE, s->addr, s->guard,
+                              sizeofIRType(typeOfIRExpr(types, s->data)) };
+        return True;
     }
     case Ist_LoadG: {
         const IRLoadG *l = st->Ist.LoadG.details;
         typeOfIRLoadGOp(l->cvt, &wide, &type);
-        add_access(b, FLR_OP_READ, l->addr, sizeofIRType(type), l->guard);
-        break;
+        *a = (struct access){ FLR_OP_READ, l->addr, l->guard, sizeofIRType(type) };
+        return True;
     }
-    case Ist_Dirty: {
-        const IRDirty *d = st->Ist.Dirty.details;
-        if (d->mFx != Ifx_None)
-            add_access(b,
-                       d->mFx == Ifx_Read    ? FLR_OP_READ
-                       : d->mFx == Ifx_Write ? FLR_OP_WRITE
-                                             : FLR_OP_MODIFY,
-                       d->mAddr, d->mSize, d->guard);
-        break;
-    }
+    case Ist_Dirty:
+        if (st->Ist.Dirty.details->mFx == Ifx_None)
+            return False;
+        *a = access_of_dirty(st->Ist.Dirty.details);
+        return True;
     case Ist_CAS: {
         const IRCAS *c = st->Ist.CAS.details;
-        Int bytes = sizeofIRType(typeOfIRExpr(b->types, c->dataLo));
-        add_access(b, FLR_OP_MODIFY, c->addr, c->dataHi ? 2 * bytes : bytes, NULL);
-        break;
+        Int bytes = sizeofIRType(typeOfIRExpr(types, c->dataLo));
+        *a = (struct access){ FLR_OP_MODIFY, c->addr, NULL, c->dataHi ? 2 * bytes : bytes };
+        return True;
     }
-    case Ist_LLSC:
-        if (st->Ist.LLSC.storedata == NULL)
-            add_access(b, FLR_OP_READ, st->Ist.LLSC.addr,
-                       sizeofIRType(typeOfIRTemp(b->types, st->Ist.LLSC.result)), NULL);
-        else
-            add_access(b, FLR_OP_WRITE, st->Ist.LLSC.addr,
-                       sizeofIRType(typeOfIRExpr(b->types, st->Ist.LLSC.storedata)), NULL);
-        break;
-    default: break;
+    case Ist_LLSC: {
+        const IRExpr *data = st->Ist.LLSC.storedata;
+        *a = (struct access){ data ? FLR_OP_WRITE : FLR_OP_READ, st->Ist.LLSC.addr, NULL,
+                              sizeofIRType(data ? typeOfIRExpr(types, data)
+                                                : typeOfIRTemp(types, st->Ist.LLSC.result)) };
+        return True;
     }
+    default: return False;
+    }
+}
+
+static Bool is_guarded(const struct access *a)
+{
+    return a->guard != NULL && !(a->guard->tag == Iex_Const && a->guard->Iex.Const.con->Ico.U1);
+}
+
+/* The word with a guarded access's address is 0 at times: nobody shares it. */
+static struct place place_of(const struct access *a, UInt *n_words)
+{
+    struct tr_base base = tr_base_of(a->address);
+    UInt i = is_guarded(a) ? *n_words : 0;
+    for (; i < *n_words; i++) {
+        Long offset = (Long)((ULong)base.offset - (ULong)words[i].offset);
+        if (words[i].root == base.root && offset == (Int)offset)
+            return (struct place){ (UShort)i, False, (Int)offset };
+    }
+    tl_assert(1 + i < FLR_SUPERBLOCK_WORDS);
+    if (is_guarded(a))
+        words[i] = (struct word){ IRTemp_INVALID - 1, 0 };
+    else
+        words[i] = (struct word){ base.root, base.offset };
+    ++*n_words;
+    return (struct place){ (UShort)i, True, 0 };
+}
+
+/* Decide where each access finds its address, and whether an instruction is there twice. */
+static void plan(struct build *b, const IRSB *in)
+{
+    UInt n_words = 0, n_ips = 0;
+    if (in->stmts_used > n_places) {
+        VG_(free)(places);
+        n_places = 2 * in->stmts_used;
+        places = VG_(malloc)("fltrace.places", (SizeT)n_places * sizeof *places);
+    }
+    b->counts_exits = False;
+    tr_bases_begin(in->tyenv);
+    for (Int i = 0; i < in->stmts_used; i++) {
+        const IRStmt *st = in->stmts[i];
+        struct access a;
+        if (st->tag == Ist_IMark) {
+            for (UInt k = 0; k < n_ips; k++)
+                b->counts_exits |= b->points[k].ip == st->Ist.IMark.addr;
+            tl_assert(n_ips < MAX_INSTRUCTIONS);
+            b->points[n_ips++].ip = st->Ist.IMark.addr;
+        }
+        if (access_of(in->tyenv, st, &a))
+            places[i] = place_of(&a, &n_words);
+        tr_bases_note(st);
+    }
+}
+
+static void add_access(struct build *b, const struct access *a, const struct place *at)
+{
+    enum flr_op kind = a->kind;
+    if (is_guarded(a))
+        kind |= FLR_OP_GUARDED;
+    if (at->fresh) {
+        IRExpr *address = a->address;
+        if (is_guarded(a))
+            address =
+                assign(b, Ity_I64, IRExpr_ITE(a->guard, address, IRExpr_Const(IRConst_U64(0))));
+        put_word(b, 1 + b->n_words++, address);
+    }
+    tl_assert(a->bytes < 1 << 16);
+    add_op(b, FLR_OP_ACCESS(kind, a->bytes, at->word, at->offset));
+}
+
+/*
+ * True when the exit at @i and a later exit (or the end) have the same number of words
+ * before them but not the same accesses and instructions.
+ */
+static Bool needs_marker(const IRSB *in, Int i)
+{
+    Bool more = False;
+    struct access a;
+    for (i++; i < in->stmts_used; i++) {
+        if (access_of(in->tyenv, in->stmts[i], &a)) {
+            if (places[i].fresh)
+                return False;
+            more = True;
+        }
+        if (in->stmts[i]->tag == Ist_IMark)
+            more = True;
+        if (in->stmts[i]->tag == Ist_Exit && more)
+            return True;
+    }
+    return more;
 }
 
 static void describe(const struct build *b, UInt id)
@@ -292,6 +380,7 @@ static void keep_points(const struct build *b, UInt id)
     struct block *kept =
         VG_(malloc)("fltrace.block", sizeof *kept + b->n_points * sizeof kept->points[0]);
     kept->n_points = b->n_points;
+    kept->counts_exits = b->counts_exits;
     VG_(memcpy)(kept->points, b->points, b->n_points * sizeof kept->points[0]);
     *(struct block **)VG_(indexXA)(blocks, id) = kept;
 }
@@ -310,18 +399,20 @@ IRSB *tr_instrument(VgCallbackClosure *closure, IRSB *in, const VexGuestLayout *
         add(b, in->stmts[i]);
     if (i == in->stmts_used)
         return b->out;
+    plan(b, in);
     UInt id = new_block_id();
     open_block(b, id);
     for (; i < in->stmts_used; i++) {
         IRStmt *st = in->stmts[i];
+        struct access a;
         if (st->tag == Ist_NoOp)
             continue;
         if (st->tag == Ist_IMark)
             add_instruction(b, st->Ist.IMark.addr, st->Ist.IMark.len);
         else if (st->tag == Ist_Exit)
             add_exit(b, needs_marker(in, i));
-        else
-            add_statement_accesses(b, st);
+        else if (access_of(b->types, st, &a))
+            add_access(b, &a, &places[i]);
         add(b, st);
     }
     commit(b, 1 + b->n_words);
@@ -330,7 +421,7 @@ IRSB *tr_instrument(VgCallbackClosure *closure, IRSB *in, const VexGuestLayout *
     return b->out;
 }
 
-ULong *tr_cut_block(ULong *block, ULong *committed, Addr ip)
+ULong *tr_cut_block(ULong *block, ULong *committed, Addr ip, ULong exits)
 {
     ULong header = *block;
     if (FLR_WORD_TYPE(header) != FLR_SUPERBLOCK || !(header & FLR_CONTROL_BIT))
@@ -339,11 +430,11 @@ ULong *tr_cut_block(ULong *block, ULong *committed, Addr ip)
     if (id >= VG_(sizeXA)(blocks) || block_at(id) == NULL)
         return committed;
     const struct block *kept = block_at(id);
-    /* Exits passed so far have committed a prefix; a marker may be one word too much. */
-    Long done = committed > block + 1 ? committed - block - 2 : 0;
     for (UInt i = 0; i < kept->n_points; i++) {
         const struct point *p = &kept->points[i];
-        if (p->ip != ip || p->words < done)
+        /* Valgrind's instruction pointer still is at the branch when what follows it faults. */
+        UInt behind = i + 1 < kept->n_points ? p[1].exits : p->exits + 1u;
+        if (p->ip != ip || (kept->counts_exits && (p->exits > exits || behind < exits)))
             continue;
         *block = FLR_WORD(FLR_PARTIAL, (ULong)id | (ULong)p->ops << 32 | (ULong)p->fetches << 48);
         return block + 1 + p->words;

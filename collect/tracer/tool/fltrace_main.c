@@ -66,7 +66,7 @@ static void interrupt_client_code(ThreadId tid)
     stop_client_code(tid, 0);
     ULong *block = (ULong *)get_shadow(tid, SHADOW_BLOCK);
     if (block != NULL)
-        tr_next = tr_cut_block(block, tr_next, VG_(get_IP)(tid));
+        tr_next = tr_cut_block(block, tr_next, VG_(get_IP)(tid), get_shadow(tid, SHADOW_EXITS));
 }
 
 /* Called for every signal Valgrind is about to deliver; we want the CPU's faults. */

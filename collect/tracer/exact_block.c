@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Superblocks, from their descriptions, and the ways through them: operations that follow
+ * each other on one page, whatever the addresses, become one step.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "exact.h"
+
+/* Words that the first @n_ops operations use. *guarded: some may not happen. */
+static size_t words_used(const uint64_t *ops, size_t n_ops, bool *guarded)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_ops; i++) {
+        if (FLR_OP_KIND(ops[i]) == FLR_OP_FETCH)
+            continue;
+        *guarded |= (FLR_OP_KIND(ops[i]) & FLR_OP_GUARDED) != 0;
+        if (FLR_OP_INDEX(ops[i]) >= n)
+            n = FLR_OP_INDEX(ops[i]) + 1;
+    }
+    return n;
+}
+
+struct exact_block *fl_exact_block(const uint64_t *words, size_t n_words)
+{
+    size_t n_ops = (words[0] >> 32) & 0xffff, n_exits = words[0] >> 48;
+    if (1 + n_ops + n_exits > n_words || n_ops > FLR_SUPERBLOCK_WORDS)
+        return NULL;
+    struct exact_block *b =
+        malloc(sizeof *b + (n_ops + n_exits) * sizeof b->words[0] +
+               (n_exits + 1) * sizeof(struct exact_path *) + n_ops * sizeof b->codes[0]);
+    if (b == NULL)
+        return NULL;
+    *b = (struct exact_block){ .refs = 1, .n_ops = (uint16_t)n_ops, .n_exits = (uint16_t)n_exits };
+    memcpy(b->words, words + 1, (n_ops + n_exits) * sizeof b->words[0]);
+    b->paths = (struct exact_path **)(void *)(b->words + n_ops + n_exits);
+    for (size_t i = 0; i <= n_exits; i++)
+        b->paths[i] = NULL;
+    b->codes = (uint32_t *)(void *)(b->paths + n_exits + 1);
+    b->n_words = (uint16_t)words_used(b->words, n_ops, &b->plain);
+    return b;
+}
+
+void fl_exact_block_drop(struct exact_block *b)
+{
+    if (b == NULL || --b->refs > 0)
+        return;
+    for (size_t i = 0; i <= b->n_exits; i++)
+        free(b->paths[i]);
+    free(b);
+}
+
+/* Everything an exit leaves behind: operations, and the fetches of the last fetch among them. */
+struct extent {
+    size_t n_ops, last_fetch;
+    uint64_t fetches;
+};
+
+static struct extent extent_of(const struct exact_block *b, size_t i)
+{
+    struct extent e = { b->n_ops, SIZE_MAX, 0 };
+    if (i == b->n_exits)
+        return e;
+    e.n_ops = (b->words[b->n_ops + i] >> 16) & 0xffff;
+    e.fetches = (b->words[b->n_ops + i] >> 32) & 0xff;
+    if (e.n_ops > b->n_ops)
+        e.n_ops = b->n_ops;
+    for (e.last_fetch = e.n_ops; e.last_fetch-- > 0;)
+        if (FLR_OP_KIND(b->words[e.last_fetch]) == FLR_OP_FETCH)
+            break;
+    return e;
+}
+
+static struct exact_step step_of(uint64_t op)
+{
+    static const uint64_t counts_of[8] = { [FLR_OP_READ] = EXACT_READ,
+                                           [FLR_OP_WRITE] = EXACT_WRITE,
+                                           [FLR_OP_MODIFY] = EXACT_READ | EXACT_WRITE };
+    if (FLR_OP_KIND(op) == FLR_OP_FETCH)
+        return (struct exact_step){ .value = FLR_OP_PAGE(op) << 12,
+                                    .counts = FLR_OP_COUNT(op) * EXACT_FETCH };
+    return (struct exact_step){ .value = (uint64_t)(int64_t)FLR_OP_OFFSET(op),
+                                .counts = counts_of[FLR_OP_KIND(op) & 7],
+                                .mask = ~UINT64_C(0),
+                                .word = (uint32_t)FLR_OP_INDEX(op) };
+}
+
+static void widen(struct exact_reach *r, uint64_t op)
+{
+    int64_t low = FLR_OP_OFFSET(op), high = low + (int64_t)FLR_OP_BYTES(op) - 1;
+    if (r->low > r->high) {
+        *r = (struct exact_reach){ low, high };
+        return;
+    }
+    r->low = low < r->low ? low : r->low;
+    r->high = high > r->high ? high : r->high;
+}
+
+struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_block *b, size_t i)
+{
+    struct extent e = extent_of(b, i);
+    bool guarded = false;
+    size_t n_words = words_used(b->words, e.n_ops, &guarded), n = 0;
+    for (size_t k = 0; k < e.n_ops; k++)
+        if (!fl_exact_code_known(x, b->codes[k]))
+            return NULL;
+    struct exact_path *path =
+        malloc(sizeof *path + n_words * sizeof path->reaches[0] + e.n_ops * sizeof path->steps[0]);
+    if (path == NULL)
+        return NULL;
+    path->steps = (struct exact_step *)(void *)(path->reaches + n_words);
+    for (size_t k = 0; k < n_words; k++)
+        path->reaches[k] = (struct exact_reach){ 1, 0 };
+    for (size_t k = 0; k < e.n_ops; k++) {
+        struct exact_step step = step_of(b->words[k]), *last = n > 0 ? &path->steps[n - 1] : NULL;
+        if (k == e.last_fetch)
+            step.counts = e.fetches * EXACT_FETCH;
+        if (step.counts == 0)
+            continue;
+        if (step.mask != 0)
+            widen(&path->reaches[step.word], b->words[k]);
+        if (last != NULL && last->mask == step.mask &&
+            (step.mask != 0 ? last->word == step.word : last->value == step.value)) {
+            last->counts += step.counts;
+            continue;
+        }
+        step.code = fl_exact_code_traced(x, b->codes[k]);
+        path->steps[n++] = step;
+    }
+    path->n_words = (uint32_t)n_words;
+    path->n_steps = (uint32_t)n;
+    b->paths[i] = path;
+    return path;
+}
