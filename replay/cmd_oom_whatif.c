@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include <faultline/cmd.h>
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 #include <faultline/units.h>
 
 static bool one(const char **p, struct fl_oom_adj *out)

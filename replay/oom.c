@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 
 #include "oom.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 #include <faultline/replay.h>
 
 struct search {

@@ -8,7 +8,7 @@
 
 #include <faultline/cmd.h>
 #include <faultline/json_write.h>
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 #include <faultline/units.h>
 
 #define ROWS_DEFAULT 20u

@@ -3,7 +3,7 @@
 #include <regex.h>
 #include <string.h>
 
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 
 #define TERM_BP 1000u /* -m and -s: 10 %, and half of it for SIGKILL */
 #define KILL_BP 500u

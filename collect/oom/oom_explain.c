@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 #include <faultline/units.h>
 
 struct words { /* a sentence under way; NULL text: out of memory */

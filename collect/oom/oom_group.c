@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 #include <faultline/units.h>
 
 #include "oom_file.h"

@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include <faultline/json_write.h>
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 #include <faultline/units.h>
 
 static void put_size(json_t *o, const char *key, uint64_t bytes)

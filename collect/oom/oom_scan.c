@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 #include <faultline/units.h>
 
 #define INIT_PID 1u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's arithmetic: mm/oom_kill.c, oom_badness(), and fs/proc/base.c, proc_oom_score(). */
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 #include <faultline/units.h>
 
 int64_t fl_oom_adj_pages(int32_t oom_score_adj, uint64_t total_pages)

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 
 #include "oom_file.h"
 

@@ -266,5 +266,6 @@ void naive_linux_judge(const struct world *w, const struct process *p, struct fl
     for (size_t i = 0; i < w->tables.n; i++)
         tables += w->tables.at[i].mm == p->mm;
     int64_t total = (int64_t)(w->opts->frames + (swap == UINT64_MAX ? 0 : swap));
-    k->badness = (int64_t)(k->rss_pages + k->swap_pages) + tables + p->oom_score_adj * (total / 1000);
+    k->badness =
+        (int64_t)(k->rss_pages + k->swap_pages) + tables + p->oom_score_adj * (total / 1000);
 }

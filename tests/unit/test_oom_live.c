@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <faultline/oom.h>
+#include <faultline/oom_live.h>
 
 #include "oom_file.h"
 #include "proc_tree.h"

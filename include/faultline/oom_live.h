@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
- * oom.h - whom the kernel would kill for want of memory on a running machine, and why.
+ * oom_live.h - whom the kernel would kill for want of memory on a running machine, and why.
  *
  * Sources: Linux 6.18 mm/oom_kill.c (oom_badness(), oom_unkillable_task(), select_bad_process(),
  * constrained_alloc()), fs/proc/base.c (proc_oom_score()), mm/memcontrol.c
  * (mem_cgroup_get_max()). docs/oom.md has the rules. Everything is read, nothing changed.
  */
-#ifndef FAULTLINE_OOM_H
-#define FAULTLINE_OOM_H
+#ifndef FAULTLINE_OOM_LIVE_H
+#define FAULTLINE_OOM_LIVE_H
 
 #include <stdbool.h>
 #include <stddef.h>
