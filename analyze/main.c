@@ -25,6 +25,7 @@
     X(import)       \
     X(policies)     \
     X(machines)     \
+    X(oom)          \
     X(calibrate)
 
 #define DECLARE(name) extern const struct fl_cmd fl_cmd_##name;

@@ -39,6 +39,11 @@ void view_oom(struct view_builder *b, size_t i);
 /** view_list - @table as a section, named after the result with index @i if there are several. */
 void view_list(struct view_builder *b, size_t i, const char *id, const char *heading,
                struct fl_table *table);
+/** view_list_with - the same, with a paragraph above the table; NULL: without. */
+void view_list_with(struct view_builder *b, size_t i, const char *id, const char *heading,
+                    const char *words, struct fl_table *table);
+/** view_oom_why - why the first was killed, in words and as the kernel's log has it. */
+void view_oom_why(struct view_builder *b, size_t i);
 /** view_tables - a section for everything a result lists. */
 void view_tables(struct view_builder *b);
 /** view_chains_table - call chains with most faults; NULL: @result has none. */

@@ -100,6 +100,7 @@ void view_oom(struct view_builder *b, size_t i)
     const json_t *result = fl_report_result(b->report, i);
     bool killed = json_array_size(fl_document_at(result, "oom.kills")) > 0;
     struct fl_table *kills = kills_table(result), *candidates = candidates_table(result);
+    view_oom_why(b, i);
     if (kills)
         view_list(b, i, "oom", "Killed for lack of memory", kills);
     if (candidates)

@@ -261,6 +261,12 @@ static struct fl_table *ranking_table(const json_t *result, const char *key, con
 void view_list(struct view_builder *b, size_t i, const char *id, const char *heading,
                struct fl_table *table)
 {
+    view_list_with(b, i, id, heading, NULL, table);
+}
+
+void view_list_with(struct view_builder *b, size_t i, const char *id, const char *heading,
+                    const char *words, struct fl_table *table)
+{
     if (!table)
         return;
     bool many = fl_report_results(b->report) > 1;
@@ -269,7 +275,7 @@ void view_list(struct view_builder *b, size_t i, const char *id, const char *hea
     snprintf(unique, sizeof unique, many ? "%s-%zu" : "%s", id, i + 1);
     char *text = view_text(b, many ? "%s: %s" : "%s", heading, label ? label : "result");
     if (text)
-        view_section(b, unique, text, NULL, table);
+        view_section(b, unique, text, words, table);
     else
         fl_table_free(table);
     free(text);

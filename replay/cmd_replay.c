@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <faultline/quality.h>
@@ -11,6 +12,7 @@
 
 #include "cmd_common.h"
 #include "cmd_locality.h"
+#include "cmd_oom_whatif.h"
 #include "kernel_opts.h"
 
 struct replay_cfg {
@@ -18,7 +20,8 @@ struct replay_cfg {
     const char *base, *memcg, *thp;
     uint64_t frames, seed, swappiness, page_cluster, first_flush, native_ns;
     const char *policy, *scope, *machine, *costs, *swap_device, *out;
-    bool json, partial, no_tlb, no_thrash, locality;
+    const char *oom_score_adj;
+    bool json, partial, no_tlb, no_thrash, locality, what_saves;
 };
 
 static const char *scope_at(size_t i)
@@ -79,6 +82,15 @@ static const struct fl_opt replay_opts[] = {
       NULL },
     { "no-thrash", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_thrash), NULL, NULL,
       "leave out whose faults they are and when the program thrashes: faster", NULL },
+    { "oom-score-adj", 0, FL_OPT_STRING, offsetof(struct replay_cfg, oom_score_adj),
+      "PID=VALUE,...", NULL,
+      "what if these processes, and children that inherit it, had this oom_score_adj (-1000 to "
+      "1000) from their start",
+      NULL },
+    { "what-saves", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, what_saves), NULL, NULL,
+      "add what would have saved the first that is killed: least RAM, least swap, smallest change "
+      "of its oom_score_adj (10 to 50 replays more, without TLB)",
+      NULL },
     { "seed", 0, FL_OPT_UINT, offsetof(struct replay_cfg, seed), "N", "1",
       "seed of the policy `random`", NULL },
     { "partial", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, partial), NULL, NULL,
@@ -193,6 +205,7 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
         fprintf(out, "  OOM: killed %s (pid %u), badness %" PRId64 ", after %" PRIu64 " accesses\n",
                 res->oom_kills[i].comm, res->oom_kills[i].pid, res->oom_kills[i].badness,
                 res->oom_kills[i].at_access);
+    cmd_saved_print(res, out);
 }
 
 static int output(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
@@ -279,7 +292,12 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     struct fl_result *res = NULL;
     struct fl_thrash *thrash = NULL;
     struct locality_answers locality = { NULL, NULL };
-    int rc = costs_of(r, cfg, machine, &costs, err);
+    struct fl_saved_by saved;
+    struct fl_oom_adj *adj = NULL;
+    int rc = cmd_oom_adj(cfg->oom_score_adj, &adj, &opts.n_oom_adj, err);
+    opts.oom_adj = adj;
+    if (rc == FL_OK)
+        rc = costs_of(r, cfg, machine, &costs, err);
     if (rc == FL_OK)
         rc = kernel_options(r, cfg, &costs, &peak, &kernel, err);
     if (rc == FL_OK && !cfg->frames)
@@ -291,6 +309,12 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     opts.progress_arg = &progress;
     if (rc == FL_OK)
         rc = fl_replay(r, &opts, &res, err);
+    if (rc == FL_OK)
+        rc = cmd_oom_adj_known(res, err);
+    if (rc == FL_OK && cfg->what_saves) {
+        rc = fl_saved_by(r, &opts, res, &saved, err);
+        res->saved_by = &saved;
+    }
     if (rc == FL_OK && !cfg->no_thrash)
         rc = fl_thrash_of(r, res, opts.progress, opts.progress_arg, &thrash, err);
     fl_progress_end(&progress);
@@ -301,6 +325,7 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     cmd_locality_free(&locality);
     fl_thrash_free(thrash);
     fl_result_free(res);
+    free(adj);
     return rc;
 }
 

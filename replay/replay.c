@@ -276,6 +276,8 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
     if (rc == FL_OK)
         rc = fl_reader_rewind(r, err);
     vm_init(&rp->vm, r, machine->levels, &hooks);
+    rp->vm.oom_adj = rp->opts.oom_adj;
+    rp->vm.n_oom_adj = rp->opts.n_oom_adj;
     if (rc == FL_OK)
         rc = rp->has_kernel
                  ? begin_kernel(rp, err)
@@ -317,6 +319,7 @@ static void fill_result(struct replay *rp)
     res->levels = rp->vm.levels;
     res->shared_pages = rp->vm.cs.shared_at_best;
     res->saved_pages = rp->vm.cs.saved_at_best;
+    res->oom_adj_unknown = vm_unknown_adj(&rp->vm);
     res->rows = rp->timeline.rows;
     res->n_rows = rp->timeline.n;
     rp->timeline.rows = NULL;

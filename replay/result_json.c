@@ -164,9 +164,40 @@ static json_t *candidates_json(const struct fl_result *res)
         json_object_set_new(o, "protected", json_boolean(c->is_protected));
         json_object_set_new(o, "rss_pages", fl_json_u64(c->rss_pages));
         json_object_set_new(o, "swap_pages", fl_json_u64(c->swap_pages));
+        json_object_set_new(o, "anon_pages", fl_json_u64(c->anon_pages));
+        json_object_set_new(o, "file_pages", fl_json_u64(c->file_pages));
+        json_object_set_new(o, "shmem_pages", fl_json_u64(c->shmem_pages));
+        json_object_set_new(o, "virtual_pages", fl_json_u64(c->virtual_pages));
         json_object_set_new(o, "page_table_pages", fl_json_u64(c->page_tables));
         json_array_append_new(list, o);
     }
+    return list;
+}
+
+/* null: nothing of this kind saves it. */
+static json_t *saved_by_json(const struct fl_saved_by *s)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "pid", s->pid ? fl_json_u64(s->pid) : json_null());
+    json_object_set_new(o, "ram_bytes",
+                        s->frames ? fl_json_u64(s->frames * FL_PAGE_BYTES) : json_null());
+    json_object_set_new(o, "swap_bytes",
+                        s->swap_pages == UINT64_MAX ? json_null()
+                                                    : fl_json_u64(s->swap_pages * FL_PAGE_BYTES));
+    json_object_set_new(o, "oom_score_adj",
+                        s->oom_score_adj == FL_SAVED_NO_ADJ ? json_null()
+                                                            : json_integer(s->oom_score_adj));
+    json_object_set_new(o, "replays", fl_json_u64(s->replays));
+    return o;
+}
+
+/* The adjustments that were asked for. */
+static json_t *asked_adj_json(const struct fl_replay_opts *opts)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < opts->n_oom_adj; i++)
+        json_array_append_new(list, json_pack("{s:I,s:i}", "pid", (json_int_t)opts->oom_adj[i].pid,
+                                              "oom_score_adj", opts->oom_adj[i].value));
     return list;
 }
 
@@ -179,6 +210,7 @@ static json_t *oom_json(const struct fl_result *res)
         json_object_set_new(o, "pid", fl_json_u64(k->pid));
         json_object_set_new(o, "comm", fl_json_text(k->comm));
         json_object_set_new(o, "badness", json_integer(k->badness));
+        json_object_set_new(o, "oom_score_adj", json_integer(k->oom_score_adj));
         json_object_set_new(o, "rss_pages", fl_json_u64(k->rss_pages));
         json_object_set_new(o, "swap_pages", fl_json_u64(k->swap_pages));
         json_object_set_new(o, "at_access", fl_json_u64(k->at_access));
@@ -187,6 +219,10 @@ static json_t *oom_json(const struct fl_result *res)
     json_t *o = json_object();
     json_object_set_new(o, "kills", kills);
     json_object_set_new(o, "skipped_accesses", fl_json_u64(res->skipped_accesses));
+    if (res->opts.n_oom_adj)
+        json_object_set_new(o, "asked", asked_adj_json(&res->opts));
+    if (res->saved_by)
+        json_object_set_new(o, "saved_by", saved_by_json(res->saved_by));
     if (res->oom_candidates) {
         json_object_set_new(o, "candidates", candidates_json(res));
         json_object_set_new(o, "candidates_at_access", fl_json_u64(res->oom_candidates_at));

@@ -64,6 +64,7 @@ struct mm {
 struct process {
     uint32_t pid, mm, threads;
     int32_t oom_score_adj;
+    int32_t recorded_adj; /* as the trace has it; the same but for vm.oom_adj */
     bool exited, killed;
     char comm[16];
 };
@@ -129,6 +130,8 @@ struct vm {
     uint32_t n_mms, mms_room;
     struct process *processes; /* in order of appearance */
     uint32_t n_processes, processes_room;
+    const struct fl_oom_adj *oom_adj; /* the caller's, set after vm_init() */
+    size_t n_oom_adj;
     uint32_t *process_of; /* by thread */
     uint32_t n_threads, threads_room;
     uint32_t *object_of; /* by file id */
@@ -205,6 +208,9 @@ static inline struct fl_page vm_page(const struct vm *vm, uint32_t page)
 uint32_t vm_borrow_page(struct vm *vm, uint32_t mm, uint64_t vpn);
 /** vm_return_page - what came of it stays with the page table, to be found by its first run. */
 void vm_return_page(struct vm *vm, uint32_t page);
+
+/** vm_unknown_adj - a pid of oom_adj that no process has had; 0: none. */
+uint32_t vm_unknown_adj(const struct vm *vm);
 
 /** vm_drop_page - a pgtable_walk_fn with the vm as its argument: the entry goes as if unmapped. */
 bool vm_drop_page(void *vm, uint64_t vpn, struct leaf *slot);

@@ -75,6 +75,42 @@ static uint32_t find_pid(const struct vm *vm, uint32_t pid)
     return UINT32_MAX;
 }
 
+/* ---- oom_score_adj, as recorded or as asked -------------------------------------- */
+
+static bool asked_adj(const struct vm *vm, uint32_t pid, int32_t *out)
+{
+    for (size_t i = 0; i < vm->n_oom_adj; i++)
+        if (vm->oom_adj[i].pid == pid) {
+            *out = vm->oom_adj[i].value;
+            return true;
+        }
+    return false;
+}
+
+/* A child that has what its parent has in the trace has it from there. */
+static void adj_begin(const struct vm *vm, struct process *p, const struct process *parent)
+{
+    p->recorded_adj = p->oom_score_adj;
+    if (!asked_adj(vm, p->pid, &p->oom_score_adj) && parent && !parent->exited &&
+        parent->recorded_adj == p->recorded_adj)
+        p->oom_score_adj = parent->oom_score_adj;
+}
+
+static void adj_set(const struct vm *vm, struct process *p, int32_t value)
+{
+    p->recorded_adj = value;
+    if (!asked_adj(vm, p->pid, &p->oom_score_adj))
+        p->oom_score_adj = value;
+}
+
+uint32_t vm_unknown_adj(const struct vm *vm)
+{
+    for (size_t i = 0; i < vm->n_oom_adj; i++)
+        if (find_pid(vm, vm->oom_adj[i].pid) == UINT32_MAX)
+            return vm->oom_adj[i].pid;
+    return 0;
+}
+
 static int process_begin(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
 {
     uint32_t mm = ev->process.mm, from = ev->process.copied_mm;
@@ -86,6 +122,7 @@ static int process_begin(struct vm *vm, const struct fl_event *ev, struct fl_err
                          .oom_score_adj = ev->process.oom_score_adj };
     int rc = FL_OK;
 
+    adj_begin(vm, &p, parent == UINT32_MAX ? NULL : &vm->processes[parent]);
     snprintf(p.comm, sizeof p.comm, "%s", ev->process.comm ? ev->process.comm : "");
     bool shares = mm < vm->n_mms && vm->mms[mm].users > 0;
     if (!shares)
@@ -264,7 +301,7 @@ int vm_event(struct vm *vm, const struct fl_event *ev, struct fl_err *err)
     case FL_EV_OOM_ADJ:
         i = find_pid(vm, ev->oom_adj.pid);
         if (i != UINT32_MAX)
-            vm->processes[i].oom_score_adj = ev->oom_adj.oom_score_adj;
+            adj_set(vm, &vm->processes[i], ev->oom_adj.oom_score_adj);
         return FL_OK;
     case FL_EV_FILE: return vm_file(vm, ev, err);
     case FL_EV_MAP:

@@ -118,6 +118,12 @@ const char *fl_thp_name_at(size_t i);
 /** fl_memcg_name_at - "none", "v1", "v2", by number; NULL past the end. */
 const char *fl_memcg_name_at(size_t i);
 
+/** A recorded process's oom_score_adj as it was not. */
+struct fl_oom_adj {
+    uint32_t pid;
+    int32_t value; /* -1000..1000 */
+};
+
 struct fl_replay_opts {
     uint32_t frames;                     /* data frames; FL_FRAMES_UNLIMITED: never evict */
     uint64_t swap_pages;                 /* slots; UINT64_MAX: as many as needed */
@@ -133,6 +139,11 @@ struct fl_replay_opts {
     bool no_owners; /* do not follow whose faults they are: no fl_result.attribution */
     bool no_peak;  /* leave fl_result.unlimited_peak_pages wrong where it takes a pass of its own */
     uint64_t seed; /* for `random` */
+    /* What if these processes had had these, from their start to their end? What the trace sets
+       of them itself does not count; children inherit as with fork, and what it sets of
+       these later counts. NULL: none. A pid that no process has changes nothing. */
+    const struct fl_oom_adj *oom_adj;
+    size_t n_oom_adj;
     /* called now and then with 0..10000, bp done of the last pass; NULL: not */
     void (*progress)(void *arg, unsigned done_bp);
     void *progress_arg;
@@ -171,6 +182,7 @@ struct fl_oom_kill {
     uint32_t pid;
     char comm[16];
     int64_t badness;
+    int32_t oom_score_adj;
     uint64_t rss_pages, swap_pages, at_access;
 };
 
@@ -181,7 +193,9 @@ struct fl_oom_candidate {
     int64_t badness; /* pages, and oom_score_adj as a share of all memory */
     int32_t oom_score_adj;
     bool is_protected; /* PID 1, or oom_score_adj -1000: never killed, whatever its badness */
-    uint64_t rss_pages, swap_pages, page_tables;
+    uint64_t rss_pages, swap_pages, page_tables;  /* tables: without the root */
+    uint64_t anon_pages, file_pages, shmem_pages; /* of rss_pages */
+    uint64_t virtual_pages;                       /* mapped addresses */
 };
 
 /* Huge pages; all 0 for textbook policies. */
@@ -236,7 +250,9 @@ struct fl_result {
     /* at the first kill, or else when RAM and swap held most: worst first, the protected last */
     struct fl_oom_candidate *oom_candidates; /* NULL with no_owners */
     size_t n_oom_candidates;
-    uint64_t oom_candidates_at; /* accesses */
+    uint64_t oom_candidates_at;         /* accesses */
+    uint32_t oom_adj_unknown;           /* of opts.oom_adj: a pid that no process had; 0: none */
+    const struct fl_saved_by *saved_by; /* of fl_saved_by(), the caller's; NULL: not asked */
     /* over time */
     struct fl_timeline_row *rows;
     size_t n_rows;
@@ -302,6 +318,30 @@ int fl_sweep(struct fl_reader *r, struct fl_sweep_point *points, size_t n,
 int fl_sweep_file(const char *path, unsigned read_flags, struct fl_sweep_point *points, size_t n,
                   unsigned jobs, void (*progress)(void *arg, unsigned done_bp), void *arg,
                   struct fl_err *err);
+
+/* ---- what would have saved the one that is killed ------------------------------- */
+
+/** The least that keeps the first that is killed alive; and how it was found. */
+struct fl_saved_by {
+    uint32_t pid;          /* whom; 0: nobody is killed */
+    uint64_t frames;       /* RAM, at the same swap; 0: no RAM tried does */
+    uint64_t swap_pages;   /* swap, at the same RAM; UINT64_MAX: no swap does */
+    int32_t oom_score_adj; /* the highest of its own that does; FL_SAVED_NO_ADJ: none does */
+    unsigned replays;      /* it took so many */
+};
+#define FL_SAVED_NO_ADJ INT32_MIN
+
+/**
+ * fl_saved_by - what would have saved the first process that @opts' replay kills: least RAM, least
+ * swap, the smallest change of its oom_score_adj. Found by bisection: a replay with
+ * what is named does not kill it, one with a step less (a page of RAM or of swap, an
+ * oom_score_adj one higher) does. Where more is not always better (adjustments are shares of RAM
+ * and swap) there may be smaller values that save it too.
+ * @opts: no_tlb, no_owners and no_peak are as if set. @result: of the replay with @opts.
+ * Errors: as fl_replay(). Cost: about 10 to 50 replays.
+ */
+int fl_saved_by(struct fl_reader *r, const struct fl_replay_opts *opts,
+                const struct fl_result *result, struct fl_saved_by *out, struct fl_err *err);
 
 /**
  * fl_footprint - the peak number of pages resident at once if memory were

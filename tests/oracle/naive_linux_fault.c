@@ -251,7 +251,7 @@ void naive_linux_contents_end(struct world *w, int c)
 
 void naive_linux_judge(const struct world *w, const struct process *p, struct fl_oom_kill *k)
 {
-    int64_t tables = 1; /* the root */
+    int64_t tables = 0; /* without the root */
     uint64_t swap = w->opts->swap_pages;
     for (size_t i = 0; i < w->vpages.n; i++) {
         const struct vpage *v = &w->vpages.at[i];
@@ -266,5 +266,6 @@ void naive_linux_judge(const struct world *w, const struct process *p, struct fl
     for (size_t i = 0; i < w->tables.n; i++)
         tables += w->tables.at[i].mm == p->mm;
     int64_t total = (int64_t)(w->opts->frames + (swap == UINT64_MAX ? 0 : swap));
-    k->badness = (int64_t)(k->rss_pages + k->swap_pages) + tables + p->oom_score_adj * total / 1000;
+    k->badness =
+        (int64_t)(k->rss_pages + k->swap_pages) + tables + p->oom_score_adj * (total / 1000);
 }

@@ -129,7 +129,7 @@ void naive_process_event(struct world *w, const struct fl_event *ev)
 static struct fl_oom_kill judge(const struct world *w, const struct process *p)
 {
     struct fl_oom_kill k = { .pid = p->pid, .at_access = w->accesses_before };
-    int64_t tables = 1; /* the root */
+    int64_t tables = 0; /* without the root */
     memcpy(k.comm, p->comm, sizeof k.comm);
     if (w->k) {
         naive_linux_judge(w, p, &k);
@@ -147,7 +147,7 @@ static struct fl_oom_kill judge(const struct world *w, const struct process *p)
     for (size_t i = 0; i < w->tables.n; i++)
         tables += w->tables.at[i].mm == p->mm;
     int64_t memory = (int64_t)w->opts->frames + (int64_t)w->opts->swap_pages;
-    k.badness = (int64_t)(k.rss_pages + k.swap_pages) + tables + p->oom_score_adj * memory / 1000;
+    k.badness = (int64_t)(k.rss_pages + k.swap_pages) + tables + p->oom_score_adj * (memory / 1000);
     return k;
 }
 

@@ -359,31 +359,33 @@ static void adjust(struct scene *s, uint32_t pid, int32_t adj)
     item_list_event(&s->list, &ev);
 }
 
-/* 10 touches 30 pages, 11 touches 60 and is exempt, 12 touches 20 and has 500 thousandths of 100
-   frames added; each has four page tables. 1 is init. */
+/* 10 touches 600 pages, 11 touches 1200 and is exempt, 12 touches 400 and has 500 thousandths of
+   2000 frames added; each has page tables of three levels without the root. 1 is init. */
 static void candidates_are_in_the_killers_order(void **state)
 {
     struct scene s = { 0 };
     static const uint32_t pids[] = { 1, 10, 11, 12 };
-    static const uint64_t pages[] = { 5, 30, 60, 20 };
+    static const uint64_t pages[] = { 100, 600, 1200, 400 };
     (void)state;
     for (uint32_t i = 0; i < 4; i++) {
         process(&s, pids[i], 0, i, FL_NO_MM, i);
-        map_anon(&s, i, 1, 100);
+        map_anon(&s, i, 1, 2000);
     }
     adjust(&s, 11, -1000);
     adjust(&s, 12, 500);
     for (uint32_t i = 0; i < 4; i++)
         for (uint64_t vpn = 1; vpn <= pages[i]; vpn++)
             writes(&s, i, i, vpn);
-    const struct fl_result *r = replay_with(&s, "lru", 100, 0);
+    const struct fl_result *r = replay_with(&s, "lru", 2000, 0);
     assert_int_equal(r->n_oom_kills, 1);
-    assert_int_equal(r->oom_kills[0].pid, 12); /* at the 101st page, its 6th */
+    assert_int_equal(r->oom_kills[0].pid, 12); /* at the 2001st page, its 101st */
     assert_int_equal(r->n_oom_candidates, 4);
     assert_int_equal(r->oom_candidates[0].pid, 12);
-    assert_int_equal(r->oom_candidates[0].badness, 5 + 4 + 50);
+    assert_int_equal(r->oom_candidates[0].badness, 100 + 3 + 500 * 2);
     assert_int_equal(r->oom_candidates[1].pid, 10);
-    assert_int_equal(r->oom_candidates[1].badness, 30 + 4);
+    assert_int_equal(r->oom_candidates[1].badness, 600 + 4);
+    assert_int_equal(r->oom_candidates[1].anon_pages, 600);
+    assert_int_equal(r->oom_candidates[1].virtual_pages, 2000);
     assert_false(r->oom_candidates[1].is_protected);
     assert_int_equal(r->oom_candidates[2].pid, 1);
     assert_int_equal(r->oom_candidates[3].pid, 11);
