@@ -22,7 +22,6 @@ struct seen {
     uint32_t touched, by_alloc; /* objects with an event; those whose first one was an allocation */
     enum kind kind;
     bool hidden;    /* its free objects were a CPU's, which slabinfo counts as in use */
-    uint32_t guess; /* free objects that it is taken to have had at the start, not found yet */
     uint64_t *bits; /* with an event; in use of those */
 };
 
@@ -272,33 +271,6 @@ static void move_to(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint32_
         settle(f, before);
 }
 
-/*
- * It was there before the recording, and an object of it is freed. Where most slabs that were not seen
- * yet have free objects, so has this one.
- */
-static int appear_by_free(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint32_t *at,
-                          struct fl_err *err)
-{
-    struct follow_cache *c = &f->caches[cache];
-    const struct slab_info_row *row = &f->info->rows[cache];
-    uint64_t left = free_left(c),
-             unseen = row->state.slabs > c->old ? row->state.slabs - c->old : 0;
-    bool partial = left && 2 * partial_left(f, cache) >= unseen;
-    int rc = appear(f, cache, ptr, at, err);
-    if (rc != FL_OK)
-        return rc;
-    c->old++;
-    if (partial && row->objects > 1) {
-        uint32_t guess = row->objects / 2;
-        guess = guess < left ? guess : (uint32_t)left;
-        f->seen[*at].guess = guess;
-        slab_correct(f->sys, f->seen[*at].id, guess);
-        c->free_used += guess;
-        note_unseen(f, cache);
-    }
-    return FL_OK;
-}
-
 static int appear_by_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr,
                            uint32_t *at, struct fl_err *err)
 {
@@ -331,8 +303,6 @@ int slab_follow_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint6
         c->unseen_frees++;
         set_bit(in_use(f, x), i, false);
         rc = slab_free(f->sys, cpu, x->id, err);
-    } else if (x->kind == OLD && !bit(x->bits, i) && x->guess) {
-        x->guess--; /* one of those that it was taken to have */
     } else if (x->kind == OLD && !bit(x->bits, i)) {
         struct slab_view v = slab_view(f->sys, x->id);
         if (v.free < v.objects)
@@ -365,8 +335,10 @@ int slab_follow_release(struct slab_follow *f, uint32_t *which, uint32_t cpu, ui
         *known = false;
         return slab_map_put(&f->orphan, ptr, 0) ? FL_OK : fl_nomem(err, "slabs seen");
     }
-    if (cache != SLAB_NONE && (!here || f->seen[at].cache != cache))
-        rc = appear_by_free(f, cache, ptr, &at, err);
+    if (cache != SLAB_NONE && (!here || f->seen[at].cache != cache)) {
+        rc = appear(f, cache, ptr, &at, err);
+        f->caches[cache].old += rc == FL_OK;
+    }
     if (rc == FL_OK && !object_at(f, &f->seen[at], ptr, &i))
         *known = false;
     if (rc != FL_OK || !*known)
