@@ -239,10 +239,11 @@ int fl_session_snapshot(struct session *s, uint32_t moment, struct fl_err *err)
         return FL_OK;
     if (s->opts->pid)
         count_faults(s, moment);
-    if (live && moment == FL_SNAPSHOT_END)
-        rc = snapshot_processes(s, err);
-    if (rc == FL_OK && (live || s->opts->kernel))
+    /* Next to the events' begin and end: looking at processes makes the kernel allocate, unrecorded. */
+    if (live || s->opts->kernel)
         rc = fl_proc_snapshot(FL_PROC_ROOT, 0, moment, s->opts->redact, emit_timed, s, &s->skipped,
                               err);
+    if (rc == FL_OK && live && moment == FL_SNAPSHOT_END)
+        rc = snapshot_processes(s, err);
     return rc;
 }

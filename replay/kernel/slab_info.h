@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/** slab_info.h - the text of /proc/slabinfo, taken apart. */
+#ifndef REPLAY_SLAB_INFO_H
+#define REPLAY_SLAB_INFO_H
+
+#include <faultline/kernel_slab.h>
+
+#include "slab_layout.h"
+
+struct slab_info_row {
+    char name[SLAB_NAME_BYTES];
+    struct fl_slab_state state;
+    uint32_t size, objects, order; /* of an object; in a slab; pages of a slab, as power of two */
+};
+
+struct slab_info {
+    struct slab_info_row *rows;
+    size_t n;
+};
+
+/**
+ * slab_info_parse - lines that are none of a cache are passed over, as are those with impossible
+ * numbers. Errors: FL_ENOMEM; FL_EFORMAT when no line is one of a cache.
+ */
+int slab_info_parse(const char *text, size_t bytes, struct slab_info *out, struct fl_err *err);
+void slab_info_free(struct slab_info *info);
+
+/** slab_info_find - row of cache @name; NULL. Cost: looks at all. */
+const struct slab_info_row *slab_info_find(const struct slab_info *info, const char *name);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sheaves: arrays of free objects in front of a cache's slabs, two a CPU and a barn of others.
+ * For the slabs, what lies in a sheaf is in use.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "grow.h"
+#include "slab_priv.h"
+
+static struct slab_sheaf *sheaf_new(struct fl_err *err)
+{
+    struct slab_sheaf *f = calloc(1, sizeof *f);
+    if (!f)
+        fl_nomem(err, "slab sheaves");
+    return f;
+}
+
+static struct slab_sheaf *take_empty(struct slab_cache *c)
+{
+    return c->n_empty ? c->empty[--c->n_empty] : NULL;
+}
+
+static int put_empty(struct slab_cache *c, struct slab_sheaf *f, struct fl_err *err)
+{
+    if (c->n_empty == c->empty_room) {
+        uint32_t room = grow_room(c->empty_room);
+        if (!room || !grow(&c->empty, room)) {
+            free(f);
+            return fl_nomem(err, "slab sheaves");
+        }
+        c->empty_room = room;
+    }
+    c->empty[c->n_empty++] = f;
+    return FL_OK;
+}
+
+static int sheaf_fill(struct slab_sys *s, uint32_t cache, uint32_t cpu, struct slab_sheaf *f,
+                      struct fl_err *err)
+{
+    while (f->n < SLAB_SHEAF_OBJECTS) {
+        uint32_t id;
+        int rc = slab_alloc_object(s, cache, cpu, &id, err);
+        if (rc != FL_OK || id == SLAB_NONE)
+            return rc;
+        f->slab[f->n++] = id;
+    }
+    return FL_OK;
+}
+
+static void sheaf_empty(struct slab_sys *s, uint32_t cpu, struct slab_sheaf *f)
+{
+    for (uint32_t i = 0; i < f->n; i++)
+        slab_free_object(s, cpu, f->slab[i]);
+    f->n = 0;
+}
+
+static bool ready(struct slab_cpu *pc, struct fl_err *err)
+{
+    if (!pc->main)
+        pc->main = sheaf_new(err);
+    return pc->main;
+}
+
+static void swap_sheaves(struct slab_cpu *pc)
+{
+    struct slab_sheaf *f = pc->main;
+    pc->main = pc->spare;
+    pc->spare = f;
+}
+
+/* ---- allocation --------------------------------------------------------------------------- */
+
+/* @pc's main sheaf is empty, its spare too: a full one from the barn, or one filled from the slabs. */
+static int another_full(struct slab_sys *s, uint32_t cache, uint32_t cpu, struct fl_err *err)
+{
+    struct slab_cache *c = &s->caches[cache];
+    struct slab_cpu *pc = &c->cpu[cpu];
+    struct slab_sheaf *f;
+    if (c->n_full) {
+        f = pc->main;
+        pc->main = c->full[--c->n_full];
+        return put_empty(c, f, err);
+    }
+    f = pc->spare ? pc->spare : take_empty(c);
+    pc->spare = NULL;
+    if (!f && !(f = sheaf_new(err)))
+        return FL_ENOMEM;
+    int rc = sheaf_fill(s, cache, cpu, f, err);
+    pc->spare = pc->main;
+    pc->main = f;
+    return rc;
+}
+
+int slab_sheaf_alloc(struct slab_sys *s, uint32_t cache, uint32_t cpu, uint32_t *id,
+                     struct fl_err *err)
+{
+    struct slab_cpu *pc = &s->caches[cache].cpu[cpu];
+    int rc = FL_OK;
+    *id = SLAB_NONE;
+    if (!ready(pc, err))
+        return FL_ENOMEM;
+    if (!pc->main->n && pc->spare && pc->spare->n)
+        swap_sheaves(pc);
+    else if (!pc->main->n)
+        rc = another_full(s, cache, cpu, err);
+    if (rc == FL_OK && pc->main->n)
+        *id = pc->main->slab[--pc->main->n];
+    return rc;
+}
+
+/* ---- free --------------------------------------------------------------------------------- */
+
+/* Both are full: the barn takes one for an empty one, or has no room and one is emptied. */
+static int exchange_full(struct slab_sys *s, struct slab_cache *c, uint32_t cpu, struct fl_err *err)
+{
+    struct slab_cpu *pc = &c->cpu[cpu];
+    if (c->n_full >= SHEAF_FULL_MAX) {
+        sheaf_empty(s, cpu, pc->spare);
+        swap_sheaves(pc);
+        return FL_OK;
+    }
+    struct slab_sheaf *f = take_empty(c);
+    if (!f && !(f = sheaf_new(err)))
+        return FL_ENOMEM;
+    c->full[c->n_full++] = pc->main;
+    pc->main = f;
+    return FL_OK;
+}
+
+int slab_sheaf_free(struct slab_sys *s, uint32_t cpu, uint32_t id, struct fl_err *err)
+{
+    struct slab_cache *c = &s->caches[s->slabs[id].cache];
+    struct slab_cpu *pc = &c->cpu[cpu];
+    int rc = FL_OK;
+    if (!ready(pc, err))
+        return FL_ENOMEM;
+    if (pc->main->n == SLAB_SHEAF_OBJECTS) {
+        if (!pc->spare && !(pc->spare = take_empty(c)) && !(pc->spare = sheaf_new(err)))
+            return FL_ENOMEM;
+        if (pc->spare->n < SLAB_SHEAF_OBJECTS)
+            swap_sheaves(pc);
+        else
+            rc = exchange_full(s, c, cpu, err);
+    }
+    if (rc == FL_OK)
+        pc->main->slab[pc->main->n++] = id;
+    return rc;
+}
+
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+static bool take_from(struct slab_sheaf *f, uint32_t id)
+{
+    for (uint32_t i = f ? f->n : 0; i-- > 0;)
+        if (f->slab[i] == id) {
+            memmove(&f->slab[i], &f->slab[i + 1], (f->n - i - 1) * sizeof f->slab[0]);
+            f->n--;
+            return true;
+        }
+    return false;
+}
+
+bool slab_sheaf_take(struct slab_sys *s, uint32_t cpu, uint32_t id)
+{
+    struct slab_cache *c = &s->caches[s->slabs[id].cache];
+    if (take_from(c->cpu[cpu].main, id) || take_from(c->cpu[cpu].spare, id))
+        return true;
+    for (uint32_t i = c->n_full; i-- > 0;)
+        if (take_from(c->full[i], id)) {
+            struct slab_sheaf *f = c->full[i], *last = c->full[--c->n_full];
+            c->full[i] = last; /* no longer full: its objects become the CPU's */
+            for (uint32_t k = 0; k < f->n; k++)
+                slab_free_object(s, cpu, f->slab[k]);
+            free(f);
+            return true;
+        }
+    for (uint32_t i = 0; i < s->cpus; i++)
+        if (take_from(c->cpu[i].main, id) || take_from(c->cpu[i].spare, id))
+            return true;
+    return false;
+}
+
+void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu)
+{
+    struct slab_cpu *pc = &c->cpu[cpu];
+    if (pc->spare)
+        sheaf_empty(s, cpu, pc->spare);
+    if (pc->main)
+        sheaf_empty(s, cpu, pc->main);
+}
+
+uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c)
+{
+    uint64_t n = (uint64_t)c->n_full * SLAB_SHEAF_OBJECTS;
+    for (uint32_t i = 0; i < s->cpus; i++) {
+        n += c->cpu[i].main ? c->cpu[i].main->n : 0;
+        n += c->cpu[i].spare ? c->cpu[i].spare->n : 0;
+    }
+    return n;
+}
+
+static void count_in(const struct slab_sheaf *f, uint32_t *held)
+{
+    for (uint32_t i = 0; f && i < f->n; i++)
+        held[f->slab[i]]++;
+}
+
+void slab_sheaf_count(const struct slab_sys *s, const struct slab_cache *c, uint32_t *held)
+{
+    for (uint32_t i = 0; i < s->cpus; i++) {
+        count_in(c->cpu[i].main, held);
+        count_in(c->cpu[i].spare, held);
+    }
+    for (uint32_t i = 0; i < c->n_full; i++)
+        count_in(c->full[i], held);
+}
+
+void slab_sheaf_fini(struct slab_sys *s, struct slab_cache *c)
+{
+    for (uint32_t i = 0; i < s->cpus; i++) {
+        free(c->cpu[i].main);
+        free(c->cpu[i].spare);
+    }
+    for (uint32_t i = 0; i < c->n_full; i++)
+        free(c->full[i]);
+    for (uint32_t i = 0; i < c->n_empty; i++)
+        free(c->empty[i]);
+    free(c->empty);
+}

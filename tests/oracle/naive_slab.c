@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "naive_slab.h"
+
+#include <string.h>
+
+void naive_slab_init(struct naive_slab_world *w, const struct slab_layout *l)
+{
+    memset(w, 0, sizeof *w);
+    w->l = *l;
+    for (int i = 0; i < NAIVE_CPUS; i++)
+        w->current[i] = NAIVE_NONE;
+}
+
+static void push_head(struct naive_slab_list *list, uint32_t id)
+{
+    memmove(list->at + 1, list->at, list->n * sizeof list->at[0]);
+    list->at[0] = id;
+    list->n++;
+}
+
+static void push_tail(struct naive_slab_list *list, uint32_t id)
+{
+    list->at[list->n++] = id;
+}
+
+static uint32_t pop_head(struct naive_slab_list *list)
+{
+    uint32_t id = list->at[0];
+    list->n--;
+    memmove(list->at, list->at + 1, list->n * sizeof list->at[0]);
+    return id;
+}
+
+static bool on_list(const struct naive_slab_list *list, uint32_t id)
+{
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->at[i] == id)
+            return true;
+    return false;
+}
+
+static void take_off(struct naive_slab_list *list, uint32_t id)
+{
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->at[i] == id) {
+            list->n--;
+            memmove(list->at + i, list->at + i + 1, (list->n - i) * sizeof list->at[0]);
+            return;
+        }
+}
+
+/* ---- slabs ------------------------------------------------------------------------------ */
+
+static bool on_a_cpu_list(const struct naive_slab_world *w, uint32_t id)
+{
+    for (int i = 0; i < NAIVE_CPUS; i++)
+        if (on_list(&w->cpu[i], id))
+            return true;
+    return false;
+}
+
+static void keep_or_give_back(struct naive_slab_world *w, uint32_t id)
+{
+    if (w->slab[id].used == 0 && w->node.n >= w->l.min_partial)
+        w->slab[id].gone = true;
+    else
+        push_tail(&w->node, id);
+}
+
+static void drain(struct naive_slab_world *w, uint32_t cpu)
+{
+    while (w->cpu[cpu].n)
+        keep_or_give_back(w, pop_head(&w->cpu[cpu]));
+}
+
+static uint32_t another(struct naive_slab_world *w, uint32_t cpu)
+{
+    if (w->cpu[cpu].n)
+        return pop_head(&w->cpu[cpu]);
+    if (w->node.n) {
+        uint32_t id = pop_head(&w->node);
+        for (uint32_t more = w->l.cpu_partial_slabs / 2 + 1; more && w->node.n; more--)
+            push_head(&w->cpu[cpu], pop_head(&w->node));
+        return id;
+    }
+    w->slab[w->n_slabs].objects = w->l.objects;
+    w->slab[w->n_slabs].owner = NAIVE_NONE;
+    return w->n_slabs++;
+}
+
+static uint32_t from_slab(struct naive_slab_world *w, uint32_t cpu)
+{
+    uint32_t id = w->current[cpu];
+    if (id != NAIVE_NONE && w->slab[id].used == w->slab[id].objects) {
+        w->slab[id].owner = NAIVE_NONE;
+        id = NAIVE_NONE;
+    }
+    if (id == NAIVE_NONE) {
+        id = another(w, cpu);
+        w->slab[id].owner = cpu;
+    }
+    if (w->slab[id].on_cpu_list == 0) /* all that is free becomes the CPU's */
+        w->slab[id].on_cpu_list = w->slab[id].objects - w->slab[id].used;
+    w->current[cpu] = id;
+    w->slab[id].on_cpu_list--;
+    w->slab[id].used++;
+    return id;
+}
+
+static void to_slab(struct naive_slab_world *w, uint32_t cpu, uint32_t id)
+{
+    bool was_full = w->slab[id].used == w->slab[id].objects;
+    w->slab[id].used--;
+    if (w->slab[id].owner != NAIVE_NONE) {
+        w->slab[id].on_cpu_list += w->slab[id].owner == cpu;
+        return;
+    }
+    if (was_full) {
+        if (w->cpu[cpu].n >= w->l.cpu_partial_slabs)
+            drain(w, cpu);
+        push_head(&w->cpu[cpu], id);
+    } else if (w->slab[id].used == 0 && !on_a_cpu_list(w, id) && w->node.n >= w->l.min_partial) {
+        take_off(&w->node, id);
+        w->slab[id].gone = true;
+    }
+}
+
+/* ---- sheaves ---------------------------------------------------------------------------- */
+
+static void swap(struct naive_sheaf *a, struct naive_sheaf *b)
+{
+    struct naive_sheaf c = *a;
+    *a = *b;
+    *b = c;
+}
+
+uint32_t naive_slab_alloc(struct naive_slab_world *w, uint32_t cpu)
+{
+    struct naive_sheaf *main = &w->main[cpu], *spare = &w->spare[cpu];
+    if (!(w->l.flags & SLAB_SHEAVES))
+        return from_slab(w, cpu);
+    if (!main->n && spare->n)
+        swap(main, spare);
+    else if (!main->n && w->n_full)
+        *main = w->full[--w->n_full];
+    else if (!main->n)
+        while (main->n < SLAB_SHEAF_OBJECTS)
+            main->at[main->n++] = from_slab(w, cpu);
+    return main->at[--main->n];
+}
+
+void naive_slab_free(struct naive_slab_world *w, uint32_t cpu, uint32_t slab)
+{
+    struct naive_sheaf *main = &w->main[cpu], *spare = &w->spare[cpu];
+    if (!(w->l.flags & SLAB_SHEAVES)) {
+        to_slab(w, cpu, slab);
+        return;
+    }
+    if (main->n == SLAB_SHEAF_OBJECTS && spare->n < SLAB_SHEAF_OBJECTS) {
+        swap(main, spare);
+    } else if (main->n == SLAB_SHEAF_OBJECTS && w->n_full < 10) {
+        w->full[w->n_full++] = *main;
+        main->n = 0;
+    } else if (main->n == SLAB_SHEAF_OBJECTS) {
+        for (uint32_t i = 0; i < SLAB_SHEAF_OBJECTS; i++)
+            to_slab(w, cpu, spare->at[i]);
+        spare->n = 0;
+        swap(main, spare);
+    }
+    main->at[main->n++] = slab;
+}
+
+void naive_slab_flush(struct naive_slab_world *w, uint32_t cpu)
+{
+    struct naive_sheaf *sheaves[] = { &w->spare[cpu], &w->main[cpu] };
+    for (int k = 0; k < 2; k++) {
+        for (uint32_t i = 0; i < sheaves[k]->n; i++)
+            to_slab(w, cpu, sheaves[k]->at[i]);
+        sheaves[k]->n = 0;
+    }
+    uint32_t id = w->current[cpu];
+    if (id != NAIVE_NONE) {
+        uint32_t free = w->slab[id].objects - w->slab[id].used;
+        bool others_freed = free > w->slab[id].on_cpu_list;
+        w->slab[id].on_cpu_list = 0;
+        w->slab[id].owner = w->current[cpu] = NAIVE_NONE;
+        if (w->slab[id].used == 0 && w->node.n >= w->l.min_partial)
+            w->slab[id].gone = true;
+        else if (free && others_freed)
+            push_tail(&w->node, id);
+        else if (free)
+            push_head(&w->node, id);
+    }
+    drain(w, cpu);
+}

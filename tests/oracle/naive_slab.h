@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * naive_slab.h - slow twin of the slab allocator, from docs/slab.md: every list an array of slabs that
+ * is searched and shifted, every slab with its objects one by one.
+ */
+#ifndef ORACLE_NAIVE_SLAB_H
+#define ORACLE_NAIVE_SLAB_H
+
+#include "slab_layout.h"
+
+#define NAIVE_SLABS 4096
+#define NAIVE_CPUS 4
+#define NAIVE_NONE UINT32_MAX
+
+struct naive_slab_list {
+    uint32_t at[NAIVE_SLABS], n; /* at[0]: the head */
+};
+
+struct naive_sheaf {
+    uint32_t at[SLAB_SHEAF_OBJECTS], n;
+};
+
+struct naive_slab_world {
+    struct slab_layout l;
+    uint32_t n_slabs; /* slabs ever made: they are numbered in that order */
+    struct {
+        bool gone;
+        uint32_t used, on_cpu_list, objects; /* on_cpu_list: free ones that only its CPU sees */
+        uint32_t owner;                      /* whose current one it is; NAIVE_NONE */
+    } slab[NAIVE_SLABS];
+    struct naive_slab_list node, cpu[NAIVE_CPUS];
+    uint32_t current[NAIVE_CPUS];
+    struct naive_sheaf main[NAIVE_CPUS], spare[NAIVE_CPUS], full[10];
+    bool has_spare[NAIVE_CPUS];
+    uint32_t n_full;
+};
+
+void naive_slab_init(struct naive_slab_world *w, const struct slab_layout *l);
+/** naive_slab_alloc - the number of the slab that the object is from. */
+uint32_t naive_slab_alloc(struct naive_slab_world *w, uint32_t cpu);
+void naive_slab_free(struct naive_slab_world *w, uint32_t cpu, uint32_t slab);
+void naive_slab_flush(struct naive_slab_world *w, uint32_t cpu);
+
+#endif

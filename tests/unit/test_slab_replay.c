@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <jansson.h>
+
+#include <faultline/kernel_slab.h>
+
+/* A trace of slab events, written by hand: names are 0 dentry, 1 filp; probes as below. */
+struct rec {
+    struct fl_writer *w;
+    uint64_t time_ns;
+};
+
+enum { CACHE_ALLOC, CACHE_FREE, KMALLOC, KFREE };
+
+#define SLAB_A UINT64_C(0xffff888100000000)
+#define SLAB_B UINT64_C(0xffff888100001000)
+#define SLAB_C UINT64_C(0xffff888100002000)
+
+static void emit(struct rec *r, const struct fl_event *ev)
+{
+    struct fl_err err;
+    struct fl_event at = *ev;
+    at.time_ns = r->time_ns++;
+    assert_int_equal(fl_writer_event(r->w, &at, &err), FL_OK);
+}
+
+static void snapshot(struct rec *r, uint32_t moment, const char *text)
+{
+    struct fl_event ev = { .kind = FL_EV_SNAPSHOT, .thread = FL_NO_THREAD };
+    ev.snapshot.moment = moment;
+    ev.snapshot.text = text;
+    emit(r, &ev);
+}
+
+static void hit(struct rec *r, uint32_t probe, uint32_t cpu, uint32_t n, const int64_t *values)
+{
+    struct fl_event ev = { .kind = FL_EV_HIT, .thread = FL_NO_THREAD };
+    ev.hit.probe = probe;
+    ev.hit.cpu = cpu;
+    ev.hit.n_values = n;
+    memcpy(ev.hit.values, values, n * sizeof *values);
+    emit(r, &ev);
+}
+
+static void get(struct rec *r, uint32_t cpu, int64_t name, uint64_t ptr)
+{
+    hit(r, CACHE_ALLOC, cpu, 4, (const int64_t[]){ (int64_t)ptr, name, name ? 184 : 192, 192 });
+}
+
+static void put(struct rec *r, uint32_t cpu, int64_t name, uint64_t ptr)
+{
+    hit(r, CACHE_FREE, cpu, 2, (const int64_t[]){ (int64_t)ptr, name });
+}
+
+#define INFO(dentries, dslabs, filps, fslabs)                                 \
+    "slabinfo\n# name\n"                                                      \
+    "dentry " dentries " 192 21 1 : tunables 0 0 0 : slabdata " dslabs " 0\n" \
+    "filp " filps " 192 21 1 : tunables 0 0 0 : slabdata " fslabs " 0\n"      \
+    "kmalloc-64 0 0 64 64 1 : tunables 0 0 0 : slabdata 0 0 0\n"
+
+static void begin(struct rec *r, const char *info)
+{
+    static const char *const signatures[] = {
+        "kmem:kmem_cache_alloc ptr:u name:s bytes_req:u bytes_alloc:u",
+        "kmem:kmem_cache_free ptr:u name:s",
+        "kmem:kmalloc ptr:u bytes_req:u bytes_alloc:u gfp_flags:u",
+        "kmem:kfree ptr:u",
+    };
+    struct fl_meta *meta = fl_meta_new();
+    struct fl_err err;
+    r->time_ns = 0;
+    assert_int_equal(fl_meta_set(meta, "host.cpus", "2", &err), FL_OK);
+    assert_int_equal(fl_writer_open_mem(FL_FIDELITY_EVENTS, meta, NULL, &r->w, &err), FL_OK);
+    fl_meta_free(meta);
+    if (info)
+        snapshot(r, FL_SNAPSHOT_START, info);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct fl_event ev = { .kind = FL_EV_NAME, .thread = FL_NO_THREAD };
+        ev.name.name = i;
+        ev.name.text = i ? "filp" : "dentry";
+        emit(r, &ev);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        struct fl_event ev = { .kind = FL_EV_PROBE, .thread = FL_NO_THREAD };
+        ev.probe.probe = i;
+        ev.probe.signature = signatures[i];
+        emit(r, &ev);
+    }
+}
+
+static int replay(struct rec *r, struct fl_slab_replay *out, struct fl_err *err)
+{
+    void *bytes;
+    size_t len;
+    struct fl_reader *reader;
+    assert_int_equal(fl_writer_close(r->w, &bytes, &len, err), FL_OK);
+    assert_int_equal(fl_reader_open_mem(bytes, len, 0, &reader, err), FL_OK);
+    int rc = fl_slab_replay(reader, out, err);
+    fl_reader_free(reader);
+    free(bytes);
+    return rc;
+}
+
+static const struct fl_slab_row *row(const struct fl_slab_replay *x, const char *name)
+{
+    for (size_t i = 0; i < x->n_rows; i++)
+        if (strcmp(x->rows[i].name, name) == 0)
+            return &x->rows[i];
+    fail_msg("no row %s", name);
+    return NULL;
+}
+
+/* CPU 0 has its slab A; then all 21 objects of B: a new slab; then 3 of C, and the trace ends. */
+static void slab_handed_out_whole_is_new(void **state)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, INFO("42 42", "2 2", "0 0", "0 0"));
+    get(&r, 0, 0, SLAB_A + 192);
+    for (uint64_t i = 0; i < 21; i++)
+        get(&r, 0, 0, SLAB_B + i * 192);
+    for (uint64_t i = 0; i < 3; i++)
+        get(&r, 0, 0, SLAB_C + i * 192);
+    snapshot(&r, FL_SNAPSHOT_END, INFO("84 84", "4 4", "0 0", "0 0"));
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    const struct fl_slab_row *d = row(&out, "dentry");
+    assert_ptr_equal(d, out.rows); /* the busiest comes first */
+    assert_int_equal(d->allocs, 25);
+    assert_int_equal(d->slabs_new, 2);
+    assert_int_equal(d->predicted.slabs, 4);
+    assert_int_equal(d->predicted.objects, 84); /* free objects of a CPU's slab count as in use */
+    assert_true(out.has_end);
+    assert_int_equal(d->end.slabs, 4);
+    assert_int_equal(row(&out, "filp")->object_bytes, 192); /* not seen: its size alone is known */
+    fl_slab_replay_free(&out);
+}
+
+/* 8 new slabs of 21, all freed again by another CPU: its list takes 12 of them before it is emptied,
+   so none goes back; 40 slabs: three times 12 go to the node, which keeps 5 of the empty ones. */
+static uint64_t slabs_after(uint32_t n)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    begin(&r, INFO("0 0", "0 0", "0 0", "0 0"));
+    for (uint64_t i = 0; i < 21 * n; i++)
+        get(&r, 0, 1, SLAB_A + i / 21 * 4096 + i % 21 * 192);
+    for (uint64_t i = 0; i < 21 * n; i++)
+        put(&r, 1, 1, SLAB_A + i / 21 * 4096 + i % 21 * 192);
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    const struct fl_slab_row *f = row(&out, "filp");
+    uint64_t slabs = f->predicted.slabs;
+    assert_int_equal(f->slabs_new, n);
+    assert_int_equal(f->slabs_new - f->slabs_given_back, slabs);
+    assert_int_equal(f->object_bytes, 184);
+    assert_false(out.has_end);
+    fl_slab_replay_free(&out);
+    return slabs;
+}
+
+static void empty_slabs_go_back_beyond_what_is_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(slabs_after(8), 8);
+    /* 39 of 40 leave CPU 0; 36 are drained, 5 of them kept; 3 wait; CPU 0 has the last */
+    assert_int_equal(slabs_after(40), 5 + 3 + 1);
+}
+
+/* The pages of an old slab turn up in another cache: it has been given back unseen. */
+static void pages_that_change_hands_end_a_slab(void **state)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, INFO("42 42", "2 2", "0 0", "0 0"));
+    put(&r, 0, 0, SLAB_A);
+    get(&r, 0, 1, SLAB_A + 384);
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    assert_int_equal(row(&out, "dentry")->predicted.slabs, 1);
+    assert_int_equal(row(&out, "filp")->predicted.slabs, 1);
+    fl_slab_replay_free(&out);
+}
+
+static void what_is_not_traced_is_counted(void **state)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, INFO("21 21", "1 1", "0 0", "0 0"));
+    get(&r, 0, 0, SLAB_A);
+    get(&r, 0, 0, SLAB_A); /* handed out again: freed unseen */
+    put(&r, 0, 0, SLAB_A);
+    put(&r, 0, 0, SLAB_A); /* freed again: handed out unseen */
+    hit(&r, KFREE, 0, 1, (const int64_t[]){ (int64_t)SLAB_C });
+    hit(&r, KMALLOC, 0, 4, (const int64_t[]){ (int64_t)SLAB_C, 9000, 12288, 0xcc0 });
+    hit(&r, KMALLOC, 0, 4, (const int64_t[]){ (int64_t)SLAB_C, 9, 16, 0xcc0 }); /* no such row */
+    hit(&r, KMALLOC, 0, 4, (const int64_t[]){ (int64_t)SLAB_B, 40, 64, 0xcc0 });
+    hit(&r, KMALLOC, 0, 1, (const int64_t[]){ (int64_t)SLAB_B }); /* a record that ended early */
+    hit(&r, KFREE, 1, 1, (const int64_t[]){ (int64_t)SLAB_B });
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    assert_int_equal(row(&out, "dentry")->unseen_frees, 1);
+    assert_int_equal(row(&out, "dentry")->unseen_allocs, 1);
+    assert_int_equal(out.unknown_frees, 1);
+    assert_int_equal(out.unknown_cache, 1);
+    assert_int_equal(out.large, 2);
+    const struct fl_slab_row *k = row(&out, "kmalloc-64");
+    assert_int_equal(k->allocs, 1);
+    assert_int_equal(k->frees, 1);
+    assert_int_equal(k->requested_bytes, 40);
+    assert_int_equal(k->given_bytes, 64);
+
+    json_t *doc = json_object(), *slab;
+    assert_int_equal(fl_slab_replay_json(&out, doc, &err), FL_OK);
+    slab = json_object_get(doc, "slab");
+    assert_int_equal(json_array_size(json_object_get(slab, "caches")), 3);
+    json_t *first = json_array_get(json_object_get(slab, "caches"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "name")), "dentry");
+    assert_int_equal(json_integer_value(json_object_get(first, "slabs")), 1);
+    json_decref(doc);
+    fl_slab_replay_free(&out);
+}
+
+static void trace_without_slabinfo_is_refused(void **state)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, NULL);
+    get(&r, 0, 0, SLAB_A);
+    assert_int_equal(replay(&r, &out, &err), FL_EDATA);
+    assert_non_null(strstr(err.msg, "--kernel-groups slab"));
+    begin(&r, "slabinfo\nnothing\n");
+    get(&r, 0, 0, SLAB_A);
+    assert_int_equal(replay(&r, &out, &err), FL_EFORMAT);
+}
+
+/* ---- implied ------------------------------------------------------------------------------- */
+
+static void map(struct rec *r, uint32_t prot, uint64_t start)
+{
+    struct fl_event ev = { .kind = FL_EV_MAP, .thread = FL_NO_THREAD };
+    ev.map.prot = prot;
+    ev.map.flags = FL_MAP_ANON;
+    ev.map.file = FL_NO_FILE;
+    ev.map.start = start;
+    ev.map.length = 4096;
+    emit(r, &ev);
+}
+
+static uint64_t peak(const struct fl_slab_implied *x, const char *name, uint64_t *end)
+{
+    for (size_t i = 0; i < x->n_rows; i++)
+        if (strcmp(x->rows[i].name, name) == 0)
+            return *end = x->rows[i].objects_end, x->rows[i].objects_peak;
+    fail_msg("no row %s", name);
+    return 0;
+}
+
+/* A process with two threads and three mappings, one of them read-only; it ends. */
+static void processes_imply_their_objects(void **state)
+{
+    struct rec r = { 0 };
+    struct fl_err err;
+    struct fl_slab_implied out;
+    struct fl_reader *reader;
+    struct fl_event ev = { .kind = FL_EV_PROCESS, .thread = FL_NO_THREAD };
+    void *bytes;
+    size_t len;
+    uint64_t end;
+    (void)state;
+    assert_int_equal(fl_writer_open_mem(FL_FIDELITY_EXACT, NULL, NULL, &r.w, &err), FL_OK);
+    ev.process.pid = 10;
+    ev.process.copied_mm = FL_NO_MM;
+    ev.process.comm = "a";
+    emit(&r, &ev);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct fl_event t = { .kind = FL_EV_THREAD, .thread = i };
+        t.thread_start.pid = 10;
+        t.thread_start.tid = 10 + i;
+        emit(&r, &t);
+    }
+    map(&r, FL_PROT_READ, 0x10000);
+    map(&r, FL_PROT_READ | FL_PROT_WRITE, 0x20000);
+    map(&r, FL_PROT_READ | FL_PROT_WRITE, 0x40000);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct fl_event t = { .kind = FL_EV_THREAD_EXIT, .thread = i };
+        emit(&r, &t);
+    }
+    struct fl_event gone = { .kind = FL_EV_EXIT, .thread = FL_NO_THREAD };
+    gone.exit.pid = 10;
+    emit(&r, &gone);
+    assert_int_equal(fl_writer_close(r.w, &bytes, &len, &err), FL_OK);
+    assert_int_equal(fl_reader_open_mem(bytes, len, 0, &reader, &err), FL_OK);
+    assert_int_equal(fl_slab_implied(reader, 2, &out, &err), FL_OK);
+    static const struct {
+        const char *name;
+        uint64_t peak;
+    } want[] = { { "task_struct", 2 }, { "pid", 2 },         { "cred", 1 },
+                 { "mm_struct", 1 },   { "files_cache", 1 }, { "vm_area_struct", 3 },
+                 { "anon_vma", 2 },    { "filp", 0 } };
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        assert_int_equal(peak(&out, want[i].name, &end), want[i].peak);
+        assert_int_equal(end, 0);
+    }
+    assert_int_equal(out.stack_pages, 8);
+    json_t *doc = json_object();
+    assert_int_equal(fl_slab_implied_json(&out, doc, &err), FL_OK);
+    json_decref(doc);
+    fl_slab_implied_free(&out);
+    fl_reader_free(reader);
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slab_handed_out_whole_is_new),
+        cmocka_unit_test(empty_slabs_go_back_beyond_what_is_kept),
+        cmocka_unit_test(pages_that_change_hands_end_a_slab),
+        cmocka_unit_test(what_is_not_traced_is_counted),
+        cmocka_unit_test(trace_without_slabinfo_is_refused),
+        cmocka_unit_test(processes_imply_their_objects),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
