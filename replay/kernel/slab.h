@@ -111,7 +111,6 @@ struct slab_view {
 };
 struct slab_view slab_view(const struct slab_sys *s, uint32_t id);
 uint32_t slab_ids(const struct slab_sys *s); /* ids are below this */
-uint32_t slab_current(const struct slab_sys *s, uint32_t cache, uint32_t cpu);
 const struct slab_layout *slab_layout_at(const struct slab_sys *s, uint32_t cache);
 
 /**

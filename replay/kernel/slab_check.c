@@ -48,11 +48,6 @@ uint32_t slab_ids(const struct slab_sys *s)
     return s->n_slabs;
 }
 
-uint32_t slab_current(const struct slab_sys *s, uint32_t cache, uint32_t cpu)
-{
-    return s->caches[cache].cpu[cpu].current;
-}
-
 const struct slab_layout *slab_layout_at(const struct slab_sys *s, uint32_t cache)
 {
     return &s->caches[cache].layout;

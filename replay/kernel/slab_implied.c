@@ -8,10 +8,12 @@
 
 #include "grow.h"
 #include "slab.h"
+#include "slab_map.h"
 #include "trace_pass.h"
 #include "vm.h"
 
 #define STACK_PAGES 4u          /* of a thread in the kernel: THREAD_SIZE */
+#define ADDRESS_BITS 56u        /* of user addresses, with five levels of tables */
 #define VMAS_PER_MAPLE_NODE 10u /* of 16 slots; gaps take some */
 
 enum kernel_object {
@@ -73,6 +75,7 @@ struct implied {
     struct owner *processes, *spaces, files;
     uint32_t n_processes, room_processes, n_spaces, room_spaces;
     uint32_t n_files;
+    struct slab_map pids; /* process id -> index of the last process that had it */
 };
 
 static bool pages_always(void *arg, uint32_t cache, uint32_t order, uint64_t *pages)
@@ -191,16 +194,6 @@ static int of_space(struct implied *m, uint32_t index, uint32_t cpu, struct fl_e
     return hold_each(m, &m->spaces[index], want, cpu, err);
 }
 
-static int of_everybody(struct implied *m, struct fl_err *err)
-{
-    int rc = FL_OK;
-    for (uint32_t i = 0; rc == FL_OK && i < m->vm.n_processes; i++)
-        rc = of_process(m, i, err);
-    for (uint32_t i = 0; rc == FL_OK && i < m->vm.n_mms; i++)
-        rc = of_space(m, i, i % m->cpus, err);
-    return rc;
-}
-
 static int of_mm(struct implied *m, uint32_t mm, struct fl_err *err)
 {
     return mm < m->vm.n_mms ? of_space(m, mm, mm % m->cpus, err) : FL_OK;
@@ -213,25 +206,65 @@ static int of_file(struct implied *m, struct fl_err *err)
     return hold_each(m, &m->files, want, 0, err);
 }
 
+/* The process an event is about; UINT32_MAX: none, or not known. */
+static uint32_t process_of(const struct implied *m, const struct fl_event *ev)
+{
+    uint32_t pid;
+    if (ev->kind == FL_EV_PROCESS)
+        pid = ev->process.pid;
+    else if (ev->kind == FL_EV_THREAD)
+        pid = ev->thread_start.pid;
+    else if (ev->kind == FL_EV_EXEC)
+        pid = ev->exec.pid;
+    else if (ev->kind == FL_EV_EXIT)
+        pid = ev->exit.pid;
+    else
+        return ev->kind == FL_EV_THREAD_EXIT ? vm_thread_process(&m->vm, ev->thread) : UINT32_MAX;
+    return slab_map_get(&m->pids, pid);
+}
+
+static int of_process_and_spaces(struct implied *m, uint32_t index, uint32_t mm_before,
+                                 struct fl_err *err)
+{
+    if (index >= m->vm.n_processes)
+        return FL_OK;
+    int rc = of_process(m, index, err);
+    if (rc == FL_OK)
+        rc = of_mm(m, mm_before, err);
+    return rc == FL_OK ? of_mm(m, m->vm.processes[index].mm, err) : rc;
+}
+
+/* The space whose mappings an event changes; FL_NO_MM. */
+static uint32_t space_of(const struct fl_event *ev)
+{
+    switch (ev->kind) {
+    case FL_EV_MAP: return ev->map.mm;
+    case FL_EV_UNMAP: return ev->unmap.mm;
+    case FL_EV_PROTECT: return ev->protect.mm;
+    case FL_EV_REMAP: return ev->remap.mm;
+    default: return FL_NO_MM;
+    }
+}
+
 static int on_event(void *arg, const struct fl_event *ev, struct fl_err *err)
 {
     struct implied *m = arg;
+    if (ev->kind == FL_EV_MAP && ev->map.start >> ADDRESS_BITS)
+        return FL_OK; /* [vsyscall], of the kernel's half: no vm_area_struct is behind it */
+    uint32_t before = process_of(m, ev), mm = FL_NO_MM;
+    if (before < m->vm.n_processes)
+        mm = m->vm.processes[before].mm;
     int rc = vm_event(&m->vm, ev, err);
-    if (rc != FL_OK)
-        return rc;
-    switch (ev->kind) {
-    case FL_EV_PROCESS:
-    case FL_EV_THREAD:
-    case FL_EV_THREAD_EXIT:
-    case FL_EV_EXEC:
-    case FL_EV_EXIT: rc = of_everybody(m, err); break;
-    case FL_EV_MAP: rc = of_mm(m, ev->map.mm, err); break;
-    case FL_EV_UNMAP: rc = of_mm(m, ev->unmap.mm, err); break;
-    case FL_EV_PROTECT: rc = of_mm(m, ev->protect.mm, err); break;
-    case FL_EV_REMAP: rc = of_mm(m, ev->remap.mm, err); break;
-    case FL_EV_FILE: rc = of_file(m, err); break;
-    default: break;
-    }
+    if (rc == FL_OK && ev->kind == FL_EV_PROCESS && m->vm.n_processes &&
+        !slab_map_put(&m->pids, ev->process.pid, m->vm.n_processes - 1))
+        return fl_nomem(err, "kernel objects");
+    if (rc == FL_OK)
+        rc = of_process_and_spaces(m, ev->kind == FL_EV_THREAD_EXIT ? before : process_of(m, ev),
+                                   mm, err);
+    if (rc == FL_OK)
+        rc = of_mm(m, space_of(ev), err);
+    if (rc == FL_OK && ev->kind == FL_EV_FILE)
+        rc = of_file(m, err);
     uint64_t stacks = (uint64_t)m->vm.n_tasks * STACK_PAGES;
     if (stacks > m->out->stack_pages)
         m->out->stack_pages = stacks;
@@ -310,6 +343,7 @@ int fl_slab_implied(struct fl_reader *r, uint32_t cpus, struct fl_slab_implied *
     owners_free(m.processes, m.n_processes);
     owners_free(m.spaces, m.n_spaces);
     owners_free(&m.files, 1);
+    slab_map_free(&m.pids);
     free(m.processes);
     free(m.spaces);
     slab_sys_free(m.sys);

@@ -84,7 +84,6 @@ int slab_sheaf_free(struct slab_sys *s, uint32_t cpu, uint32_t id, struct fl_err
 bool slab_sheaf_take(struct slab_sys *s, uint32_t cpu, uint32_t id);
 void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu);
 uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c);
-void slab_sheaf_count(const struct slab_sys *s, const struct slab_cache *c, uint32_t *held);
 void slab_sheaf_fini(struct slab_sys *s, struct slab_cache *c);
 
 #endif

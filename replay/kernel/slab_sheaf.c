@@ -201,22 +201,6 @@ uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c
     return n;
 }
 
-static void count_in(const struct slab_sheaf *f, uint32_t *held)
-{
-    for (uint32_t i = 0; f && i < f->n; i++)
-        held[f->slab[i]]++;
-}
-
-void slab_sheaf_count(const struct slab_sys *s, const struct slab_cache *c, uint32_t *held)
-{
-    for (uint32_t i = 0; i < s->cpus; i++) {
-        count_in(c->cpu[i].main, held);
-        count_in(c->cpu[i].spare, held);
-    }
-    for (uint32_t i = 0; i < c->n_full; i++)
-        count_in(c->full[i], held);
-}
-
 void slab_sheaf_fini(struct slab_sys *s, struct slab_cache *c)
 {
     for (uint32_t i = 0; i < s->cpus; i++) {

@@ -295,6 +295,7 @@ static void processes_imply_their_objects(void **state)
     map(&r, FL_PROT_READ, 0x10000);
     map(&r, FL_PROT_READ | FL_PROT_WRITE, 0x20000);
     map(&r, FL_PROT_READ | FL_PROT_WRITE, 0x40000);
+    map(&r, FL_PROT_EXEC, UINT64_C(0xffffffffff600000)); /* [vsyscall]: no mapping of its own */
     for (uint32_t i = 0; i < 2; i++) {
         struct fl_event t = { .kind = FL_EV_THREAD_EXIT, .thread = i };
         emit(&r, &t);
