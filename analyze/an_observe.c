@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <faultline/kernel_events.h>
+#include <faultline/kernel_slab.h>
 #include <faultline/replay.h>
 #include <faultline/units.h>
 
@@ -37,6 +38,7 @@ struct observer {
     uint32_t *threads; /* thread to process index */
     size_t n_threads, cap_threads;
     uint64_t duration_ns, lost, unreported;
+    bool has_slab; /* events of the kernel's object caches */
 };
 
 struct pid_index {
@@ -185,6 +187,10 @@ static int on_event(struct observer *o, const struct fl_event *ev, struct fl_err
     case FL_EV_THREAD: return on_thread(o, ev, err);
     case FL_EV_FAULT: return on_fault(o, ev, err);
     case FL_EV_LOST: o->lost += ev->lost.count; return FL_OK;
+    case FL_EV_PROBE:
+        if (strncmp(ev->probe.signature, "kmem:kmem_cache_alloc ", 22) == 0)
+            o->has_slab = true;
+        return FL_OK;
     case FL_EV_EXEC:
         if ((p = process_of_pid(o, ev->exec.pid)))
             p->mm = ev->exec.mm;
@@ -386,6 +392,24 @@ static int make_result(struct observer *o, const struct fl_reader *r, json_t *tr
     return rc;
 }
 
+/* What the recorded slab events make of the caches; a recording that cannot tell has no such key. */
+static int add_slab(struct fl_reader *r, json_t *result, struct fl_err *err)
+{
+    struct fl_slab_replay slab = { 0 };
+    struct fl_err why = { 0 };
+    int rc = fl_reader_rewind(r, err);
+    if (rc == FL_OK)
+        rc = fl_slab_replay(r, &slab, &why);
+    if (rc == FL_EDATA)
+        return FL_OK;
+    if (rc == FL_OK)
+        rc = fl_slab_replay_json(&slab, result, &why);
+    fl_slab_replay_free(&slab);
+    if (rc != FL_OK && why.code && err)
+        *err = why;
+    return rc;
+}
+
 static int observer_new(const struct fl_reader *r, struct observer **out, struct fl_err *err)
 {
     struct observer *o = *out = calloc(1, sizeof *o);
@@ -431,6 +455,8 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
             rc = on_event(o, &item.event, err);
     if (rc == FL_OK)
         rc = make_result(o, r, trace, result, err);
+    if (rc == FL_OK && o->has_slab)
+        rc = add_slab(r, *result, err);
     json_decref(trace);
     observer_free(o);
     return rc;

@@ -100,6 +100,8 @@ static const struct rule replay_rules[] = {
     { "by_function", ARRAY, false },
     { "call_chains", ARRAY, false },
     { "live", ARRAY, false },
+    { "slab", OBJECT, false },
+    { "slab.caches", ARRAY, false },
     { "by_source", ARRAY, false },
     { "by_tlb", ARRAY, false },
     { "samples", OBJECT, false },
@@ -261,7 +263,7 @@ static int check_members(const json_t *doc, const char *name, struct fl_err *err
     static const char *const lists[] = { "quality",     "oom.kills",  "tlb.levels",
                                          "by_process",  "by_mapping", "by_function",
                                          "by_source",   "by_tlb",     "samples.events",
-                                         "call_chains", "live" };
+                                         "call_chains", "live",       "slab.caches" };
     const json_t *v;
     const char *key;
     size_t i;

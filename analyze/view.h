@@ -51,6 +51,8 @@ struct fl_table *view_chains_table(const struct json_t *result);
 /** view_put_name - column 0 of @row: "worker (412)" of a process, the name of all else. */
 void view_put_name(struct fl_table *t, size_t row, const struct json_t *entry,
                    const char *name_key);
+/** view_slab_table - the kernel's object caches; NULL: @result has none. */
+struct fl_table *view_slab_table(const struct json_t *result);
 /** view_live_table - memory of running processes at start and end; NULL: @result has none. */
 struct fl_table *view_live_table(const struct json_t *result);
 /** view_is_sampled - is it a result of samples? */

@@ -298,6 +298,7 @@ void view_tables(struct view_builder *b)
         view_list(b, i, "functions", "Faults by function",
                   ranking_table(r, "by_function", "function", "Function"));
         view_list(b, i, "live", "Memory at the start and the end", view_live_table(r));
+        view_list(b, i, "slab", "Object caches of the kernel", view_slab_table(r));
         view_list(b, i, "chains", "Hot call chains", view_chains_table(r));
         view_oom(b, i);
         view_list(b, i, "tlb", "Translation lookaside buffers", tlb_table(r));

@@ -12,6 +12,7 @@
 
 #include "cmd_common.h"
 #include "cmd_locality.h"
+#include "cmd_slab.h"
 #include "cmd_oom_whatif.h"
 #include "kernel_opts.h"
 
@@ -21,7 +22,7 @@ struct replay_cfg {
     uint64_t frames, seed, swappiness, page_cluster, first_flush, native_ns;
     const char *policy, *scope, *machine, *costs, *swap_device, *out;
     const char *oom_score_adj;
-    bool json, partial, no_tlb, no_thrash, locality, what_saves;
+    bool json, partial, no_tlb, no_thrash, locality, what_saves, kernel_objects;
 };
 
 static const char *scope_at(size_t i)
@@ -79,6 +80,10 @@ static const struct fl_opt replay_opts[] = {
       "leave the TLB out: faster, and no `tlb` in the result", NULL },
     { "locality", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, locality), NULL, NULL,
       "add what does not depend on RAM: working set, phases, heat and TLB reach (two passes more)",
+      NULL },
+    { "kernel-objects", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, kernel_objects), NULL, NULL,
+      "add `slab`: kernel objects that the processes, threads, mappings and files imply (a pass "
+      "more)",
       NULL },
     { "no-thrash", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, no_thrash), NULL, NULL,
       "leave out whose faults they are and when the program thrashes: faster", NULL },
@@ -210,12 +215,15 @@ static void print_result(FILE *out, const struct fl_result *res, const struct fl
 
 static int output(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,
                   const struct fl_result *res, const struct fl_thrash *thrash,
-                  const struct locality_answers *locality, struct fl_err *err)
+                  const struct locality_answers *locality, const struct fl_slab_implied *slab,
+                  struct fl_err *err)
 {
     struct json_t *trace;
     if (!cfg->json && !cfg->out) {
         print_result(stdout, res, thrash, r);
         cmd_locality_print(locality, stdout);
+        if (cfg->kernel_objects)
+            cmd_slab_print(slab, stdout);
         return FL_OK;
     }
     int rc = cmd_trace_json(r, path, res->unlimited_peak_pages, &trace, err);
@@ -225,6 +233,8 @@ static int output(struct fl_reader *r, const char *path, const struct replay_cfg
     if (thrash)
         json_object_set_new(doc, "thrash", fl_thrash_json(thrash, res));
     rc = doc ? cmd_locality_add(locality, doc, err) : FL_OK; /* the writer tells */
+    if (rc == FL_OK && doc && cfg->kernel_objects)
+        rc = fl_slab_implied_json(slab, doc, err);
     if (rc == FL_OK)
         return cmd_write_json(doc, cfg->out, err);
     json_decref(doc);
@@ -292,6 +302,7 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     struct fl_result *res = NULL;
     struct fl_thrash *thrash = NULL;
     struct locality_answers locality = { NULL, NULL };
+    struct fl_slab_implied slab = { NULL, 0, 0, 0 };
     struct fl_saved_by saved;
     struct fl_oom_adj *adj = NULL;
     int rc = cmd_oom_adj(cfg->oom_score_adj, &adj, &opts.n_oom_adj, err);
@@ -320,9 +331,12 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     fl_progress_end(&progress);
     if (rc == FL_OK && cfg->locality)
         rc = cmd_locality_ask(r, machine, cfg->no_tlb, &locality, err);
+    if (rc == FL_OK && cfg->kernel_objects)
+        rc = cmd_slab_ask(r, &slab, err);
     if (rc == FL_OK)
-        rc = output(r, path, cfg, res, thrash, &locality, err);
+        rc = output(r, path, cfg, res, thrash, &locality, &slab, err);
     cmd_locality_free(&locality);
+    fl_slab_implied_free(&slab);
     fl_thrash_free(thrash);
     fl_result_free(res);
     free(adj);

@@ -54,6 +54,17 @@ ok "--kernel: caches have their names" \
     grep -q 'probe=kmem:kmem_cache_alloc .* name="[a-z_]' <("$faultline" dump all.flt)
 ok "--kernel alone implies events" holds info.json '.fidelity == "events"'
 
+# ---- object caches: from events, and as processes imply them ---------------------------------------
+"$faultline" report all.flt -o report >/dev/null
+ok "report: object caches, predicted beside recorded" holds report/report.json \
+    '.results[0].slab | .source == "events" and (.caches | any(.name == "filp" and .allocs > 0 and .recorded_end.objects > 0))'
+ok "report: as a table" has "Object caches of the kernel" report/report.md
+"$faultline" record -q -o exact.flt -- "$workloads/known_faults" 101 >/dev/null
+"$faultline" replay exact.flt --ram 1M --kernel-objects --json >replayed.json
+ok "replay --kernel-objects: one task, its mappings" holds replayed.json \
+    '.slab | .source == "implied" and (.caches | any(.name == "task_struct" and .objects == 1))
+     and (.caches | any(.name == "vm_area_struct" and .objects > 10))'
+
 # ---- lost records are never silent ------------------------------------------------------------------
 coproc target { exec "$workloads/live_target"; }
 read -r _ pid _ <&"${target[0]}"
