@@ -36,8 +36,8 @@ includes() {
             # The tracer is one box in two folders, on Valgrind's own headers.
             [[ $file == collect/tracer/tool/* ]] &&
                 [[ $name == pub_tool_*.h || -e collect/tracer/$name ]] && continue
-            # The Linux model is a box inside replay, on replay's own headers.
-            [[ $file == replay/linux/* && -e replay/$name ]] && continue
+            # The Linux model and the kernel's allocators are boxes inside replay, on replay's own headers.
+            [[ $file == replay/@(linux|kernel)/* && -e replay/$name ]] && continue
             complain "$file:$line: \"$name\" is not beside it; private headers stay in their folder"
             ;;
         esac
