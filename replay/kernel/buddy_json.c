@@ -16,11 +16,6 @@ static int put_signed(json_t *object, const char *key, int64_t n)
     return json_object_set_new(object, key, json_integer((json_int_t)n));
 }
 
-static int put_index(json_t *object, const char *key, int64_t thousandths)
-{
-    return json_object_set_new(object, key, json_real((double)thousandths / 1000));
-}
-
 static int put_orders(json_t *object, const struct buddy_zone_replay *zones, uint32_t n)
 {
     json_t *rows = json_array();
@@ -47,15 +42,13 @@ static int put_orders(json_t *object, const struct buddy_zone_replay *zones, uin
     return bad | json_object_set_new(object, "orders", rows);
 }
 
-static int put_pair(json_t *object, const struct buddy_zone_replay *z, const char *key,
-                    const int64_t blocks[BUDDY_ORDERS])
+static int put_pair(json_t *object, const char *key, const int64_t blocks[BUDDY_ORDERS])
 {
     json_t *side = json_object();
-    (void)z;
     int bad = put_signed(side, "free_pages", buddy_pages(blocks));
-    bad |= put_index(side, "fragmentation_index",
-                     buddy_fragmentation_index(blocks, BUDDY_BLOCK_ORDER));
-    bad |= put_index(side, "unusable_index", buddy_unusable_index(blocks, BUDDY_BLOCK_ORDER));
+    bad |= put_signed(side, "fragmentation_index",
+                      buddy_fragmentation_index(blocks, BUDDY_BLOCK_ORDER));
+    bad |= put_signed(side, "unusable_index", buddy_unusable_index(blocks, BUDDY_BLOCK_ORDER));
     bad |= put_signed(side, "largest_order", buddy_largest(blocks));
     return bad | json_object_set_new(object, key, side);
 }
@@ -65,8 +58,8 @@ static int put_zone(json_t *rows, const struct buddy_zone_replay *z)
     json_t *row = json_object();
     int bad = json_object_set_new(row, "zone", fl_json_text(z->name));
     bad |= put(row, "managed_pages", z->managed);
-    bad |= put_pair(row, z, "start", z->at_start) | put_pair(row, z, "predicted", z->predicted);
-    bad |= put_pair(row, z, "recorded_end", z->at_end);
+    bad |= put_pair(row, "start", z->at_start) | put_pair(row, "predicted", z->predicted);
+    bad |= put_pair(row, "recorded_end", z->at_end);
     bad |= put_orders(row, z, 1);
     bad |= put_signed(row, "pcp_pages_start", z->pcp_at_start);
     bad |= put_signed(row, "pcp_pages_end", z->pcp_at_end);
@@ -110,8 +103,8 @@ int buddy_replay_json(const struct buddy_replay *replay, json_t *doc, struct fl_
             all[o] += replay->zone[i].predicted[o];
     int bad = put_orders(buddy, replay->zone, replay->n_zones);
     bad |=
-        put_index(buddy, "fragmentation_index", buddy_fragmentation_index(all, BUDDY_BLOCK_ORDER));
-    bad |= put_index(buddy, "unusable_index", buddy_unusable_index(all, BUDDY_BLOCK_ORDER));
+        put_signed(buddy, "fragmentation_index", buddy_fragmentation_index(all, BUDDY_BLOCK_ORDER));
+    bad |= put_signed(buddy, "unusable_index", buddy_unusable_index(all, BUDDY_BLOCK_ORDER));
     bad |= put(buddy, "failed", replay->failed) | put(buddy, "events", replay->events);
     for (uint32_t i = 0; i < replay->n_zones; i++)
         bad |= put_zone(zones, &replay->zone[i]);

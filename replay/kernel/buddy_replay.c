@@ -167,8 +167,9 @@ void buddy_zone_take(struct buddy_zone_replay *z, uint64_t pfn, uint32_t order,
 
 /* ---- in ------------------------------------------------------------------------------- */
 
-/* How many of the blocks of @order that no event named are free ones: blocks.
-   Pages that were never named lie in such blocks, or in larger free ones, or are in use. */
+/* How probably the buddy of a block in use is a free one: of pairs of this order, those with one
+   half free have the other in use. Pages that no event named lie in such pairs, in pairs that are
+   in use, or in larger free blocks. */
 static double share_free(const struct buddy_zone_replay *z, uint32_t order)
 {
     double n = 0, places = (double)z->never_named / (double)(UINT64_C(1) << order);
@@ -179,7 +180,7 @@ static double share_free(const struct buddy_zone_replay *z, uint32_t order)
     }
     if (n <= 0)
         return 0;
-    return places > n ? n / places : 1;
+    return places > 2 * n ? n / (places - n) : 1;
 }
 
 /* Is the buddy at @pfn one of those that were numbers? Then its place is known from now on. */
@@ -224,6 +225,7 @@ void buddy_zone_give(struct buddy_zone_replay *z, uint64_t pfn, uint32_t order,
         at &= other;
     }
     buddy_give(z->known, pfn, order);
+    mark(z, pfn, order, LISTED); /* two blocks, if its pageblocks may not be merged */
     uint32_t holder = buddy_holder(z->known, pfn, &head);
     if (holder < BUDDY_ORDERS)
         mark(z, head, holder, LISTED);

@@ -46,7 +46,7 @@ static bool value(const struct fl_probe *probe, const struct fl_event *ev, const
     int i = fl_probe_field(probe, field);
     if (i < 0 || (uint32_t)i >= ev->hit.n_values)
         return false;
-    *out = ev->hit.values[i];
+    *out = (uint64_t)ev->hit.values[i];
     return true;
 }
 
