@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "cmd_allocator.h"
 #include "cmd_common.h"
 #include "cmd_locality.h"
 #include "cmd_slab.h"
@@ -22,7 +23,7 @@ struct replay_cfg {
     uint64_t frames, seed, swappiness, page_cluster, first_flush, native_ns;
     const char *policy, *scope, *machine, *costs, *swap_device, *out;
     const char *oom_score_adj;
-    bool json, partial, no_tlb, no_thrash, locality, what_saves, kernel_objects;
+    bool json, partial, no_tlb, no_thrash, locality, what_saves, kernel_objects, allocator;
 };
 
 static const char *scope_at(size_t i)
@@ -95,6 +96,10 @@ static const struct fl_opt replay_opts[] = {
     { "what-saves", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, what_saves), NULL, NULL,
       "add what would have saved the first that is killed: least RAM, least swap, smallest change "
       "of its oom_score_adj (10 to 50 replays more, without TLB)",
+      NULL },
+    { "allocator", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, allocator), NULL, NULL,
+      "instead of paging: the kernel's page allocator, from the events of a recording with --kernel, "
+      "beside what the recording saw at its end; no --ram",
       NULL },
     { "seed", 0, FL_OPT_UINT, offsetof(struct replay_cfg, seed), "N", "1",
       "seed of the policy `random`", NULL },
@@ -343,6 +348,22 @@ static int replay_trace(struct fl_reader *r, const char *path, const struct repl
     return rc;
 }
 
+static int run_allocator(const struct replay_cfg *cfg, const char *path, struct fl_err *err)
+{
+    struct fl_reader *r = NULL;
+    if (cfg->ram.bytes || cfg->ram.percent_bp || cfg->frames)
+        return fl_fail(err, FL_EUSAGE,
+                       "--allocator replays what happened, at the memory there was: "
+                       "leave --ram and --frames out");
+    int rc = fl_outfile_apart(cfg->out, path, err);
+    if (rc == FL_OK)
+        rc = cmd_open_trace(path, cfg->partial, &r, err);
+    if (rc == FL_OK)
+        rc = cmd_allocator(r, path, cfg->json, cfg->out, err);
+    fl_reader_free(r);
+    return rc;
+}
+
 static int run_replay(void *arg, int n_operands, char **operands, struct fl_err *err)
 {
     const struct replay_cfg *cfg = arg;
@@ -352,6 +373,8 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
     bool has_ram = cfg->ram.bytes || cfg->ram.percent_bp;
     (void)n_operands;
 
+    if (cfg->allocator)
+        return run_allocator(cfg, operands[0], err);
     if (has_ram == (cfg->frames != 0))
         return fl_fail(err, FL_EUSAGE,
                        has_ram
@@ -379,7 +402,8 @@ const struct fl_cmd fl_cmd_replay = {
     .name = "replay",
     .summary = "Run a trace through the model at one memory size",
     .synopsis = "FILE --ram SIZE|--frames N [--swap SIZE|max] [--policy NAME] "
-                "[--machine NAME|FILE] [-o R.json]",
+                "[--machine NAME|FILE] [-o R.json]\n"
+                "FILE --allocator [-o R.json]",
     .description =
         "Replays an exact trace: address spaces, page tables, TLB, demand paging,\n"
         "copy-on-write and swap, under the RAM and swap given. Deterministic: the same\n"
@@ -388,7 +412,8 @@ const struct fl_cmd fl_cmd_replay = {
         "N data frames and nothing else is charged to it; minor + major faults is the\n"
         "number of misses, and a page's first touch is minor.",
     .examples = "  faultline replay trace.flt --ram 50% --policy clock\n"
-                "  faultline replay trace.flt --ram 256M --swap 128M -o r.json",
+                "  faultline replay trace.flt --ram 256M --swap 128M -o r.json\n"
+                "  faultline replay machine.flt --allocator",
     .opts = replay_opts,
     .cfg_size = sizeof(struct replay_cfg),
     .min_operands = 1,
