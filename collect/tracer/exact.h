@@ -161,6 +161,9 @@ bool fl_exact_describe(struct exact_recorder *x, struct exact_process *p, const 
                        size_t n_words);
 /* The words that follow are of thread @tid. */
 void fl_exact_switch(struct exact_recorder *x, struct exact_process *p, uint32_t tid);
+/* Has the oom_score_adj of @p been set since? Programs set it with a plain write, which is not
+   told; this looks at /proc, so the event is late by as long as nobody looked. */
+void fl_exact_look_at_adj(struct exact_recorder *x, struct exact_process *p);
 /* The process is gone; @status as waitpid tells it. */
 void fl_exact_ended(struct exact_recorder *x, struct exact_process *p, int status);
 /* The main stack now reaches down to @vpn. */

@@ -299,6 +299,9 @@ static void settle(struct exact_consumer *c)
     uint32_t n = used(c);
     int signo = fl_exact_signals_asked();
     reap(c);
+    for (uint32_t i = 0; i < n; i++)
+        if (c->slots[i].process != NULL && !c->slots[i].process->ended)
+            fl_exact_look_at_adj(c->x, c->slots[i].process);
     for (uint32_t i = 0; i < n; i++) {
         struct flr_slot *slot = slot_at(c, i);
         struct slot_state *state = &c->slots[i];

@@ -193,6 +193,18 @@ static int32_t read_oom_score_adj(uint32_t pid, int32_t otherwise)
     return value;
 }
 
+void fl_exact_look_at_adj(struct exact_recorder *x, struct exact_process *p)
+{
+    int32_t adj = read_oom_score_adj(p->pid, p->oom_score_adj);
+    if (adj == p->oom_score_adj || p->n_threads == 0)
+        return;
+    fl_exact_flush(x);
+    fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_OOM_ADJ,
+                                        .thread = FL_NO_THREAD,
+                                        .oom_adj = { p->pid, adj } });
+    p->oom_score_adj = adj;
+}
+
 static void begin_process(struct exact_recorder *x, struct exact_process *p, uint32_t copied_mm,
                           uint32_t tid)
 {
@@ -285,12 +297,7 @@ static void on_exec(struct exact_recorder *x, struct exact_process *p, const cha
     fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_EXEC,
                                         .thread = p->thread,
                                         .exec = { p->pid, p->mm, x->redact ? "" : path } });
-    int32_t adj = read_oom_score_adj(p->pid, p->oom_score_adj);
-    if (adj != p->oom_score_adj)
-        fl_exact_put(x, &(struct fl_event){ .kind = FL_EV_OOM_ADJ,
-                                            .thread = p->thread,
-                                            .oom_adj = { p->pid, adj } });
-    p->oom_score_adj = adj;
+    fl_exact_look_at_adj(x, p);
 }
 
 static bool on_image(struct exact_recorder *x, struct exact_process **pp, const uint64_t *words,

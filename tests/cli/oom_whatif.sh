@@ -74,6 +74,13 @@ ok "and what it had" holds w.json '.oom.kills[0].oom_score_adj == 900'
 ok "children inherit, unless they are named" holds w.json '[.oom.candidates[] | {(.pid | tostring): .oom_score_adj}] | add ==
     {"'"$parent"'": 77, "'"$large"'": 77, "'"$small"'": 5}'
 
+# ---- what a program sets itself is recorded ---------------------------------------------
+"$faultline" record -o own.flt -- "$workloads/siblings" 20 12000:350 9000 >/dev/null 2>err.txt
+ok "an adjustment by a plain write" test "$("$faultline" dump own.flt | grep -c 'oom-adj.*oom-score-adj=350')" = 1
+"$faultline" replay own.flt --ram 1G --no-tlb -o w.json
+ok "is the process's own" holds w.json '[.oom.candidates[] | select(.comm == "sib0")][0].oom_score_adj == 350 and
+    ([.oom.candidates[] | select(.comm == "sib1")][0].oom_score_adj == 0)'
+
 # ---- refusals ------------------------------------------------------------------------------
 for bad in x 5 5= =5 5=x 5=1001 5=-1001 5=- "5=1,"  "5=1,5=2" 5=1x; do
     exits 2 "$faultline" replay two.flt --ram 1G --oom-score-adj "$bad"
