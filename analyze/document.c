@@ -111,6 +111,8 @@ static const struct rule replay_rules[] = {
     { "tlb_reach", OBJECT, false },
     { "tlb_reach.walks", COUNT, false },
     { "tlb_reach.walks_huge", COUNT, false },
+    { "buddy", OBJECT, false },
+    { "buddy.orders", ARRAY, false },
     { "source", TEXT, false },
     { "label", TEXT, false },
 };
@@ -244,8 +246,9 @@ static int check_timeline(const json_t *timeline, const char *name, struct fl_er
 /* Arrays of objects, objects of counts: what is shown must be what it says. */
 static int check_members(const json_t *doc, const char *name, struct fl_err *err)
 {
-    static const char *const lists[] = { "quality",    "oom.kills",   "tlb.levels",  "by_process",
-                                         "by_mapping", "by_function", "call_chains", "live" };
+    static const char *const lists[] = { "quality",     "oom.kills",  "tlb.levels",
+                                         "by_process",  "by_mapping", "by_function",
+                                         "call_chains", "live",       "buddy.orders" };
     const json_t *v;
     const char *key;
     size_t i;

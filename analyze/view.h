@@ -48,6 +48,8 @@ void view_put_name(struct fl_table *t, size_t row, const struct json_t *entry,
                    const char *name_key);
 /** view_live_table - memory of running processes at start and end; NULL: @result has none. */
 struct fl_table *view_live_table(const struct json_t *result);
+/** view_buddy_table - free blocks by order; NULL: @result has none. */
+struct fl_table *view_buddy_table(const struct json_t *result);
 /** view_windows_table ... - of what does not depend on RAM; NULL: @result does not tell. */
 struct fl_table *view_windows_table(const struct json_t *result);
 struct fl_table *view_phases_table(const struct json_t *result);
