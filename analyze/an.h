@@ -62,6 +62,8 @@ int an_accuracy_build(const struct json_t *report, size_t i, struct fl_table **o
                       struct fl_err *err);
 int an_accuracy_build_count(const struct json_t *report, size_t i, const char *count,
                             struct fl_table **out, struct fl_err *err);
+int an_buddy_build(const struct json_t *report, size_t i, struct fl_table **out,
+                   struct fl_err *err);
 int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out,
                     struct fl_err *err);
 int an_heat_build(const struct json_t *report, size_t i, struct fl_table **out, struct fl_err *err);

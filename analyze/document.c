@@ -120,6 +120,8 @@ static const struct rule replay_rules[] = {
     { "tlb_reach", OBJECT, false },
     { "tlb_reach.walks", COUNT, false },
     { "tlb_reach.walks_huge", COUNT, false },
+    { "buddy", OBJECT, false },
+    { "buddy.orders", ARRAY, false },
     { "source", TEXT, false },
     { "label", TEXT, false },
 };
@@ -263,7 +265,8 @@ static int check_members(const json_t *doc, const char *name, struct fl_err *err
     static const char *const lists[] = { "quality",     "oom.kills",  "tlb.levels",
                                          "by_process",  "by_mapping", "by_function",
                                          "by_source",   "by_tlb",     "samples.events",
-                                         "call_chains", "live",       "slab.caches" };
+                                         "call_chains", "live",       "slab.caches",
+                                         "buddy.orders" };
     const json_t *v;
     const char *key;
     size_t i;

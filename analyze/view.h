@@ -62,6 +62,8 @@ void view_samples(struct view_builder *b, size_t i);
 /** view_samples_verdict, view_samples_lines - the same in sentences. */
 char *view_samples_verdict(struct view_builder *b, const struct json_t *result, const char *name);
 void view_samples_lines(struct view_builder *b, const struct json_t *result);
+/** view_buddy_table - free blocks by order; NULL: @result has none. */
+struct fl_table *view_buddy_table(const struct json_t *result);
 /** view_windows_table ... - of what does not depend on RAM; NULL: @result does not tell. */
 struct fl_table *view_windows_table(const struct json_t *result);
 struct fl_table *view_phases_table(const struct json_t *result);

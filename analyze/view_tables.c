@@ -301,6 +301,7 @@ void view_tables(struct view_builder *b)
         view_list(b, i, "slab", "Object caches of the kernel", view_slab_table(r));
         view_list(b, i, "chains", "Hot call chains", view_chains_table(r));
         view_oom(b, i);
+        view_list(b, i, "free-blocks", "Free blocks of the page allocator", view_buddy_table(r));
         view_list(b, i, "tlb", "Translation lookaside buffers", tlb_table(r));
         view_list(b, i, "reach-table", "What pages of 2 MiB would save", view_reach_table(r));
         view_list(b, i, "windows", "Working set by window", view_windows_table(r));

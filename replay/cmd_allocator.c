@@ -5,6 +5,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include <faultline/json_write.h>
+
 #include "cmd_common.h"
 #include "kernel/buddy_replay.h"
 
@@ -86,15 +88,20 @@ static void print_all(FILE *out, const struct buddy_replay *replay)
 static int document(struct fl_reader *r, const char *path, const struct buddy_replay *replay,
                     json_t **out, struct fl_err *err)
 {
-    json_t *trace, *doc = json_object();
+    const struct fl_totals *totals = fl_reader_totals(r);
+    json_t *trace, *doc = json_object(), *faults = json_object();
     int rc = cmd_trace_json(r, path, 0, &trace, err);
     if (rc != FL_OK) {
         json_decref(doc);
+        json_decref(faults);
         return rc;
     }
     int bad = json_object_set_new(doc, "schema", json_string("faultline.replay/1"));
     bad |= json_object_set_new(doc, "source", json_string("observed"));
     bad |= json_object_set_new(doc, "trace", trace);
+    bad |= json_object_set_new(faults, "minor", fl_json_u64(totals->faults_minor));
+    bad |= json_object_set_new(faults, "major", fl_json_u64(totals->faults_major));
+    bad |= json_object_set_new(doc, "faults", faults); /* as recorded: every result has them */
     rc = bad ? fl_nomem(err, "the result") : buddy_replay_json(replay, doc, err);
     if (rc != FL_OK)
         json_decref(doc);

@@ -84,9 +84,9 @@ static int put_timeline(json_t *doc, const struct buddy_replay *replay)
         json_t *row = json_array();
         bad |= json_array_append_new(row, fl_json_u64(r->time_ns));
         bad |= json_array_append_new(row, fl_json_u64(r->events));
-        bad |= json_array_append_new(row, json_integer(r->largest));
+        bad |= json_array_append_new(row, json_integer(r->largest < 0 ? 0 : r->largest));
         for (uint32_t o = 0; o < BUDDY_ORDERS; o++)
-            bad |= json_array_append_new(row, json_integer((json_int_t)r->blocks[o]));
+            bad |= json_array_append_new(row, json_integer(r->blocks[o] < 0 ? 0 : r->blocks[o]));
         bad |= json_array_append_new(rows, row);
     }
     bad |= json_object_set_new(timeline, "columns", columns);

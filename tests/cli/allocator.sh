@@ -48,4 +48,14 @@ if [ "$lost" = 0 ]; then
     ok "unusable index within 0.1" holds r.json '.buddy.zones | all(
         (.predicted.unusable_index - .recorded_end.unusable_index | fabs) <= 100)'
 fi
+
+"$faultline" report r.json -o out >/dev/null
+same "a report" $? 0
+ok "free blocks in the report" has 'Free blocks of the page allocator' out/index.html
+if command -v gnuplot >/dev/null; then
+    exits 0 "$faultline" plot buddy r.json --term
+    ok "the chart's title" has 'in blocks of 2 MiB or more' out/index.html
+fi
+jq '.buddy.orders[3] = 5' r.json >hostile.json
+exits 1 "$faultline" report hostile.json -o none
 exit $failed

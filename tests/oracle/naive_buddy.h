@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The buddy allocator once more, slowly: a map of pages and a bag of free blocks that remember
-   when they came. Written from docs/allocators.md. */
+   when they came. The rules are those of docs/allocators.md. */
 #ifndef TESTS_NAIVE_BUDDY_H
 #define TESTS_NAIVE_BUDDY_H
 
