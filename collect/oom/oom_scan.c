@@ -42,6 +42,8 @@ static void judge(const struct look *l, struct fl_oom_process *p)
                                           : 0;
     p->agrees = m->is_unread || m->oom_score < 0 || near(p->score, m->oom_score) ||
                 near(p->score, m->oom_score_after);
+    if (!near(p->score, m->oom_score) && near(p->score, m->oom_score_after))
+        p->memory.oom_score = m->oom_score_after; /* it changed between the two */
     p->adj_pages = fl_oom_adj_pages(m->oom_score_adj, l->oom->total_pages);
     p->badness = fl_oom_badness(m, l->oom->total_pages);
 }
