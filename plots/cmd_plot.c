@@ -146,7 +146,7 @@ const struct fl_cmd fl_cmd_plot = {
     .description =
         "Charts:\n"
         "  accuracy     what the kernel did beside what the model said (of a validate)\n"
-        "  buddy        free memory by size of block, over time (of a replay --allocator)\n"
+        "  buddy        free memory by size of block, over time (replay --allocator)\n"
         "  curve        major faults against RAM, one line a policy (of a sweep)\n"
         "  faults       faults over time, stacked by cause (of a replay)\n"
         "  heat         where memory is touched, address by time *\n"
