@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <faultline/cmd.h>
-#include <faultline/json_write.h>
 #include <faultline/record.h>
 #include <faultline/units.h>
 
@@ -103,24 +102,8 @@ static int on_event(void *ctx, const struct fl_event *ev, struct fl_err *err)
 
 static void find_memory(struct top_screen *s)
 {
-    char line[128];
-    const struct {
-        const char *key;
-        uint64_t *to;
-    } rows[] = {
-        { "MemTotal:", &s->ram_bytes },
-        { "MemAvailable:", &s->available_bytes },
-        { "SwapTotal:", &s->swap_bytes },
-        { "SwapFree:", &s->swap_free_bytes },
-    };
-    FILE *f = fopen("/proc/meminfo", "re");
-    while (f && fgets(line, sizeof line, f))
-        for (size_t i = 0; i < FL_COUNT(rows); i++)
-            if (strncmp(line, rows[i].key, strlen(rows[i].key)) == 0)
-                *rows[i].to = strtoull(line + strlen(rows[i].key), NULL, 10) * 1024;
-    if (f)
-        fclose(f);
-    s->has_memory = s->ram_bytes && s->swap_free_bytes <= s->swap_bytes;
+    s->has_memory = fl_proc_meminfo(FL_PROC_ROOT, &s->memory, NULL) == FL_OK &&
+                    s->memory.swap_free_bytes <= s->memory.swap_bytes;
     s->has_pressure = fl_proc_pressure(FL_PROC_ROOT, &s->pressure, NULL) == FL_OK;
 }
 

@@ -14,6 +14,7 @@
 #include <faultline/err.h>
 #include <faultline/event.h>
 #include <faultline/proc.h>
+#include <faultline/proc_memory.h>
 
 struct json_t;
 
@@ -68,7 +69,7 @@ struct top_screen {
     struct top_totals totals;
     bool has_memory, has_pressure;
     bool user_mode_only; /* faults that system calls take are not seen */
-    uint64_t ram_bytes, available_bytes, swap_bytes, swap_free_bytes;
+    struct fl_meminfo memory;
     struct fl_proc_pressure pressure;
     struct top_rows processes, mappings, functions; /* n 0: not shown */
 };

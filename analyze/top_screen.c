@@ -86,9 +86,10 @@ static void put_head(const struct page *p, const struct top_screen *s)
     put_line(p, line);
     if (s->has_memory) {
         snprintf(line, sizeof line, "memory %s, %s available; swap %s, %s used",
-                 fl_format_bytes(a, s->ram_bytes), fl_format_bytes(b, s->available_bytes),
-                 fl_format_bytes(c, s->swap_bytes),
-                 fl_format_bytes(d, s->swap_bytes - s->swap_free_bytes));
+                 fl_format_bytes(a, s->memory.ram_bytes),
+                 fl_format_bytes(b, s->memory.available_bytes),
+                 fl_format_bytes(c, s->memory.swap_bytes),
+                 fl_format_bytes(d, s->memory.swap_bytes - s->memory.swap_free_bytes));
         put_line(p, line);
     }
     if (s->has_pressure) {
@@ -206,10 +207,10 @@ json_t *top_screen_json(const struct top_screen *s, unsigned rows)
     set(doc, "major", s->totals.major);
     set(doc, "lost_events", s->totals.lost);
     if (s->has_memory) {
-        set(doc, "ram_bytes", s->ram_bytes);
-        set(doc, "available_bytes", s->available_bytes);
-        set(doc, "swap_bytes", s->swap_bytes);
-        set(doc, "swap_free_bytes", s->swap_free_bytes);
+        set(doc, "ram_bytes", s->memory.ram_bytes);
+        set(doc, "available_bytes", s->memory.available_bytes);
+        set(doc, "swap_bytes", s->memory.swap_bytes);
+        set(doc, "swap_free_bytes", s->memory.swap_free_bytes);
     }
     if (s->has_pressure)
         json_object_set_new(doc, "pressure",

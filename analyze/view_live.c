@@ -7,14 +7,6 @@
 
 #define LIVE_SHOWN_MAX 20u
 
-static void put(struct fl_table *t, size_t row, size_t column, const json_t *entry,
-                const char *path)
-{
-    uint64_t value;
-    if (fl_document_count(entry, path, &value))
-        fl_table_put(t, row, column, value);
-}
-
 struct fl_table *view_live_table(const json_t *result)
 {
     const json_t *list = json_object_get(result, "live"), *v;
@@ -32,11 +24,11 @@ struct fl_table *view_live_table(const json_t *result)
     {
         size_t row = fl_table_row(t);
         view_put_name(t, row, v, "comm");
-        put(t, row, 1, v, "start.resident_bytes");
-        put(t, row, 2, v, "end.resident_bytes");
-        put(t, row, 3, v, "start.swapped_bytes");
-        put(t, row, 4, v, "end.swapped_bytes");
-        put(t, row, 5, v, "end.oom_score");
+        view_put_count(t, row, 1, v, "start.resident_bytes");
+        view_put_count(t, row, 2, v, "end.resident_bytes");
+        view_put_count(t, row, 3, v, "start.swapped_bytes");
+        view_put_count(t, row, 4, v, "end.swapped_bytes");
+        view_put_count(t, row, 5, v, "end.oom_score");
         if (i + 1 == LIVE_SHOWN_MAX)
             break;
     }

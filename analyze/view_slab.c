@@ -8,14 +8,6 @@
 
 #define CACHES_SHOWN_MAX 20u
 
-static void put(struct fl_table *t, size_t row, size_t column, const json_t *entry,
-                const char *path)
-{
-    uint64_t value;
-    if (fl_document_count(entry, path, &value))
-        fl_table_put(t, row, column, value);
-}
-
 struct fl_table *view_slab_table(const json_t *result)
 {
     const json_t *caches = fl_document_at(result, "slab.caches"), *v;
@@ -37,13 +29,13 @@ struct fl_table *view_slab_table(const json_t *result)
     {
         size_t row = fl_table_row(t), column = 1;
         view_put_name(t, row, v, "name");
-        put(t, row, column++, v, "objects");
+        view_put_count(t, row, column++, v, "objects");
         if (recorded)
-            put(t, row, column++, v, "recorded_end.objects");
-        put(t, row, column++, v, "slabs");
+            view_put_count(t, row, column++, v, "recorded_end.objects");
+        view_put_count(t, row, column++, v, "slabs");
         if (recorded)
-            put(t, row, column++, v, "recorded_end.slabs");
-        put(t, row, column, v, "internal_waste_bytes");
+            view_put_count(t, row, column++, v, "recorded_end.slabs");
+        view_put_count(t, row, column, v, "internal_waste_bytes");
         if (i + 1 == CACHES_SHOWN_MAX)
             break;
     }

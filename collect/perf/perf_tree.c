@@ -125,11 +125,6 @@ static int place(struct fl_tree *t, const struct fl_perf_rec *rec, uint32_t thre
     return t->io.place && p ? t->io.place(t->io.ctx, p->mm, thread, rec, code, stack, err) : FL_OK;
 }
 
-static bool in_kernel(const struct fl_perf_rec *rec)
-{
-    return (rec->misc & PERF_RECORD_MISC_CPUMODE_MASK) == PERF_RECORD_MISC_KERNEL;
-}
-
 uint64_t fl_tree_throttled(const struct fl_tree *t, uint32_t index, uint64_t end_ns, uint64_t *ns)
 {
     return fl_throttles_sum(&t->throttles, FL_SRC_SAMPLE, index, end_ns, ns);
@@ -141,7 +136,7 @@ static uint32_t sample_flags(const struct fl_perf_rec *rec)
     union perf_mem_data_src source = { .val = rec->access.data_source };
     return (source.mem_op & PERF_MEM_OP_LOAD ? (uint32_t)FL_SAMPLE_READ : 0) |
            (source.mem_op & PERF_MEM_OP_STORE ? (uint32_t)FL_SAMPLE_WRITE : 0) |
-           (in_kernel(rec) ? (uint32_t)FL_SAMPLE_KERNEL : 0) |
+           (fl_perf_in_kernel(rec) ? (uint32_t)FL_SAMPLE_KERNEL : 0) |
            (rec->misc & PERF_RECORD_MISC_EXACT_IP ? (uint32_t)FL_SAMPLE_EXACT_IP : 0);
 }
 
@@ -205,7 +200,7 @@ static int on_fault(struct fl_tree *t, const struct fl_perf_rec *rec, struct fl_
     if (rc != FL_OK)
         return rc;
     bool major = rec->source == FL_SRC_MAJOR;
-    bool kernel = in_kernel(rec);
+    bool kernel = fl_perf_in_kernel(rec);
     struct fl_event ev = { .kind = FL_EV_FAULT, .thread = th->index };
     ev.fault.address = rec->access.address;
     ev.fault.ip = rec->access.ip;

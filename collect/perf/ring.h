@@ -88,6 +88,12 @@ struct fl_perf_rec {
     };
 };
 
+/** fl_perf_in_kernel - was the instruction of sample @rec the kernel's? */
+static inline bool fl_perf_in_kernel(const struct fl_perf_rec *rec)
+{
+    return (rec->misc & PERF_RECORD_MISC_CPUMODE_MASK) == PERF_RECORD_MISC_KERNEL;
+}
+
 /** fl_perf_size - bytes of the record at @buf; 0: none there, or damaged. Always a multiple of 8. */
 size_t fl_perf_size(const uint8_t *buf, size_t len);
 

@@ -122,33 +122,70 @@ static int note_pages(void *ctx, uint64_t start, uint64_t length, uint32_t state
     return emit_timed(w->s, &ev, err);
 }
 
-/* Is it only that the process is gone, or somebody else's? */
-static bool forgivable(const struct session *s, int rc, const struct fl_err *err)
+/* @rc, unless it is only that the process is gone, or somebody else's. */
+static int forgive(const struct session *s, int rc, const struct fl_err *why, struct fl_err *err)
 {
-    return err->sys_errno == ESRCH || (s->opts->machine && (rc == FL_EUSAGE || rc == FL_EMACHINE));
+    bool whole = s->opts->machine && (rc == FL_EUSAGE || rc == FL_EMACHINE);
+    if (rc == FL_OK || why->sys_errno == ESRCH || whole)
+        return FL_OK;
+    if (err)
+        *err = *why;
+    return rc;
 }
 
-static int adopt_memory(struct session *s, uint32_t pid, struct fl_err *err)
+static int look_at_files(const struct walk *w, uint32_t moment, struct fl_err *err)
+{
+    struct session *s = w->s;
+    return fl_proc_snapshot(FL_PROC_ROOT, w->pid, moment, s->opts->redact, emit_timed, s,
+                            &s->skipped, err);
+}
+
+static int look_at_pages(struct walk *w, struct fl_err *err)
+{
+    struct fl_proc_present_sum sum;
+    int rc = fl_proc_present(FL_PROC_ROOT, w->pid, NULL, note_pages, w, &sum, err);
+    w->s->unread_bytes += rc == FL_OK ? sum.unread_bytes : 0;
+    return rc;
+}
+
+/* A process's mappings, and unless somebody watches, what else /proc says of it. */
+static int adopt_process(struct session *s, uint32_t pid, struct fl_err *err)
 {
     struct walk w = { .s = s, .pid = pid, .mm = fl_tree_space(s->tree, pid) };
     struct fl_err why = { 0 };
-    struct fl_proc_present_sum sum = { 0 };
-    int rc = FL_OK;
-    if (!s->opts->watch)
-        rc = fl_proc_snapshot(FL_PROC_ROOT, pid, FL_SNAPSHOT_START, s->opts->redact, emit_timed, s,
-                              &s->skipped, &why);
+    int rc = s->opts->watch ? FL_OK : look_at_files(&w, FL_SNAPSHOT_START, &why);
     if (rc == FL_OK)
         rc = fl_proc_stacks(FL_PROC_ROOT, pid, &w.stacks, &why);
     if (rc == FL_OK)
         rc = fl_proc_maps(FL_PROC_ROOT, pid, adopt_map, &w, NULL, &why);
     fl_proc_stacks_free(&w.stacks);
     if (rc == FL_OK && !s->opts->watch)
-        rc = fl_proc_present(FL_PROC_ROOT, pid, NULL, note_pages, &w, &sum, &why);
-    s->unread_bytes += rc == FL_OK ? sum.unread_bytes : 0;
-    if (rc != FL_OK && forgivable(s, rc, &why))
-        return FL_OK;
-    if (rc != FL_OK && err)
-        *err = why;
+        rc = look_at_pages(&w, &why);
+    return forgive(s, rc, &why, err);
+}
+
+static int snapshot_process(struct session *s, uint32_t pid, struct fl_err *err)
+{
+    struct walk w = { .s = s, .pid = pid, .mm = fl_tree_space(s->tree, pid) };
+    struct fl_err why = { 0 };
+    int rc = look_at_files(&w, FL_SNAPSHOT_END, &why);
+    if (rc == FL_OK)
+        rc = look_at_pages(&w, &why);
+    return forgive(s, rc, &why, err);
+}
+
+/* @look at each of @tasks' processes that the tree knows and that has memory of its own. */
+static int each_process(struct session *s, const struct fl_proc_tasks *tasks,
+                        int (*look)(struct session *, uint32_t pid, struct fl_err *),
+                        struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (size_t i = 0; rc == FL_OK && i < tasks->n; i++) {
+        const struct fl_proc_task *task = &tasks->task[i];
+        if (task->tid == task->pid && !task->is_kernel_thread &&
+            fl_tree_space(s->tree, task->pid) != FL_NO_MM)
+            rc = look(s, task->pid, err);
+    }
     return rc;
 }
 
@@ -166,11 +203,7 @@ static int adopt_tasks(struct session *s, const struct fl_proc_tasks *tasks, str
             continue; /* the command's records will tell */
         rc = fl_tree_seen(s->tree, &seen, err);
     }
-    for (size_t i = 0; rc == FL_OK && i < tasks->n; i++)
-        if (tasks->task[i].tid == tasks->task[i].pid && !tasks->task[i].is_kernel_thread &&
-            fl_tree_space(s->tree, tasks->task[i].pid) != FL_NO_MM)
-            rc = adopt_memory(s, tasks->task[i].pid, err);
-    return rc;
+    return rc == FL_OK ? each_process(s, tasks, adopt_process, err) : rc;
 }
 
 int fl_session_adopt(struct session *s, struct fl_err *err)
@@ -189,33 +222,14 @@ int fl_session_adopt(struct session *s, struct fl_err *err)
 
 /* ---- before and after ------------------------------------------------------------------ */
 
-static int snapshot_process(struct session *s, uint32_t pid, struct fl_err *err)
-{
-    struct walk w = { .s = s, .pid = pid, .mm = fl_tree_space(s->tree, pid) };
-    struct fl_proc_present_sum sum = { 0 };
-    struct fl_err why = { 0 };
-    int rc = fl_proc_snapshot(FL_PROC_ROOT, pid, FL_SNAPSHOT_END, s->opts->redact, emit_timed, s,
-                              &s->skipped, &why);
-    if (rc == FL_OK)
-        rc = fl_proc_present(FL_PROC_ROOT, pid, NULL, note_pages, &w, &sum, &why);
-    s->unread_bytes += rc == FL_OK ? sum.unread_bytes : 0;
-    if (rc != FL_OK && forgivable(s, rc, &why))
-        return FL_OK;
-    if (rc != FL_OK && err)
-        *err = why;
-    return rc;
-}
-
 static int snapshot_processes(struct session *s, struct fl_err *err)
 {
     struct fl_proc_tasks tasks;
     int rc = fl_proc_tasks(FL_PROC_ROOT, s->opts->pid, &tasks, err);
     if (rc == FL_EUSAGE)
         return FL_OK;
-    for (size_t i = 0; rc == FL_OK && i < tasks.n; i++)
-        if (tasks.task[i].tid == tasks.task[i].pid && !tasks.task[i].is_kernel_thread &&
-            fl_tree_space(s->tree, tasks.task[i].pid) != FL_NO_MM)
-            rc = snapshot_process(s, tasks.task[i].pid, err);
+    if (rc == FL_OK)
+        rc = each_process(s, &tasks, snapshot_process, err);
     fl_proc_tasks_free(&tasks);
     return rc;
 }

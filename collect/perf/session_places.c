@@ -58,17 +58,12 @@ static int on_mapped(void *ctx, const struct fl_event *map, const struct fl_perf
     return fl_places_map(s->places, &place, err);
 }
 
-static bool in_kernel(const struct fl_perf_rec *rec)
-{
-    return (rec->misc & PERF_RECORD_MISC_CPUMODE_MASK) == PERF_RECORD_MISC_KERNEL;
-}
-
 /* Addresses of the chain without the marks between kernel's and user's. The kernel's own part is
    left out of it when it is asked for; where it was is one frame. */
 static size_t plain_chain(const struct fl_perf_rec *rec, uint64_t ips[CHAIN_MAX])
 {
     size_t n = 0;
-    if (rec->access.n_chain && in_kernel(rec))
+    if (rec->access.n_chain && fl_perf_in_kernel(rec))
         ips[n++] = rec->access.ip;
     for (uint64_t i = 0; i < rec->access.n_chain && n < CHAIN_MAX; i++) {
         uint64_t ip;

@@ -175,10 +175,10 @@ static void a_screen_has_rates_of_its_own_time(void **state)
                             .elapsed_ns = 2000000000,
                             .totals = { 190, 10, 0 },
                             .has_memory = true,
-                            .ram_bytes = UINT64_C(4) << 30,
-                            .available_bytes = UINT64_C(1) << 30,
-                            .swap_bytes = 2 << 20,
-                            .swap_free_bytes = 1 << 20,
+                            .memory.ram_bytes = UINT64_C(4) << 30,
+                            .memory.available_bytes = UINT64_C(1) << 30,
+                            .memory.swap_bytes = 2 << 20,
+                            .memory.swap_free_bytes = 1 << 20,
                             .processes = { processes, 2 } };
     top_sort(&s.processes, TOP_BY_FAULTS);
     char *text = drawn(&s, 200, 10, false);
