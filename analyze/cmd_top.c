@@ -108,9 +108,9 @@ static void find_memory(struct top_screen *s)
 }
 
 /* What they hold now; one that has ended meanwhile holds nothing. */
-static void find_usage(struct top_rows *processes)
+static void find_usage(struct top_rows *processes, unsigned rows)
 {
-    for (size_t i = 0; i < processes->n; i++) {
+    for (size_t i = 0; i < processes->n && i < rows; i++) {
         struct fl_proc_usage usage;
         struct top_row *r = &processes->row[i];
         if (r->ended || fl_proc_usage(FL_PROC_ROOT, r->pid, &usage, NULL) != FL_OK)
@@ -125,7 +125,18 @@ static bool wants(const struct top *t, const char *list)
     return strcmp(t->cfg->by, "all") == 0 || strcmp(t->cfg->by, list) == 0;
 }
 
-static int fill(const struct top *t, struct top_screen *s, struct fl_err *err)
+/* Only an order by what they hold needs to know that of all of them. */
+static void order_processes(const struct top *t, struct top_rows *processes, unsigned rows)
+{
+    bool by_usage = t->sort == TOP_BY_RESIDENT || t->sort == TOP_BY_SWAPPED;
+    if (by_usage)
+        find_usage(processes, UINT32_MAX);
+    top_sort(processes, t->sort);
+    if (!by_usage)
+        find_usage(processes, rows);
+}
+
+static int fill(const struct top *t, struct top_screen *s, unsigned rows, struct fl_err *err)
 {
     time_t now = time(NULL);
     struct tm tm;
@@ -138,8 +149,7 @@ static int fill(const struct top *t, struct top_screen *s, struct fl_err *err)
     if (wants(t, "process")) {
         rc = top_tally_processes(t->tally, &s->processes, err);
         if (rc == FL_OK)
-            find_usage(&s->processes);
-        top_sort(&s->processes, t->sort);
+            order_processes(t, &s->processes, rows);
     }
     if (rc == FL_OK && wants(t, "mapping")) {
         rc = top_tally_mappings(t->tally, &s->mappings, err);
@@ -160,17 +170,28 @@ static unsigned rows_that_fit(const struct top *t, unsigned lines)
     return lines > used + tables ? (lines - used) / tables : 1;
 }
 
-static bool show_text(const struct top *t, const struct top_screen *s)
+static unsigned rows_shown(const struct top *t)
 {
-    unsigned columns = 200, lines = 0, rows = t->cfg->rows ? (unsigned)t->cfg->rows : 10;
+    unsigned columns, lines;
+    if (t->cfg->rows)
+        return t->cfg->rows < UINT32_MAX ? (unsigned)t->cfg->rows : UINT32_MAX;
+    if (t->cfg->json)
+        return UINT32_MAX;
+    if (!t->terminal)
+        return 10;
+    top_terminal_size(&columns, &lines);
+    return rows_that_fit(t, lines);
+}
+
+static bool show_text(const struct top *t, const struct top_screen *s, unsigned rows)
+{
+    unsigned columns = 200, lines;
     char *text = NULL;
     size_t len = 0;
     if (t->terminal) {
         top_terminal_open(); /* here, where signals end the recording and no more the program */
         top_terminal_size(&columns, &lines);
     }
-    if (t->terminal && !t->cfg->rows)
-        rows = rows_that_fit(t, lines);
     FILE *out = t->terminal ? open_memstream(&text, &len) : stdout;
     if (!out)
         return false;
@@ -184,9 +205,9 @@ static bool show_text(const struct top *t, const struct top_screen *s)
     return ok;
 }
 
-static bool show_json(const struct top *t, const struct top_screen *s)
+static bool show_json(const struct top_screen *s, unsigned rows)
 {
-    json_t *doc = top_screen_json(s, t->cfg->rows ? (unsigned)t->cfg->rows : UINT32_MAX);
+    json_t *doc = top_screen_json(s, rows);
     bool ok = doc && json_dumpf(doc, stdout, JSON_COMPACT) == 0 && fputc('\n', stdout) != EOF &&
               fflush(stdout) == 0;
     json_decref(doc);
@@ -196,8 +217,9 @@ static bool show_json(const struct top *t, const struct top_screen *s)
 static int draw(struct top *t, uint64_t elapsed_ns, struct fl_err *err)
 {
     struct top_screen s = { .elapsed_ns = elapsed_ns };
-    int rc = fill(t, &s, err);
-    if (rc == FL_OK && !(t->cfg->json ? show_json(t, &s) : show_text(t, &s)))
+    unsigned rows = rows_shown(t);
+    int rc = fill(t, &s, rows, err);
+    if (rc == FL_OK && !(t->cfg->json ? show_json(&s, rows) : show_text(t, &s, rows)))
         rc = fl_fail_errno(err, "writing a screen");
     free(s.processes.row);
     free(s.mappings.row);

@@ -43,12 +43,10 @@ struct fl_table *view_chains_table(const json_t *result)
     json_array_foreach(list, i, v)
     {
         size_t row = fl_table_row(t);
-        uint64_t share;
         put_names(t, row, json_object_get(v, "functions"));
         view_put_count(t, row, 1, v, "minor");
         view_put_count(t, row, 2, v, "major");
-        if (fl_document_count(v, "share_bp", &share))
-            fl_table_put(t, row, 3, share);
+        view_put_count(t, row, 3, v, "share_bp");
         if (i + 1 == CHAINS_SHOWN_MAX)
             break;
     }

@@ -36,14 +36,6 @@ static void put_estimate(struct view_builder *b, struct fl_table *t, size_t row,
     free(range);
 }
 
-static void put_share(struct fl_table *t, size_t row, size_t col, const json_t *entry,
-                      const char *key)
-{
-    uint64_t bp;
-    if (fl_document_count(entry, key, &bp))
-        fl_table_put(t, row, col, bp);
-}
-
 static struct fl_table *events_table(struct view_builder *b, const json_t *result)
 {
     const json_t *v;
@@ -62,7 +54,7 @@ static struct fl_table *events_table(struct view_builder *b, const json_t *resul
         fl_table_text(t, row, 0, name ? name : "");
         view_put_count(t, row, 1, v, "samples");
         view_put_count(t, row, 2, v, "lost");
-        put_share(t, row, 3, v, "seen_bp");
+        view_put_count(t, row, 3, v, "seen_bp");
         put_estimate(b, t, row, 4, v);
         if (i + 1 == ROWS_MAX)
             break;
@@ -111,7 +103,7 @@ static struct fl_table *list_table(struct view_builder *b, const json_t *result,
         put_name(b, t, row, v, key);
         view_put_count(t, row, 1, v, "samples");
         put_estimate(b, t, row, 2, v);
-        put_share(t, row, 4, v, "share_bp");
+        view_put_count(t, row, 4, v, "share_bp");
         if (i + 1 == ROWS_MAX)
             break;
     }
