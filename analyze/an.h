@@ -8,6 +8,7 @@
 #include "measured.h"
 
 #define AN_NO_COLUMN SIZE_MAX
+#define AN_ORDERS 11u /* sizes of block that the page allocator has */
 
 /** A result's timeline. */
 struct an_timeline {
@@ -27,6 +28,9 @@ uint64_t an_timeline_get(const struct an_timeline *t, size_t row, size_t column)
 /** an_timeline_sum, an_timeline_max - over a column. */
 uint64_t an_timeline_sum(const struct an_timeline *t, size_t column);
 uint64_t an_timeline_max(const struct an_timeline *t, size_t column);
+
+/** an_free_blocks - the page allocator's, by order, over time; false when @result has none. */
+bool an_free_blocks(const struct json_t *result, struct an_timeline *t, size_t columns[AN_ORDERS]);
 
 /** an_page_bytes - the result's page size, 4096 when it does not say. */
 uint64_t an_page_bytes(const struct json_t *result);
@@ -66,6 +70,9 @@ int an_buddy_build(const struct json_t *report, size_t i, struct fl_table **out,
                    struct fl_err *err);
 int an_faults_build(const struct json_t *report, size_t i, struct fl_table **out,
                     struct fl_err *err);
+int an_fragmentation_build(const struct json_t *report, size_t i, struct fl_table **out,
+                           struct fl_err *err);
+int an_slab_build(const struct json_t *report, size_t i, struct fl_table **out, struct fl_err *err);
 int an_heat_build(const struct json_t *report, size_t i, struct fl_table **out, struct fl_err *err);
 int an_tlb_reach_build(const struct json_t *report, size_t i, struct fl_table **out,
                        struct fl_err *err);

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Free memory over time by the size of its blocks: how much of it large requests can use. */
-#include <string.h>
-
 #include <faultline/units.h>
 
 #include "an.h"
-
-#define ORDERS 11u
 
 /* Orders that are shown as one; the largest at the bottom of the pile. */
 static const struct {
@@ -20,7 +16,7 @@ static const struct {
               { 0, 0, "4 KiB", 6 } };
 
 static uint64_t bytes_of(const struct an_timeline *t, size_t row, size_t k,
-                         const size_t columns[ORDERS], uint64_t page_bytes)
+                         const size_t columns[AN_ORDERS], uint64_t page_bytes)
 {
     uint64_t pages = 0;
     for (unsigned o = sizes[k].from; o <= sizes[k].to; o++)
@@ -31,7 +27,7 @@ static uint64_t bytes_of(const struct an_timeline *t, size_t row, size_t k,
 }
 
 static void write_title(struct fl_table *table, const struct an_timeline *t,
-                        const size_t columns[ORDERS], uint64_t page_bytes)
+                        const size_t columns[AN_ORDERS], uint64_t page_bytes)
 {
     char large[FL_FORMAT_BYTES], all[FL_FORMAT_BYTES];
     uint64_t sum = 0, usable = 0;
@@ -51,15 +47,8 @@ int an_buddy_build(const struct json_t *report, size_t i, struct fl_table **out,
 {
     const struct json_t *result = fl_report_result(report, i);
     struct an_timeline t;
-    size_t columns[ORDERS];
-    bool found = an_timeline_open(result, &t) && t.is_time;
-    for (unsigned o = 0; found && o < ORDERS; o++) {
-        char name[24];
-        snprintf(name, sizeof name, "free_order_%u", o);
-        columns[o] = an_timeline_column(&t, name);
-        found = columns[o] != AN_NO_COLUMN;
-    }
-    if (!found)
+    size_t columns[AN_ORDERS];
+    if (!an_free_blocks(result, &t, columns))
         return fl_fail(err, FL_EDATA,
                        "chart buddy: the result has no free blocks over time; make it with "
                        "`faultline replay --allocator`");

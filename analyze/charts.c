@@ -18,6 +18,9 @@ static const struct fl_chart charts[] = {
       FL_CHART_OF_REPORT, an_curve_build, NULL },
     { "faults", "Faults over time", "faults over time, stacked by cause", FL_CHART_OF_RESULT,
       an_faults_build, NULL },
+    { "fragmentation", "Free memory that large requests cannot use",
+      "unusable free space index over time, one line a size of block", FL_CHART_OF_RESULT,
+      an_fragmentation_build, NULL },
     { "heat", "Where memory is touched, over time",
       "address by time, the largest mappings in bands, phases marked", FL_CHART_OF_RESULT,
       an_heat_build, NULL },
@@ -25,6 +28,8 @@ static const struct fl_chart charts[] = {
       FL_CHART_OF_RESULT, an_oom_build, NULL },
     { "resident", "Memory over time", "resident set, swap and page tables over time",
       FL_CHART_OF_RESULT, an_resident_build, NULL },
+    { "slab", "Kernel object caches", "memory of the largest caches: in use, and not",
+      FL_CHART_OF_RESULT, an_slab_build, NULL },
     { "tlb-reach", "What larger pages would save",
       "page walks by mapping, with pages of 4 KiB and of 2 MiB", FL_CHART_OF_RESULT,
       an_tlb_reach_build, NULL },
@@ -115,6 +120,18 @@ bool an_timeline_open_at(const json_t *result, const char *path, struct an_timel
         t->is_time = true;
     }
     return t->x != AN_NO_COLUMN;
+}
+
+bool an_free_blocks(const json_t *result, struct an_timeline *t, size_t columns[AN_ORDERS])
+{
+    bool found = an_timeline_open(result, t) && t->is_time;
+    for (unsigned o = 0; found && o < AN_ORDERS; o++) {
+        char name[24];
+        snprintf(name, sizeof name, "free_order_%u", o);
+        columns[o] = an_timeline_column(t, name);
+        found = columns[o] != AN_NO_COLUMN;
+    }
+    return found;
 }
 
 uint64_t an_timeline_get(const struct an_timeline *t, size_t row, size_t column)

@@ -343,7 +343,10 @@ static int write_script(const struct fl_table *t, const struct fl_plot_opts *o,
             t->log_y, !term && width < 640, term, width, height);
     write_arrays(f, t);
     write_roles(f, t);
-    fputs("FL_DATA = 'data.tsv'\nFL_STEPS = 'steps.tsv'\nFL_SERIES = 'series.tsv'\nload ", f);
+    fputs("FL_DATA = 'data.tsv'\nFL_STEPS = 'steps.tsv'\nFL_SERIES = 'series.tsv'\nFL_PLOTS = ", f);
+    snprintf(script, sizeof script, "%s/plots", share);
+    gp_quote(f, script);
+    fputs("\nload ", f);
     snprintf(script, sizeof script, "%s/plots/style.gp", share);
     gp_quote(f, script);
     fputs("\nload ", f);

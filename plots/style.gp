@@ -12,6 +12,7 @@
 #   FL_LOW[] FL_HIGH[]                         series that are a series' bounds; itself when it has none
 #   FL_MARKS FL_MARK_X[] FL_MARK_AT[] FL_MARK[]  lines across: vertical when FL_MARK_X
 #   FL_MARKS_X FL_X_MAX    how many of those are vertical; the largest of column 1
+#   FL_PLOTS               the folder of these scripts
 #   FL_DATA FL_STEPS FL_SERIES  rows; each drawn out to the next; one index a series, no gaps
 #
 # Set here, for a chart to change:
