@@ -51,11 +51,12 @@ int an_buddy_build(const struct json_t *report, size_t i, struct fl_table **out,
     if (!an_free_blocks(result, &t, columns))
         return fl_fail(err, FL_EDATA,
                        "chart buddy: the result has no free blocks over time; make it with "
-                       "`faultline replay --allocator`");
+                       "`faultline replay --allocator`, or --policy linux --scope machine");
     struct fl_table *table = fl_table_new("buddy");
     if (!table)
         return fl_nomem(err, "chart buddy");
-    fl_table_column(table, "time", FL_UNIT_NS, 0);
+    fl_table_column(table, t.is_time ? "time" : "accesses", t.is_time ? FL_UNIT_NS : FL_UNIT_COUNT,
+                    0);
     for (size_t k = 0; k < FL_COUNT(sizes); k++)
         fl_table_column(table, sizes[k].words, FL_UNIT_BYTES, sizes[k].style);
     table->stacked = true;
@@ -66,7 +67,7 @@ int an_buddy_build(const struct json_t *report, size_t i, struct fl_table **out,
             fl_table_put(table, row, k + 1, bytes_of(&t, r, k, columns, an_page_bytes(result)));
     }
     write_title(table, &t, columns, an_page_bytes(result));
-    fl_table_label(table, &table->x_name, "time");
+    fl_table_label(table, &table->x_name, t.is_time ? "time" : "memory accesses of the program");
     fl_table_label(table, &table->y_name, "free memory, by size of block");
     an_footer(table, result, NULL);
     return an_finish(table, out, err);

@@ -67,7 +67,8 @@ void result_of_kernel(struct fl_result *res, const struct linux_mm *k)
     res->background = k->background_reclaimed;
     if (k->opts.machine) {
         res->base_pages = k->opts.zones.base_pages;
-        res->min_free_kbytes = k->zones.min_free_kbytes;
+        res->min_free_kbytes = k->frames->zones.min_free_kbytes;
+        machine_counts(k, &res->buddy);
     }
     res->kernel_pages_peak = k->kernel_pages_peak;
     res->usage_peak = k->usage_peak;

@@ -75,11 +75,15 @@ const char *kernel_scope(const struct fl_replay_opts *opts)
     return opts->policy->needs & FL_IS_KERNEL ? "memcg" : "machine";
 }
 
+#define UNLIMITED_PAGES (UINT64_C(1) << 28) /* 1 TiB: each costs nine bytes once it is used */
+
 struct zones_config kernel_zones(const struct fl_kernel_opts *kernel, uint64_t ram_pages)
 {
     uint64_t base = kernel->base_pages;
     if (base == FL_BASE_TYPICAL)
         base = kernel->data_frames ? 0 : zones_typical_base(ram_pages);
+    if (ram_pages > UNLIMITED_PAGES)
+        ram_pages = UNLIMITED_PAGES;
     return (struct zones_config){ .ram_pages = ram_pages,
                                   .base_pages = base,
                                   .min_free_kbytes = kernel->min_free_kbytes,
@@ -110,6 +114,9 @@ void kernel_from_meta(const struct fl_meta *meta, struct fl_kernel_opts *kernel)
     uint64_t scale = fl_meta_get_u64(meta, "host.watermark_scale_factor", 0);
 
     kernel->memcg = kernel_memcg_find(fl_meta_get(meta, "host.memcg"), kernel->memcg);
+    uint64_t cpus = fl_meta_get_u64(meta, "host.cpus", 0);
+    if (cpus >= 1 && cpus <= UINT16_MAX)
+        kernel->cpus = (uint32_t)cpus;
     if (scale >= 1 && scale <= 3000)
         kernel->watermark_scale_factor = (uint32_t)scale;
     if (thp)

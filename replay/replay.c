@@ -91,6 +91,7 @@ static void end_row(struct replay *rp)
 {
     const struct paging *p = &rp->paging;
     const struct linux_mm *k = &rp->kernel;
+    uint64_t blocks[FL_ORDERS];
     struct timeline_now now = {
         .faults = rp->has_kernel ? k->faults : p->faults,
         .evictions = rp->has_kernel ? k->evictions : p->evictions,
@@ -100,6 +101,10 @@ static void end_row(struct replay *rp)
         .page_tables = rp->vm.n_tables,
         .tlb_misses = rp->tlb.walks,
     };
+    if (rp->has_kernel && k->frames) {
+        machine_free_blocks(k, blocks);
+        now.free_blocks = blocks;
+    }
     note_candidates(rp);
     bool halved = timeline_row(&rp->timeline, &now);
     if (!rp->has_attribution)
@@ -252,6 +257,7 @@ static int begin_kernel(struct replay *rp, struct fl_err *err)
                                .data_frames = kernel->data_frames,
                                .machine = !strcmp(kernel_scope(&rp->opts), "machine"),
                                .zones = kernel_zones(kernel, rp->opts.frames),
+                               .cpus = kernel->cpus,
                                .thp = kernel->thp,
                                .mglru = rp->opts.policy == &fl_policy_mglru };
     int rc = linux_init(&rp->kernel, &opts, &rp->vm, err);

@@ -10,6 +10,7 @@
 #include <faultline/replay.h>
 #include <faultline/units.h>
 
+#include "frames_json.h"
 #include "kernel_opts.h"
 #include "owners_json.h"
 
@@ -242,6 +243,8 @@ static json_t *timeline_json(const struct fl_result *res)
         json_array_append_new(columns, fl_json_text("refaults"));
     for (size_t i = 0; i < FL_COUNT(sizes); i++)
         json_array_append_new(columns, fl_json_text(sizes[i]));
+    for (uint32_t order = 0; res->buddy.is_there && order < FL_ORDERS; order++)
+        json_array_append_new(columns, json_sprintf("free_order_%u", order));
     uint64_t access = 0;
     for (size_t i = 0; i < res->n_rows; i++) {
         const struct fl_timeline_row *row = &res->rows[i];
@@ -261,6 +264,8 @@ static json_t *timeline_json(const struct fl_result *res)
                                   row->swapped_pages, row->page_tables, row->tlb_misses };
         for (size_t k = 0; k < FL_COUNT(rest); k++)
             json_array_append_new(out, fl_json_u64(rest[k]));
+        for (uint32_t order = 0; res->buddy.is_there && order < FL_ORDERS; order++)
+            json_array_append_new(out, fl_json_u64(row->free_blocks[order]));
         json_array_append_new(rows, out);
     }
     return json_pack("{s:o,s:o}", "columns", columns, "rows", rows);
@@ -356,6 +361,8 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
     json_object_set_new(o, "page_table",
                         json_pack("{s:I,s:I}", "tables_peak", (json_int_t)res->page_tables_peak,
                                   "flat_bytes_avoided", (json_int_t)res->flat_bytes_avoided));
+    if (res->buddy.is_there)
+        json_object_set_new(o, "buddy", frames_json(&res->buddy));
     if (!strcmp(res->opts.policy->name, "linux"))
         json_object_set_new(o, "thp", thp_json(res));
     json_object_set_new(o, "sharing",

@@ -55,6 +55,8 @@ bool timeline_row(struct timeline *t, const struct timeline_now *now)
         row->faults[c] = now->faults[c] - t->base.faults[c];
         t->base.faults[c] = now->faults[c];
     }
+    for (uint32_t o = 0; now->free_blocks && o < FL_ORDERS; o++)
+        row->free_blocks[o] = (uint32_t)now->free_blocks[o];
     t->base.evictions = now->evictions;
     t->base.pages_out = now->pages_out;
     t->base.tlb_misses = now->tlb_misses;

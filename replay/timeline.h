@@ -9,6 +9,7 @@
 struct timeline_now {
     const uint64_t *faults; /* by cause */
     uint64_t evictions, pages_out, resident_pages, swapped_pages, page_tables, tlb_misses;
+    const uint64_t *free_blocks; /* by order; NULL: no frames are known */
 };
 
 struct timeline {

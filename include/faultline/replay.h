@@ -99,6 +99,7 @@ struct fl_kernel_opts {
     uint64_t min_free_kbytes; /* vm.min_free_kbytes; 0: computed from the RAM as the kernel does */
     uint32_t watermark_scale_factor; /* vm.watermark_scale_factor, 1 to 3000 */
     bool khugepaged;                 /* huge pages are not off: more is kept free */
+    uint32_t cpus;                   /* of the machine: each keeps free pages of its own */
 };
 
 /** fl_kernel_defaults - as Linux comes: zram, 60, 3, half a flush period, v2, huge pages. */
@@ -106,7 +107,7 @@ const struct fl_kernel_opts *fl_kernel_defaults(void);
 
 /**
  * fl_kernel_from_trace - what the recording says of its host's kernel, into @kernel: the version
- * of memory groups, the watermark scale, whether huge pages are on, and vm.min_free_kbytes if
+ * of memory groups, processors, the watermark scale, whether huge pages are on, and vm.min_free_kbytes if
  * somebody has set it there (it differs from what the kernel computes from that machine's RAM).
  * What the recording does not tell is left alone.
  */
@@ -152,12 +153,15 @@ struct fl_replay_opts {
 #define FL_TIMELINE_ROWS_MAX 512
 
 /** One stretch of the timeline; counts are of this stretch, sizes are at its end. */
+#define FL_ORDERS 11u /* sizes of block of the page allocator: 2^0 to 2^10 pages */
+
 struct fl_timeline_row {
     uint64_t accesses; /* user accesses in it */
     uint64_t faults[FL_CAUSE_COUNT];
     uint64_t evictions, pages_out;
     uint64_t resident_pages, swapped_pages, page_tables;
-    uint64_t tlb_misses; /* last-level misses, i.e. page walks */
+    uint64_t tlb_misses;             /* last-level misses, i.e. page walks */
+    uint32_t free_blocks[FL_ORDERS]; /* by order, at its end; 0 unless fl_result.buddy.is_there */
 };
 
 struct fl_tlb_counts {
@@ -198,6 +202,16 @@ struct fl_oom_candidate {
     uint64_t virtual_pages;                       /* mapped addresses */
 };
 
+/* The page allocator, of a whole machine (scope "machine" of the kernel's policies). By order. */
+struct fl_buddy_counts {
+    bool is_there;
+    uint64_t free[FL_ORDERS];       /* blocks at the end */
+    uint64_t least_free[FL_ORDERS]; /* blocks when least memory was free, to 64 pages */
+    uint64_t allocs[FL_ORDERS], frees[FL_ORDERS], splits[FL_ORDERS], merges[FL_ORDERS];
+    uint64_t failed;   /* requests that no zone could serve at the watermark they asked for */
+    uint64_t no_large; /* of these: pages enough, and no block large enough */
+};
+
 /* Huge pages; all 0 for textbook policies. */
 struct fl_thp_counts {
     enum fl_thp_mode mode;
@@ -224,6 +238,7 @@ struct fl_result {
     uint64_t base_pages, min_free_kbytes; /* of the machine; 0 in scope memcg */
     uint64_t kernel_pages_peak, usage_peak;
     struct fl_thp_counts thp;
+    struct fl_buddy_counts buddy;
     uint64_t stat_flushes; /* of the statistics that reclaim looks at; with 0 of them any later
                               first_flush_ms gives the same result */
     uint64_t evictions, pages_in, pages_out, swap_peak_pages, file_pages_read, file_pages_written;

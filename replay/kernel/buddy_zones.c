@@ -117,11 +117,17 @@ bool buddy_zones_take(struct buddy_zones *z, uint32_t cpu, uint32_t order, enum 
     return false;
 }
 
+enum zone_type buddy_zones_zone(const struct buddy_zones *z, uint64_t pfn)
+{
+    int i = ZONES - 1;
+    while (i > 0 && pfn < z->buddy[i]->start)
+        i--;
+    return (enum zone_type)i;
+}
+
 void buddy_zones_give(struct buddy_zones *z, uint32_t cpu, uint64_t pfn, uint32_t order)
 {
-    int i = 0;
-    while (i < ZONES - 1 && (pfn < z->buddy[i]->start || pfn >= z->buddy[i]->end))
-        i++;
+    enum zone_type i = buddy_zones_zone(z, pfn);
     struct buddy *b = z->buddy[i];
     buddy_note_movable(b, pfn, order, false);
     if (buddy_pcp_keeps(order))
@@ -129,4 +135,30 @@ void buddy_zones_give(struct buddy_zones *z, uint32_t cpu, uint64_t pfn, uint32_
     else
         buddy_give(b, pfn, order);
     z->zones.zone[i].free = b->free_pages;
+}
+
+void buddy_zones_drain(struct buddy_zones *z)
+{
+    for (int i = 0; i < ZONES; i++) {
+        for (uint32_t cpu = 0; cpu < z->cpus; cpu++)
+            buddy_pcp_drain(z->buddy[i], &z->pcp[i][cpu], z->pcp[i][cpu].count, 0);
+        z->zones.zone[i].free = z->buddy[i]->free_pages;
+    }
+}
+
+void buddy_zones_decay(struct buddy_zones *z)
+{
+    for (int i = 0; i < ZONES; i++) {
+        for (uint32_t cpu = 0; cpu < z->cpus; cpu++)
+            buddy_pcp_decay(z->buddy[i], &z->pcp[i][cpu]);
+        z->zones.zone[i].free = z->buddy[i]->free_pages;
+    }
+}
+
+uint64_t buddy_zones_on_cpus(const struct buddy_zones *z, enum zone_type zone)
+{
+    uint64_t pages = 0;
+    for (uint32_t cpu = 0; cpu < z->cpus; cpu++)
+        pages += (uint64_t)z->pcp[zone][cpu].count;
+    return pages;
 }

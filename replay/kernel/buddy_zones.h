@@ -42,6 +42,18 @@ bool buddy_zones_take(struct buddy_zones *z, uint32_t cpu, uint32_t order, enum 
 /** buddy_zones_give - the block goes back, through @cpu's lists. */
 void buddy_zones_give(struct buddy_zones *z, uint32_t cpu, uint64_t pfn, uint32_t order);
 
+/** buddy_zones_zone - the zone that has page @pfn. */
+enum zone_type buddy_zones_zone(const struct buddy_zones *z, uint64_t pfn);
+
+/** buddy_zones_drain - all CPUs' pages go to their zones' lists (drain_all_pages). */
+void buddy_zones_drain(struct buddy_zones *z);
+
+/** buddy_zones_decay - once a second: CPUs that need fewer pages keep fewer (vmstat_update). */
+void buddy_zones_decay(struct buddy_zones *z);
+
+/** buddy_zones_on_cpus - pages on @zone's per-CPU lists. */
+uint64_t buddy_zones_on_cpus(const struct buddy_zones *z, enum zone_type zone);
+
 /** buddy_zones_ok - would @mark be left after an allocation of @order (zone_watermark_ok)? */
 bool buddy_zones_ok(const struct buddy_zones *z, enum zone_type zone, uint32_t order,
                     enum watermark mark);

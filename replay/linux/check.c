@@ -123,23 +123,26 @@ static bool check_sums(const struct linux_mm *lm)
            lm->usage <= lm->opts.limit_pages;
 }
 
-/* Every page that was free at first is free, a folio's, or the kernel's. */
+/* Every page that was free at first is free, on a CPU's list, a folio's, or the kernel's. */
 static bool check_zones(const struct linux_mm *lm)
 {
     const struct zones_config *config = &lm->opts.zones;
-    uint64_t in_folios[ZONES] = { 0 }, loose = 0;
+    uint64_t in_folios[ZONES] = { 0 }, on_cpus = 0;
     if (!lm->opts.machine)
         return true;
     for (uint32_t c = 0; c < lm->folios_room; c++)
         if (lm->folio[c].flags & FOLIO_CHARGED)
-            in_folios[lm->zone_of[c]]++;
+            in_folios[buddy_zones_zone(lm->frames, lm->frame_of[c])]++;
     for (int i = 0; i < ZONES; i++) {
-        if (in_folios[i] != lm->in_folios[i])
+        char why[128];
+        if (in_folios[i] != lm->in_folios[i] || !buddy_check(lm->frames->buddy[i], why, sizeof why))
             return false;
-        loose += lm->loose[i];
+        on_cpus += buddy_zones_on_cpus(lm->frames, (enum zone_type)i);
     }
-    return loose == lm->kernel_pages + lm->thp.unmapped_pages &&
-           zones_free(&lm->zones) + lm->usage == config->ram_pages - config->base_pages;
+    return lm->held[PAGES_OF_KERNEL].n == lm->kernel_pages &&
+           lm->held[PAGES_OF_FOLIOS].n == lm->thp.unmapped_pages &&
+           zones_free(&lm->frames->zones) + on_cpus + lm->usage ==
+               config->ram_pages - config->base_pages;
 }
 
 /* The parts of each huge folio, and the entries of 2 MiB that map it. */

@@ -66,7 +66,7 @@ void count_fault(struct linux_mm *lm, uint32_t page, enum fl_cause cause)
 static bool anonymous(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause cause)
 {
     bool major = false;
-    if (!take_pages(lm, 1))
+    if (!take_page(lm))
         return false;
     if (cause == FL_CAUSE_COW && !lm->copy_pending && !lm->copied &&
         !page_cache_before_copy(lm, page, &major)) {
@@ -89,7 +89,7 @@ static void map_shared(struct linux_mm *lm, uint32_t page, uint32_t c, bool writ
 
 static bool shared_memory(struct linux_mm *lm, uint32_t page, uint32_t c, bool write)
 {
-    if (!take_pages(lm, 1))
+    if (!take_page(lm))
         return false;
     folio_resident(lm, c);
     lm->folio[c].flags |= FOLIO_DIRTY;

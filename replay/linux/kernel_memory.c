@@ -37,14 +37,14 @@ bool kernel_memory_charge(struct linux_mm *lm)
 {
     uint64_t need = pages_needed(lm);
     while (lm->kernel_pages < need) {
-        if (!take_pages(lm, 1))
+        if (!take_kernel_page(lm))
             return false;
         if (++lm->kernel_pages > lm->kernel_pages_peak)
             lm->kernel_pages_peak = lm->kernel_pages;
         need = pages_needed(lm); /* taking may have killed */
     }
     if (lm->kernel_pages > need) {
-        give_pages(lm, lm->kernel_pages - need);
+        give_kernel_pages(lm, lm->kernel_pages - need);
         lm->kernel_pages = need;
     }
     return true;

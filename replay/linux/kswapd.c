@@ -23,7 +23,7 @@ static void start(struct linux_mm *lm)
 /* prepare_kswapd_sleep */
 static bool may_sleep(const struct linux_mm *lm)
 {
-    return lm->kswapd.failures >= MAX_RECLAIM_RETRIES || zones_balanced(&lm->zones);
+    return lm->kswapd.failures >= MAX_RECLAIM_RETRIES || zones_balanced(&lm->frames->zones);
 }
 
 /* wakeup_kswapd */
@@ -50,19 +50,21 @@ static void end_round(struct linux_mm *lm)
 static void pass(struct linux_mm *lm)
 {
     struct kswapd *k = &lm->kswapd;
-    struct scan_control sc = { .want = zones_cluster_target(&lm->zones),
+    struct scan_control sc = { .want = zones_cluster_target(&lm->frames->zones),
                                .priority = k->priority,
                                .may_swap = true,
                                .global = true,
                                .kswapd = true,
                                .no_cache_trim = k->no_cache_trim };
-    if (zones_balanced(&lm->zones)) {
+    if (zones_balanced(&lm->frames->zones)) {
         end_round(lm);
         return;
     }
     kswapd_age_node(lm);
     sc.scanned = 0;
+    lm->cpu = lm->frames->cpus - 1; /* another one than the program's, where there is one */
     shrink_node(lm, &sc);
+    lm->cpu = 0;
     k->priority = sc.priority; /* which policy `mglru` may lower at once */
     k->reclaimed += sc.reclaimed;
     k->cache_trim_failed |= sc.cache_trim_failed;

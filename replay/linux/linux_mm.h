@@ -43,6 +43,7 @@
 #include "huge.h"
 #include "swap_area.h"
 #include "swap_ra.h"
+#include "kernel/buddy_zones.h"
 #include "zones.h"
 
 /* ---- page-table entries, by dense page id; in a leaf's hw also, above these, the folio's
@@ -131,11 +132,25 @@ struct linux_opts {
     bool no_groups; /* the kernel has no memory groups: its statistics are exact */
     bool machine;   /* no group's limit, but this machine's memory: */
     struct zones_config zones;
+    uint32_t cpus;                /* of that machine; 0 is 1 */
     uint64_t first_flush_ps;      /* on the model's clock; later ones every 2 s */
     const struct fl_costs *costs; /* what moves that clock */
     bool data_frames;             /* the kernel's own memory takes none of the pages */
     bool mglru;                   /* generations, in place of active and inactive lists */
     enum fl_thp_mode thp;         /* not with mglru */
+};
+
+/* What a page is taken for: it decides which blocks it comes from (migrate types). */
+enum page_use {
+    PAGES_OF_FOLIOS,
+    PAGES_OF_KERNEL, /* page tables, stacks, slab */
+    PAGE_USES
+};
+
+/* The latest last. */
+struct frame_stack {
+    uint32_t *pfn;
+    uint32_t n, room;
 };
 
 struct kswapd {
@@ -171,10 +186,14 @@ struct linux_mm {
     uint64_t file_slab_bytes;                 /* of it, objects that come with file pages */
 
     /* the machine, in scope machine; usage and its peak are then of all that the traced took */
-    struct zones zones;
-    uint64_t loose[ZONES], in_folios[ZONES]; /* pages taken: of no folio, of folios */
-    uint8_t last_zone;                       /* that a page was taken from */
-    uint8_t *zone_of;                        /* by contents */
+    struct buddy_zones *frames;         /* NULL in scope memcg */
+    struct frame_stack held[PAGE_USES]; /* page frame numbers of what no folio holds */
+    uint64_t in_folios[ZONES];
+    uint32_t *frame_of; /* by contents: page frame number */
+    uint32_t cpu;       /* that takes and gives */
+    uint64_t next_decay_ps;
+    uint64_t least_free; /* frames, to FREE_STEP, and the free blocks at that moment */
+    uint64_t least_blocks[FL_ORDERS];
     struct kswapd kswapd;
 
     struct thp thp;
@@ -313,9 +332,11 @@ void folio_deactivate(struct linux_mm *lm, uint32_t c);
 
 /* memory.c: nobody else takes pages, or gives them back */
 /* false: the process under way has been killed, or nobody could be (failed_memory) */
-bool take_pages(struct linux_mm *lm, uint64_t n);
+bool take_page(struct linux_mm *lm);
+bool take_kernel_page(struct linux_mm *lm);
+void give_kernel_pages(struct linux_mm *lm, uint64_t n);
 /* without an OOM kill: what read-ahead may take */
-bool take_pages_if_easy(struct linux_mm *lm, uint64_t n);
+bool take_page_if_easy(struct linux_mm *lm);
 /* for a huge page, without an OOM kill; @reclaim: others may have to go for it */
 bool take_huge(struct linux_mm *lm, bool reclaim);
 void give_pages(struct linux_mm *lm, uint64_t n);
@@ -337,11 +358,17 @@ enum effort {
 bool group_charge(struct linux_mm *lm, uint64_t n, enum effort effort);
 void group_uncharge(struct linux_mm *lm, uint64_t n);
 
-/* page_alloc.c; @insist: kill somebody rather than fail */
-bool machine_take(struct linux_mm *lm, uint64_t n, bool insist);
-/* if they are free */
-bool machine_take_free(struct linux_mm *lm, uint64_t n);
-void machine_give(struct linux_mm *lm, uint64_t n);
+/* page_alloc.c */
+int machine_init(struct linux_mm *lm, struct fl_err *err);
+void machine_fini(struct linux_mm *lm);
+void machine_free_blocks(const struct linux_mm *lm, uint64_t blocks[FL_ORDERS]);
+void machine_counts(const struct linux_mm *lm, struct fl_buddy_counts *counts);
+/* a block of 2^@order pages. @insist: kill somebody rather than fail */
+bool machine_take(struct linux_mm *lm, enum page_use use, uint32_t order, bool insist);
+/* if there is one free */
+bool machine_take_free(struct linux_mm *lm, enum page_use use, uint32_t order);
+/* @n single pages of those that no folio holds, the latest first */
+void machine_give(struct linux_mm *lm, enum page_use use, uint64_t n);
 void machine_give_to_folio(struct linux_mm *lm, uint32_t c);
 void machine_give_folio(struct linux_mm *lm, uint32_t c);
 void machine_folio_page_stays(struct linux_mm *lm, uint32_t c);

@@ -5,27 +5,44 @@
  */
 #include "linux_mm.h"
 
-bool take_pages(struct linux_mm *lm, uint64_t n)
+bool take_page(struct linux_mm *lm)
 {
-    return lm->opts.machine ? machine_take(lm, n, true) : group_charge(lm, n, EFFORT_KILL);
+    return lm->opts.machine ? machine_take(lm, PAGES_OF_FOLIOS, 0, true)
+                            : group_charge(lm, 1, EFFORT_KILL);
 }
 
-bool take_pages_if_easy(struct linux_mm *lm, uint64_t n)
+bool take_kernel_page(struct linux_mm *lm)
 {
-    return lm->opts.machine ? machine_take(lm, n, false) : group_charge(lm, n, EFFORT_ONCE);
+    return lm->opts.machine ? machine_take(lm, PAGES_OF_KERNEL, 0, true)
+                            : group_charge(lm, 1, EFFORT_KILL);
+}
+
+void give_kernel_pages(struct linux_mm *lm, uint64_t n)
+{
+    if (lm->opts.machine)
+        machine_give(lm, PAGES_OF_KERNEL, n);
+    else
+        group_uncharge(lm, n);
+}
+
+bool take_page_if_easy(struct linux_mm *lm)
+{
+    return lm->opts.machine ? machine_take(lm, PAGES_OF_FOLIOS, 0, false)
+                            : group_charge(lm, 1, EFFORT_ONCE);
 }
 
 bool take_huge(struct linux_mm *lm, bool reclaim)
 {
     if (lm->opts.machine)
-        return reclaim ? machine_take(lm, HUGE_PAGES, false) : machine_take_free(lm, HUGE_PAGES);
+        return reclaim ? machine_take(lm, PAGES_OF_FOLIOS, HUGE_SHIFT, false)
+                       : machine_take_free(lm, PAGES_OF_FOLIOS, HUGE_SHIFT);
     return group_charge(lm, HUGE_PAGES, reclaim ? EFFORT_MANY : EFFORT_NONE);
 }
 
 void give_pages(struct linux_mm *lm, uint64_t n)
 {
     if (lm->opts.machine)
-        machine_give(lm, n);
+        machine_give(lm, PAGES_OF_FOLIOS, n);
     else
         group_uncharge(lm, n);
 }

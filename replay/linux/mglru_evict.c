@@ -303,7 +303,7 @@ static bool enough(const struct linux_mm *lm, const struct scan_control *sc)
     if (sc->reclaimed >= sc->want)
         return true;
     for (int i = 0; i < ZONES && sc->kswapd; i++) {
-        const struct zone *zone = &lm->zones.zone[i];
+        const struct zone *zone = &lm->frames->zones.zone[i];
         uint64_t free = zone->free > MGLRU_BATCH ? zone->free - MGLRU_BATCH : 0;
         if (zone->managed && !zone_is_ok(zone, free, WMARK_HIGH))
             return false;

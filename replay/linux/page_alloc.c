@@ -1,65 +1,138 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Scope machine: pages from the machine's zones; linux/mm/page_alloc.c, __alloc_pages. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "grow.h"
 #include "mglru.h"
 
 #define MAX_RECLAIM_RETRIES 16u
-#define COSTLY_PAGES 8u /* of PAGE_ALLOC_COSTLY_ORDER */
+#define COSTLY_ORDER 3u /* PAGE_ALLOC_COSTLY_ORDER */
 
-/* ---- which zone a page is from ------------------------------------------------------- */
+#define FREE_STEP 64u
+#define DECAY_PS UINT64_C(1000000000000) /* vmstat_update, every second */
 
-/* @n pages, or none. They belong to no folio yet. */
-static bool take_at(struct linux_mm *lm, uint64_t n, enum watermark mark)
+_Static_assert(FL_ORDERS == BUDDY_ORDERS, "the public constant is the allocator's");
+
+int machine_init(struct linux_mm *lm, struct fl_err *err)
 {
-    for (uint64_t i = 0; i < n; i++) {
-        enum zone_type zone = zones_pick(&lm->zones, mark);
-        if (zone == ZONE_NONE) {
-            machine_give(lm, i);
+    uint32_t cpus = lm->opts.cpus ? lm->opts.cpus : 1;
+    int rc = buddy_zones_new(&lm->opts.zones, cpus < BUDDY_CPUS_MAX ? cpus : BUDDY_CPUS_MAX,
+                             &lm->frames, err);
+    for (int i = 0; i < ZONES && rc == FL_OK; i++)
+        lm->frames->buddy[i]->high_mark = 0; /* no boosts: kswapd here does not know them */
+    lm->least_free = UINT64_MAX - FREE_STEP;
+    return rc;
+}
+
+void machine_fini(struct linux_mm *lm)
+{
+    for (int use = 0; use < PAGE_USES; use++)
+        free(lm->held[use].pfn);
+    free(lm->frame_of);
+    buddy_zones_free(lm->frames);
+}
+
+/* ---- what it tells ------------------------------------------------------------------- */
+
+void machine_free_blocks(const struct linux_mm *lm, uint64_t blocks[FL_ORDERS])
+{
+    memset(blocks, 0, FL_ORDERS * sizeof *blocks);
+    for (int i = 0; i < ZONES; i++) {
+        int64_t of_zone[BUDDY_ORDERS];
+        buddy_blocks(lm->frames->buddy[i], of_zone);
+        for (uint32_t o = 0; o < FL_ORDERS; o++)
+            blocks[o] += (uint64_t)of_zone[o];
+    }
+}
+
+void machine_counts(const struct linux_mm *lm, struct fl_buddy_counts *counts)
+{
+    *counts = (struct fl_buddy_counts){ .is_there = true,
+                                        .failed = lm->frames->failed,
+                                        .no_large = lm->frames->no_large };
+    machine_free_blocks(lm, counts->free);
+    memcpy(counts->least_free, lm->least_blocks, sizeof counts->least_free);
+    for (int i = 0; i < ZONES; i++) {
+        const struct buddy_stats *stats = &lm->frames->buddy[i]->stats;
+        for (uint32_t o = 0; o < FL_ORDERS; o++) {
+            counts->allocs[o] += stats->allocs[o];
+            counts->frees[o] += stats->frees[o];
+            counts->splits[o] += stats->splits[o];
+            counts->merges[o] += stats->merges[o];
+        }
+    }
+}
+
+/* ---- frames -------------------------------------------------------------------------- */
+
+static bool hold(struct linux_mm *lm, enum page_use use, uint64_t pfn)
+{
+    struct frame_stack *s = &lm->held[use];
+    if (s->n == s->room) {
+        uint32_t room = grow_room(s->room);
+        if (!room || !grow(&s->pfn, room)) {
+            lm->failed_memory = true;
             return false;
         }
-        lm->zones.zone[zone].free--;
-        lm->loose[zone]++;
-        lm->last_zone = (uint8_t)zone;
-        lm->usage++;
+        s->room = room;
     }
-    if (lm->usage > lm->usage_peak)
-        lm->usage_peak = lm->usage;
+    s->pfn[s->n++] = (uint32_t)pfn;
     return true;
 }
 
-/* Pages that no folio holds: those taken last are from the zones that come last. */
-void machine_give(struct linux_mm *lm, uint64_t n)
+static void note_least(struct linux_mm *lm)
 {
-    for (int zone = 0; zone < ZONES && n; zone++) {
-        uint64_t given = n < lm->loose[zone] ? n : lm->loose[zone];
-        lm->loose[zone] -= given;
-        lm->zones.zone[zone].free += given;
-        lm->usage -= given;
-        n -= given;
-    }
+    uint64_t free = zones_free(&lm->frames->zones);
+    if (free + FREE_STEP > lm->least_free)
+        return;
+    lm->least_free = free;
+    machine_free_blocks(lm, lm->least_blocks);
+}
+
+/* A block, its first page on top of those held. */
+static bool take_at(struct linux_mm *lm, enum page_use use, uint32_t order, enum watermark mark)
+{
+    static const enum buddy_type types[PAGE_USES] = { BUDDY_MOVABLE, BUDDY_UNMOVABLE };
+    uint64_t pfn;
+    if (!buddy_zones_take(lm->frames, lm->cpu, order, types[use], mark, &pfn))
+        return false;
+    for (uint32_t i = 1u << order; i-- > 0;)
+        if (!hold(lm, use, pfn + i))
+            return false;
+    lm->usage += UINT64_C(1) << order;
+    if (lm->usage > lm->usage_peak)
+        lm->usage_peak = lm->usage;
+    note_least(lm);
+    return true;
+}
+
+void machine_give(struct linux_mm *lm, enum page_use use, uint64_t n)
+{
+    struct frame_stack *s = &lm->held[use];
+    for (; n && s->n; n--, lm->usage--)
+        buddy_zones_give(lm->frames, lm->cpu, s->pfn[--s->n], 0);
 }
 
 /* The page taken last is folio @c's from now on. */
 void machine_give_to_folio(struct linux_mm *lm, uint32_t c)
 {
-    enum zone_type zone = (enum zone_type)lm->last_zone;
-    for (int i = 0; i < ZONES && !lm->loose[zone]; i++)
-        zone = (enum zone_type)i;
-    lm->loose[zone]--;
-    lm->in_folios[zone]++;
-    lm->zone_of[c] = (uint8_t)zone;
+    struct frame_stack *s = &lm->held[PAGES_OF_FOLIOS];
+    lm->frame_of[c] = s->pfn[--s->n];
+    lm->in_folios[buddy_zones_zone(lm->frames, lm->frame_of[c])]++;
 }
 
 void machine_give_folio(struct linux_mm *lm, uint32_t c)
 {
-    lm->in_folios[lm->zone_of[c]]--;
-    lm->zones.zone[lm->zone_of[c]].free++;
+    lm->in_folios[buddy_zones_zone(lm->frames, lm->frame_of[c])]--;
+    buddy_zones_give(lm->frames, lm->cpu, lm->frame_of[c], 0);
     lm->usage--;
 }
 
 void machine_folio_page_stays(struct linux_mm *lm, uint32_t c)
 {
-    lm->in_folios[lm->zone_of[c]]--;
-    lm->loose[lm->zone_of[c]]++;
+    lm->in_folios[buddy_zones_zone(lm->frames, lm->frame_of[c])]--;
+    hold(lm, PAGES_OF_FOLIOS, lm->frame_of[c]);
 }
 
 /* ---- allocation ---------------------------------------------------------------------- */
@@ -77,15 +150,15 @@ static uint64_t reclaimable(const struct linux_mm *lm, enum zone_type zone)
 }
 
 /* should_reclaim_retry */
-static bool worth_another_try(const struct linux_mm *lm, uint64_t n, uint64_t freed,
+static bool worth_another_try(const struct linux_mm *lm, uint32_t order, uint64_t freed,
                               uint32_t *fruitless)
 {
-    if (freed && n <= COSTLY_PAGES)
+    if (freed && order <= COSTLY_ORDER)
         *fruitless = 0;
     else if (++*fruitless > MAX_RECLAIM_RETRIES)
         return false;
     for (int i = 0; i < ZONES; i++) {
-        const struct zone *zone = &lm->zones.zone[i];
+        const struct zone *zone = &lm->frames->zones.zone[i];
         if (zone->managed &&
             zone_is_ok(zone, zone->free + reclaimable(lm, (enum zone_type)i), WMARK_MIN))
             return true;
@@ -93,23 +166,33 @@ static bool worth_another_try(const struct linux_mm *lm, uint64_t n, uint64_t fr
     return false;
 }
 
+/* __alloc_pages_direct_reclaim */
+static bool take_reclaimed(struct linux_mm *lm, enum page_use use, uint32_t order, uint64_t *freed)
+{
+    *freed = reclaim_direct(lm, RECLAIM_MIN);
+    if (!*freed)
+        return false;
+    if (take_at(lm, use, order, WMARK_MIN))
+        return true;
+    buddy_zones_drain(lm->frames);
+    return take_at(lm, use, order, WMARK_MIN);
+}
+
 /* __alloc_pages_slowpath */
-static bool take_slowly(struct linux_mm *lm, uint64_t n, bool insist)
+static bool take_slowly(struct linux_mm *lm, enum page_use use, uint32_t order, bool insist)
 {
     uint32_t fruitless = 0;
     for (;;) {
+        uint64_t freed;
         kswapd_wake(lm);
-        if (take_at(lm, n, WMARK_MIN))
-            return true;
-        uint64_t freed = reclaim_direct(lm, RECLAIM_MIN);
-        if (take_at(lm, n, WMARK_MIN))
+        if (take_at(lm, use, order, WMARK_MIN) || take_reclaimed(lm, use, order, &freed))
             return true;
         if (!insist)
             return false;
         kswapd_run(lm);
-        if (worth_another_try(lm, n, freed, &fruitless))
+        if (worth_another_try(lm, order, freed, &fruitless))
             continue;
-        if (take_at(lm, n, WMARK_HIGH)) /* __alloc_pages_may_oom looks once more */
+        if (take_at(lm, use, order, WMARK_HIGH)) /* __alloc_pages_may_oom looks once more */
             return true;
         if (!kill_for_memory(lm))
             return false;
@@ -117,16 +200,25 @@ static bool take_slowly(struct linux_mm *lm, uint64_t n, bool insist)
     }
 }
 
-bool machine_take(struct linux_mm *lm, uint64_t n, bool insist)
+static void decay_if_due(struct linux_mm *lm)
 {
-    kswapd_run(lm);
-    return take_at(lm, n, WMARK_LOW) || take_slowly(lm, n, insist);
+    if (lm->now_ps < lm->next_decay_ps)
+        return;
+    lm->next_decay_ps = lm->now_ps + DECAY_PS;
+    buddy_zones_decay(lm->frames);
 }
 
-bool machine_take_free(struct linux_mm *lm, uint64_t n)
+bool machine_take(struct linux_mm *lm, enum page_use use, uint32_t order, bool insist)
+{
+    decay_if_due(lm);
+    kswapd_run(lm);
+    return take_at(lm, use, order, WMARK_LOW) || take_slowly(lm, use, order, insist);
+}
+
+bool machine_take_free(struct linux_mm *lm, enum page_use use, uint32_t order)
 {
     kswapd_run(lm);
-    return take_at(lm, n, WMARK_LOW);
+    return take_at(lm, use, order, WMARK_LOW);
 }
 
 /* ---- what the page cache held before --------------------------------------------------- */
@@ -134,7 +226,7 @@ bool machine_take_free(struct linux_mm *lm, uint64_t n)
 /* A file's page that was there already when the recording began. false: no room for it now. */
 static bool keep(struct linux_mm *lm, uint32_t c, enum watermark mark)
 {
-    if (!take_at(lm, 1, mark))
+    if (!take_at(lm, PAGES_OF_FOLIOS, 0, mark))
         return false;
     lm->folio[c].flags |= FOLIO_ADOPTED;
     folio_resident(lm, c);

@@ -156,7 +156,7 @@ static void do_write(struct linux_mm *lm, uint32_t object, uint64_t first, uint6
         if (c == NO_CONTENTS)
             return;
         if (!(lm->folio[c].flags & FOLIO_RESIDENT)) {
-            if (!take_pages(lm, 1))
+            if (!take_page(lm))
                 return;
             page_cache_insert(lm, c, true);
         }

@@ -27,7 +27,7 @@ static bool fill_range(struct linux_mm *lm, uint32_t object, uint64_t first, uin
             continue;
         if (lm->folio[c].flags & FOLIO_RESIDENT)
             continue;
-        if (offset == target ? !take_pages(lm, 1) : !take_pages_if_easy(lm, 1)) {
+        if (offset == target ? !take_page(lm) : !take_page_if_easy(lm)) {
             if (offset == target)
                 return false;
             if (offset > target || target >= end)

@@ -46,7 +46,7 @@ static void do_write(struct linux_mm *lm, uint32_t object, uint64_t first, uint6
         if (lm->folio[c].flags & FOLIO_RESIDENT) {
             folio_mark_accessed(lm, c);
         } else {
-            if (!take_pages(lm, 1))
+            if (!take_page(lm))
                 return;
             folio_resident(lm, c);
             lru_add_new(lm, c, LRU_INACTIVE_ANON);

@@ -177,7 +177,7 @@ static bool read_one(struct linux_mm *lm, uint32_t owner, bool *came)
     if (owner >= lm->folios_room || lm->folio[owner].flags & FOLIO_RESIDENT ||
         lm->folio[owner].slot == SWAP_NO_SLOT)
         return true;
-    if (!take_pages(lm, 1))
+    if (!take_page(lm))
         return false;
     /* charging may have reclaimed or killed: look again */
     if (lm->folio[owner].flags & FOLIO_RESIDENT || lm->folio[owner].slot == SWAP_NO_SLOT) {
@@ -283,7 +283,7 @@ bool swap_in(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause *caus
     }
     *cause = FL_CAUSE_SWAP_IN;
     if (swap_is_synchronous(lm) && swap_slot_maps(&lm->swap, lm->folio[c].slot) == 1) {
-        if (!take_pages(lm, 1))
+        if (!take_page(lm))
             return false;
         arrive(lm, c, false);
         return true;

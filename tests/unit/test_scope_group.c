@@ -36,7 +36,7 @@ static uint32_t new_folio(struct group *g, enum contents_kind kind)
     uint32_t c = contents_new(&g->vm.cs, kind);
     assert_int_not_equal(c, NO_CONTENTS);
     assert_int_equal(linux_room(&g->lm, 0, c + 1, NULL), FL_OK);
-    assert_true(take_pages(&g->lm, 1));
+    assert_true(take_page(&g->lm));
     folio_resident(&g->lm, c);
     return c;
 }
