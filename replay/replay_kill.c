@@ -27,8 +27,9 @@ static enum oom_page kernel_page_state(const void *arg, const struct leaf *leaf,
 /* What oom_score_adj is a share of; as much swap as is needed counts for nothing. */
 static int64_t total_pages(const struct replay *rp)
 {
-    uint64_t ram = rp->has_kernel && rp->kernel.opts.machine ? zones_managed(&rp->kernel.frames->zones)
-                                                             : rp->opts.frames;
+    uint64_t ram = rp->has_kernel && rp->kernel.opts.machine
+                       ? zones_managed(&rp->kernel.frames->zones)
+                       : rp->opts.frames;
     uint64_t swap = rp->opts.swap_pages == UINT64_MAX ? 0 : rp->opts.swap_pages;
     return (int64_t)ram + (int64_t)swap;
 }

@@ -46,9 +46,9 @@ static void prepare(struct linux_mm *lm, struct scan_control *sc)
     if (!sc->global)
         return;
     uint64_t file = lm->stat.size[LRU_INACTIVE_FILE] + lm->stat.size[LRU_ACTIVE_FILE];
-    sc->file_is_tiny = file + zones_free(&lm->frames->zones) <= zones_mark(&lm->frames->zones, WMARK_HIGH) &&
-                       !sc->may_deactivate[false] &&
-                       lm->stat.size[LRU_INACTIVE_ANON] >> sc->priority;
+    sc->file_is_tiny =
+        file + zones_free(&lm->frames->zones) <= zones_mark(&lm->frames->zones, WMARK_HIGH) &&
+        !sc->may_deactivate[false] && lm->stat.size[LRU_INACTIVE_ANON] >> sc->priority;
 }
 
 /* The head of get_scan_count: which rule decides. */

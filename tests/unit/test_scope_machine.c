@@ -176,6 +176,36 @@ static void without_swap_memory_ends(void **state)
     box_close(&b);
 }
 
+/* Every second frame is free: 30 MiB, and not one huge page. */
+static void a_huge_page_needs_a_block(void **state)
+{
+    struct box b;
+    uint32_t given = 0;
+    (void)state;
+    box_open(&b, 16384, 0);
+    while (zones_pick(&b.lm.frames->zones, WMARK_LOW) != ZONE_NONE)
+        assert_true(new_folio(&b));
+    for (uint32_t c = 0; c < b.vm.cs.n; c++)
+        if (b.lm.frame_of[c] & 1) {
+            linux_forget(&b.lm, c);
+            given++;
+        }
+    buddy_zones_drain(b.lm.frames);
+    assert_true(given > 6000);
+    uint64_t no_large = b.lm.frames->no_large;
+    uint32_t huge = 0;
+    while (take_huge(&b.lm, false))
+        huge++;
+    assert_true(huge <= 2); /* what the marks had kept */
+    assert_int_equal(b.lm.frames->no_large, no_large + 1);
+    struct fl_buddy_counts counts;
+    machine_counts(&b.lm, &counts);
+    assert_true(counts.free[0] + counts.free[9] * 512 > 6000 - 512);
+    assert_int_equal(counts.least_free[9] + counts.least_free[10] > 0, false);
+    assert_laws(&b);
+    box_close(&b);
+}
+
 /* ---- replays ------------------------------------------------------------------------------ */
 
 static const struct fl_result *replay_machine(struct scene *s, uint32_t frames, uint64_t swap,
@@ -216,6 +246,13 @@ static void two_gib_machine_swaps_what_does_not_fit(void **state)
     assert_true(r->pages_in <= again && r->pages_in > 20000);
     assert_true(r->evictions >= n + r->pages_in - 2 * GIB_PAGES);
     assert_true(r->background <= r->evictions && r->background > 0);
+    uint64_t free_at_end = 0, taken = 0;
+    for (uint32_t o = 0; o < FL_ORDERS; o++) {
+        free_at_end += r->buddy.free[o] << o;
+        taken += r->buddy.allocs[o] << o;
+    }
+    assert_true(r->buddy.is_there && free_at_end > 0 && free_at_end < GIB_PAGES);
+    assert_true(taken >= 2 * GIB_PAGES * 95 / 100); /* all went through the free lists once */
     scene_end(&s);
 }
 
@@ -294,6 +331,7 @@ int main(void)
         cmocka_unit_test(kswapd_works_between_low_and_high),
         cmocka_unit_test(a_faster_program_reclaims_directly),
         cmocka_unit_test(without_swap_memory_ends),
+        cmocka_unit_test(a_huge_page_needs_a_block),
         cmocka_unit_test(two_gib_machine_swaps_what_does_not_fit),
         cmocka_unit_test(a_machine_gives_less_than_a_group),
         cmocka_unit_test(the_warm_page_cache_is_reclaimed_first),
