@@ -104,38 +104,16 @@ static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct
 static int load_shapes(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
                        struct fl_err *err)
 {
+    const uint8_t *planes[3];
     uint32_t n = d->shapes_n;
-    memset(d->shape, 0, sizeof d->shape);
-    for (unsigned k = 0; k < 3; k++) {
-        const uint8_t *p = column(c, n, w->shape[k]);
-        if (!p)
-            return FL_EFORMAT;
-        fl_planes_get_u32(d->shape[k], p, n, w->shape[k], 0, n);
-    }
-    for (uint32_t i = 0; i < n; i++)
-        if (!(d->shape[0][i] | d->shape[1][i] | d->shape[2][i]))
-            return fl_fail(err, FL_EFORMAT, "a run without accesses");
-    d->shape_codes = column(c, d->runs, 1);
+    for (unsigned k = 0; k < 3; k++)
+        planes[k] = column(c, n, w->shape[k]);
+    d->escape_code = d->ids ? n : FL_SHAPE_ESCAPE;
+    d->shape_bits = d->ids ? fl_bits(d->escapes || !n ? n : n - 1) : 8;
+    d->shape_codes = fl_cur_bytes(c, (size_t)fl_bits_bytes(d->runs, d->shape_bits));
     for (unsigned k = 0; k < 3; k++)
         d->escape_planes[k] = column(c, d->escapes, d->escape_width[k]);
-    if (c->bad)
-        return FL_EFORMAT;
-    uint32_t escapes = 0, bad = 0;
-    for (uint32_t i = 0; i < d->runs; i++) {
-        uint32_t code = d->shape_codes[i];
-        escapes += code == FL_SHAPE_ESCAPE;
-        bad |= code >= n;
-    }
-    if (escapes != d->escapes)
-        return fl_fail(err, FL_EFORMAT, "%u escaped run counts, not %u", escapes, d->escapes);
-    for (uint32_t i = 0; i < d->runs && bad; i++)
-        if (d->shape_codes[i] >= n && d->shape_codes[i] != FL_SHAPE_ESCAPE)
-            return fl_fail(err, FL_EFORMAT, "an unknown run shape");
-    d->one_shape = n == 1 && !escapes;
-    for (uint32_t i = 0; i < FL_BATCH_RUNS && d->one_shape; i++)
-        for (unsigned k = 0; k < 3; k++)
-            d->count[k][i] = d->shape[k][0];
-    return FL_OK;
+    return c->bad ? FL_EFORMAT : fl_shapes_load(d, planes, w->shape, err);
 }
 
 static int load_columns(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
@@ -151,21 +129,26 @@ static int load_columns(struct fl_blockdec *d, struct fl_cur *c, const struct wi
     int rc = load_dictionary(d, c, w, pages, err);
     if (rc != FL_OK)
         return rc;
+    d->pages_n = pages->n;
     d->codes = d->depth ? column(c, d->runs, 1) : NULL;
-    d->index_planes = column(c, d->depth ? d->fars : d->runs, d->index_width);
+    if (d->ids)
+        d->index_planes = fl_cur_bytes(c, (size_t)fl_bits_bytes(d->runs, d->index_width));
+    else
+        d->index_planes = column(c, d->depth ? d->fars : d->runs, d->index_width);
     if (c->bad)
         return FL_EFORMAT;
     return load_shapes(d, c, w, err);
 }
 
-int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint32_t runs,
-                     struct fl_pagetab *pages, struct fl_err *err)
+int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, unsigned flags,
+                     uint32_t runs, struct fl_pagetab *pages, struct fl_err *err)
 {
     struct fl_cur c = { .p = raw, .end = raw + len };
     const uint8_t *h = fl_cur_bytes(&c, FL_STREAM_HEADER);
     struct fl_err why = { 0 };
     if (!h)
         return fl_fail(err, FL_EFORMAT, "malformed block");
+    d->ids = (flags & FL_BLOCKF_IDS) != 0;
     d->depth = h[0];
     d->index_width = h[1];
     d->shapes_n = h[2];
@@ -179,8 +162,8 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint
     d->fars = counts[3], d->escapes = counts[4];
     bool sane = d->depth <= FL_RECENCY_MAX && d->shapes_n <= FL_SHAPES_MAX && d->runs == runs &&
                 runs <= FL_BLOCK_RUNS_MAX && d->dict_n <= runs && d->fars <= runs &&
-                d->escapes <= runs && d->index_width <= 4 && w.id <= 5 && w.mm <= 5 && w.vpn <= 8 &&
-                (d->depth || !d->fars);
+                d->escapes <= runs && d->index_width <= (d->ids ? 32 : 4) && w.id <= 5 &&
+                w.mm <= 5 && w.vpn <= 8 && (d->depth ? !d->ids : !d->fars);
     for (unsigned k = 0; k < 3; k++)
         sane = sane && w.shape[k] <= 4 && d->escape_width[k] <= 4;
     if (!sane)
@@ -263,43 +246,27 @@ static uint32_t list_of(struct fl_blockdec *d, uint32_t thread)
     return d->lists_n++;
 }
 
+static uint32_t largest(const uint32_t *v, uint32_t n)
+{
+    uint32_t max = 0;
+    for (uint32_t i = 0; i < n; i++)
+        max = v[i] > max ? v[i] : max;
+    return max;
+}
+
 static bool plain_pages(struct fl_blockdec *d, uint32_t n)
 {
-    uint32_t *page = d->page, max = 0;
+    uint32_t *page = d->page;
     const uint32_t *dict = d->dict;
+    if (d->ids) {
+        fl_bits_get_u32(page, d->room, d->index_planes, d->runs, d->index_width, d->run_at, n);
+        return largest(page, n) < d->pages_n;
+    }
     fl_planes_get_u32(page, d->index_planes, d->runs, d->index_width, d->run_at, n);
-    for (uint32_t i = 0; i < n; i++)
-        max = page[i] > max ? page[i] : max;
-    if (max >= d->dict_n)
+    if (largest(page, n) >= d->dict_n)
         return false;
     for (uint32_t i = 0; i < n; i++)
         page[i] = dict[page[i]];
-    return true;
-}
-
-static bool shapes(struct fl_blockdec *d, uint32_t n)
-{
-    const uint8_t *codes = d->shape_codes + d->run_at;
-    for (unsigned k = 0; k < 3; k++) {
-        const uint32_t *table = d->shape[k];
-        uint32_t *out = d->count[k];
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = table[codes[i]];
-    }
-    const uint8_t *p = d->escapes ? memchr(codes, FL_SHAPE_ESCAPE, n) : NULL;
-    while (p) {
-        size_t i = (size_t)(p - codes);
-        uint32_t any = 0;
-        for (unsigned k = 0; k < 3; k++) {
-            fl_planes_get_u32(&d->count[k][i], d->escape_planes[k], d->escapes, d->escape_width[k],
-                              d->escape_at, 1);
-            any |= d->count[k][i];
-        }
-        d->escape_at++; /* as many as codes 255: counted when loading */
-        if (!any)
-            return false;
-        p = i + 1 < n ? memchr(p + 1, FL_SHAPE_ESCAPE, n - i - 1) : NULL;
-    }
     return true;
 }
 
@@ -339,8 +306,8 @@ int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, uint32_
     }
     if (!ok)
         return fl_fail(err, FL_EFORMAT, "a run of a page that is not in the dictionary");
-    if (!d->one_shape && !shapes(d, n))
-        return fl_fail(err, FL_EFORMAT, "a run without accesses");
+    if (!d->one_shape && !fl_shapes_runs(d, n))
+        return fl_fail(err, FL_EFORMAT, "a run of an unknown shape, or without accesses");
     if (d->has_codes && !locations(d, n, codes))
         return fl_fail(err, FL_EFORMAT, "a run in code that was not defined");
     d->run_at += n;

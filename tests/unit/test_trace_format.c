@@ -282,8 +282,8 @@ static void contents_that_cannot_be_are_refused(void **state)
     with_byte(0xc4, 0x41, "dictionary");       /* far reference without any */
     with_byte(0xc4, 0x42, "dictionary");       /* no such code */
     with_byte(0xc5, 0x00, "dictionary");       /* then position 1 of a list of 1 */
-    with_byte(0xcd, 0x02, "unknown run shape");
-    with_byte(0xcd, 0xff, "escape"); /* an escape without one */
+    with_byte(0xcd, 0x02, "unknown shape");
+    with_byte(0xcd, 0xff, "unknown shape"); /* an escape without one */
     with_byte(0xcb, 0x00, "without accesses");
     with_byte(0xa1, 0x0b, "malformed");     /* a record too short for its fields */
     with_byte(0xa6, 0x01, "address space"); /* the first space must be 0 */
