@@ -180,11 +180,24 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, unsi
     return fl_fail(err, rc, "%s", why.msg[0] ? why.msg : "malformed block");
 }
 
+/* Codes that are not below @depth; by bytes as long as those cannot overflow. */
+static uint32_t count_outside(const uint8_t *codes, uint32_t n, uint32_t depth)
+{
+    uint32_t count = 0;
+    uint8_t least = (uint8_t)depth;
+    for (uint32_t from = 0; from < n;) {
+        uint32_t end = n - from < 128 ? n : from + 128;
+        uint8_t some = 0;
+        for (; from < end; from++)
+            some = (uint8_t)(some + (codes[from] >= least));
+        count += some;
+    }
+    return count;
+}
+
 int fl_blockdec_codes(struct fl_blockdec *d, const uint8_t *raw, size_t len, struct fl_err *err)
 {
-    uint32_t need = d->depth ? 0 : d->runs;
-    for (uint32_t i = 0; d->depth && i < d->runs; i++)
-        need += d->codes[i] >= d->depth;
+    uint32_t need = d->depth ? count_outside(d->codes, d->runs, d->depth) : d->runs;
     struct fl_cur c = { .p = raw, .end = raw + len };
     const uint8_t *h = fl_cur_bytes(&c, FL_CODE_HEADER);
     if (!h || h[0] > 4 || h[1] | h[2] | h[3])
