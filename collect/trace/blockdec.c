@@ -55,6 +55,37 @@ static const uint8_t *column(struct fl_cur *c, uint64_t n, unsigned width)
     return fl_cur_bytes(c, (size_t)(n * width)); /* n < 2^32, width <= 8 */
 }
 
+struct entry {
+    uint64_t id, mm, vpn;
+};
+
+/* @count entries: their ids, and by differences, from @last on, what they mean. */
+static int enter_pages(struct fl_pagetab *pages, struct entry *last, const uint64_t *ids,
+                       const uint64_t *mms, const uint64_t *vpns, uint32_t count,
+                       struct fl_err *err)
+{
+    uint64_t mm = last->mm, vpn = last->vpn;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t id = ids[i];
+        mm += (uint64_t)fl_unzigzag(mms[i]);
+        vpn += (uint64_t)fl_unzigzag(vpns[i]);
+        if (id == pages->n && id < UINT32_MAX && mm < FL_NO_MM && vpn <= FL_VPN_MAX) {
+            pages->vpn[id] = vpn;
+            pages->mm[id] = (uint32_t)mm;
+            pages->n++;
+        } else if (id >= pages->n) {
+            return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order",
+                           (unsigned long long)id);
+        } else if (pages->vpn[id] != vpn || pages->mm[id] != mm) {
+            return fl_fail(err, FL_EFORMAT, "page id %llu changes its meaning",
+                           (unsigned long long)id);
+        }
+    }
+    last->mm = mm;
+    last->vpn = vpn;
+    return FL_OK;
+}
+
 static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
                            struct fl_pagetab *pages, struct fl_err *err)
 {
@@ -70,7 +101,7 @@ static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct
         d->dict = grown;
         d->dict_cap = n;
     }
-    uint64_t id = UINT64_MAX, mm = 0, vpn = 0;
+    struct entry last = { .id = UINT64_MAX };
     for (uint32_t from = 0; from < n;) {
         uint64_t a[512], b[512], v[512];
         uint32_t count = n - from < 512 ? n - from : 512;
@@ -80,22 +111,16 @@ static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct
         if (!pagetab_reserve(pages, (uint64_t)pages->n + count))
             return fl_nomem(err, "pages of the trace");
         for (uint32_t i = 0; i < count; i++) {
-            id += (uint64_t)fl_unzigzag(a[i]);
-            mm += (uint64_t)fl_unzigzag(b[i]);
-            vpn += (uint64_t)fl_unzigzag(v[i]);
-            if (id == pages->n && id < UINT32_MAX && mm < FL_NO_MM && vpn <= FL_VPN_MAX) {
-                pages->vpn[id] = vpn;
-                pages->mm[id] = (uint32_t)mm;
-                pages->n++;
-            } else if (id >= pages->n) {
-                return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order",
-                               (unsigned long long)id);
-            } else if (pages->vpn[id] != vpn || pages->mm[id] != mm) {
-                return fl_fail(err, FL_EFORMAT, "page id %llu changes its meaning",
-                               (unsigned long long)id);
+            a[i] = last.id += (uint64_t)fl_unzigzag(a[i]);
+            if (a[i] < pages->n) { /* what it means is far away, mostly: on with all of it */
+                __builtin_prefetch(&pages->vpn[a[i]]);
+                __builtin_prefetch(&pages->mm[a[i]]);
             }
-            d->dict[from + i] = (uint32_t)id;
+            d->dict[from + i] = (uint32_t)a[i];
         }
+        int rc = enter_pages(pages, &last, a, b, v, count, err);
+        if (rc != FL_OK)
+            return rc;
         from += count;
     }
     return FL_OK;
@@ -259,12 +284,16 @@ static uint32_t list_of(struct fl_blockdec *d, uint32_t thread)
     return d->lists_n++;
 }
 
-static uint32_t largest(const uint32_t *v, uint32_t n)
+static bool all_below(const uint32_t *v, uint32_t n, uint32_t limit)
 {
-    uint32_t max = 0;
+    uint32_t any = 0, max = 0;
+    for (uint32_t i = 0; i < n; i++)
+        any |= v[i];
+    if (any < limit) /* vectors of any processor can do this much, but not all of them a maximum */
+        return true;
     for (uint32_t i = 0; i < n; i++)
         max = v[i] > max ? v[i] : max;
-    return max;
+    return max < limit;
 }
 
 static bool plain_pages(struct fl_blockdec *d, uint32_t n)
@@ -273,10 +302,10 @@ static bool plain_pages(struct fl_blockdec *d, uint32_t n)
     const uint32_t *dict = d->dict;
     if (d->ids) {
         fl_bits_get_u32(page, d->room, d->index_planes, d->runs, d->index_width, d->run_at, n);
-        return largest(page, n) < d->pages_n;
+        return all_below(page, n, d->pages_n);
     }
     fl_planes_get_u32(page, d->index_planes, d->runs, d->index_width, d->run_at, n);
-    if (largest(page, n) >= d->dict_n)
+    if (!all_below(page, n, d->dict_n))
         return false;
     for (uint32_t i = 0; i < n; i++)
         page[i] = dict[page[i]];

@@ -117,24 +117,68 @@ void fl_bits_put_u32(uint8_t *out, const uint32_t *v, size_t n, unsigned bits)
     }
 }
 
+/* Numbers of @bits bits, eight for each of the bytes [from, to) of every plane, into @out. */
+static inline void spread_planes(uint8_t *out, const uint8_t *planes, size_t plane, unsigned bits,
+                                 size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        uint64_t eight = 0;
+        for (unsigned k = 0; k < bits; k++)
+            eight |= spread(planes[k * plane + i]) << k;
+        eight = htole64(eight);
+        memcpy(out + 8 * i, &eight, 8);
+    }
+}
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+/* The same, sixteen numbers at a time. Returns where it stopped. */
+static inline size_t spread_pairs(uint8_t *out, const uint8_t *planes, size_t plane, unsigned bits,
+                                  size_t to)
+{
+    const __m128i each = _mm_set1_epi64x((long long)UINT64_C(0x8040201008040201));
+    size_t i = 0;
+    for (; i + 2 <= to; i += 2) {
+        __m128i sixteen = _mm_setzero_si128();
+        for (unsigned k = 0; k < bits; k++) {
+            uint16_t pair;
+            memcpy(&pair, planes + k * plane + i, 2);
+            __m128i x = _mm_cvtsi32_si128(pair);
+            x = _mm_unpacklo_epi8(x, x);
+            x = _mm_shufflelo_epi16(x, _MM_SHUFFLE(1, 1, 0, 0));
+            x = _mm_shuffle_epi32(x, _MM_SHUFFLE(1, 1, 0, 0));
+            x = _mm_cmpeq_epi8(_mm_and_si128(x, each), each);
+            sixteen = _mm_or_si128(sixteen, _mm_and_si128(x, _mm_set1_epi8((char)(1 << k))));
+        }
+        _mm_storeu_si128((__m128i *)(void *)(out + 8 * i), sixteen);
+    }
+    return i;
+}
+#else
+static inline size_t spread_pairs(uint8_t *out, const uint8_t *planes, size_t plane, unsigned bits,
+                                  size_t to)
+{
+    (void)out, (void)planes, (void)plane, (void)bits, (void)to;
+    return 0;
+}
+#endif
+
 const uint8_t *fl_bits_get_u8(uint8_t *room, const uint8_t *planes, size_t n, unsigned bits,
                               size_t from, size_t count)
 {
     if (bits == 8)
         return planes + from;
-    size_t plane = (n + 7) / 8, first = from / 8, end = (from + count + 7) / 8;
-    if (bits == 0)
-        memset(room, 0, count + from % 8);
-    for (unsigned k = 0; k < bits; k++) {
-        const uint8_t *p = planes + k * plane + first;
-        for (size_t i = 0; i < end - first; i++) {
-            uint64_t eight = 0;
-            if (k)
-                memcpy(&eight, room + 8 * i, 8);
-            eight |= htole64(spread(p[i]) << k);
-            memcpy(room + 8 * i, &eight, 8);
-        }
+    size_t plane = (n + 7) / 8, to = (from + count + 7) / 8 - from / 8, done = 0;
+    const uint8_t *first = planes + from / 8;
+    switch (bits) { /* the usual ones without a loop */
+    case 1: done = spread_pairs(room, first, plane, 1, to); break;
+    case 2: done = spread_pairs(room, first, plane, 2, to); break;
+    case 3: done = spread_pairs(room, first, plane, 3, to); break;
+    case 4: done = spread_pairs(room, first, plane, 4, to); break;
+    default: done = spread_pairs(room, first, plane, bits, to);
     }
+    spread_planes(room, first, plane, bits, done, to);
     return room + from % 8;
 }
 
