@@ -83,11 +83,12 @@ static uint32_t count_distinct(const struct fl_blockenc *b)
     return seen ? n : UINT32_MAX;
 }
 
-#define ENTRY_BITS 32u /* what a dictionary's entry costs, about, and its decoding apart */
+#define ENTRY_BITS 32u /* what a dictionary's entry costs, about */
 
 /*
  * A plain block has ids. Either they are stored, and pages that are new in the trace are the
- * dictionary; or, where that is longer, all of the block's are, and indexes take the ids' place.
+ * dictionary; or, where that is longer by an eighth, which is worth the slower decoding, all of the
+ * block's are, and indexes take the ids' place.
  */
 static bool settle_plain(struct fl_blockenc *b)
 {
@@ -97,7 +98,7 @@ static bool settle_plain(struct fl_blockenc *b)
     uint64_t as_ids = (uint64_t)b->runs * fl_bits(b->pages ? b->pages - 1 : 0);
     uint64_t as_indexes = (uint64_t)b->runs * fl_bits(distinct ? distinct - 1 : 0) +
                           (uint64_t)(distinct - fresh) * ENTRY_BITS;
-    if (as_ids <= as_indexes) {
+    if (as_ids - as_ids / 8 <= as_indexes) {
         b->flags = FL_BLOCKF_IDS;
         for (b->dict_n = 0; b->dict_n < fresh; b->dict_n++)
             b->dict[b->dict_n] = b->block_pages + b->dict_n;
