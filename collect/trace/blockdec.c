@@ -55,6 +55,37 @@ static const uint8_t *column(struct fl_cur *c, uint64_t n, unsigned width)
     return fl_cur_bytes(c, (size_t)(n * width)); /* n < 2^32, width <= 8 */
 }
 
+struct entry {
+    uint64_t id, mm, vpn;
+};
+
+/* @count entries: their ids, and by differences, from @last on, what they mean. */
+static int enter_pages(struct fl_pagetab *pages, struct entry *last, const uint64_t *ids,
+                       const uint64_t *mms, const uint64_t *vpns, uint32_t count,
+                       struct fl_err *err)
+{
+    uint64_t mm = last->mm, vpn = last->vpn;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t id = ids[i];
+        mm += (uint64_t)fl_unzigzag(mms[i]);
+        vpn += (uint64_t)fl_unzigzag(vpns[i]);
+        if (id == pages->n && id < UINT32_MAX && mm < FL_NO_MM && vpn <= FL_VPN_MAX) {
+            pages->vpn[id] = vpn;
+            pages->mm[id] = (uint32_t)mm;
+            pages->n++;
+        } else if (id >= pages->n) {
+            return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order",
+                           (unsigned long long)id);
+        } else if (pages->vpn[id] != vpn || pages->mm[id] != mm) {
+            return fl_fail(err, FL_EFORMAT, "page id %llu changes its meaning",
+                           (unsigned long long)id);
+        }
+    }
+    last->mm = mm;
+    last->vpn = vpn;
+    return FL_OK;
+}
+
 static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
                            struct fl_pagetab *pages, struct fl_err *err)
 {
@@ -70,7 +101,7 @@ static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct
         d->dict = grown;
         d->dict_cap = n;
     }
-    uint64_t id = UINT64_MAX, mm = 0, vpn = 0;
+    struct entry last = { .id = UINT64_MAX };
     for (uint32_t from = 0; from < n;) {
         uint64_t a[512], b[512], v[512];
         uint32_t count = n - from < 512 ? n - from : 512;
@@ -80,22 +111,16 @@ static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct
         if (!pagetab_reserve(pages, (uint64_t)pages->n + count))
             return fl_nomem(err, "pages of the trace");
         for (uint32_t i = 0; i < count; i++) {
-            id += (uint64_t)fl_unzigzag(a[i]);
-            mm += (uint64_t)fl_unzigzag(b[i]);
-            vpn += (uint64_t)fl_unzigzag(v[i]);
-            if (id == pages->n && id < UINT32_MAX && mm < FL_NO_MM && vpn <= FL_VPN_MAX) {
-                pages->vpn[id] = vpn;
-                pages->mm[id] = (uint32_t)mm;
-                pages->n++;
-            } else if (id >= pages->n) {
-                return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order",
-                               (unsigned long long)id);
-            } else if (pages->vpn[id] != vpn || pages->mm[id] != mm) {
-                return fl_fail(err, FL_EFORMAT, "page id %llu changes its meaning",
-                               (unsigned long long)id);
+            a[i] = last.id += (uint64_t)fl_unzigzag(a[i]);
+            if (a[i] < pages->n) { /* what it means is far away, mostly: on with all of it */
+                __builtin_prefetch(&pages->vpn[a[i]]);
+                __builtin_prefetch(&pages->mm[a[i]]);
             }
-            d->dict[from + i] = (uint32_t)id;
+            d->dict[from + i] = (uint32_t)a[i];
         }
+        int rc = enter_pages(pages, &last, a, b, v, count, err);
+        if (rc != FL_OK)
+            return rc;
         from += count;
     }
     return FL_OK;
@@ -104,38 +129,16 @@ static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct
 static int load_shapes(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
                        struct fl_err *err)
 {
+    const uint8_t *planes[3];
     uint32_t n = d->shapes_n;
-    memset(d->shape, 0, sizeof d->shape);
-    for (unsigned k = 0; k < 3; k++) {
-        const uint8_t *p = column(c, n, w->shape[k]);
-        if (!p)
-            return FL_EFORMAT;
-        fl_planes_get_u32(d->shape[k], p, n, w->shape[k], 0, n);
-    }
-    for (uint32_t i = 0; i < n; i++)
-        if (!(d->shape[0][i] | d->shape[1][i] | d->shape[2][i]))
-            return fl_fail(err, FL_EFORMAT, "a run without accesses");
-    d->shape_codes = column(c, d->runs, 1);
+    for (unsigned k = 0; k < 3; k++)
+        planes[k] = column(c, n, w->shape[k]);
+    d->escape_code = d->ids ? n : FL_SHAPE_ESCAPE;
+    d->shape_bits = d->ids ? fl_bits(d->escapes || !n ? n : n - 1) : 8;
+    d->shape_codes = fl_cur_bytes(c, (size_t)fl_bits_bytes(d->runs, d->shape_bits));
     for (unsigned k = 0; k < 3; k++)
         d->escape_planes[k] = column(c, d->escapes, d->escape_width[k]);
-    if (c->bad)
-        return FL_EFORMAT;
-    uint32_t escapes = 0, bad = 0;
-    for (uint32_t i = 0; i < d->runs; i++) {
-        uint32_t code = d->shape_codes[i];
-        escapes += code == FL_SHAPE_ESCAPE;
-        bad |= code >= n;
-    }
-    if (escapes != d->escapes)
-        return fl_fail(err, FL_EFORMAT, "%u escaped run counts, not %u", escapes, d->escapes);
-    for (uint32_t i = 0; i < d->runs && bad; i++)
-        if (d->shape_codes[i] >= n && d->shape_codes[i] != FL_SHAPE_ESCAPE)
-            return fl_fail(err, FL_EFORMAT, "an unknown run shape");
-    d->one_shape = n == 1 && !escapes;
-    for (uint32_t i = 0; i < FL_BATCH_RUNS && d->one_shape; i++)
-        for (unsigned k = 0; k < 3; k++)
-            d->count[k][i] = d->shape[k][0];
-    return FL_OK;
+    return c->bad ? FL_EFORMAT : fl_shapes_load(d, planes, w->shape, err);
 }
 
 static int load_columns(struct fl_blockdec *d, struct fl_cur *c, const struct widths *w,
@@ -151,21 +154,26 @@ static int load_columns(struct fl_blockdec *d, struct fl_cur *c, const struct wi
     int rc = load_dictionary(d, c, w, pages, err);
     if (rc != FL_OK)
         return rc;
+    d->pages_n = pages->n;
     d->codes = d->depth ? column(c, d->runs, 1) : NULL;
-    d->index_planes = column(c, d->depth ? d->fars : d->runs, d->index_width);
+    if (d->ids)
+        d->index_planes = fl_cur_bytes(c, (size_t)fl_bits_bytes(d->runs, d->index_width));
+    else
+        d->index_planes = column(c, d->depth ? d->fars : d->runs, d->index_width);
     if (c->bad)
         return FL_EFORMAT;
     return load_shapes(d, c, w, err);
 }
 
-int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint32_t runs,
-                     struct fl_pagetab *pages, struct fl_err *err)
+int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, unsigned flags,
+                     uint32_t runs, struct fl_pagetab *pages, struct fl_err *err)
 {
     struct fl_cur c = { .p = raw, .end = raw + len };
     const uint8_t *h = fl_cur_bytes(&c, FL_STREAM_HEADER);
     struct fl_err why = { 0 };
     if (!h)
         return fl_fail(err, FL_EFORMAT, "malformed block");
+    d->ids = (flags & FL_BLOCKF_IDS) != 0;
     d->depth = h[0];
     d->index_width = h[1];
     d->shapes_n = h[2];
@@ -179,8 +187,8 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint
     d->fars = counts[3], d->escapes = counts[4];
     bool sane = d->depth <= FL_RECENCY_MAX && d->shapes_n <= FL_SHAPES_MAX && d->runs == runs &&
                 runs <= FL_BLOCK_RUNS_MAX && d->dict_n <= runs && d->fars <= runs &&
-                d->escapes <= runs && d->index_width <= 4 && w.id <= 5 && w.mm <= 5 && w.vpn <= 8 &&
-                (d->depth || !d->fars);
+                d->escapes <= runs && d->index_width <= (d->ids ? 32 : 4) && w.id <= 5 &&
+                w.mm <= 5 && w.vpn <= 8 && (d->depth ? !d->ids : !d->fars);
     for (unsigned k = 0; k < 3; k++)
         sane = sane && w.shape[k] <= 4 && d->escape_width[k] <= 4;
     if (!sane)
@@ -197,11 +205,24 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint
     return fl_fail(err, rc, "%s", why.msg[0] ? why.msg : "malformed block");
 }
 
+/* Codes that are not below @depth; by bytes as long as those cannot overflow. */
+static uint32_t count_outside(const uint8_t *codes, uint32_t n, uint32_t depth)
+{
+    uint32_t count = 0;
+    uint8_t least = (uint8_t)depth;
+    for (uint32_t from = 0; from < n;) {
+        uint32_t end = n - from < 128 ? n : from + 128;
+        uint8_t some = 0;
+        for (; from < end; from++)
+            some = (uint8_t)(some + (codes[from] >= least));
+        count += some;
+    }
+    return count;
+}
+
 int fl_blockdec_codes(struct fl_blockdec *d, const uint8_t *raw, size_t len, struct fl_err *err)
 {
-    uint32_t need = d->depth ? 0 : d->runs;
-    for (uint32_t i = 0; d->depth && i < d->runs; i++)
-        need += d->codes[i] >= d->depth;
+    uint32_t need = d->depth ? count_outside(d->codes, d->runs, d->depth) : d->runs;
     struct fl_cur c = { .p = raw, .end = raw + len };
     const uint8_t *h = fl_cur_bytes(&c, FL_CODE_HEADER);
     if (!h || h[0] > 4 || h[1] | h[2] | h[3])
@@ -263,43 +284,31 @@ static uint32_t list_of(struct fl_blockdec *d, uint32_t thread)
     return d->lists_n++;
 }
 
+static bool all_below(const uint32_t *v, uint32_t n, uint32_t limit)
+{
+    uint32_t any = 0, max = 0;
+    for (uint32_t i = 0; i < n; i++)
+        any |= v[i];
+    if (any < limit) /* vectors of any processor can do this much, but not all of them a maximum */
+        return true;
+    for (uint32_t i = 0; i < n; i++)
+        max = v[i] > max ? v[i] : max;
+    return max < limit;
+}
+
 static bool plain_pages(struct fl_blockdec *d, uint32_t n)
 {
-    uint32_t *page = d->page, max = 0;
+    uint32_t *page = d->page;
     const uint32_t *dict = d->dict;
+    if (d->ids) {
+        fl_bits_get_u32(page, d->room, d->index_planes, d->runs, d->index_width, d->run_at, n);
+        return all_below(page, n, d->pages_n);
+    }
     fl_planes_get_u32(page, d->index_planes, d->runs, d->index_width, d->run_at, n);
-    for (uint32_t i = 0; i < n; i++)
-        max = page[i] > max ? page[i] : max;
-    if (max >= d->dict_n)
+    if (!all_below(page, n, d->dict_n))
         return false;
     for (uint32_t i = 0; i < n; i++)
         page[i] = dict[page[i]];
-    return true;
-}
-
-static bool shapes(struct fl_blockdec *d, uint32_t n)
-{
-    const uint8_t *codes = d->shape_codes + d->run_at;
-    for (unsigned k = 0; k < 3; k++) {
-        const uint32_t *table = d->shape[k];
-        uint32_t *out = d->count[k];
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = table[codes[i]];
-    }
-    const uint8_t *p = d->escapes ? memchr(codes, FL_SHAPE_ESCAPE, n) : NULL;
-    while (p) {
-        size_t i = (size_t)(p - codes);
-        uint32_t any = 0;
-        for (unsigned k = 0; k < 3; k++) {
-            fl_planes_get_u32(&d->count[k][i], d->escape_planes[k], d->escapes, d->escape_width[k],
-                              d->escape_at, 1);
-            any |= d->count[k][i];
-        }
-        d->escape_at++; /* as many as codes 255: counted when loading */
-        if (!any)
-            return false;
-        p = i + 1 < n ? memchr(p + 1, FL_SHAPE_ESCAPE, n - i - 1) : NULL;
-    }
     return true;
 }
 
@@ -339,8 +348,8 @@ int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, uint32_
     }
     if (!ok)
         return fl_fail(err, FL_EFORMAT, "a run of a page that is not in the dictionary");
-    if (!d->one_shape && !shapes(d, n))
-        return fl_fail(err, FL_EFORMAT, "a run without accesses");
+    if (!d->one_shape && !fl_shapes_runs(d, n))
+        return fl_fail(err, FL_EFORMAT, "a run of an unknown shape, or without accesses");
     if (d->has_codes && !locations(d, n, codes))
         return fl_fail(err, FL_EFORMAT, "a run in code that was not defined");
     d->run_at += n;

@@ -18,10 +18,20 @@ struct fl_pagetab {
 };
 void fl_pagetab_free(struct fl_pagetab *t);
 
+/* One shape of runs; facts: enum fl_run_facts, and those of below. */
+struct fl_shape_row {
+    uint32_t count[3], facts;
+};
+#define FL_FACT_ESCAPE (1u << 30) /* of the next escape instead */
+#define FL_FACT_BAD (1u << 31)    /* no such shape */
+
 struct fl_blockdec {
     const uint8_t *index_planes, *codes, *shape_codes, *escape_planes[3];
     uint32_t depth, runs, dict_n, fars, escapes, n_events;
     unsigned index_width, escape_width[3];
+    bool ids;            /* indexes are page ids; they and the shape codes are bit columns: */
+    unsigned shape_bits; /* of @ids; of index_width, too */
+    uint32_t pages_n;    /* ids that @ids may name */
     struct fl_cur sequence, events;
 
     uint32_t *dict; /* dictionary index -> page id */
@@ -36,10 +46,12 @@ struct fl_blockdec {
     uint32_t lists_n;
     size_t lists_cap; /* entries */
 
-    uint32_t shapes_n;
+    uint32_t shapes_n, escape_code;
     bool one_shape; /* and no escape: the columns are filled already */
-    uint32_t shape[3][256];
+    struct fl_shape_row shape[256];
+    unsigned facts; /* of the batch */
     uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
+    uint8_t room[FL_BATCH_RUNS + 16];
 
     uint32_t outside_n; /* runs of the batch whose page is in no list, */
     uint16_t outside[FL_BATCH_RUNS];
@@ -53,18 +65,18 @@ struct fl_blockdec {
 
 /*
  * fl_blockdec_load - take a STREAM payload, which must outlive its use here, and
- * enter its dictionary into @pages. Errors: FL_EFORMAT, FL_ENOMEM; messages are
- * the bare reason.
+ * enter its dictionary into @pages. @flags, @runs: as its envelope says. Errors: FL_EFORMAT,
+ * FL_ENOMEM; messages are the bare reason.
  */
-int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, uint32_t runs,
-                     struct fl_pagetab *pages, struct fl_err *err);
+int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, unsigned flags,
+                     uint32_t runs, struct fl_pagetab *pages, struct fl_err *err);
 /*
  * fl_blockdec_codes - take the CODE payload of the block just loaded, likewise. FL_EFORMAT,
  * and nothing is taken, when it is not what the block's runs need.
  */
 int fl_blockdec_codes(struct fl_blockdec *d, const uint8_t *raw, size_t len, struct fl_err *err);
-/* fl_blockdec_runs - the next @n (1 to FL_BATCH_RUNS) runs, of @thread, into d->page, d->count,
- * and the locations among them, below @codes, into d->run_codes. */
+/* fl_blockdec_runs - the next @n (1 to FL_BATCH_RUNS) runs, of @thread, into d->page, d->count
+ * and d->facts, and the locations among them, below @codes, into d->run_codes. */
 int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, uint32_t codes,
                      struct fl_err *err);
 /*
@@ -72,6 +84,12 @@ int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, uint32_
  * that names nothing. Pre: depth > 0, and there are @n codes.
  */
 bool fl_recency_pages(struct fl_blockdec *d, uint32_t which, uint32_t n);
+/* fl_shapes_load - the shape table of @n, from three plane columns of that width. */
+int fl_shapes_load(struct fl_blockdec *d, const uint8_t *const planes[3], const unsigned width[3],
+                   struct fl_err *err);
+/* fl_shapes_runs - counts and facts of the next @n runs. False: one that has no accesses, or no
+ * shape that there is. */
+bool fl_shapes_runs(struct fl_blockdec *d, uint32_t n);
 /* fl_blockdec_end - has everything in the block been used, exactly? */
 int fl_blockdec_end(const struct fl_blockdec *d, struct fl_err *err);
 void fl_blockdec_free(struct fl_blockdec *d);

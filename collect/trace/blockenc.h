@@ -30,8 +30,8 @@ struct fl_enc_list {
 };
 
 /*
- * What is known of a page of a list's thread: its dictionary index, and its slot. A table
- * of these, by a hash of the page, saves looking it up; what it has no room for is forgotten.
+ * What is known of a page of a list's thread: its dictionary index (in plain blocks its id), and
+ * its slot. A table of these, by a hash of the page, saves looking it up; what it has no room for is forgotten.
  */
 #define FL_ENC_KNOWN_BITS 13
 #define FL_ENC_NO_SLOT 0xffu
@@ -56,16 +56,13 @@ struct fl_blockenc {
 
     uint32_t max_runs, runs, depth; /* depth: recency list entries, 0: plain indexes */
     uint8_t *codes;                 /* depth > 0: one a run */
-    uint32_t *indexes;              /* depth 0: one a run; else the far ones */
+    uint32_t *indexes;              /* depth 0: a page id a run; else the far ones */
     uint32_t fars, probed, hits;
     uint32_t *locations; /* code + 1, of the runs whose page is outside the list */
     uint32_t locations_n, location_any;
 
-    uint32_t *dict_id, *dict_mm, dict_n;
-    uint64_t *dict_vpn;
-    uint32_t epoch;    /* of this block; marks what belongs to it */
-    uint64_t *page_at; /* page id -> epoch << 32 | dictionary index */
-    uint32_t page_at_cap;
+    uint32_t *dict, dict_n; /* page ids; in plain blocks when they are finished */
+    uint32_t epoch;         /* of this block; marks what belongs to it */
     struct fl_enc_list *lists;
     uint32_t lists_n, lists_cap;
     uint64_t *list_at; /* thread -> epoch << 32 | list */
@@ -78,8 +75,12 @@ struct fl_blockenc {
     struct fl_buf overflow;
 
     struct fl_pageids ids;
-    uint32_t pages; /* ids given out over the whole trace */
+    uint32_t pages, block_pages; /* ids given out over the whole trace; before this block */
+    uint64_t *page_vpn;          /* by id */
+    uint32_t *page_mm, *page_at; /* page_at: dictionary index, if the entry there is the page's */
+    uint32_t page_cap;
     struct fl_buf raw;
+    uint16_t flags; /* of the finished block */
 };
 
 int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *err);
@@ -124,7 +125,7 @@ int fl_blockenc_shape(struct fl_blockenc *b, uint32_t reads, uint32_t writes, ui
 /* fl_blockenc_shapes - as above, for the last @n runs; @counts packed as in fl_writer_runs(). */
 int fl_blockenc_shapes(struct fl_blockenc *b, const uint64_t *counts, uint32_t n,
                        struct fl_err *err);
-/* fl_blockenc_finish - encode into b->raw. Pre: every run has its shape. */
+/* fl_blockenc_finish - encode into b->raw and b->flags. Pre: every run has its shape. */
 int fl_blockenc_finish(struct fl_blockenc *b, struct fl_err *err);
 /* fl_blockenc_locations - is there a CODE block to put behind this one? */
 static inline bool fl_blockenc_locations(const struct fl_blockenc *b)
@@ -136,10 +137,24 @@ int fl_blockenc_codes(struct fl_blockenc *b, struct fl_err *err);
 /* fl_blockenc_next - begin the next block. */
 void fl_blockenc_next(struct fl_blockenc *b);
 
+/* ---- blockfinish.c ---- */
+
+/* fl_blockenc_encode - the second half of fl_blockenc_finish(): the sequence is complete. */
+int fl_blockenc_encode(struct fl_blockenc *b, struct fl_err *err);
+
 /* ---- blockpages.c ---- */
 
 /* fl_blockenc_reach - a zeroed-on-growth array with index @i. False: out of memory. */
 bool fl_blockenc_reach(uint64_t **array, uint32_t *cap, uint32_t i);
+/* fl_blockenc_entry - dictionary index of page @id, entering it when it is new in this block. */
+static inline uint32_t fl_blockenc_entry(struct fl_blockenc *b, uint32_t id)
+{
+    uint32_t i = b->page_at[id];
+    if (i < b->dict_n && b->dict[i] == id)
+        return i;
+    b->dict[b->dict_n] = id;
+    return b->page_at[id] = b->dict_n++;
+}
 /* fl_blockenc_list_fits - may @thread have a list in this block? */
 bool fl_blockenc_list_fits(const struct fl_blockenc *b, uint32_t thread);
 /* fl_blockenc_list - @thread's list, begun when it has none. NULL: out of memory. */

@@ -72,25 +72,50 @@ struct fl_enc_list *fl_blockenc_list(struct fl_blockenc *b, uint32_t thread, uin
 
 /* ---- what is known of a page ---- */
 
-/* Dictionary index of a page, entering it when it is new here. UINT32_MAX: out of memory. */
-static uint32_t dict_index(struct fl_blockenc *b, uint64_t vpn)
+/* Room for what belongs to page @id. */
+static bool reach_page(struct fl_blockenc *b, uint32_t id)
+{
+    if (id < b->page_cap)
+        return true;
+    size_t cap = b->page_cap ? (size_t)b->page_cap * 2 : 1024;
+    cap = cap < UINT32_MAX ? cap : UINT32_MAX;
+    uint64_t *vpn = realloc(b->page_vpn, cap * sizeof *vpn);
+    if (!vpn)
+        return false;
+    b->page_vpn = vpn;
+    uint32_t *mm = realloc(b->page_mm, cap * sizeof *mm);
+    if (!mm)
+        return false;
+    b->page_mm = mm;
+    uint32_t *at = realloc(b->page_at, cap * sizeof *at);
+    if (!at)
+        return false;
+    memset(at + b->page_cap, 0, (cap - b->page_cap) * sizeof *at);
+    b->page_at = at;
+    b->page_cap = (uint32_t)cap;
+    return true;
+}
+
+/* Id of a page, which gets one when it has none. FL_PAGE_ID_NONE: out of memory or ids. */
+static uint32_t page_id(struct fl_blockenc *b, uint64_t vpn)
 {
     uint32_t id = fl_pageids_find(&b->ids, b->mm, vpn);
-    if (id == FL_PAGE_ID_NONE) {
-        id = b->pages;
-        if (!fl_blockenc_reach(&b->page_at, &b->page_at_cap, id) ||
-            !fl_pageids_add(&b->ids, b->mm, vpn, id))
-            return UINT32_MAX;
-        b->pages++;
-    }
-    if (b->page_at[id] >> 32 == b->epoch)
-        return (uint32_t)b->page_at[id];
-    uint32_t i = b->dict_n++;
-    b->dict_id[i] = id;
-    b->dict_mm[i] = b->mm;
-    b->dict_vpn[i] = vpn;
-    b->page_at[id] = (uint64_t)b->epoch << 32 | i;
-    return i;
+    if (id != FL_PAGE_ID_NONE)
+        return id;
+    id = b->pages;
+    if (id == FL_PAGE_ID_NONE || !reach_page(b, id) || !fl_pageids_add(&b->ids, b->mm, vpn, id))
+        return FL_PAGE_ID_NONE;
+    b->page_vpn[id] = vpn;
+    b->page_mm[id] = b->mm;
+    b->pages++;
+    return id;
+}
+
+/* What stands for a page in this block: dictionary index or id. UINT32_MAX: as above. */
+static uint32_t page_index(struct fl_blockenc *b, uint64_t vpn)
+{
+    uint32_t id = page_id(b, vpn);
+    return id == FL_PAGE_ID_NONE || !b->depth ? id : fl_blockenc_entry(b, id);
 }
 
 static inline struct fl_enc_known *known_at(const struct fl_blockenc *b, uint64_t vpn)
@@ -116,7 +141,7 @@ static __attribute__((noinline)) bool learn(struct fl_blockenc *b, struct fl_enc
         fresh.slot = (uint8_t)slot;
         fresh.index = l->index[slot];
     } else {
-        fresh.index = dict_index(b, vpn);
+        fresh.index = page_index(b, vpn);
     }
     *k = fresh;
     return fresh.index != UINT32_MAX;
@@ -278,10 +303,10 @@ static bool listed(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *c
 static bool plain_runs(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t index = dict_index(b, vpn[i]);
-        if (index == UINT32_MAX)
+        uint32_t id = page_id(b, vpn[i]);
+        if (id == FL_PAGE_ID_NONE)
             return false;
-        put_outside(b, b->runs + i, index, 0, code ? code[i] + 1 : b->location);
+        put_outside(b, b->runs + i, id, 0, code ? code[i] + 1 : b->location);
     }
     return true;
 }

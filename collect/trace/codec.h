@@ -67,6 +67,15 @@ static inline unsigned fl_width(uint64_t max)
     return w;
 }
 
+/* fl_bits - bits that @max needs; 0 for 0. */
+static inline unsigned fl_bits(uint32_t max)
+{
+    unsigned n = 0;
+    for (; max; max >>= 1)
+        n++;
+    return n;
+}
+
 /* A bounds-checked read position. */
 struct fl_cur {
     const uint8_t *p, *end;
@@ -96,5 +105,25 @@ void fl_planes_get_u32(uint32_t *restrict out, const uint8_t *restrict planes, s
                        unsigned width, size_t from, size_t count);
 void fl_planes_get_u64(uint64_t *restrict out, const uint8_t *restrict planes, size_t n,
                        unsigned width, size_t from, size_t count);
+
+/*
+ * Bit columns: @bits / 8 planes of bytes as above, then a plane of bits, (n + 7) / 8 bytes, for
+ * each bit that is left.
+ */
+static inline uint64_t fl_bits_bytes(uint64_t n, unsigned bits)
+{
+    return n * (bits / 8) + (n + 7) / 8 * (bits % 8);
+}
+void fl_bits_put_u8(uint8_t *out, const uint8_t *v, size_t n, unsigned bits);
+void fl_bits_put_u32(uint8_t *out, const uint32_t *v, size_t n, unsigned bits);
+/*
+ * Values [from, from + count) of such a column of @n, at most 8 bits; @room: count + 16 bytes.
+ * Returns where in @room they are.
+ */
+const uint8_t *fl_bits_get_u8(uint8_t *room, const uint8_t *planes, size_t n, unsigned bits,
+                              size_t from, size_t count);
+/* The same of any number of bits; @room is for its own use. */
+void fl_bits_get_u32(uint32_t *restrict out, uint8_t *room, const uint8_t *planes, size_t n,
+                     unsigned bits, size_t from, size_t count);
 
 #endif

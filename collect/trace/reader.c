@@ -206,7 +206,7 @@ static int open_block(struct fl_reader *r, struct fl_err *err)
         if (rc == FL_OK && e.first_time_ns != r->time_ns)
             rc = fl_fail(err, FL_EFORMAT, "its time is not the last event's");
         if (rc == FL_OK)
-            rc = fl_blockdec_load(r->dec, raw, e.raw_len, e.runs, &r->pages, err);
+            rc = fl_blockdec_load(r->dec, raw, e.raw_len, e.flags, e.runs, &r->pages, err);
         r->block_open = rc == FL_OK;
     }
     r->offset += FL_ENVELOPE_BYTES + e.stored_len;
@@ -249,6 +249,7 @@ static int next_runs(struct fl_reader *r, struct fl_item *item, struct fl_err *e
         .reads = d->count[0],
         .writes = d->count[1],
         .fetches = d->count[2],
+        .facts = d->facts,
         .n_codes = d->run_codes_n,
         .codes = d->run_codes,
     };

@@ -3,9 +3,10 @@
  * recency.c - page codes of recency-coded blocks, back to pages.
  *
  * Moving an entry of a list to the front is a loop whose length is the code: the
- * processor mispredicts it nearly every time. So where it can shuffle bytes, the first
- * 16 entries stay put in slots[], and only their order, 16 bytes in a register, is
- * permuted: one instruction, whatever the code.
+ * processor mispredicts it nearly every time. So where it can shuffle bytes, entries stay
+ * put in slots, and only their order moves, a byte each. That of the first 16 is in a
+ * register and is permuted: one instruction, whatever the code. The rest shifts, three
+ * registers, whatever the code.
  */
 #include <string.h>
 
@@ -75,7 +76,9 @@ static bool plain_list(struct fl_blockdec *d, uint32_t *list, uint32_t *len, uin
 #ifdef __x86_64__
 #include <tmmintrin.h>
 
+#define SHUFFLES __attribute__((target("ssse3")))
 #define FRONT 16u
+#define ORDERED 64u /* the deepest lists that go this way: as deep as writers make them */
 
 /* Row c takes position c to the front. */
 static const uint8_t to_front_of[FRONT][FRONT] = {
@@ -97,46 +100,82 @@ static const uint8_t to_front_of[FRONT][FRONT] = {
     { 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 },
 };
 
-/* Codes [at, n). Pre: the list has FRONT entries or more. */
-__attribute__((target("ssse3"))) static bool shuffled_list(struct fl_blockdec *d, uint32_t *list,
-                                                           uint32_t *len, uint32_t at, uint32_t n)
+/* An order of ORDERED slots, a byte each, the most recent first. */
+struct order {
+    __m128i first, rest[3];
+};
+
+/* The slot at @place, which is FRONT or more. */
+SHUFFLES static inline uint32_t slot_at(const struct order *o, uint32_t place)
+{
+    const __m128i outside = _mm_set1_epi8(0x70); /* added to 16 or more: gives 0 */
+    __m128i at = _mm_set1_epi8((char)place), found = _mm_setzero_si128();
+    for (uint32_t k = 0; k < 3; k++) {
+        at = _mm_sub_epi8(at, _mm_set1_epi8(FRONT));
+        found = _mm_or_si128(found, _mm_shuffle_epi8(o->rest[k], _mm_adds_epu8(at, outside)));
+    }
+    return (uint32_t)_mm_cvtsi128_si32(found) % ORDERED;
+}
+
+/* @slot comes first, and everything before @place, which is FRONT or more, moves up by one. */
+SHUFFLES static inline void close_up(struct order *o, uint32_t place, uint32_t slot)
+{
+    __m128i at = _mm_loadu_si128((const __m128i *)to_front_of[0]), end = _mm_set1_epi8((char)place);
+    __m128i before = o->first;
+    for (uint32_t k = 0; k < 3; k++) {
+        at = _mm_add_epi8(at, _mm_set1_epi8(FRONT));
+        __m128i keep = _mm_cmpgt_epi8(at, end), old = o->rest[k];
+        __m128i moved = _mm_alignr_epi8(old, before, FRONT - 1);
+        o->rest[k] = _mm_or_si128(_mm_and_si128(keep, old), _mm_andnot_si128(keep, moved));
+        before = old;
+    }
+    o->first = _mm_alignr_epi8(o->first, _mm_set1_epi8((char)slot), FRONT - 1);
+}
+
+SHUFFLES static struct order begin_order(void)
+{
+    struct order o;
+    o.first = _mm_loadu_si128((const __m128i *)to_front_of[0]);
+    for (uint32_t k = 0; k < 3; k++)
+        o.rest[k] = _mm_add_epi8(o.first, _mm_set1_epi8((char)(FRONT * (k + 1))));
+    return o;
+}
+
+/* Codes [at, n). Pre: the list has FRONT entries or more, and room for more, but only to ORDERED. */
+SHUFFLES static bool shuffled_list(struct fl_blockdec *d, uint32_t *list, uint32_t *len,
+                                   uint32_t at, uint32_t n)
 {
     const uint8_t *codes = d->codes + d->run_at;
-    uint32_t slots[FRONT];
-    uint8_t order[FRONT];
-    memcpy(slots, list, sizeof slots);
-    __m128i v = _mm_loadu_si128((const __m128i *)to_front_of[0]);
+    uint32_t id_of[ORDERED] = { 0 }, have = *len, depth = d->depth; /* id_of: by slot */
+    struct order o = begin_order();
     bool ok = true;
+    memcpy(id_of, list, have * sizeof *list);
     for (uint32_t i = at; i < n; i++) {
-        uint32_t code = codes[i], id;
+        uint32_t code = codes[i], slot, place = code;
         if (__builtin_expect(code < FRONT, 1)) {
-            v = _mm_shuffle_epi8(v, _mm_loadu_si128((const __m128i *)to_front_of[code]));
-            d->page[i] = slots[(uint32_t)_mm_cvtsi128_si32(v) & 15];
+            o.first =
+                _mm_shuffle_epi8(o.first, _mm_loadu_si128((const __m128i *)to_front_of[code]));
+            d->page[i] = id_of[(uint32_t)_mm_cvtsi128_si32(o.first) % ORDERED];
             continue;
         }
-        uint32_t last; /* the position that closes up */
-        if (code < *len) {
-            id = list[code];
-            last = code;
-        } else {
-            ok = outside(d, i, code, &id);
-            if (!ok)
-                break;
-            last = *len < d->depth ? *len : d->depth - 1;
-            *len += *len < d->depth;
-        }
-        uint32_t out = ((uint32_t)_mm_extract_epi16(v, 7) >> 8) & 15;
-        if (last >= FRONT) {
-            memmove(list + FRONT + 1, list + FRONT, (last - FRONT) * sizeof *list);
-            list[FRONT] = slots[out];
-        }
-        slots[out] = id;
-        v = _mm_shuffle_epi8(v, _mm_loadu_si128((const __m128i *)to_front_of[FRONT - 1]));
-        d->page[i] = id;
+        bool inside = code < have;
+        if (!inside)
+            place = have < depth ? have++ : depth - 1;
+        slot = slot_at(&o, place);
+        if (!inside)
+            ok = outside(d, i, code, &id_of[slot]);
+        if (!ok)
+            break;
+        close_up(&o, place, slot);
+        d->page[i] = id_of[slot];
     }
-    _mm_storeu_si128((__m128i *)order, v);
-    for (uint32_t i = 0; i < FRONT; i++)
-        list[i] = slots[order[i]];
+    uint8_t order[ORDERED];
+    _mm_storeu_si128((__m128i *)(void *)order, o.first);
+    for (uint32_t k = 0; k < 3; k++)
+        _mm_storeu_si128((__m128i *)(void *)(order + FRONT * (k + 1)), o.rest[k]);
+    for (uint32_t i = 0; i < have; i++)
+        list[i] = id_of[order[i]];
+    *len = have;
     return ok;
 }
 #endif
@@ -147,7 +186,8 @@ bool fl_recency_pages(struct fl_blockdec *d, uint32_t which, uint32_t n)
     bool ok;
     d->outside_n = 0;
 #ifdef __x86_64__
-    if (n >= 2 * FRONT && d->depth >= FRONT && __builtin_cpu_supports("ssse3")) {
+    if (n >= ORDERED && d->depth > FRONT && d->depth <= ORDERED &&
+        __builtin_cpu_supports("ssse3")) {
         ok = plain_list(d, list, &len, &at, n, FRONT);
         if (ok && at < n)
             ok = shuffled_list(d, list, &len, at, n);

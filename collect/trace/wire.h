@@ -40,7 +40,7 @@
 
 enum { FL_BLOCK_STREAM = 1, FL_BLOCK_END = 2, FL_BLOCK_CODE = 3 };
 enum { FL_CODEC_RAW = 0, FL_CODEC_ZSTD = 1 };
-enum { FL_BLOCKF_OPTIONAL = 1u << 0 };
+enum { FL_BLOCKF_OPTIONAL = 1u << 0, FL_BLOCKF_IDS = 1u << 1 };
 
 struct fl_envelope {
     uint8_t kind, codec;

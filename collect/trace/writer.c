@@ -96,7 +96,9 @@ static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const str
     struct fl_envelope e = {
         .kind = kind,
         .codec = FL_CODEC_RAW,
-        .flags = kind == FL_BLOCK_CODE ? FL_BLOCKF_OPTIONAL : 0,
+        .flags = kind == FL_BLOCK_CODE     ? (uint16_t)FL_BLOCKF_OPTIONAL
+                 : kind == FL_BLOCK_STREAM ? w->block.flags
+                                           : (uint16_t)0,
         .seq = w->blocks,
         .runs = runs,
         .raw_len = (uint32_t)raw->len,

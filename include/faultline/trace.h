@@ -179,6 +179,13 @@ struct fl_run_code {
     uint32_t code; /* defined by an FL_EV_CODE event that came before; never FL_NO_CODE */
 };
 
+/** What holds for some run of a batch; a bit that is not set holds for none. */
+enum fl_run_facts {
+    FL_RUNS_LONG = 1u << 0, /* of more than one access; else reads + writes + fetches is 1 in all */
+    FL_RUNS_WRITES = 1u << 1,
+    FL_RUNS_FETCHES = 1u << 2,
+};
+
 /** Consecutive runs of one thread and actor, as columns of @n. */
 struct fl_runs {
     uint32_t thread;
@@ -186,6 +193,7 @@ struct fl_runs {
     size_t n;
     const uint32_t *page; /* dense page ids, all < fl_reader_pages() */
     const uint32_t *reads, *writes, *fetches;
+    unsigned facts; /* enum fl_run_facts, exact */
     /* Locations of the runs that have one, ascending by run; of no run when n_codes is 0.
        Any other run is where its thread's last run with a location was, in an earlier
        batch perhaps; before the first of a thread it is not known. */

@@ -154,14 +154,12 @@ static void check_says(const struct file *f, const char *problem)
         assert_non_null(strstr(report.problem, problem));
 }
 
-static void the_example_of_the_specification_reads_as_it_says(void **state)
+static void reads_as_the_example(const struct file *f)
 {
-    (void)state;
-    struct file f = load();
     struct fl_reader *r;
     struct fl_item item;
     struct fl_err err;
-    assert_int_equal(open_file(&f, 0, &r, &err), FL_OK);
+    assert_int_equal(open_file(f, 0, &r, &err), FL_OK);
     assert_int_equal(fl_reader_fidelity(r), FL_FIDELITY_EXACT);
     assert_string_equal(fl_meta_get(fl_reader_meta(r), "record.mode"), "exact");
     const struct fl_totals *t = fl_reader_totals(r);
@@ -203,7 +201,14 @@ static void the_example_of_the_specification_reads_as_it_says(void **state)
     assert_int_equal(fl_reader_next(r, &item, &err), FL_OK);
     assert_int_equal(item.kind, FL_ITEM_END);
     fl_reader_free(r);
-    check_says(&f, NULL);
+    check_says(f, NULL);
+}
+
+static void the_example_of_the_specification_reads_as_it_says(void **state)
+{
+    (void)state;
+    struct file f = load();
+    reads_as_the_example(&f);
 }
 
 static void other_versions_and_features_ask_for_an_upgrade(void **state)
@@ -282,8 +287,8 @@ static void contents_that_cannot_be_are_refused(void **state)
     with_byte(0xc4, 0x41, "dictionary");       /* far reference without any */
     with_byte(0xc4, 0x42, "dictionary");       /* no such code */
     with_byte(0xc5, 0x00, "dictionary");       /* then position 1 of a list of 1 */
-    with_byte(0xcd, 0x02, "unknown run shape");
-    with_byte(0xcd, 0xff, "escape"); /* an escape without one */
+    with_byte(0xcd, 0x02, "unknown shape");
+    with_byte(0xcd, 0xff, "unknown shape"); /* an escape without one */
     with_byte(0xcb, 0x00, "without accesses");
     with_byte(0xa1, 0x0b, "malformed");     /* a record too short for its fields */
     with_byte(0xa6, 0x01, "address space"); /* the first space must be 0 */
@@ -338,6 +343,61 @@ static void the_checker_finds_what_readers_do_not_look_for(void **state)
     check_says(&f, "second one for its page");
 }
 
+static void cut(struct file *f, size_t at, size_t n)
+{
+    memmove(f->b + at, f->b + at + n, f->len - at - n);
+    f->len -= n;
+    f->end -= n;
+}
+
+/* The example with page ids 0, 1, 0 and shapes 0, 1, 0 in a bit each. */
+static struct file with_ids(void)
+{
+    struct file f = load();
+    cut(&f, 0xce, 2);
+    cut(&f, 0xc5, 2);
+    f.b[0xc4] = f.b[0xcb] = 2;
+    f.b[PAYLOAD0] = 0; /* K */
+    f.b[PAYLOAD0 + 1] = 1;
+    f.b[BLOCK0 + 6] = 2;
+    f.b[BLOCK0 + 12] = f.b[BLOCK0 + 16] = 0x5c - 4;
+    sign(&f, BLOCK0);
+    return f;
+}
+
+/* One byte of that set: what the reader says. */
+static void ids_with_byte(size_t at, uint8_t value, int code, const char *text)
+{
+    struct file f = with_ids();
+    f.b[at] = value;
+    sign(&f, at < f.end ? BLOCK0 : f.end);
+    reader_says(&f, code, text);
+}
+
+static void blocks_of_page_ids_read_as_the_format_says(void **state)
+{
+    (void)state;
+    struct file f = with_ids();
+    reads_as_the_example(&f);
+    ids_with_byte(0xc4, 0xfa, FL_OK, NULL); /* bits behind the last are nobody's */
+    ids_with_byte(0xcb, 0xfa, FL_OK, NULL);
+    ids_with_byte(PAYLOAD0, 64, FL_EFORMAT, "malformed"); /* with recency */
+    ids_with_byte(PAYLOAD0 + 1, 33, FL_EFORMAT, "malformed");
+    ids_with_byte(PAYLOAD0 + 1, 0, FL_EFORMAT, "malformed"); /* a byte is left over */
+    ids_with_byte(PAYLOAD0 + 2, 1, FL_EFORMAT, "malformed");
+    ids_with_byte(BLOCK0 + 6, 4, FL_EVERSION, "upgrade faultline"); /* another flag */
+    ids_with_byte(f.end + 6, 2, FL_EVERSION, "upgrade faultline");  /* not of an END block */
+
+    f = with_ids(); /* two bits each: ids 0, 2, 0, and there are 2 */
+    insert(&f, 0xc5, (const uint8_t[]){ 2 }, 1);
+    f.end++;
+    f.b[0xc4] = 0;
+    f.b[PAYLOAD0 + 1] = 2;
+    f.b[BLOCK0 + 12] = f.b[BLOCK0 + 16] = 0x5c - 3;
+    sign(&f, BLOCK0);
+    reader_says(&f, FL_EFORMAT, "not in the dictionary");
+}
+
 static void bytes_behind_the_end_are_damage(void **state)
 {
     (void)state;
@@ -385,6 +445,7 @@ int main(void)
         cmocka_unit_test(unknown_event_kinds_are_skipped),
         cmocka_unit_test(contents_that_cannot_be_are_refused),
         cmocka_unit_test(the_checker_finds_what_readers_do_not_look_for),
+        cmocka_unit_test(blocks_of_page_ids_read_as_the_format_says),
         cmocka_unit_test(bytes_behind_the_end_are_damage),
         cmocka_unit_test(what_is_no_trace_is_named_as_such),
     };

@@ -142,6 +142,27 @@ static void code_locations_dump_to_the_same_text(void **state)
     free(want);
 }
 
+static void page_ids_dump_to_the_same_text(void **state)
+{
+    (void)state;
+    struct fl_reader *r;
+    struct fl_err err;
+    struct fl_check_report report;
+    char path[512];
+    size_t len;
+    char *want = load("v1-ids.txt", &len);
+    golden_path(path, "v1-ids.flt");
+    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
+    char *got = dump(r);
+    assert_string_equal(got, want);
+    assert_int_equal(fl_reader_totals(r)->runs, 1300);
+    fl_reader_free(r);
+    assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
+    assert_true(report.sound);
+    free(got);
+    free(want);
+}
+
 static void the_version_1_trace_has_these_totals(void **state)
 {
     (void)state;
@@ -192,6 +213,7 @@ int main(void)
         cmocka_unit_test(file_events_dump_to_the_same_text),
         cmocka_unit_test(kernel_events_dump_to_the_same_text),
         cmocka_unit_test(code_locations_dump_to_the_same_text),
+        cmocka_unit_test(page_ids_dump_to_the_same_text),
         cmocka_unit_test(the_version_1_trace_has_these_totals),
         cmocka_unit_test(the_version_1_trace_with_any_byte_changed_is_refused),
     };

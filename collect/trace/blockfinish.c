@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * blockfinish.c - a block's runs and events as the bytes of its payload.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "blockenc.h"
+
+struct ranked {
+    uint32_t uses, id;
+};
+
+static int by_uses(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->uses != y->uses)
+        return x->uses < y->uses ? 1 : -1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Three plane columns of @n values with their widths at header bytes @width_at. */
+static void put_triples(struct fl_buf *raw, size_t width_at, const uint32_t *r, const uint32_t *w,
+                        const uint32_t *f, size_t n)
+{
+    const uint32_t *columns[3] = { r, w, f };
+    for (size_t k = 0; k < 3; k++) {
+        uint32_t any = 0;
+        for (size_t i = 0; i < n; i++)
+            any |= columns[k][i];
+        unsigned width = fl_width(any);
+        uint8_t *p = fl_buf_room(raw, n * width + 1);
+        if (!p)
+            return;
+        raw->data[width_at + k] = (uint8_t)width;
+        fl_planes_put_u32(p, columns[k], n, width);
+        raw->len += n * width;
+    }
+}
+
+static void put_u64_column(struct fl_buf *raw, size_t width_at, const uint64_t *v, size_t n)
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < n; i++)
+        any |= v[i];
+    unsigned width = fl_width(any);
+    uint8_t *p = fl_buf_room(raw, n * width + 1);
+    if (!p)
+        return;
+    raw->data[width_at] = (uint8_t)width;
+    fl_planes_put_u64(p, v, n, width);
+    raw->len += n * width;
+}
+
+/* The pages of b->dict. @tmp: room for them. */
+static void put_dictionary(struct fl_blockenc *b, uint64_t *tmp)
+{
+    int64_t last = -1;
+    for (uint32_t i = 0; i < b->dict_n; last = b->dict[i++])
+        tmp[i] = fl_zigzag((int64_t)b->dict[i] - last);
+    put_u64_column(&b->raw, 3, tmp, b->dict_n);
+    last = 0;
+    for (uint32_t i = 0; i < b->dict_n; last = b->page_mm[b->dict[i++]])
+        tmp[i] = fl_zigzag((int64_t)b->page_mm[b->dict[i]] - last);
+    put_u64_column(&b->raw, 4, tmp, b->dict_n);
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < b->dict_n; before = b->page_vpn[b->dict[i++]])
+        tmp[i] = fl_zigzag((int64_t)(b->page_vpn[b->dict[i]] - before));
+    put_u64_column(&b->raw, 5, tmp, b->dict_n);
+}
+
+/* Distinct pages among the ids of a plain block; UINT32_MAX: out of memory. */
+static uint32_t count_distinct(const struct fl_blockenc *b)
+{
+    uint64_t *seen = calloc((size_t)b->pages / 64 + 1, sizeof *seen);
+    uint32_t n = 0;
+    for (uint32_t i = 0; seen && i < b->runs; i++) {
+        uint64_t *word = &seen[b->indexes[i] / 64], bit = UINT64_C(1) << b->indexes[i] % 64;
+        n += !(*word & bit);
+        *word |= bit;
+    }
+    free(seen);
+    return seen ? n : UINT32_MAX;
+}
+
+#define ENTRY_BITS 32u /* what a dictionary's entry costs, about */
+
+/*
+ * A plain block has ids. Either they are stored, and pages that are new in the trace are the
+ * dictionary; or, where that is longer by an eighth, which is worth the slower decoding, all of the
+ * block's are, and indexes take the ids' place.
+ */
+static bool settle_plain(struct fl_blockenc *b)
+{
+    uint32_t distinct = count_distinct(b), fresh = b->pages - b->block_pages;
+    if (distinct == UINT32_MAX)
+        return false;
+    uint64_t as_ids = (uint64_t)b->runs * fl_bits(b->pages ? b->pages - 1 : 0);
+    uint64_t as_indexes = (uint64_t)b->runs * fl_bits(distinct ? distinct - 1 : 0) +
+                          (uint64_t)(distinct - fresh) * ENTRY_BITS;
+    if (as_ids - as_ids / 8 <= as_indexes) {
+        b->flags = FL_BLOCKF_IDS;
+        for (b->dict_n = 0; b->dict_n < fresh; b->dict_n++)
+            b->dict[b->dict_n] = b->block_pages + b->dict_n;
+        return true;
+    }
+    for (uint32_t i = 0; i < b->runs; i++)
+        b->indexes[i] = fl_blockenc_entry(b, b->indexes[i]);
+    return true;
+}
+
+static void put_pages(struct fl_blockenc *b)
+{
+    size_t n = b->depth ? b->fars : b->runs;
+    bool ids = b->flags & FL_BLOCKF_IDS;
+    uint32_t any = 0;
+    if (b->depth)
+        fl_buf_put(&b->raw, b->codes, b->runs);
+    for (size_t i = 0; i < n; i++)
+        any |= b->indexes[i];
+    unsigned width = ids ? fl_bits(any) : fl_width(any);
+    size_t bytes = ids ? (size_t)fl_bits_bytes(n, width) : n * width;
+    uint8_t *p = fl_buf_room(&b->raw, bytes + 1);
+    if (!p)
+        return;
+    b->raw.data[1] = (uint8_t)width;
+    if (ids)
+        fl_bits_put_u32(p, b->indexes, n, width);
+    else
+        fl_planes_put_u32(p, b->indexes, n, width);
+    b->raw.len += bytes;
+}
+
+/* One shape code a run: bytes, or bits where ids are, of codes up to @max. */
+static void put_shape_codes(struct fl_blockenc *b, const uint8_t *codes, uint32_t max)
+{
+    unsigned bits = b->flags & FL_BLOCKF_IDS ? fl_bits(max) : 8;
+    size_t bytes = (size_t)fl_bits_bytes(b->runs, bits);
+    uint8_t *p = fl_buf_room(&b->raw, bytes + 1);
+    if (!p)
+        return;
+    fl_bits_put_u8(p, codes, b->runs, bits);
+    b->raw.len += bytes;
+}
+
+/*
+ * The 254 most frequent shapes get a code each. @ranked: room for all shapes; @code: for all
+ * shapes and a code a run; @columns: three times as many as there are runs.
+ */
+static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code,
+                           uint32_t *columns)
+{
+    struct fl_buf *raw = &b->raw;
+    for (uint32_t i = 0; i < b->shapes_n; i++)
+        ranked[i] = (struct ranked){ b->shapes[i].uses, i };
+    qsort(ranked, b->shapes_n, sizeof *ranked, by_uses);
+    uint32_t n = b->shapes_n < FL_SHAPES_MAX ? b->shapes_n : FL_SHAPES_MAX;
+    uint8_t escape = b->flags & FL_BLOCKF_IDS ? (uint8_t)n : FL_SHAPE_ESCAPE;
+    memset(code, escape, b->shapes_n);
+    uint32_t *r = columns, *w = r + b->max_runs, *f = w + b->max_runs;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct fl_shape *s = &b->shapes[ranked[i].id];
+        code[ranked[i].id] = (uint8_t)i;
+        r[i] = s->reads, w[i] = s->writes, f[i] = s->fetches;
+    }
+    raw->data[2] = (uint8_t)n;
+    put_triples(raw, 6, r, w, f, n);
+
+    uint8_t *out = code + b->shapes_n;
+    uint32_t escapes = 0;
+    const uint8_t *over = b->overflow.data;
+    for (uint32_t i = 0; i < b->runs; i++) {
+        uint16_t id = b->shape_ids[i];
+        out[i] = id == UINT16_MAX ? escape : code[id];
+        if (out[i] != escape)
+            continue;
+        struct fl_shape s;
+        if (id == UINT16_MAX) {
+            memcpy(&s, over, 3 * sizeof(uint32_t)); /* ours, from fl_blockenc_shape() */
+            over += 3 * sizeof(uint32_t);
+        } else {
+            s = b->shapes[id];
+        }
+        r[escapes] = s.reads, w[escapes] = s.writes, f[escapes++] = s.fetches;
+    }
+    put_shape_codes(b, out, escapes || !n ? n : n - 1);
+    put_triples(raw, 9, r, w, f, escapes);
+    return escapes;
+}
+
+/* Behind the header, which is room yet. @scratch: for all columns, dictionary (u64), then shapes and
+   escapes (3 x u32). Returns the number of escapes. */
+static uint32_t put_columns(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code,
+                            void *scratch)
+{
+    fl_buf_put(&b->raw, b->sequence.data, b->sequence.len);
+    fl_buf_put(&b->raw, b->events.data, b->events.len);
+    if (!b->raw.oom)
+        put_dictionary(b, scratch);
+    if (!b->raw.oom)
+        put_pages(b);
+    return b->raw.oom ? 0 : put_shapes(b, ranked, code, scratch);
+}
+
+static void put_header(struct fl_blockenc *b, uint32_t escapes)
+{
+    uint8_t *head = b->raw.data;
+    head[0] = (uint8_t)b->depth;
+    const uint32_t counts[7] = {
+        b->n_events,
+        b->runs,
+        b->dict_n,
+        b->depth ? b->fars : 0,
+        escapes,
+        (uint32_t)b->sequence.len,
+        (uint32_t)b->events.len,
+    };
+    for (unsigned i = 0; i < 7; i++)
+        fl_put_le(head + 12 + 4 * i, counts[i], 4);
+}
+
+int fl_blockenc_encode(struct fl_blockenc *b, struct fl_err *err)
+{
+    size_t columns = (size_t)(b->max_runs < FL_SHAPES_MAX ? FL_SHAPES_MAX : b->max_runs);
+    void *scratch = malloc(columns * 3 * sizeof(uint32_t));
+    struct ranked *ranked = malloc((b->shapes_n + 1) * sizeof *ranked);
+    uint8_t *code = malloc((size_t)b->shapes_n + b->runs + 1);
+    fl_buf_reset(&b->raw);
+    uint8_t *head = fl_buf_room(&b->raw, FL_STREAM_HEADER);
+    b->flags = 0;
+    bool ok = scratch && ranked && code && head && !b->sequence.oom;
+    if (ok && (b->depth || settle_plain(b))) {
+        memset(head, 0, FL_STREAM_HEADER);
+        b->raw.len = FL_STREAM_HEADER;
+        uint32_t escapes = put_columns(b, ranked, code, scratch);
+        ok = !b->raw.oom;
+        if (ok)
+            put_header(b, escapes);
+    } else {
+        ok = false;
+    }
+    free(scratch);
+    free(ranked);
+    free(code);
+    return ok ? FL_OK : fl_nomem(err, "trace block");
+}
