@@ -53,16 +53,6 @@ static void on_evicted(void *arg, uint32_t c)
 
 /* ---- events ---------------------------------------------------------------------------- */
 
-/* @rc of the kernel's model, unless it was that nobody could be killed. */
-static int kernel_rc(const struct replay *rp, int rc, struct fl_err *err)
-{
-    if (rp->kill_rc == FL_OK)
-        return rc;
-    if (err)
-        *err = rp->kill_err;
-    return rp->kill_rc;
-}
-
 static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err *err)
 {
     uint32_t spaces = rp->vm.n_spaces;
@@ -87,7 +77,7 @@ static void on_unmapped(void *arg, uint32_t page)
 
 /* ---- runs ------------------------------------------------------------------------------ */
 
-static void end_row(struct replay *rp)
+void replay_end_row(struct replay *rp)
 {
     const struct paging *p = &rp->paging;
     const struct linux_mm *k = &rp->kernel;
@@ -108,18 +98,6 @@ static void end_row(struct replay *rp)
         rp->attribution_rc = FL_ENOMEM;
     if (halved)
         attribution_halve(&rp->attribution);
-}
-
-static int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
-                            struct fl_err *err)
-{
-    struct linux_mm *k = &rp->kernel;
-    int rc = FL_OK;
-    if (c >= k->folios_room || page >= k->pages_room)
-        rc = linux_room(k, rp->vm.n_pages, c + 1, err);
-    if (rc == FL_OK)
-        rc = linux_run(k, page, c, info, err);
-    return kernel_rc(rp, rc, err);
 }
 
 static int page_reference(struct replay *rp, const struct process *self, uint32_t c, uint8_t info,
@@ -183,6 +161,8 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
     if (rc == FL_OK && rp->has_attribution)
         rc = run_codes_begin(&rp->codes, runs, &rp->regions, err);
     bool done = rc == FL_OK && rp->digest && replay_window(rp, runs, &rc, err);
+    if (rc == FL_OK && !done && replay_run_by_run(rp))
+        return kernel_runs(rp, runs, err);
     for (size_t i = 0; i < runs->n && !done && rc == FL_OK; i++) {
         uint64_t n = 0;
         run_codes_at(&rp->codes, i, &rp->vm, runs->page[i]);
@@ -196,7 +176,7 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
                 linux_tick(&rp->kernel, FL_COST_ACCESS, n);
         }
         if (timeline_due(&rp->timeline, n))
-            end_row(rp);
+            replay_end_row(rp);
     }
     if (rc == FL_OK && rp->has_attribution)
         run_codes_end(&rp->codes, runs->thread, &rp->regions);
@@ -386,7 +366,7 @@ int replay_result(struct replay *rp, struct fl_reader *r, struct fl_result **out
 {
     int rc = FL_OK;
     if (rp->timeline.open || !rp->timeline.n)
-        end_row(rp);
+        replay_end_row(rp);
     fill_result(rp);
     if (rp->has_attribution)
         rc = owners_end(rp, err);
@@ -412,7 +392,7 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         const struct digest *of = NULL;
-        if (item.kind == FL_ITEM_RUNS)
+        if (item.kind == FL_ITEM_RUNS && !replay_run_by_run(rp))
             rc = digest_item(digest, r, &item.runs, &of, err);
         if (rc == FL_OK)
             rc = replay_item(rp, &item, of, err);

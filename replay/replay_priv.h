@@ -58,6 +58,20 @@ bool kernel_kill(void *arg);
 
 /* a row of the timeline has ended: are there candidates to note? */
 void note_candidates(struct replay *rp);
+/* a row of the timeline ends here */
+void replay_end_row(struct replay *rp);
+
+/* replay_kernel.c */
+/* each run need be told to the kernel's model alone: for one replay no dearer than a digest */
+bool replay_run_by_run(const struct replay *rp);
+/* all of @runs, of such a replay */
+int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err);
+/* one reference, which may find no room yet */
+int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
+                     struct fl_err *err);
+/* @rc of the kernel's model, unless it was that nobody could be killed */
+int kernel_rc(const struct replay *rp, int rc, struct fl_err *err);
+
 /* replay_window.c */
 /* all of @runs at once, by rp->digest; false: something in them faults, or may, and nothing has
    been done */

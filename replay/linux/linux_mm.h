@@ -147,6 +147,8 @@ struct kswapd {
     uint64_t doze_until_ps;
 };
 
+#define LINUX_EXPECTED 4u
+
 struct linux_mm {
     struct linux_opts opts;
     struct vm *vm;
@@ -208,6 +210,9 @@ struct linux_mm {
     void (*faulted)(void *arg, uint32_t page, enum fl_cause cause); /* of @process */
     void *arg;
 
+    /* contents that linux_expect() has seen, the slots of which come next */
+    uint32_t expected[LINUX_EXPECTED], n_expected;
+
     /* results */
     uint64_t faults[FL_CAUSE_COUNT];
     uint64_t evictions, pages_in, pages_out, file_pages_read, file_pages_written;
@@ -232,12 +237,36 @@ int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struc
 int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
                    struct fl_err *err);
 
+/** linux_entry_need - what an entry must have for a reference to change nothing. */
+static inline uint8_t linux_entry_need(bool write)
+{
+    return write ? PTE_PRESENT | PTE_YOUNG | PTE_WRITE | PTE_DIRTY : PTE_PRESENT | PTE_YOUNG;
+}
+
+/**
+ * linux_expect - @page is referred to LINUX_AHEAD references from now: what a fault on it will want
+ * to see begins its way from memory to the processor. Changes nothing else.
+ */
+#define LINUX_AHEAD 16u
+static inline void linux_expect(struct linux_mm *lm, uint32_t page)
+{
+    if (lm->pte[page] & PTE_PRESENT)
+        return;
+    uint32_t c = lm->vm->contents[page], *later = &lm->expected[lm->n_expected++ % LINUX_EXPECTED];
+    if (c >= lm->folios_room)
+        return;
+    __builtin_prefetch(&lm->folio[c], 1);
+    __builtin_prefetch(&lm->vm->cs.mappers[c]);
+    if (*later < lm->folios_room)
+        swap_slot_expect(&lm->swap, lm->folio[*later].slot);
+    *later = c;
+}
+
 /** linux_run - one reference to @page, which holds @c. The process may have been killed after. */
 static inline int linux_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
                             struct fl_err *err)
 {
-    uint8_t need = info & REF_WRITE ? PTE_PRESENT | PTE_YOUNG | PTE_WRITE | PTE_DIRTY
-                                    : PTE_PRESENT | PTE_YOUNG;
+    uint8_t need = linux_entry_need(info & REF_WRITE);
     if (__builtin_expect((lm->pte[page] & need) == need, 1))
         return FL_OK;
     return linux_slow_run(lm, page, c, info, err);

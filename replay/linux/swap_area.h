@@ -143,6 +143,17 @@ uint64_t swap_slot_shadow(const struct swap_area *area, uint32_t slot);
 /** swap_slot_set_shadow - pre: in use. 0 clears. */
 void swap_slot_set_shadow(struct swap_area *area, uint32_t slot, uint64_t shadow);
 
+/** swap_slot_expect - the slot is asked for soon; also one that is free, or SWAP_NO_SLOT. */
+static inline void swap_slot_expect(const struct swap_area *area, uint32_t slot)
+{
+    const struct swap_table *t = area->clusters[slot / SWAP_CLUSTER_SLOTS].table;
+    uint32_t i = slot % SWAP_CLUSTER_SLOTS;
+    if (!t)
+        return;
+    __builtin_prefetch(&t->maps[i], 1);
+    __builtin_prefetch(&t->mapped[i / 64], 1);
+}
+
 /** swap_area_usable - slots there are, without the header. */
 static inline uint32_t swap_area_usable(const struct swap_area *area)
 {
