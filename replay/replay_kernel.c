@@ -9,12 +9,14 @@
 #include "replay_priv.h"
 
 #define CHUNK 1024u /* runs whose needs are found at a time */
+#define MANY 32u    /* of them that are not covered */
 
 struct chunk {
     struct replay *rp;
     const struct fl_runs *runs;
     size_t from; /* its first run */
     uint32_t n, process;
+    uint32_t n_uncovered; /* of it, or of the one before */
     uint8_t need[CHUNK];
 };
 
@@ -38,21 +40,34 @@ static void find_needs(struct chunk *k)
                                (fetches[i] ? FL_PROT_EXEC : 0));
 }
 
-/* The first run from @i on that is not covered, or the end; those after it that may fault get
-   their memory ready. */
+/* Is run @i all its entry has to be for nothing to change? */
+static bool covered(const struct chunk *k, uint32_t i)
+{
+    uint32_t page = k->runs->page[k->from + i];
+    uint8_t need = k->need[i], lacking = need & (uint8_t)~k->rp->vm.rights[page];
+    return !(lacking |
+             (linux_entry_need(need & FL_PROT_WRITE) & (uint8_t)~k->rp->kernel.pte[page]));
+}
+
+/* The first run from @i on that is not covered, or the end. */
 static uint32_t next_uncovered(const struct chunk *k, uint32_t i)
 {
-    const uint8_t *rights = k->rp->vm.rights;
-    struct linux_mm *lm = &k->rp->kernel;
+    while (i < k->n && covered(k, i))
+        i++;
+    return i;
+}
+
+/* The same where many fault: those to come get their memory ready. */
+static uint32_t next_uncovered_of_many(const struct chunk *k, uint32_t i)
+{
     const uint32_t *page = k->runs->page + k->from;
-    const uint8_t *pte = lm->pte;
     size_t left = k->runs->n - k->from;
     for (; i < k->n; i++) {
-        uint8_t need = k->need[i];
-        if (i + LINUX_AHEAD < left)
-            linux_expect(lm, page[i + LINUX_AHEAD]);
-        if (need & (uint8_t)~rights[page[i]] ||
-            linux_entry_need(need & FL_PROT_WRITE) & (uint8_t)~pte[page[i]])
+        if (i + 2 * LINUX_AHEAD < left) {
+            linux_expect_page(&k->rp->kernel, page[i + 2 * LINUX_AHEAD]);
+            linux_expect(&k->rp->kernel, page[i + LINUX_AHEAD]);
+        }
+        if (!covered(k, i))
             break;
     }
     return i;
@@ -122,17 +137,23 @@ static int uncovered(const struct chunk *k, uint32_t i, struct fl_err *err)
     return kernel_reference(rp, page, c, info, err);
 }
 
-static int do_chunk(const struct chunk *k, struct fl_err *err)
+static int do_chunk(struct chunk *k, struct fl_err *err)
 {
+    bool many = k->n_uncovered >= MANY;
     int rc = FL_OK;
+    k->n_uncovered = 0;
     for (uint32_t i = 0; i < k->n && rc == FL_OK;) {
         uint32_t from = i;
-        i = k->rp->vm.processes[k->process].killed ? k->n : next_uncovered(k, i);
+        if (k->rp->vm.processes[k->process].killed)
+            i = k->n;
+        else
+            i = many ? next_uncovered_of_many(k, i) : next_uncovered(k, i);
         passed(k, from, i);
         if (i == k->n)
             break;
         rc = uncovered(k, i, err);
         passed(k, i, i + 1);
+        k->n_uncovered++;
         i++;
     }
     return rc;

@@ -97,23 +97,31 @@ struct folio {
         uint32_t mlock_count; /* on LRU_UNEVICTABLE: entries that lock it */
     };
     uint32_t older;
-    uint32_t slot;       /* SWAP_NO_SLOT */
-    uint32_t shadow;     /* nonresident age when it was evicted */
-    uint32_t mapped;     /* entries that are present */
-    uint32_t unmappings; /* how often reclaim has unmapped it; 24 bits */
+    uint32_t slot; /* SWAP_NO_SLOT */
+    union {
+        uint32_t shadow; /* FOLIO_SHADOW: nonresident age when it was evicted */
+        uint32_t ahead;  /* else one that joined its list LRU_AHEAD later, as far as is known */
+    };
+    uint32_t mapped;             /* entries that are present */
+    uint32_t unmappings : 24;    /* how often reclaim has unmapped it */
+    uint32_t lazyfree : 1;       /* MADV_FREE: not PG_swapbacked, though anonymous */
+    uint32_t shadow_of_root : 1; /* its shadow is not of the group, but of all groups' root */
     uint16_t flags;
     uint8_t list;            /* enum lru_list */
     uint8_t inherited_young; /* accessed entries without a dense id */
     uint32_t huge : 31;      /* index + 1 of the huge folio that it is part of */
     uint32_t zero : 1;       /* of a huge page, and never written: zeros */
-    bool lazyfree;           /* MADV_FREE: not PG_swapbacked, though anonymous */
-    bool shadow_of_root;     /* its shadow is not of the group, but of all groups' root */
 };
+
+_Static_assert(sizeof(struct folio) == 32, "two to a cache line");
 
 #define LRU_BATCH 31u /* PAGEVEC_SIZE: folios in a processor's batch */
 
+#define LRU_AHEAD 8u
+
 struct lru {
     uint32_t newest, oldest, n;
+    uint32_t joined[LRU_AHEAD], n_joined; /* the latest that joined as newest */
 };
 
 /* What reclaim counts; linux_mm.stat are the true values, .seen those of the last flush. */
@@ -246,8 +254,15 @@ static inline uint8_t linux_entry_need(bool write)
 /**
  * linux_expect - @page is referred to LINUX_AHEAD references from now: what a fault on it will want
  * to see begins its way from memory to the processor. Changes nothing else.
+ * linux_expect_page - the same, for linux_expect() itself.
  */
 #define LINUX_AHEAD 16u
+static inline void linux_expect_page(const struct linux_mm *lm, uint32_t page)
+{
+    __builtin_prefetch(&lm->pte[page], 1);
+    __builtin_prefetch(&lm->vm->contents[page]);
+    __builtin_prefetch(&lm->vm->mm_of[page]);
+}
 static inline void linux_expect(struct linux_mm *lm, uint32_t page)
 {
     if (lm->pte[page] & PTE_PRESENT)
@@ -257,6 +272,7 @@ static inline void linux_expect(struct linux_mm *lm, uint32_t page)
         return;
     __builtin_prefetch(&lm->folio[c], 1);
     __builtin_prefetch(&lm->vm->cs.mappers[c]);
+    __builtin_prefetch(&lm->vm->cs.kind[c]);
     if (*later < lm->folios_room)
         swap_slot_expect(&lm->swap, lm->folio[*later].slot);
     *later = c;
@@ -325,6 +341,16 @@ static inline bool folio_is_file_lru(const struct linux_mm *lm, uint32_t c)
 }
 
 /* lru.c */
+/* @c is the oldest of a list: those that come after it are on their way to the processor */
+static inline void lru_expect(const struct linux_mm *lm, uint32_t c)
+{
+    uint32_t ahead = lm->folio[c].ahead;
+    if (ahead >= lm->folios_room)
+        return;
+    __builtin_prefetch(&lm->folio[ahead], 1);
+    __builtin_prefetch(&lm->vm->cs.first_page[ahead]);
+    __builtin_prefetch(&lm->vm->cs.kind[ahead]);
+}
 void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_drain(struct linux_mm *lm);
@@ -419,6 +445,8 @@ enum verdict shrink_written(struct linux_mm *lm, uint32_t c, struct batch *batch
 uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
                          uint64_t n);
 void shrink_active(struct linux_mm *lm, enum lru_list list, uint64_t n);
+/* entries of the @n folios are looked at next */
+void entries_expect(const struct linux_mm *lm, const uint32_t *c, uint32_t n);
 void note_cost(struct linux_mm *lm, bool file, uint64_t written, uint64_t rotated);
 
 /* workingset.c */

@@ -2,6 +2,16 @@
 /* The lists of folios, newest at the head; linux/mm/swap.c. */
 #include "mglru.h"
 
+/* Whoever is the oldest some day can say who comes up soon: lru_expect(). */
+static void note_joined(struct linux_mm *lm, struct lru *lru, uint32_t c, enum lru_list list)
+{
+    uint32_t *at = &lru->joined[lru->n_joined++ % LRU_AHEAD];
+    struct folio *before = &lm->folio[*at];
+    if (before->list == list && !(before->flags & FOLIO_SHADOW))
+        before->ahead = c;
+    *at = c;
+}
+
 void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list)
 {
     struct lru *lru = &lm->lru[list];
@@ -16,6 +26,7 @@ void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list)
     lru->newest = c;
     lru->n += folio_pages(lm, c);
     lm->stat.size[list] += folio_pages(lm, c);
+    note_joined(lm, lru, c, list);
 }
 
 void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list)

@@ -127,6 +127,7 @@ static uint64_t scan_folios(struct linux_mm *lm, struct pass *pass, uint64_t n, 
         return 0;
     while ((c = lm->lru[list].oldest) != NO_CONTENTS) {
         scanned++;
+        lru_expect(lm, c);
         if (!sort_folio(lm, pass, c, tier_limit)) {
             lru_remove(lm, c);
             lm->folio[c].flags &= (uint16_t)~FOLIO_RECLAIM;
@@ -201,6 +202,7 @@ static void shrink_taken(struct linux_mm *lm, struct pass *pass, struct taken *t
     for (int round = 0; round < 2 && taken->n; round++) {
         enum verdict verdict[MGLRU_BATCH];
         uint32_t again = 0;
+        entries_expect(lm, taken->c, taken->n);
         for (uint32_t i = 0; i < taken->n; i++)
             verdict[i] = shrink_folio(lm, taken->c[i], &batch);
         pass->sc->scanned += taken->n;

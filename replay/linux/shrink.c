@@ -180,6 +180,17 @@ static void put_back(struct linux_mm *lm, uint32_t c, enum lru_list from, enum v
     lm->activated += folio_pages(lm, c);
 }
 
+void entries_expect(const struct linux_mm *lm, const uint32_t *c, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t page = lm->vm->cs.first_page[c[i]];
+        if (page >= lm->pages_room)
+            continue;
+        __builtin_prefetch(&lm->pte[page], 1);
+        __builtin_prefetch(&lm->vm->next_mapper[page]);
+    }
+}
+
 /* isolate_lru_folios: up to @n pages, and what a huge one is more. Returns the folios. */
 static uint32_t isolate(struct linux_mm *lm, enum lru_list list, uint64_t n,
                         uint32_t taken[BATCH_MAX], uint32_t *pages)
@@ -189,10 +200,12 @@ static uint32_t isolate(struct linux_mm *lm, enum lru_list list, uint64_t n,
     lru_add_drain(lm);
     while (*pages < n && lm->lru[list].oldest != NO_CONTENTS) {
         uint32_t c = lm->lru[list].oldest;
+        lru_expect(lm, c);
         lru_remove(lm, c);
         taken[n_taken++] = c;
         *pages += folio_pages(lm, c);
     }
+    entries_expect(lm, taken, n_taken);
     return n_taken;
 }
 
