@@ -29,10 +29,12 @@ static void on_contents_gone(void *arg, uint32_t c)
     struct replay *rp = arg;
     if (rp->has_attribution)
         attribution_gone(&rp->attribution, c);
-    if (rp->has_kernel)
+    if (rp->has_kernel) {
+        reached_gone(&rp->reached, c);
         linux_forget(&rp->kernel, c);
-    else
+    } else {
         paging_forget(&rp->paging, c);
+    }
 }
 
 static void on_mm_gone(void *arg, uint32_t mm)
@@ -291,7 +293,7 @@ static void fill_result(struct replay *rp)
         result_of_paging(res, &rp->paging);
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
         *(fl_cause_is_major((enum fl_cause)c) ? &res->major : &res->minor) += res->faults[c];
-    res->unlimited_peak_pages = rp->vm.cs.live_peak;
+    res->unlimited_peak_pages = rp->has_kernel ? rp->reached.peak : rp->vm.cs.live_peak;
     if (rp->has_tlb)
         result_of_tlb(res, &rp->tlb);
     res->page_tables_peak = rp->vm.tables_peak;
@@ -314,6 +316,7 @@ void replay_free(struct replay *rp)
     paging_fini(&rp->paging);
     if (rp->has_kernel)
         linux_fini(&rp->kernel);
+    reached_fini(&rp->reached);
     tlb_fini(&rp->tlb);
     timeline_fini(&rp->timeline);
     attribution_fini(&rp->attribution);
@@ -370,8 +373,8 @@ int replay_result(struct replay *rp, struct fl_reader *r, struct fl_result **out
     fill_result(rp);
     if (rp->has_attribution)
         rc = owners_end(rp, err);
-    /* the dead would have touched more; the kernel has more in memory than was touched */
-    if (rc == FL_OK && !rp->opts.no_peak && (rp->result->n_oom_kills || rp->has_kernel))
+    /* the dead would have touched more; what the kernel made is shared in other ways */
+    if (rc == FL_OK && !rp->opts.no_peak && (rp->result->n_oom_kills || rp->kernel.made_pages))
         rc = fl_footprint(r, &rp->result->unlimited_peak_pages, err);
     if (rc == FL_OK) {
         *out = rp->result;

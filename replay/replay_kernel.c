@@ -118,6 +118,8 @@ int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
 {
     struct linux_mm *k = &rp->kernel;
     int rc = FL_OK;
+    if (!reached_now(&rp->reached, c))
+        return fl_nomem(err, "pages");
     if (c >= k->folios_room || page >= k->pages_room)
         rc = linux_room(k, rp->vm.n_pages, c + 1, err);
     if (rc == FL_OK)

@@ -8,6 +8,7 @@
 #include "future.h"
 #include "linux/linux_mm.h"
 #include "paging.h"
+#include "reached.h"
 #include "run_code.h"
 #include "timeline.h"
 #include "tlb_follow.h"
@@ -19,6 +20,7 @@ struct replay {
     struct paging paging; /* not in use when the kernel's model takes its place */
     struct linux_mm kernel;
     bool has_kernel;
+    struct reached reached; /* by runs; of the kernel's model only */
     struct tlb tlb;
     bool has_tlb;
     struct tlb_follow follow; /* its event also without a TLB */

@@ -209,6 +209,7 @@ struct linux_mm {
     bool in_fault;     /* of a page: what joins the lists now is being accessed */
     bool locking;      /* by mlock: a fault that has to wait is given up and begun again */
     bool failed_memory;
+    bool made_pages; /* anonymous ones that no reference asked for, at any time */
 
     /* the one to call when the group is out of memory; false: nobody may be killed */
     bool (*kill)(void *arg);
