@@ -161,6 +161,12 @@ static int do_chunk(struct chunk *k, struct fl_err *err)
     return rc;
 }
 
+uint64_t replay_wanted(const struct replay *rp)
+{
+    return rp->has_kernel && !rp->has_tlb && !rp->kernel.opts.machine ? rp->kernel.wanted
+                                                                      : UINT64_MAX;
+}
+
 bool replay_run_by_run(const struct replay *rp)
 {
     return rp->has_kernel && !rp->has_tlb && !rp->has_attribution;

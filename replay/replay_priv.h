@@ -71,6 +71,8 @@ int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *er
 /* one reference, which may find no room yet */
 int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
                      struct fl_err *err);
+/* the most frames that it had to have at any time; UINT64_MAX: that is not all that size is */
+uint64_t replay_wanted(const struct replay *rp);
 /* @rc of the kernel's model, unless it was that nobody could be killed */
 int kernel_rc(const struct replay *rp, int rc, struct fl_err *err);
 

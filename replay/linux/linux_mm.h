@@ -177,6 +177,7 @@ struct linux_mm {
 
     /* the group */
     uint64_t usage, usage_peak, stock, failures;
+    uint64_t wanted; /* the most that usage was to be, whether the limit let it or not */
     uint64_t kernel_pages, kernel_pages_peak; /* of usage: page tables, stacks, slab */
     uint64_t file_slab_bytes;                 /* of it, objects that come with file pages */
 
