@@ -26,7 +26,7 @@ static inline void reached_fini(struct reached *r)
     *r = (struct reached){ 0 };
 }
 
-/** reached_now - a run refers to contents @c. false: out of memory. */
+/** reached_now - a run refers to contents @c, as its page did not before. false: out of memory. */
 static inline bool reached_now(struct reached *r, uint32_t c)
 {
     if (c >= r->room) {

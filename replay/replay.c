@@ -137,9 +137,12 @@ static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint
         tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
     rp->kernel.process = process;
     rp->page = page;
+    bool anew = rp->has_kernel && need & (uint8_t)~rp->vm.rights[page];
     int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
     if (rc != FL_OK || c == NO_CONTENTS)
         return kernel_rc(rp, rc, err);
+    if (anew && !reached_now(&rp->reached, c))
+        return fl_nomem(err, "pages");
     rc = rp->has_kernel ? kernel_reference(rp, page, c, info, err)
                         : page_reference(rp, self, c, info, next_use, err);
     if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)

@@ -118,8 +118,6 @@ int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
 {
     struct linux_mm *k = &rp->kernel;
     int rc = FL_OK;
-    if (!reached_now(&rp->reached, c))
-        return fl_nomem(err, "pages");
     if (c >= k->folios_room || page >= k->pages_room)
         rc = linux_room(k, rp->vm.n_pages, c + 1, err);
     if (rc == FL_OK)
@@ -130,12 +128,14 @@ int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
 static int uncovered(const struct chunk *k, uint32_t i, struct fl_err *err)
 {
     struct replay *rp = k->rp;
-    uint32_t c;
-    uint8_t info;
-    uint32_t page = k->runs->page[k->from + i];
-    int rc = vm_run(&rp->vm, page, k->need[i], k->runs->actor, &c, &info, err);
+    uint32_t page = k->runs->page[k->from + i], c;
+    uint8_t info, need = k->need[i];
+    bool anew = need & (uint8_t)~rp->vm.rights[page];
+    int rc = vm_run(&rp->vm, page, need, k->runs->actor, &c, &info, err);
     if (rc != FL_OK || c == NO_CONTENTS)
         return kernel_rc(rp, rc, err);
+    if (anew && !reached_now(&rp->reached, c))
+        return fl_nomem(err, "pages");
     return kernel_reference(rp, page, c, info, err);
 }
 

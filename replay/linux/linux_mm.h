@@ -117,11 +117,13 @@ _Static_assert(sizeof(struct folio) == 32, "two to a cache line");
 
 #define LRU_BATCH 31u /* PAGEVEC_SIZE: folios in a processor's batch */
 
-#define LRU_AHEAD 8u
+#define LRU_AHEAD 16u
+#define LRU_SOON 6u /* of these */
 
 struct lru {
     uint32_t newest, oldest, n;
     uint32_t joined[LRU_AHEAD], n_joined; /* the latest that joined as newest */
+    uint32_t coming[LRU_SOON], n_coming;  /* the latest that lru_expect() has seen */
 };
 
 /* What reclaim counts; linux_mm.stat are the true values, .seen those of the last flush. */
@@ -264,6 +266,7 @@ static inline void linux_expect_page(const struct linux_mm *lm, uint32_t page)
     __builtin_prefetch(&lm->pte[page], 1);
     __builtin_prefetch(&lm->vm->contents[page]);
     __builtin_prefetch(&lm->vm->mm_of[page]);
+    __builtin_prefetch(&lm->vm->rights[page]);
 }
 static inline void linux_expect(struct linux_mm *lm, uint32_t page)
 {
@@ -343,16 +346,9 @@ static inline bool folio_is_file_lru(const struct linux_mm *lm, uint32_t c)
 }
 
 /* lru.c */
-/* @c is the oldest of a list: those that come after it are on their way to the processor */
-static inline void lru_expect(const struct linux_mm *lm, uint32_t c)
-{
-    uint32_t ahead = lm->folio[c].ahead;
-    if (ahead >= lm->folios_room)
-        return;
-    __builtin_prefetch(&lm->folio[ahead], 1);
-    __builtin_prefetch(&lm->vm->cs.first_page[ahead]);
-    __builtin_prefetch(&lm->vm->cs.kind[ahead]);
-}
+/* @c is the oldest of its list: those that come up after it are on their way to the processor, and
+   the entries of those that come up sooner */
+void lru_expect(struct linux_mm *lm, uint32_t c);
 void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_drain(struct linux_mm *lm);
@@ -447,8 +443,6 @@ enum verdict shrink_written(struct linux_mm *lm, uint32_t c, struct batch *batch
 uint64_t shrink_inactive(struct linux_mm *lm, struct scan_control *sc, enum lru_list list,
                          uint64_t n);
 void shrink_active(struct linux_mm *lm, enum lru_list list, uint64_t n);
-/* entries of the @n folios are looked at next */
-void entries_expect(const struct linux_mm *lm, const uint32_t *c, uint32_t n);
 void note_cost(struct linux_mm *lm, bool file, uint64_t written, uint64_t rotated);
 
 /* workingset.c */

@@ -12,6 +12,26 @@ static void note_joined(struct linux_mm *lm, struct lru *lru, uint32_t c, enum l
     *at = c;
 }
 
+void lru_expect(struct linux_mm *lm, uint32_t c)
+{
+    struct lru *lru = &lm->lru[lm->folio[c].list];
+    const struct contents *cs = &lm->vm->cs;
+    uint32_t ahead = lm->folio[c].ahead, *soon = &lru->coming[lru->n_coming++ % LRU_SOON];
+    if (ahead >= lm->folios_room)
+        return;
+    __builtin_prefetch(&lm->folio[ahead], 1);
+    __builtin_prefetch(&cs->first_page[ahead]);
+    __builtin_prefetch(&cs->kind[ahead]);
+    if (lm->mglru)
+        __builtin_prefetch(&lm->mglru->state[ahead], 1);
+    uint32_t page = cs->first_page[*soon];
+    *soon = ahead;
+    if (page >= lm->pages_room)
+        return;
+    __builtin_prefetch(&lm->pte[page], 1);
+    __builtin_prefetch(&lm->vm->next_mapper[page]);
+}
+
 void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list)
 {
     struct lru *lru = &lm->lru[list];

@@ -202,7 +202,6 @@ static void shrink_taken(struct linux_mm *lm, struct pass *pass, struct taken *t
     for (int round = 0; round < 2 && taken->n; round++) {
         enum verdict verdict[MGLRU_BATCH];
         uint32_t again = 0;
-        entries_expect(lm, taken->c, taken->n);
         for (uint32_t i = 0; i < taken->n; i++)
             verdict[i] = shrink_folio(lm, taken->c[i], &batch);
         pass->sc->scanned += taken->n;

@@ -180,17 +180,6 @@ static void put_back(struct linux_mm *lm, uint32_t c, enum lru_list from, enum v
     lm->activated += folio_pages(lm, c);
 }
 
-void entries_expect(const struct linux_mm *lm, const uint32_t *c, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t page = lm->vm->cs.first_page[c[i]];
-        if (page >= lm->pages_room)
-            continue;
-        __builtin_prefetch(&lm->pte[page], 1);
-        __builtin_prefetch(&lm->vm->next_mapper[page]);
-    }
-}
-
 /* isolate_lru_folios: up to @n pages, and what a huge one is more. Returns the folios. */
 static uint32_t isolate(struct linux_mm *lm, enum lru_list list, uint64_t n,
                         uint32_t taken[BATCH_MAX], uint32_t *pages)
@@ -205,7 +194,6 @@ static uint32_t isolate(struct linux_mm *lm, enum lru_list list, uint64_t n,
         taken[n_taken++] = c;
         *pages += folio_pages(lm, c);
     }
-    entries_expect(lm, taken, n_taken);
     return n_taken;
 }
 
