@@ -29,10 +29,12 @@ static void on_contents_gone(void *arg, uint32_t c)
     struct replay *rp = arg;
     if (rp->has_attribution)
         attribution_gone(&rp->attribution, c);
-    if (rp->has_kernel)
+    if (rp->has_kernel) {
+        reached_gone(&rp->reached, c);
         linux_forget(&rp->kernel, c);
-    else
+    } else {
         paging_forget(&rp->paging, c);
+    }
 }
 
 static void on_mm_gone(void *arg, uint32_t mm)
@@ -52,16 +54,6 @@ static void on_evicted(void *arg, uint32_t c)
 }
 
 /* ---- events ---------------------------------------------------------------------------- */
-
-/* @rc of the kernel's model, unless it was that nobody could be killed. */
-static int kernel_rc(const struct replay *rp, int rc, struct fl_err *err)
-{
-    if (rp->kill_rc == FL_OK)
-        return rc;
-    if (err)
-        *err = rp->kill_err;
-    return rp->kill_rc;
-}
 
 static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err *err)
 {
@@ -87,7 +79,7 @@ static void on_unmapped(void *arg, uint32_t page)
 
 /* ---- runs ------------------------------------------------------------------------------ */
 
-static void end_row(struct replay *rp)
+void replay_end_row(struct replay *rp)
 {
     const struct paging *p = &rp->paging;
     const struct linux_mm *k = &rp->kernel;
@@ -113,18 +105,6 @@ static void end_row(struct replay *rp)
         rp->attribution_rc = FL_ENOMEM;
     if (halved)
         attribution_halve(&rp->attribution);
-}
-
-static int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
-                            struct fl_err *err)
-{
-    struct linux_mm *k = &rp->kernel;
-    int rc = FL_OK;
-    if (c >= k->folios_room || page >= k->pages_room)
-        rc = linux_room(k, rp->vm.n_pages, c + 1, err);
-    if (rc == FL_OK)
-        rc = linux_run(k, page, c, info, err);
-    return kernel_rc(rp, rc, err);
 }
 
 static int page_reference(struct replay *rp, const struct process *self, uint32_t c, uint8_t info,
@@ -162,9 +142,12 @@ static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint
         tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
     rp->kernel.process = process;
     rp->page = page;
+    bool anew = rp->has_kernel && need & (uint8_t)~rp->vm.rights[page];
     int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
     if (rc != FL_OK || c == NO_CONTENTS)
         return kernel_rc(rp, rc, err);
+    if (anew && !reached_now(&rp->reached, c))
+        return fl_nomem(err, "pages");
     rc = rp->has_kernel ? kernel_reference(rp, page, c, info, err)
                         : page_reference(rp, self, c, info, next_use, err);
     if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
@@ -188,6 +171,8 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
     if (rc == FL_OK && rp->has_attribution)
         rc = run_codes_begin(&rp->codes, runs, &rp->regions, err);
     bool done = rc == FL_OK && rp->digest && replay_window(rp, runs, &rc, err);
+    if (rc == FL_OK && !done && replay_run_by_run(rp))
+        return kernel_runs(rp, runs, err);
     for (size_t i = 0; i < runs->n && !done && rc == FL_OK; i++) {
         uint64_t n = 0;
         run_codes_at(&rp->codes, i, &rp->vm, runs->page[i]);
@@ -201,7 +186,7 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
                 linux_tick(&rp->kernel, FL_COST_ACCESS, n);
         }
         if (timeline_due(&rp->timeline, n))
-            end_row(rp);
+            replay_end_row(rp);
     }
     if (rc == FL_OK && rp->has_attribution)
         run_codes_end(&rp->codes, runs->thread, &rp->regions);
@@ -317,7 +302,7 @@ static void fill_result(struct replay *rp)
         result_of_paging(res, &rp->paging);
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
         *(fl_cause_is_major((enum fl_cause)c) ? &res->major : &res->minor) += res->faults[c];
-    res->unlimited_peak_pages = rp->vm.cs.live_peak;
+    res->unlimited_peak_pages = rp->has_kernel ? rp->reached.peak : rp->vm.cs.live_peak;
     if (rp->has_tlb)
         result_of_tlb(res, &rp->tlb);
     res->page_tables_peak = rp->vm.tables_peak;
@@ -340,6 +325,7 @@ void replay_free(struct replay *rp)
     paging_fini(&rp->paging);
     if (rp->has_kernel)
         linux_fini(&rp->kernel);
+    reached_fini(&rp->reached);
     tlb_fini(&rp->tlb);
     timeline_fini(&rp->timeline);
     attribution_fini(&rp->attribution);
@@ -392,12 +378,12 @@ int replay_result(struct replay *rp, struct fl_reader *r, struct fl_result **out
 {
     int rc = FL_OK;
     if (rp->timeline.open || !rp->timeline.n)
-        end_row(rp);
+        replay_end_row(rp);
     fill_result(rp);
     if (rp->has_attribution)
         rc = owners_end(rp, err);
-    /* the dead would have touched more; the kernel has more in memory than was touched */
-    if (rc == FL_OK && !rp->opts.no_peak && (rp->result->n_oom_kills || rp->has_kernel))
+    /* the dead would have touched more; what the kernel made is shared in other ways */
+    if (rc == FL_OK && !rp->opts.no_peak && (rp->result->n_oom_kills || rp->kernel.made_pages))
         rc = fl_footprint(r, &rp->result->unlimited_peak_pages, err);
     if (rc == FL_OK) {
         *out = rp->result;
@@ -418,7 +404,7 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         const struct digest *of = NULL;
-        if (item.kind == FL_ITEM_RUNS)
+        if (item.kind == FL_ITEM_RUNS && !replay_run_by_run(rp))
             rc = digest_item(digest, r, &item.runs, &of, err);
         if (rc == FL_OK)
             rc = replay_item(rp, &item, of, err);

@@ -8,6 +8,7 @@
 #include "future.h"
 #include "linux/linux_mm.h"
 #include "paging.h"
+#include "reached.h"
 #include "run_code.h"
 #include "timeline.h"
 #include "tlb_follow.h"
@@ -19,6 +20,7 @@ struct replay {
     struct paging paging; /* not in use when the kernel's model takes its place */
     struct linux_mm kernel;
     bool has_kernel;
+    struct reached reached; /* by runs; of the kernel's model only */
     struct tlb tlb;
     bool has_tlb;
     struct tlb_follow follow; /* its event also without a TLB */
@@ -58,6 +60,22 @@ bool kernel_kill(void *arg);
 
 /* a row of the timeline has ended: are there candidates to note? */
 void note_candidates(struct replay *rp);
+/* a row of the timeline ends here */
+void replay_end_row(struct replay *rp);
+
+/* replay_kernel.c */
+/* each run need be told to the kernel's model alone: for one replay no dearer than a digest */
+bool replay_run_by_run(const struct replay *rp);
+/* all of @runs, of such a replay */
+int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err);
+/* one reference, which may find no room yet */
+int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
+                     struct fl_err *err);
+/* the most frames that it had to have at any time; UINT64_MAX: that is not all that size is */
+uint64_t replay_wanted(const struct replay *rp);
+/* @rc of the kernel's model, unless it was that nobody could be killed */
+int kernel_rc(const struct replay *rp, int rc, struct fl_err *err);
+
 /* replay_window.c */
 /* all of @runs at once, by rp->digest; false: something in them faults, or may, and nothing has
    been done */

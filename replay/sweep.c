@@ -5,6 +5,7 @@
 #include "digest.h"
 #include "replay_priv.h"
 #include "sweep.h"
+#include "sweep_enough.h"
 
 void sweep_tell(const struct sweep_progress *progress, const struct fl_reader *r, uint64_t done)
 {
@@ -24,6 +25,7 @@ void sweep_tell(const struct sweep_progress *progress, const struct fl_reader *r
 struct side_by_side {
     struct fl_sweep_point **points;
     struct replay **replays; /* NULL: it has no answer */
+    uint64_t *wanted;        /* by point: sweep_answer_enough() */
     size_t n;
     struct digest digest;
 };
@@ -95,20 +97,21 @@ static int answer(struct side_by_side *s, struct fl_reader *r, struct fl_err *er
         p->swap_in = result->pages_in;
         p->swap_out = result->pages_out;
         p->oom_kills = result->n_oom_kills;
+        s->wanted[i] = replay_wanted(s->replays[i]);
         fl_result_free(result);
     }
     return rc;
 }
 
-static int sweep_side_by_side(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
-                              const struct sweep_progress *progress, struct fl_err *why,
-                              struct fl_err *err)
+static int replay_together(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
+                           uint64_t *wanted, const struct sweep_progress *progress,
+                           struct fl_err *why, struct fl_err *err)
 {
     struct side_by_side *s = calloc(1, sizeof *s);
     struct fl_item next;
     uint64_t done = 0;
     if (s)
-        *s = (struct side_by_side){ .points = points, .n = n };
+        *s = (struct side_by_side){ .points = points, .wanted = wanted, .n = n };
     if (!s || !(s->replays = calloc(n, sizeof *s->replays))) {
         free(s);
         return fl_nomem(err, "sweep");
@@ -129,6 +132,20 @@ static int sweep_side_by_side(struct fl_reader *r, struct fl_sweep_point **point
     digest_fini(&s->digest);
     free(s->replays);
     free(s);
+    return rc;
+}
+
+static int sweep_side_by_side(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
+                              const struct sweep_progress *progress, struct fl_err *why,
+                              struct fl_err *err)
+{
+    size_t n_first = sweep_largest_first(points, n), n_left;
+    uint64_t *wanted = calloc(n, sizeof *wanted);
+    int rc = wanted ? replay_together(r, points, n_first, wanted, progress, why, err)
+                    : fl_nomem(err, "sweep");
+    if (rc == FL_OK && (n_left = sweep_answer_enough(points, n_first, n, wanted)) > 0)
+        rc = replay_together(r, points + n_first, n_left, wanted, progress, why, err);
+    free(wanted);
     return rc;
 }
 

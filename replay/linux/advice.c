@@ -242,6 +242,7 @@ static void fault_in(struct linux_mm *lm, uint32_t mm, uint64_t vpn, bool write)
     struct vm *vm = lm->vm;
     uint8_t need = write ? FL_PROT_READ | FL_PROT_WRITE : FL_PROT_READ, info;
     uint32_t c = NO_CONTENTS, page = vm_borrow_page(vm, mm, vpn);
+    lm->made_pages = true;
     if (page == NO_PAGE || linux_room(lm, page + 1, 0, NULL) != FL_OK ||
         vm_run(vm, page, need, FL_ACTOR_KERNEL, &c, &info, NULL) != FL_OK ||
         (c != NO_CONTENTS &&

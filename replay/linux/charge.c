@@ -8,6 +8,8 @@
 /* One attempt on the counter; what a batch has over goes to the processor's stock. */
 static bool counter_charge(struct linux_mm *lm, uint64_t batch, uint64_t n)
 {
+    if (lm->usage + batch > lm->wanted)
+        lm->wanted = lm->usage + batch;
     if (lm->usage + batch > lm->opts.limit_pages) {
         lm->failures++;
         return false;

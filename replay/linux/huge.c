@@ -63,6 +63,7 @@ uint32_t pmd_new(struct linux_mm *lm, uint32_t mm, uint64_t number, uint32_t hug
 {
     struct thp *thp = &lm->thp;
     uint32_t p = thp->free_pmd;
+    lm->made_pages = true;
     if (thp->pmds_used == thp->n_pmds) { /* none is free */
         if (thp->n_pmds == thp->pmds_room && !more_pmds(thp)) {
             lm->failed_memory = true;

@@ -7,6 +7,7 @@
 #include "mglru.h"
 
 #define UNMAPPINGS_MAX 0xffffffu /* what a leaf has room for */
+#define CACHE_LINE 64u
 
 int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm,
                struct fl_err *err)
@@ -21,7 +22,7 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
                                        .reclaim_arg = lm };
     *lm = (struct linux_mm){ .opts = *opts, .vm = vm, .next_flush_ps = opts->first_flush_ps };
     for (int list = 0; list < LRU_LISTS_MAX; list++)
-        lm->lru[list] = (struct lru){ NO_CONTENTS, NO_CONTENTS, 0 };
+        lm->lru[list] = (struct lru){ .newest = NO_CONTENTS, .oldest = NO_CONTENTS };
     lm->swap_ra = swap_ra_start(opts->page_cluster);
     lm->thp.on = opts->thp != FL_THP_NEVER && !opts->mglru;
     int rc = opts->machine ? machine_init(lm, err) : FL_OK;
@@ -45,6 +46,19 @@ void linux_fini(struct linux_mm *lm)
     *lm = (struct linux_mm){ 0 };
 }
 
+/* Each folio in one cache line. */
+static bool folios_grow(struct linux_mm *lm, uint32_t room)
+{
+    struct folio *bigger = aligned_alloc(CACHE_LINE, room * sizeof *bigger);
+    if (!bigger)
+        return false;
+    if (lm->folio)
+        memcpy(bigger, lm->folio, lm->folios_room * sizeof *bigger);
+    free(lm->folio);
+    lm->folio = bigger;
+    return true;
+}
+
 int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struct fl_err *err)
 {
     if (n_pages > lm->pages_room) {
@@ -56,7 +70,7 @@ int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struc
     }
     if (n_contents > lm->folios_room) {
         uint32_t room = grow_room_for(lm->folios_room, n_contents);
-        if (!room || !grow(&lm->folio, room))
+        if (!room || !folios_grow(lm, room))
             return fl_nomem(err, "folios");
         for (uint32_t c = lm->folios_room; c < room; c++)
             lm->folio[c] = (struct folio){ .list = LRU_NONE, .slot = SWAP_NO_SLOT };
@@ -73,7 +87,7 @@ int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struc
 
 uint32_t entry_hw(const struct linux_mm *lm, uint32_t c, uint8_t bits)
 {
-    return lm->folio[c].unmappings << PTE_BITS | bits;
+    return (uint32_t)lm->folio[c].unmappings << PTE_BITS | bits;
 }
 
 /* The bits of an inherited entry, none if reclaim has unmapped the folio since. */
@@ -365,8 +379,7 @@ void linux_forget(struct linux_mm *lm, uint32_t c)
     folio_free(lm, c);
     if (f->slot != SWAP_NO_SLOT && swap_slot_in_use(&lm->swap, f->slot))
         swap_slot_free(&lm->swap, f->slot);
-    uint32_t unmappings = f->unmappings;
-    *f = (struct folio){ .list = LRU_NONE, .slot = SWAP_NO_SLOT, .unmappings = unmappings };
+    *f = (struct folio){ .list = LRU_NONE, .slot = SWAP_NO_SLOT, .unmappings = f->unmappings };
 }
 
 int linux_event(struct linux_mm *lm, const struct fl_event *ev, struct fl_err *err)

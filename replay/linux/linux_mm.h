@@ -98,23 +98,33 @@ struct folio {
         uint32_t mlock_count; /* on LRU_UNEVICTABLE: entries that lock it */
     };
     uint32_t older;
-    uint32_t slot;       /* SWAP_NO_SLOT */
-    uint32_t shadow;     /* nonresident age when it was evicted */
-    uint32_t mapped;     /* entries that are present */
-    uint32_t unmappings; /* how often reclaim has unmapped it; 24 bits */
+    uint32_t slot; /* SWAP_NO_SLOT */
+    union {
+        uint32_t shadow; /* FOLIO_SHADOW: nonresident age when it was evicted */
+        uint32_t ahead;  /* else one that joined its list LRU_AHEAD later, as far as is known */
+    };
+    uint32_t mapped;             /* entries that are present */
+    uint32_t unmappings : 24;    /* how often reclaim has unmapped it */
+    uint32_t lazyfree : 1;       /* MADV_FREE: not PG_swapbacked, though anonymous */
+    uint32_t shadow_of_root : 1; /* its shadow is not of the group, but of all groups' root */
     uint16_t flags;
     uint8_t list;            /* enum lru_list */
     uint8_t inherited_young; /* accessed entries without a dense id */
     uint32_t huge : 31;      /* index + 1 of the huge folio that it is part of */
     uint32_t zero : 1;       /* of a huge page, and never written: zeros */
-    bool lazyfree;           /* MADV_FREE: not PG_swapbacked, though anonymous */
-    bool shadow_of_root;     /* its shadow is not of the group, but of all groups' root */
 };
+
+_Static_assert(sizeof(struct folio) == 32, "two to a cache line");
 
 #define LRU_BATCH 31u /* PAGEVEC_SIZE: folios in a processor's batch */
 
+#define LRU_AHEAD 16u
+#define LRU_SOON 6u /* of these */
+
 struct lru {
     uint32_t newest, oldest, n;
+    uint32_t joined[LRU_AHEAD], n_joined; /* the latest that joined as newest */
+    uint32_t coming[LRU_SOON], n_coming;  /* the latest that lru_expect() has seen */
 };
 
 /* What reclaim counts; linux_mm.stat are the true values, .seen those of the last flush. */
@@ -162,6 +172,8 @@ struct kswapd {
     uint64_t doze_until_ps;
 };
 
+#define LINUX_EXPECTED 4u
+
 struct linux_mm {
     struct linux_opts opts;
     struct vm *vm;
@@ -182,6 +194,7 @@ struct linux_mm {
 
     /* the group */
     uint64_t usage, usage_peak, stock, failures;
+    uint64_t wanted; /* the most that usage was to be, whether the limit let it or not */
     uint64_t kernel_pages, kernel_pages_peak; /* of usage: page tables, stacks, slab */
     uint64_t file_slab_bytes;                 /* of it, objects that come with file pages */
 
@@ -218,6 +231,7 @@ struct linux_mm {
     bool in_fault;     /* of a page: what joins the lists now is being accessed */
     bool locking;      /* by mlock: a fault that has to wait is given up and begun again */
     bool failed_memory;
+    bool made_pages; /* anonymous ones that no reference asked for, at any time */
 
     /* the one to call when the group is out of memory; false: nobody may be killed */
     bool (*kill)(void *arg);
@@ -226,6 +240,9 @@ struct linux_mm {
     void (*dropped)(void *arg, uint32_t c);     /* what was in @c is not to come back */
     void (*faulted)(void *arg, uint32_t page, enum fl_cause cause); /* of @process */
     void *arg;
+
+    /* contents that linux_expect() has seen, the slots of which come next */
+    uint32_t expected[LINUX_EXPECTED], n_expected;
 
     /* results */
     uint64_t faults[FL_CAUSE_COUNT];
@@ -251,12 +268,45 @@ int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struc
 int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
                    struct fl_err *err);
 
+/** linux_entry_need - what an entry must have for a reference to change nothing. */
+static inline uint8_t linux_entry_need(bool write)
+{
+    return write ? PTE_PRESENT | PTE_YOUNG | PTE_WRITE | PTE_DIRTY : PTE_PRESENT | PTE_YOUNG;
+}
+
+/**
+ * linux_expect - @page is referred to LINUX_AHEAD references from now: what a fault on it will want
+ * to see begins its way from memory to the processor. Changes nothing else.
+ * linux_expect_page - the same, for linux_expect() itself.
+ */
+#define LINUX_AHEAD 16u
+static inline void linux_expect_page(const struct linux_mm *lm, uint32_t page)
+{
+    __builtin_prefetch(&lm->pte[page], 1);
+    __builtin_prefetch(&lm->vm->contents[page]);
+    __builtin_prefetch(&lm->vm->mm_of[page]);
+    __builtin_prefetch(&lm->vm->rights[page]);
+}
+static inline void linux_expect(struct linux_mm *lm, uint32_t page)
+{
+    if (lm->pte[page] & PTE_PRESENT)
+        return;
+    uint32_t c = lm->vm->contents[page], *later = &lm->expected[lm->n_expected++ % LINUX_EXPECTED];
+    if (c >= lm->folios_room)
+        return;
+    __builtin_prefetch(&lm->folio[c], 1);
+    __builtin_prefetch(&lm->vm->cs.mappers[c]);
+    __builtin_prefetch(&lm->vm->cs.kind[c]);
+    if (*later < lm->folios_room)
+        swap_slot_expect(&lm->swap, lm->folio[*later].slot);
+    *later = c;
+}
+
 /** linux_run - one reference to @page, which holds @c. The process may have been killed after. */
 static inline int linux_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
                             struct fl_err *err)
 {
-    uint8_t need = info & REF_WRITE ? PTE_PRESENT | PTE_YOUNG | PTE_WRITE | PTE_DIRTY
-                                    : PTE_PRESENT | PTE_YOUNG;
+    uint8_t need = linux_entry_need(info & REF_WRITE);
     if (__builtin_expect((lm->pte[page] & need) == need, 1))
         return FL_OK;
     return linux_slow_run(lm, page, c, info, err);
@@ -315,6 +365,9 @@ static inline bool folio_is_file_lru(const struct linux_mm *lm, uint32_t c)
 }
 
 /* lru.c */
+/* @c is the oldest of its list: those that come up after it are on their way to the processor, and
+   the entries of those that come up sooner */
+void lru_expect(struct linux_mm *lm, uint32_t c);
 void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_new(struct linux_mm *lm, uint32_t c, enum lru_list list);
 void lru_add_drain(struct linux_mm *lm);

@@ -2,6 +2,36 @@
 /* The lists of folios, newest at the head; linux/mm/swap.c. */
 #include "mglru.h"
 
+/* Whoever is the oldest some day can say who comes up soon: lru_expect(). */
+static void note_joined(struct linux_mm *lm, struct lru *lru, uint32_t c, enum lru_list list)
+{
+    uint32_t *at = &lru->joined[lru->n_joined++ % LRU_AHEAD];
+    struct folio *before = &lm->folio[*at];
+    if (before->list == list && !(before->flags & FOLIO_SHADOW))
+        before->ahead = c;
+    *at = c;
+}
+
+void lru_expect(struct linux_mm *lm, uint32_t c)
+{
+    struct lru *lru = &lm->lru[lm->folio[c].list];
+    const struct contents *cs = &lm->vm->cs;
+    uint32_t ahead = lm->folio[c].ahead, *soon = &lru->coming[lru->n_coming++ % LRU_SOON];
+    if (ahead >= lm->folios_room)
+        return;
+    __builtin_prefetch(&lm->folio[ahead], 1);
+    __builtin_prefetch(&cs->first_page[ahead]);
+    __builtin_prefetch(&cs->kind[ahead]);
+    if (lm->mglru)
+        __builtin_prefetch(&lm->mglru->state[ahead], 1);
+    uint32_t page = cs->first_page[*soon];
+    *soon = ahead;
+    if (page >= lm->pages_room)
+        return;
+    __builtin_prefetch(&lm->pte[page], 1);
+    __builtin_prefetch(&lm->vm->next_mapper[page]);
+}
+
 void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list)
 {
     struct lru *lru = &lm->lru[list];
@@ -16,6 +46,7 @@ void lru_add(struct linux_mm *lm, uint32_t c, enum lru_list list)
     lru->newest = c;
     lru->n += folio_pages(lm, c);
     lm->stat.size[list] += folio_pages(lm, c);
+    note_joined(lm, lru, c, list);
 }
 
 void lru_add_oldest(struct linux_mm *lm, uint32_t c, enum lru_list list)

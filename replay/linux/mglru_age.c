@@ -108,6 +108,49 @@ static uint32_t take_accessed(struct linux_mm *lm, struct leaf *leaf)
     return c;
 }
 
+/* Entries are looked at one after the other. Those EXPECT_ENTRY ahead are on their way to the
+   processor, and what those EXPECT_CONTENTS ahead hold. */
+#define EXPECT_ENTRY 16u
+#define EXPECT_CONTENTS 8u
+
+static void expect_entry(const struct linux_mm *lm, uint32_t id)
+{
+    if (!id || id > lm->pages_room)
+        return;
+    __builtin_prefetch(&lm->pte[id - 1], 1);
+    __builtin_prefetch(&lm->vm->contents[id - 1]);
+}
+
+static void expect_contents(const struct linux_mm *lm, uint32_t id)
+{
+    if (!id || id > lm->pages_room || !(lm->pte[id - 1] & PTE_YOUNG))
+        return;
+    uint32_t c = lm->vm->contents[id - 1];
+    if (c >= lm->folios_room)
+        return;
+    __builtin_prefetch(&lm->folio[c], 1);
+    __builtin_prefetch(&lm->mglru->state[c], 1);
+    __builtin_prefetch(&lm->vm->cs.kind[c]);
+}
+
+/* All of [@leaf, @end) are going to be. */
+static void expect_begin(const struct linux_mm *lm, const struct leaf *leaf, const struct leaf *end)
+{
+    for (uint32_t i = 0; i < EXPECT_ENTRY && leaf + i < end; i++)
+        expect_entry(lm, leaf[i].id);
+    for (uint32_t i = 0; i < EXPECT_CONTENTS && leaf + i < end; i++)
+        expect_contents(lm, leaf[i].id);
+}
+
+/* @leaf is. */
+static void expect_next(const struct linux_mm *lm, const struct leaf *leaf, const struct leaf *end)
+{
+    if (end - leaf > EXPECT_ENTRY)
+        expect_entry(lm, leaf[EXPECT_ENTRY].id);
+    if (end - leaf > EXPECT_CONTENTS)
+        expect_contents(lm, leaf[EXPECT_CONTENTS].id);
+}
+
 /* ---- walks --------------------------------------------------------------------------------- */
 
 /* should_skip_vma */
@@ -144,7 +187,9 @@ static void walk_table(const struct walk *w, uint64_t table, uint32_t i)
         if (skips(w->lm, vma, w->swappiness))
             continue;
         entries += end - first;
+        expect_begin(w->lm, &leaves[first - table], leaves + (end - table));
         for (uint64_t vpn = first; vpn < end; vpn++) {
+            expect_next(w->lm, &leaves[vpn - table], leaves + (end - table));
             uint32_t c = take_accessed(w->lm, &leaves[vpn - table]);
             if (c == NO_CONTENTS)
                 continue;
@@ -345,7 +390,9 @@ void mglru_look_around(struct linux_mm *lm, uint32_t page)
             end = at.vpn + MGLRU_BATCH / 2;
         }
     }
+    expect_begin(lm, &leaves[first - table], leaves + (end - table));
     for (uint64_t vpn = first; vpn < end; vpn++) {
+        expect_next(lm, &leaves[vpn - table], leaves + (end - table));
         uint32_t c = take_accessed(lm, &leaves[vpn - table]);
         if (c == NO_CONTENTS)
             continue;

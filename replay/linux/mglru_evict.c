@@ -127,6 +127,7 @@ static uint64_t scan_folios(struct linux_mm *lm, struct pass *pass, uint64_t n, 
         return 0;
     while ((c = lm->lru[list].oldest) != NO_CONTENTS) {
         scanned++;
+        lru_expect(lm, c);
         if (!sort_folio(lm, pass, c, tier_limit)) {
             lru_remove(lm, c);
             lm->folio[c].flags &= (uint16_t)~FOLIO_RECLAIM;

@@ -189,6 +189,7 @@ static uint32_t isolate(struct linux_mm *lm, enum lru_list list, uint64_t n,
     lru_add_drain(lm);
     while (*pages < n && lm->lru[list].oldest != NO_CONTENTS) {
         uint32_t c = lm->lru[list].oldest;
+        lru_expect(lm, c);
         lru_remove(lm, c);
         taken[n_taken++] = c;
         *pages += folio_pages(lm, c);

@@ -170,7 +170,6 @@ static void slot_freed(struct swap_area *area, uint32_t slot)
     uint32_t c = slot / SWAP_CLUSTER_SLOTS;
     struct swap_cluster *cl = &area->clusters[c];
     enum swap_list_id id = cl->huge ? SWAP_LIST_NONFULL_HUGE : SWAP_LIST_NONFULL;
-    cl->table->shadow[slot % SWAP_CLUSTER_SLOTS] = 0;
     area->used--;
     if (--cl->count == 0)
         cluster_free(area, c);
@@ -184,7 +183,7 @@ static void slot_taken(struct swap_area *area, uint32_t slot, uint32_t owner)
     struct swap_cluster *cl = &area->clusters[slot / SWAP_CLUSTER_SLOTS];
     uint32_t i = slot % SWAP_CLUSTER_SLOTS;
     set_bit(cl->table->cached, i, true);
-    cl->table->owner[i] = owner;
+    cl->table->slot[i].owner = owner;
     cl->count++;
     if (++area->used > area->used_peak)
         area->used_peak = area->used;
@@ -337,11 +336,6 @@ uint32_t swap_slot_alloc_cluster(struct swap_area *area, const uint32_t owners[5
 
 /* ---- who holds a slot ---------------------------------------------------------------------- */
 
-static struct swap_table *table_of(const struct swap_area *area, uint32_t slot)
-{
-    return area->clusters[slot / SWAP_CLUSTER_SLOTS].table;
-}
-
 /* (swap_entry_put_locked) */
 static bool freed_if_unheld(struct swap_area *area, uint32_t slot)
 {
@@ -353,28 +347,28 @@ static bool freed_if_unheld(struct swap_area *area, uint32_t slot)
 
 void swap_slot_cache_add(struct swap_area *area, uint32_t slot)
 {
-    set_bit(table_of(area, slot)->cached, slot % SWAP_CLUSTER_SLOTS, true);
+    set_bit(swap_slot_table(area, slot)->cached, slot % SWAP_CLUSTER_SLOTS, true);
 }
 
 bool swap_slot_cache_del(struct swap_area *area, uint32_t slot)
 {
-    set_bit(table_of(area, slot)->cached, slot % SWAP_CLUSTER_SLOTS, false);
+    set_bit(swap_slot_table(area, slot)->cached, slot % SWAP_CLUSTER_SLOTS, false);
     return freed_if_unheld(area, slot);
 }
 
 void swap_slot_dup(struct swap_area *area, uint32_t slot)
 {
-    struct swap_table *t = table_of(area, slot);
+    struct swap_table *t = swap_slot_table(area, slot);
     uint32_t i = slot % SWAP_CLUSTER_SLOTS;
-    t->maps[i]++;
+    t->slot[i].maps++;
     set_bit(t->mapped, i, true);
 }
 
 bool swap_slot_put(struct swap_area *area, uint32_t slot)
 {
-    struct swap_table *t = table_of(area, slot);
+    struct swap_table *t = swap_slot_table(area, slot);
     uint32_t i = slot % SWAP_CLUSTER_SLOTS;
-    if (--t->maps[i])
+    if (--t->slot[i].maps)
         return false;
     set_bit(t->mapped, i, false);
     return !freed_if_unheld(area, slot);
@@ -382,48 +376,12 @@ bool swap_slot_put(struct swap_area *area, uint32_t slot)
 
 void swap_slot_free(struct swap_area *area, uint32_t slot)
 {
-    struct swap_table *t = table_of(area, slot);
+    struct swap_table *t = swap_slot_table(area, slot);
     uint32_t i = slot % SWAP_CLUSTER_SLOTS;
-    t->maps[i] = 0;
+    t->slot[i].maps = 0;
     set_bit(t->mapped, i, false);
     set_bit(t->cached, i, false);
     slot_freed(area, slot);
-}
-
-bool swap_slot_in_use(const struct swap_area *area, uint32_t slot)
-{
-    const struct swap_table *t = table_of(area, slot);
-    uint32_t i = slot % SWAP_CLUSTER_SLOTS;
-    return t && (get_bit(t->cached, i) || t->maps[i]);
-}
-
-bool swap_slot_cached(const struct swap_area *area, uint32_t slot)
-{
-    const struct swap_table *t = table_of(area, slot);
-    return t && get_bit(t->cached, slot % SWAP_CLUSTER_SLOTS);
-}
-
-uint32_t swap_slot_maps(const struct swap_area *area, uint32_t slot)
-{
-    const struct swap_table *t = table_of(area, slot);
-    return t ? t->maps[slot % SWAP_CLUSTER_SLOTS] : 0;
-}
-
-uint32_t swap_slot_owner(const struct swap_area *area, uint32_t slot)
-{
-    return swap_slot_in_use(area, slot) ? table_of(area, slot)->owner[slot % SWAP_CLUSTER_SLOTS]
-                                        : SWAP_NO_OWNER;
-}
-
-uint64_t swap_slot_shadow(const struct swap_area *area, uint32_t slot)
-{
-    const struct swap_table *t = table_of(area, slot);
-    return t ? t->shadow[slot % SWAP_CLUSTER_SLOTS] : 0;
-}
-
-void swap_slot_set_shadow(struct swap_area *area, uint32_t slot, uint64_t shadow)
-{
-    table_of(area, slot)->shadow[slot % SWAP_CLUSTER_SLOTS] = shadow;
 }
 
 /* ---- invariants ------------------------------------------------------------------------------ */
@@ -460,9 +418,9 @@ static bool cluster_check(const struct swap_area *area, uint32_t c, uint32_t *us
         return false;
     for (uint32_t i = 0; i < SWAP_CLUSTER_SLOTS; i++) {
         bool missing = i >= end || (c == 0 && i == 0);
-        bool in_use = get_bit(cl->table->cached, i) || cl->table->maps[i];
-        if (get_bit(cl->table->mapped, i) != (missing || cl->table->maps[i] > 0) ||
-            (missing && in_use) || (!in_use && cl->table->shadow[i]))
+        bool in_use = get_bit(cl->table->cached, i) || cl->table->slot[i].maps;
+        if (get_bit(cl->table->mapped, i) != (missing || cl->table->slot[i].maps > 0) ||
+            (missing && in_use))
             return false;
         n += missing || in_use;
         *used += in_use;

@@ -8,7 +8,7 @@
  * cache holds it or a page table entry refers to it, and becomes free with the
  * last of them. Slots are kept in clusters of 512.
  *
- * Memory: 24 bytes a cluster ever used, and 8 KiB a cluster in use.
+ * Memory: 24 bytes a cluster ever used, and 4 KiB a cluster in use.
  */
 #ifndef REPLAY_LINUX_SWAP_AREA_H
 #define REPLAY_LINUX_SWAP_AREA_H
@@ -67,9 +67,9 @@ enum swap_list_id {
 struct swap_table {
     uint64_t cached[SWAP_CLUSTER_SLOTS / 64]; /* the swap cache holds the slot */
     uint64_t mapped[SWAP_CLUSTER_SLOTS / 64]; /* maps > 0, or a slot that does not exist */
-    uint32_t maps[SWAP_CLUSTER_SLOTS];
-    uint32_t owner[SWAP_CLUSTER_SLOTS];
-    uint64_t shadow[SWAP_CLUSTER_SLOTS];
+    struct swap_slot {
+        uint32_t maps, owner;
+    } slot[SWAP_CLUSTER_SLOTS];
 };
 
 struct swap_cluster {
@@ -132,16 +132,48 @@ bool swap_slot_put(struct swap_area *area, uint32_t slot);
 /** swap_slot_free - whoever holds it: the slot is free. pre: in use. */
 void swap_slot_free(struct swap_area *area, uint32_t slot);
 
-bool swap_slot_in_use(const struct swap_area *area, uint32_t slot);
-bool swap_slot_cached(const struct swap_area *area, uint32_t slot);
+static inline struct swap_table *swap_slot_table(const struct swap_area *area, uint32_t slot)
+{
+    return area->clusters[slot / SWAP_CLUSTER_SLOTS].table;
+}
+
+static inline bool swap_slot_cached(const struct swap_area *area, uint32_t slot)
+{
+    const struct swap_table *t = swap_slot_table(area, slot);
+    uint32_t i = slot % SWAP_CLUSTER_SLOTS;
+    return t && t->cached[i / 64] >> i % 64 & 1;
+}
+
 /** swap_slot_maps - page table entries that refer to the slot; 0 for a free one. */
-uint32_t swap_slot_maps(const struct swap_area *area, uint32_t slot);
+static inline uint32_t swap_slot_maps(const struct swap_area *area, uint32_t slot)
+{
+    const struct swap_table *t = swap_slot_table(area, slot);
+    return t ? t->slot[slot % SWAP_CLUSTER_SLOTS].maps : 0;
+}
+
+static inline bool swap_slot_in_use(const struct swap_area *area, uint32_t slot)
+{
+    return swap_slot_maps(area, slot) || swap_slot_cached(area, slot);
+}
+
 /** swap_slot_owner - as allocated; SWAP_NO_OWNER for a free slot. */
-uint32_t swap_slot_owner(const struct swap_area *area, uint32_t slot);
-/** swap_slot_shadow - what was last set, 0: nothing. Goes with the slot. */
-uint64_t swap_slot_shadow(const struct swap_area *area, uint32_t slot);
-/** swap_slot_set_shadow - pre: in use. 0 clears. */
-void swap_slot_set_shadow(struct swap_area *area, uint32_t slot, uint64_t shadow);
+static inline uint32_t swap_slot_owner(const struct swap_area *area, uint32_t slot)
+{
+    return swap_slot_in_use(area, slot)
+               ? swap_slot_table(area, slot)->slot[slot % SWAP_CLUSTER_SLOTS].owner
+               : SWAP_NO_OWNER;
+}
+
+/** swap_slot_expect - the slot is asked for soon; also one that is free, or SWAP_NO_SLOT. */
+static inline void swap_slot_expect(const struct swap_area *area, uint32_t slot)
+{
+    const struct swap_table *t = area->clusters[slot / SWAP_CLUSTER_SLOTS].table;
+    uint32_t i = slot % SWAP_CLUSTER_SLOTS;
+    if (!t)
+        return;
+    __builtin_prefetch(&t->slot[i], 1);
+    __builtin_prefetch(&t->mapped[i / 64], 1);
+}
 
 /** swap_area_usable - slots there are, without the header. */
 static inline uint32_t swap_area_usable(const struct swap_area *area)

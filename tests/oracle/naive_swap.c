@@ -97,7 +97,6 @@ void naive_swap_released(struct naive_swap *s, uint32_t slot)
     uint32_t c = slot / 512;
     if (naive_swap_in_use(s, slot))
         return;
-    s->slot[slot].shadow = 0;
     if (open_slots(s, c) == 512)
         now_free(s, c);
     else

@@ -16,7 +16,6 @@ struct naive_slot {
     bool missing; /* the header, or past the end */
     bool cached;
     uint32_t maps, owner;
-    uint64_t shadow;
 };
 
 enum naive_list { NAIVE_FREE, NAIVE_NONFULL, NAIVE_FRAG, NAIVE_FULL, NAIVE_NOWHERE };

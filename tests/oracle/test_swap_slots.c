@@ -95,8 +95,6 @@ static void compare(struct world *w, bool all)
             fail_at(w, "maps", slot, swap_slot_maps(&w->area, slot), at->maps);
         if (swap_slot_owner(&w->area, slot) != owner)
             fail_at(w, "owner", slot, swap_slot_owner(&w->area, slot), owner);
-        if (swap_slot_shadow(&w->area, slot) != at->shadow)
-            fail_at(w, "shadow", slot, swap_slot_shadow(&w->area, slot), at->shadow);
         if (!in_use)
             w->locked[slot] = false;
     }
@@ -177,18 +175,15 @@ static void free_slot(struct world *w, uint32_t slot)
 static void change(struct world *w, uint32_t slot, bool fewer)
 {
     const struct naive_slot *at = &w->twin.slot[slot];
-    uint64_t what = random_below(&w->rng, 8), shadow = random_below(&w->rng, 1000);
+    uint64_t what = random_below(&w->rng, 7);
     if (what == 0) {
         w->locked[folio_first(w, slot)] ^= 1;
-    } else if (what == 1) {
-        swap_slot_set_shadow(&w->area, slot, shadow);
-        w->twin.slot[slot].shadow = shadow;
-    } else if (what == 2 && !at->cached) {
+    } else if (what == 1 && !at->cached) {
         swap_slot_cache_add(&w->area, slot);
         w->twin.slot[slot].cached = true;
-    } else if (what <= 4 && at->maps) {
+    } else if (what <= 3 && at->maps) {
         put(w, slot);
-    } else if (what == 5 && at->cached) {
+    } else if (what == 4 && at->cached) {
         cache_del(w, slot);
     } else if (fewer) {
         free_slot(w, slot);

@@ -116,6 +116,7 @@ static void linux_of_bursts_equals_the_twin(void **state)
 /* ---- sweeps ------------------------------------------------------------------------------ */
 
 #define SIZES 4u
+#define MANY_SIZES 20u
 
 static void compare_point(struct fl_reader *r, const struct fl_sweep_point *p, uint64_t seed)
 {
@@ -143,19 +144,31 @@ static void compare_point(struct fl_reader *r, const struct fl_sweep_point *p, u
     fl_result_free(want);
 }
 
+static void sweep_points(uint64_t seed, uint64_t *rng, struct fl_sweep_point *points, size_t n)
+{
+    struct item_list list;
+    struct fl_reader *r;
+    struct fl_err err;
+    size_t len;
+    void *bytes;
+    make_list(seed, rng, &list);
+    assert_int_equal(item_list_trace(&list, &bytes, &len, &err), FL_OK);
+    item_list_free(&list);
+    assert_int_equal(fl_reader_open_mem(bytes, len, 0, &r, &err), FL_OK);
+    int rc = fl_sweep(r, points, n, NULL, NULL, &err);
+    if (rc != FL_OK && rc != FL_EDATA)
+        fail_msg("seed %ju: %s", (uintmax_t)seed, err.msg);
+    for (size_t i = 0; i < n; i++)
+        compare_point(r, &points[i], seed);
+    fl_reader_free(r);
+    free(bytes);
+}
+
 static void sweep_one(uint64_t seed)
 {
     struct fl_sweep_point points[(FL_COUNT(policies) + 2) * SIZES] = { { 0 } };
     uint64_t rng = seed * 107 + 3;
-    struct item_list list;
-    struct fl_reader *r;
-    struct fl_err err;
-    size_t n = 0, len;
-    void *bytes;
-    make_list(seed, &rng, &list);
-    assert_int_equal(item_list_trace(&list, &bytes, &len, &err), FL_OK);
-    item_list_free(&list);
-    assert_int_equal(fl_reader_open_mem(bytes, len, 0, &r, &err), FL_OK);
+    size_t n = 0;
     for (size_t i = 0; i < FL_COUNT(policies) + 2; i++)
         for (unsigned s = 0; s < SIZES; s++) {
             bool kernel = i >= FL_COUNT(policies);
@@ -167,13 +180,29 @@ static void sweep_one(uint64_t seed)
                 .seed = 1 + s
             };
         }
-    int rc = fl_sweep(r, points, n, NULL, NULL, &err);
-    if (rc != FL_OK && rc != FL_EDATA)
-        fail_msg("seed %ju: %s", (uintmax_t)seed, err.msg);
-    for (size_t i = 0; i < n; i++)
-        compare_point(r, &points[i], seed);
-    fl_reader_free(r);
-    free(bytes);
+    sweep_points(seed, &rng, points, n);
+}
+
+/* So many sizes of the kernel's policies that the largest may stand for others, and a few. */
+static void sweep_many(uint64_t seed)
+{
+    struct fl_sweep_point points[MANY_SIZES + SIZES] = { { 0 } };
+    uint64_t rng = seed * 211 + 5;
+    uint64_t swap_pages = random_below(&rng, 3) ? UINT64_MAX : random_below(&rng, 60);
+    for (size_t i = 0; i < FL_COUNT(points); i++)
+        points[i] = (struct fl_sweep_point){
+            .policy = fl_policy_find((seed % 2 == 0) == (i < SIZES) ? "linux" : "mglru"),
+            .frames = 40 + (uint32_t)random_below(&rng, 120),
+            .swap_pages = swap_pages,
+            .seed = 1,
+        };
+    sweep_points(seed, &rng, points, FL_COUNT(points));
+}
+
+static void sweep_of_many_sizes_equals_replays(void **state)
+{
+    (void)state;
+    each_seed(sweep_many, 100);
 }
 
 static void sweep_of_bursts_equals_replays(void **state)
@@ -188,6 +217,7 @@ int main(void)
         cmocka_unit_test(replay_of_bursts_equals_the_twin),
         cmocka_unit_test(linux_of_bursts_equals_the_twin),
         cmocka_unit_test(sweep_of_bursts_equals_replays),
+        cmocka_unit_test(sweep_of_many_sizes_equals_replays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
