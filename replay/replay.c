@@ -91,6 +91,7 @@ static void end_row(struct replay *rp)
 {
     const struct paging *p = &rp->paging;
     const struct linux_mm *k = &rp->kernel;
+    tlb_settle(&rp->tlb);
     struct timeline_now now = {
         .faults = rp->has_kernel ? k->faults : p->faults,
         .evictions = rp->has_kernel ? k->evictions : p->evictions,
@@ -163,8 +164,8 @@ static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint
     rc = rp->has_kernel ? kernel_reference(rp, page, c, info, err)
                         : page_reference(rp, self, c, info, next_use, err);
     if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
-        rc = tlb_run(&rp->tlb, page, mapped_as(rp, page), runs->fetches[i], runs->reads[i],
-                     runs->writes[i], err);
+        tlb_run(&rp->tlb, page, mapped_as(rp, page), runs->fetches[i], runs->reads[i],
+                runs->writes[i]);
     return rc;
 }
 
@@ -176,13 +177,13 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
                        runs->thread);
     rp->process = process;
     int rc = vm_new_pages(&rp->vm, err);
-    if (rc == FL_OK && rp->has_kernel && rp->kernel.thp.on)
-        rc = linux_background(&rp->kernel, err);
     if (rc == FL_OK && rp->has_tlb)
         rc = tlb_room(&rp->tlb, rp->vm.n_pages, err);
+    if (rc == FL_OK && rp->has_kernel && rp->kernel.thp.on)
+        rc = linux_background(&rp->kernel, err);
     if (rc == FL_OK && rp->has_attribution)
         rc = run_codes_begin(&rp->codes, runs, &rp->regions, err);
-    bool done = rc == FL_OK && rp->digest && replay_window(rp, runs, &rc, err);
+    bool done = rc == FL_OK && rp->digest && replay_window(rp, runs);
     for (size_t i = 0; i < runs->n && !done && rc == FL_OK; i++) {
         uint64_t n = 0;
         run_codes_at(&rp->codes, i, &rp->vm, runs->page[i]);
@@ -312,6 +313,7 @@ static void fill_result(struct replay *rp)
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
         *(fl_cause_is_major((enum fl_cause)c) ? &res->major : &res->minor) += res->faults[c];
     res->unlimited_peak_pages = rp->vm.cs.live_peak;
+    tlb_settle(&rp->tlb);
     if (rp->has_tlb)
         result_of_tlb(res, &rp->tlb);
     res->page_tables_peak = rp->vm.tables_peak;

@@ -2,11 +2,11 @@
 /**
  * tlb.h - the TLB stage: any geometry, LRU in each set, tagged by address space.
  *
- * docs/model.md section 4. Whether a page is cached in a level is one array look-up
- * by dense page id; sets are searched only on a fill. Mappings larger than 4 KiB
- * have ids of their own, from a hash table.
+ * docs/model.md section 4. The key of a translation is its dense page id or, of mappings larger
+ * than 4 KiB, the id of the page table in whose place they are.
  *
  * tlb.c        levels, runs, walks
+ * tlb_queue.c  look-ups that wait, and are then done many at once
  * tlb_flush.c  address spaces in turn, and what is flushed when
  */
 #ifndef REPLAY_TLB_H
@@ -17,22 +17,29 @@
 
 #include <faultline/replay.h>
 
-#include "digest.h"
+#include "lru_sets.h"
+#include "tables.h"
 #include "walk_cache.h"
 
-#define TLB_NO_KEY UINT32_MAX
+#define TLB_NO_KEY LRU_NO_KEY
 #define TLB_NO_MM UINT32_MAX
 #define TLB_KERNEL_MM (UINT32_MAX - 1) /* the kernel's own space: after an exit */
-#define TLB_BIG (UINT32_C(1) << 31)    /* in a key: an index of big[], not a dense page id */
+#define TLB_MANY_MM (UINT32_MAX - 2)
+#define TLB_BIG LRU_KIND_BIT /* in a key: the id of a table, not of a page */
 
 struct tlb_level {
     struct fl_tlb_level geometry;
-    uint32_t sets;
-    uint32_t latest;       /* the key used last, if it is still there */
-    uint32_t *key_in;      /* by entry, or TLB_NO_KEY */
-    uint64_t *last_use;    /* by entry */
-    uint32_t *entry_of[2]; /* by dense page id, by index of big[]: entry + 1, or 0 */
+    struct lru_sets sets;
+    uint32_t latest; /* the key used last, if it is still there */
+    uint16_t bit;    /* 1 << its index */
     uint64_t lookups, misses;
+};
+
+/* By dense page id. */
+struct tlb_page {
+    uint64_t vpn;
+    uint32_t table;  /* of height 1 */
+    uint16_t filled; /* levels that got it, as 4 KiB, since it was dropped last */
 };
 
 /* Who uses the same levels in the same order. */
@@ -44,12 +51,13 @@ struct tlb_chain {
     enum fl_page_size held_as; /* the largest size up to the mapping's own that is held */
 };
 
-/* A mapping of more than 4 KiB that was looked up. */
-struct tlb_big {
-    uint64_t number; /* page number >> 9 * size */
-    uint32_t mm;
-    uint8_t size;
+/* A look-up that waits, or a page that is to be dropped after those before it. */
+struct tlb_waiting {
+    uint32_t page;
+    uint8_t side, size; /* TLB_SIDES: a drop, of 4 KiB */
 };
+
+#define TLB_QUEUE 512u
 
 struct tlb_asid {
     uint32_t mm;
@@ -65,21 +73,24 @@ struct tlb_gathered {
 
 struct tlb {
     const struct fl_reader *reader;
+    struct tlb_page *page;
+    uint32_t n_pages, pages_room;
+    struct tables tables;
     struct tlb_level level[FL_TLB_LEVELS_MAX];
+    uint32_t n_levels;
     struct tlb_chain chain[TLB_SIDES][FL_PAGE_SIZES];
     bool split_data[FL_PAGE_SIZES]; /* loads and stores have different chains */
+    uint32_t queue_sizes;           /* look-ups of smaller sizes may wait: see tlb_queue.c */
+    struct tlb_waiting *queue;
+    uint32_t n_queue;
+    uint16_t first_bits; /* of the first levels of chains that may wait */
     struct walk_caches walk_caches;
-    uint32_t n_levels, pages_room;
-    uint64_t now;
     uint64_t walks, walk_refs, later_hits;
-
-    struct tlb_big *big;
-    uint32_t *big_slots; /* hash table: index + 1, or 0 */
-    uint32_t n_big, big_room;
 
     struct tlb_asid *asid;
     uint32_t n_asids, n_begun, next_asid; /* assigned in turn */
     uint32_t current_mm;                  /* the running space */
+    uint32_t held_mm; /* the space that has entries in the levels; TLB_NO_MM, TLB_MANY_MM */
     bool broadcast;
     uint64_t flushes[FL_FLUSH_KINDS], page_flushes;
 
@@ -93,22 +104,33 @@ int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_
              struct fl_err *err);
 void tlb_fini(struct tlb *tlb);
 
-/** tlb_room - make room for dense page ids below @n_pages. */
+/**
+ * tlb_room - make room for dense page ids below @n_pages, which the reader has. FL_ENOMEM.
+ * Cost: a look at each new page.
+ */
 int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err);
 
 /**
- * tlb_run - a run's look-ups in @page, whose mapping has @size: fetches first, then data.
- * pre: tlb_switch() to its space. FL_ENOMEM only with a size above 4 KiB.
+ * tlb_run_now - a run's look-ups in @page, whose mapping has @size: fetches first, then data.
+ * pre: tlb_room(); tlb_switch() to its space; nothing waits.
  */
-int tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
-            uint64_t reads, uint64_t writes, struct fl_err *err);
+void tlb_run_now(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
+                 uint64_t reads, uint64_t writes);
+
+/* ---- tlb_queue.c ------------------------------------------------------------------ */
 
 /**
- * tlb_window - tlb_run() of all @runs, which @d is made of. pre: all mapped with 4 KiB and in the
- * space that tlb_switch() was called for.
+ * tlb_settle - do what waits. Due before any count in struct tlb is read; the functions here do it
+ * themselves where they need it.
  */
-int tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest *d,
-               struct fl_err *err);
+void tlb_settle(struct tlb *tlb);
+
+/** tlb_run - tlb_run_now(), some time before tlb_settle() returns. */
+void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
+             uint64_t reads, uint64_t writes);
+
+/** tlb_batch - tlb_run() of @runs [from, to), all mapped with 4 KiB and in the running space. */
+void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to);
 
 /* ---- tlb_flush.c ------------------------------------------------------------------ */
 
@@ -121,7 +143,8 @@ static inline void tlb_switch(struct tlb *tlb, uint32_t mm)
         tlb_switch_slow(tlb, mm);
 }
 
-/** tlb_flush_page - @page's translation, of @size, is no longer valid: eviction, copy-on-write. */
+/** tlb_flush_page - @page's translation, of @size, is no longer valid: eviction, copy-on-write.
+    pre: tlb_room(), here and below. */
 void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size);
 
 /** tlb_gather - the same, but the flush waits for tlb_flush_gathered(). All of one space. */
@@ -137,8 +160,57 @@ void tlb_mm_gone(struct tlb *tlb, uint32_t mm, bool exec);
 
 /* ---- between tlb*.c --------------------------------------------------------------- */
 
-/** tlb_key_page - the space and 4 KiB page number of @key; *@size: its mapping's. */
-struct fl_page tlb_key_page(const struct tlb *tlb, uint32_t key, enum fl_page_size *size);
-void tlb_drop(struct tlb_level *level, uint32_t key);
+/* What is looked up: a page of 4 KiB, or a larger one. */
+struct tlb_wanted {
+    uint32_t key;
+    uint64_t number;
+    struct tlb_page *page; /* it, or one in it */
+};
+
+static inline struct tlb_wanted tlb_wanted(const struct tlb *tlb, const struct tlb_chain *chain,
+                                           uint32_t page)
+{
+    struct tlb_wanted w = { page, tlb->page[page].vpn, &tlb->page[page] };
+    if (__builtin_expect(chain->held_as != FL_PAGE_4K, 0)) {
+        uint32_t table = tables_at(&tlb->tables, w.page->table, chain->held_as);
+        w.key = TLB_BIG | table;
+        w.number = tlb->tables.at[table].number;
+    }
+    return w;
+}
+
+/** tlb_level_use - @w is looked up in @level, and there afterwards. Returns whether it was. */
+static inline bool tlb_level_use(struct tlb_level *level, const struct tlb_wanted *w)
+{
+    if (lru_sets_use(&level->sets, w->key, w->number))
+        return true;
+    level->misses++;
+    if (!(w->key & TLB_BIG) && !(w->page->filled & level->bit))
+        w->page->filled |= level->bit;
+    return false;
+}
+
+/** tlb_later_levels - @chain's first level missed @w: the rest of the chain, and the walk. */
+static inline void tlb_later_levels(struct tlb *tlb, const struct tlb_chain *chain,
+                                    const struct tlb_wanted *w, enum fl_page_size size)
+{
+    for (uint32_t i = 1; i < chain->n; i++) {
+        struct tlb_level *level = chain->level[i];
+        level->lookups++;
+        level->latest = w->key;
+        if (tlb_level_use(level, w)) {
+            tlb->later_hits++;
+            return;
+        }
+    }
+    tlb->walks++;
+    tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, &tlb->tables, w->page->table, size);
+}
+
+/** tlb_drop_later - the running space's 4 KiB page @page goes after the look-ups that wait. */
+void tlb_drop_later(struct tlb *tlb, uint32_t page);
+
+/** tlb_drop_page - a 4 KiB page from the levels of @bits and, with @walk_caches, from those. */
+void tlb_drop_page(struct tlb *tlb, uint32_t page, uint16_t bits, bool walk_caches);
 
 #endif

@@ -16,38 +16,89 @@ const char *fl_flush_name(enum fl_flush_kind kind)
     return names[kind];
 }
 
-static void drop_entries(struct tlb *tlb, uint32_t mm, uint64_t from, uint64_t to)
+/* The running space has entries, or will. */
+static void hold(struct tlb *tlb)
 {
+    uint32_t mm = tlb->current_mm;
+    if (mm != TLB_NO_MM && mm != TLB_KERNEL_MM && mm != tlb->held_mm)
+        tlb->held_mm = tlb->held_mm == TLB_NO_MM ? mm : TLB_MANY_MM;
+}
+
+/* What goes: whatever of @mm overlaps [from, to). */
+struct gone {
+    struct tlb *tlb;
+    uint32_t mm;
+    uint64_t from, to;
+    uint32_t left; /* the space of what stays; TLB_NO_MM, TLB_MANY_MM */
+};
+
+static bool is_gone(void *arg, uint32_t key)
+{
+    struct gone *g = arg;
+    const struct tables *t = &g->tlb->tables;
+    const struct tlb_page *page = key & TLB_BIG ? NULL : &g->tlb->page[key];
+    const struct table *table = &t->at[page ? page->table : key & ~TLB_BIG];
+    uint32_t bits = page ? 0 : SIZE_BITS * table->height;
+    uint64_t first = page ? page->vpn : table->number << bits;
+    if (table->mm == g->mm && first < g->to && first + (UINT64_C(1) << bits) > g->from)
+        return true;
+    if (g->left != table->mm)
+        g->left = g->left == TLB_NO_MM ? table->mm : TLB_MANY_MM;
+    return false;
+}
+
+static void drop_entries(struct gone *gone)
+{
+    struct tlb *tlb = gone->tlb;
     for (uint32_t i = 0; i < tlb->n_levels; i++) {
-        struct tlb_level *level = &tlb->level[i];
-        for (uint32_t e = 0; e < level->geometry.entries; e++) {
-            enum fl_page_size size;
-            if (level->key_in[e] == TLB_NO_KEY)
-                continue;
-            struct fl_page p = tlb_key_page(tlb, level->key_in[e], &size);
-            if (p.mm == mm && p.vpn < to && p.vpn + (UINT64_C(1) << SIZE_BITS * size) > from)
-                tlb_drop(level, level->key_in[e]);
-        }
+        lru_sets_drop_if(&tlb->level[i].sets, is_gone, gone);
+        tlb->level[i].latest = TLB_NO_KEY;
     }
+}
+
+static void drop_levels_of(struct tlb *tlb, uint32_t mm)
+{
+    struct gone gone = { .tlb = tlb, .mm = mm, .to = UINT64_MAX, .left = TLB_NO_MM };
+    if (tlb->held_mm == TLB_MANY_MM)
+        drop_entries(&gone);
+    for (uint32_t i = 0; i < tlb->n_levels && tlb->held_mm == mm; i++) {
+        lru_sets_clear(&tlb->level[i].sets);
+        tlb->level[i].latest = TLB_NO_KEY;
+    }
+    if (tlb->held_mm == mm || tlb->held_mm == TLB_MANY_MM)
+        tlb->held_mm = gone.left;
+    hold(tlb);
 }
 
 static void drop_space(struct tlb *tlb, uint32_t mm)
 {
-    drop_entries(tlb, mm, 0, UINT64_MAX);
-    walk_caches_drop_space(&tlb->walk_caches, mm);
+    drop_levels_of(tlb, mm);
+    walk_caches_drop_space(&tlb->walk_caches, &tlb->tables, mm);
+}
+
+void tlb_drop_page(struct tlb *tlb, uint32_t page, uint16_t bits, bool walk_caches)
+{
+    struct tlb_page *p = &tlb->page[page];
+    for (uint32_t left = p->filled & bits; left; left &= left - 1) {
+        struct tlb_level *level = &tlb->level[__builtin_ctz(left)];
+        lru_sets_drop(&level->sets, page, p->vpn);
+        if (level->latest == page)
+            level->latest = TLB_NO_KEY;
+    }
+    p->filled &= (uint16_t)~bits;
+    if (walk_caches)
+        walk_caches_drop_page(&tlb->walk_caches, &tlb->tables, p->table);
 }
 
 static void drop_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    struct fl_page p = fl_reader_page(tlb->reader, page);
+    struct tlb_page *p = &tlb->page[page];
     if (size != FL_PAGE_4K) { /* it may be held in pieces */
-        uint64_t pages = UINT64_C(1) << SIZE_BITS * size, from = p.vpn & ~(pages - 1);
-        drop_entries(tlb, p.mm, from, from + pages);
-    } else if (page < tlb->pages_room) {
-        for (uint32_t i = 0; i < tlb->n_levels; i++)
-            tlb_drop(&tlb->level[i], page);
+        uint64_t pages = UINT64_C(1) << SIZE_BITS * size, from = p->vpn & ~(pages - 1);
+        drop_entries(&(struct gone){
+            .tlb = tlb, .mm = tlb->tables.at[p->table].mm, .from = from, .to = from + pages });
     }
-    walk_caches_drop_page(&tlb->walk_caches, p.mm, p.vpn);
+    tlb_drop_page(tlb, page, UINT16_MAX, true);
 }
 
 static void flush_space(struct tlb *tlb, uint32_t mm, enum fl_flush_kind kind)
@@ -75,10 +126,9 @@ static void forget_gone(struct tlb *tlb, uint32_t mm)
         }
 }
 
-void tlb_switch_slow(struct tlb *tlb, uint32_t mm)
+static void run_under_asid(struct tlb *tlb, uint32_t mm)
 {
     uint32_t i = asid_of(tlb, mm);
-    tlb->current_mm = mm;
     if (i < tlb->n_begun) {
         if (tlb->asid[i].stale)
             flush_space(tlb, mm, FL_FLUSH_STALE);
@@ -97,11 +147,24 @@ void tlb_switch_slow(struct tlb *tlb, uint32_t mm)
     tlb->asid[i] = (struct tlb_asid){ .mm = mm };
 }
 
+void tlb_switch_slow(struct tlb *tlb, uint32_t mm)
+{
+    tlb_settle(tlb);
+    tlb->current_mm = mm;
+    run_under_asid(tlb, mm);
+    hold(tlb);
+}
+
 void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    uint32_t mm = fl_reader_page(tlb->reader, page).mm;
+    uint32_t mm = tlb->tables.at[tlb->page[page].table].mm;
     if (mm == tlb->current_mm || tlb->broadcast) {
-        drop_page(tlb, page, size);
+        if (size == FL_PAGE_4K && tlb->n_queue) {
+            tlb_drop_later(tlb, page);
+        } else {
+            tlb_settle(tlb);
+            drop_page(tlb, page, size);
+        }
         tlb->page_flushes++;
         return;
     }
@@ -113,12 +176,12 @@ void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 void tlb_gather(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
     uint64_t pages = UINT64_C(1) << SIZE_BITS * size;
-    uint64_t from = fl_reader_page(tlb->reader, page).vpn & ~(pages - 1);
+    uint64_t from = tlb->page[page].vpn & ~(pages - 1);
     const struct tlb_gathered *last = tlb->n_gathered && tlb->n_gathered <= tlb->flush_pages
                                           ? &tlb->gathered[tlb->n_gathered - 1]
                                           : NULL;
     if (size != FL_PAGE_4K && last && last->size == size &&
-        (fl_reader_page(tlb->reader, last->page).vpn & ~(pages - 1)) == from)
+        (tlb->page[last->page].vpn & ~(pages - 1)) == from)
         return; /* the same mapping */
     if (!tlb->n_gathered || from < tlb->from)
         tlb->from = from;
@@ -138,6 +201,7 @@ void tlb_flush_gathered(struct tlb *tlb, uint32_t mm)
         return;
     uint64_t n = (tlb->to - tlb->from) >> SIZE_BITS * tlb->gathered_size;
     tlb_switch(tlb, mm);
+    tlb_settle(tlb);
     if (n > tlb->flush_pages) {
         flush_space(tlb, mm, FL_FLUSH_RANGE);
     } else {
@@ -151,6 +215,7 @@ void tlb_flush_gathered(struct tlb *tlb, uint32_t mm)
 void tlb_fork(struct tlb *tlb, uint32_t mm)
 {
     tlb->n_gathered = 0;
+    tlb_settle(tlb);
     tlb_switch(tlb, mm);
     flush_space(tlb, mm, FL_FLUSH_FORK);
 }
@@ -159,6 +224,7 @@ void tlb_mm_gone(struct tlb *tlb, uint32_t mm, bool exec)
 {
     uint32_t i = asid_of(tlb, mm);
     tlb->n_gathered = 0;
+    tlb_settle(tlb);
     if (i < tlb->n_begun) {
         tlb->asid[i].gone = true;
         if (tlb->broadcast)
