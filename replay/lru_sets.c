@@ -2,15 +2,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "grow.h"
 #include "lru_sets.h"
 
-#define LINE_BYTES 64u
+#define NUMBER_BITS 52u /* of a 64-bit address without its 12 lowest */
 
-static uint64_t key_bytes(const struct lru_sets *s)
+static bool stamps_init(struct lru_sets *s)
 {
-    uint64_t bytes = (uint64_t)s->sets * (s->stride ? s->stride : s->ways) * sizeof *s->key;
-    return (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+    uint32_t entries = s->sets * s->ways;
+    s->stamp = malloc(entries * sizeof *s->stamp);
+    if (!s->stamp)
+        return false;
+    for (uint32_t e = 0; e < entries; e++)
+        s->stamp[e] = LRU_STAMP_EMPTY | e % s->ways;
+    s->now = LRU_STAMP_EMPTY + LRU_STAMPED_MAX;
+    return true;
 }
 
 static bool rings_init(struct lru_sets *s)
@@ -32,15 +37,12 @@ static bool rings_init(struct lru_sets *s)
 
 bool lru_sets_init(struct lru_sets *s, uint32_t entries, uint32_t ways)
 {
-    *s = (struct lru_sets){ .sets = entries / ways,
-                            .ways = ways,
-                            .stride = ways <= 4             ? 4
-                                      : ways <= 8           ? 8
-                                      : ways <= LRU_ROW_MAX ? 16
-                                                            : 0 };
-    s->inverse = UINT64_MAX / s->sets;
-    s->key = aligned_alloc(LINE_BYTES, key_bytes(s));
-    if (!s->key || (!s->stride && !rings_init(s))) {
+    *s = (struct lru_sets){ .sets = entries / ways, .ways = ways };
+    /* number % sets is exact while the error, below sets, times number is below 2^64 */
+    s->inverse = UINT64_MAX / s->sets + 1;
+    s->divide = (s->sets & (s->sets - 1)) && s->sets > 1u << (64 - NUMBER_BITS);
+    s->key = malloc(entries * sizeof *s->key);
+    if (!s->key || !(ways <= LRU_STAMPED_MAX ? stamps_init(s) : rings_init(s))) {
         lru_sets_fini(s);
         return false;
     }
@@ -51,34 +53,31 @@ bool lru_sets_init(struct lru_sets *s, uint32_t entries, uint32_t ways)
 void lru_sets_fini(struct lru_sets *s)
 {
     free(s->key);
-    free(s->entry_of[0]);
-    free(s->entry_of[1]);
+    free(s->stamp);
     free(s->next);
     free(s->prev);
     free(s->first);
     *s = (struct lru_sets){ 0 };
 }
 
-bool lru_sets_room(struct lru_sets *s, int kind, uint32_t have, uint32_t room)
-{
-    if (s->stride)
-        return true;
-    if (!grow(&s->entry_of[kind], room))
-        return false;
-    memset(s->entry_of[kind] + have, 0, (room - have) * sizeof(uint16_t));
-    return true;
-}
-
+/* Where all are empty, any order puts them before what comes. */
 void lru_sets_clear(struct lru_sets *s)
 {
-    memset(s->key, 0xff, key_bytes(s));
+    memset(s->key, 0xff, s->sets * s->ways * sizeof *s->key);
 }
 
-/* ---- rings -------------------------------------------------------------------------------- */
-
-static uint16_t *entry_of(const struct lru_sets *s, uint32_t key)
+/* Stamps have run out: the same orders from the first one on. None is that of an empty entry. */
+void lru_restamp(struct lru_sets *s)
 {
-    return &s->entry_of[key >> 31][key & ~LRU_KIND_BIT];
+    for (uint32_t first = 0; first < s->sets * s->ways; first += s->ways) {
+        uint32_t rank[LRU_STAMPED_MAX] = { 0 };
+        for (uint32_t i = 0; i < s->ways; i++)
+            for (uint32_t k = 0; k < s->ways; k++)
+                rank[i] += s->stamp[first + k] < s->stamp[first + i];
+        for (uint32_t i = 0; i < s->ways; i++)
+            s->stamp[first + i] = (LRU_STAMP_EMPTY + (rank[i] + 1) * LRU_STAMPED_MAX) | i;
+    }
+    s->now = LRU_STAMP_EMPTY + (LRU_STAMPED_MAX + 1) * LRU_STAMPED_MAX;
 }
 
 /* Move @e to between the last of the ring and @first, its first. */
@@ -92,10 +91,10 @@ static void move_between(struct lru_sets *s, uint16_t e, uint16_t first)
     s->prev[first] = e;
 }
 
-bool lru_ring_use(struct lru_sets *s, uint32_t key, uint32_t set)
+bool lru_ring_use(struct lru_sets *s, uint16_t *entry, uint32_t key, uint32_t set)
 {
-    uint16_t first = s->first[set], last = s->prev[first], *entry = entry_of(s, key);
-    bool hit = s->key[*entry] == key;
+    uint16_t first = s->first[set], last = s->prev[first];
+    bool hit = lru_sets_has(s, *entry, key);
     if (!hit) {
         s->key[last] = key;
         *entry = last;
@@ -108,61 +107,24 @@ bool lru_ring_use(struct lru_sets *s, uint32_t key, uint32_t set)
     return hit;
 }
 
-static void ring_drop(struct lru_sets *s, uint32_t e, uint32_t set)
+void lru_drop_entry(struct lru_sets *s, uint32_t entry)
 {
-    uint16_t first = s->first[set];
-    s->key[e] = LRU_NO_KEY;
-    if (e == first)
-        s->first[set] = s->next[e];
-    else if (e != s->prev[first])
-        move_between(s, (uint16_t)e, first);
-}
-
-/* ---- both --------------------------------------------------------------------------------- */
-
-static uint32_t *row_of(const struct lru_sets *s, uint64_t number)
-{
-    return s->key + (uint64_t)lru_sets_set(s, number) * s->stride;
-}
-
-static void row_drop(uint32_t *row, uint32_t at, uint32_t ways)
-{
-    for (; at + 1 < ways; at++)
-        row[at] = row[at + 1];
-    row[at] = LRU_NO_KEY;
-}
-
-bool lru_sets_has(const struct lru_sets *s, uint32_t key, uint64_t number)
-{
-    if (!s->stride)
-        return s->key[*entry_of(s, key)] == key;
-    return lru_row_match(row_of(s, number), s->stride, key);
-}
-
-void lru_sets_drop(struct lru_sets *s, uint32_t key, uint64_t number)
-{
-    if (!s->stride) {
-        uint16_t e = *entry_of(s, key);
-        if (s->key[e] == key)
-            ring_drop(s, e, e / s->ways);
+    s->key[entry] = LRU_NO_KEY;
+    if (s->stamp) {
+        s->stamp[entry] = LRU_STAMP_EMPTY | (s->stamp[entry] & LRU_WAY_MASK);
         return;
     }
-    uint32_t *row = row_of(s, number), found = lru_row_match(row, s->stride, key);
-    if (found)
-        row_drop(row, (uint32_t)__builtin_ctz(found), s->ways);
+    uint32_t set = entry / s->ways;
+    uint16_t first = s->first[set];
+    if (entry == first)
+        s->first[set] = s->next[entry];
+    else if (entry != s->prev[first])
+        move_between(s, (uint16_t)entry, first);
 }
 
 void lru_sets_drop_if(struct lru_sets *s, bool (*gone)(void *arg, uint32_t key), void *arg)
 {
-    for (uint32_t set = 0; set < s->sets; set++) {
-        uint32_t *row = s->key + (uint64_t)set * (s->stride ? s->stride : s->ways);
-        for (uint32_t i = s->ways; i-- > 0;) {
-            if (row[i] == LRU_NO_KEY || !gone(arg, row[i]))
-                continue;
-            if (s->stride)
-                row_drop(row, i, s->ways);
-            else
-                ring_drop(s, set * s->ways + i, set);
-        }
-    }
+    for (uint32_t e = 0; e < s->sets * s->ways; e++)
+        if (s->key[e] != LRU_NO_KEY && gone(arg, s->key[e]))
+            lru_drop_entry(s, e);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
- * lru_sets.h - a set-associative array of numbered things, LRU in each set, of any geometry: the
- * levels of a TLB and the walk caches.
+ * lru_sets.h - a set-associative array of keys, LRU in each set, of any geometry: the levels of a
+ * TLB and the walk caches.
  *
- * A thing is a key (a dense id) and the number that picks its set. Up to LRU_ROW_MAX ways a set is
- * a row of keys in the order of their use, all compared at once. A set of more ways is a ring of
- * entries in that order, and an array by key tells which entry to look at.
+ * Whoever owns a key keeps for it the entry it was in last: it is there still if the entry says so,
+ * and nothing need be searched or forgotten. Up to LRU_STAMPED_MAX ways a set's order is a stamp of
+ * each entry's last use, so that a hit is one store and a miss looks for the smallest. A set of more
+ * ways is a ring of entries in that order.
  */
 #ifndef REPLAY_LRU_SETS_H
 #define REPLAY_LRU_SETS_H
@@ -18,108 +19,107 @@
 #endif
 
 #define LRU_NO_KEY UINT32_MAX
-#define LRU_KIND_BIT (UINT32_C(1) << 31) /* keys with and without it are numbered apart */
-#define LRU_ROW_MAX 16u
+#define LRU_STAMPED_MAX 16u
 
 struct lru_sets {
     uint32_t sets, ways;
-    uint32_t stride;  /* of a row in key[]; 0: the sets are rings */
-    uint64_t inverse; /* (2^64 - 1) / sets */
-    uint32_t *key;    /* LRU_NO_KEY: empty; after all others of its row or ring */
-    /* rings; by key without its bit, by entry, by set: */
-    uint16_t *entry_of[2]; /* where it is, if key[] agrees */
-    uint16_t *next, *prev;
-    uint16_t *first;
+    uint64_t inverse; /* 2^64 / sets, rounded up */
+    bool divide;      /* that is not exact enough for page numbers */
+    uint32_t *key;    /* by entry, set by set; LRU_NO_KEY: empty */
+    /* stamped: */
+    uint32_t now;    /* the next stamp, without its way */
+    uint32_t *stamp; /* by entry: when it was used last | its way; NULL: rings */
+    /* rings, of entries, the empty ones last: */
+    uint16_t *next, *prev, *first; /* by entry; by set: the most recent */
 };
+
+/*
+ * Stamps are compared as floats: SSE2 has a minimum of these, and of positive ones the order is that
+ * of the integers they are made of. All are normal numbers.
+ */
+#define LRU_WAY_MASK (LRU_STAMPED_MAX - 1)
+#define LRU_STAMP_EMPTY UINT32_C(0x00800000)
+#define LRU_STAMP_END UINT32_C(0x7f800000)
 
 /** lru_sets_init - @entries, a multiple of @ways, up to 65536. false: out of memory. */
 bool lru_sets_init(struct lru_sets *s, uint32_t entries, uint32_t ways);
 void lru_sets_fini(struct lru_sets *s);
 
-/**
- * lru_sets_room - make room for keys of @kind (1: with LRU_KIND_BIT) below @room; so far it was for
- * those below @have. false: out of memory.
- */
-bool lru_sets_room(struct lru_sets *s, int kind, uint32_t have, uint32_t room);
-
-/** lru_sets_has - changes nothing. */
-bool lru_sets_has(const struct lru_sets *s, uint32_t key, uint64_t number);
-/** lru_sets_drop - @key, if it is there. */
-void lru_sets_drop(struct lru_sets *s, uint32_t key, uint64_t number);
 /** lru_sets_clear - everything. */
 void lru_sets_clear(struct lru_sets *s);
-/** lru_sets_drop_if - every key that @gone wants to go. */
+/** lru_sets_drop_if - every key that @gone wants to go. Cost: a look at each entry. */
 void lru_sets_drop_if(struct lru_sets *s, bool (*gone)(void *arg, uint32_t key), void *arg);
+
+/* Of what is in no set: entry 0 has another key. */
+static inline bool lru_sets_has(const struct lru_sets *s, uint16_t entry, uint32_t key)
+{
+    return s->key[entry] == key;
+}
+
+void lru_drop_entry(struct lru_sets *s, uint32_t entry);
+
+/** lru_sets_drop - @key, if it is there. @entry: where it was last; of a new key, 0. */
+static inline void lru_sets_drop(struct lru_sets *s, uint16_t entry, uint32_t key)
+{
+    if (lru_sets_has(s, entry, key))
+        lru_drop_entry(s, entry);
+}
 
 static inline uint32_t lru_sets_set(const struct lru_sets *s, uint64_t number)
 {
-    /* the quotient may be one too low */
-    uint64_t quotient = (uint64_t)((unsigned __int128)number * s->inverse >> 64);
-    uint64_t set = number - quotient * s->sets;
-    return (uint32_t)(set >= s->sets ? set - s->sets : set);
+    if (__builtin_expect(s->divide, 0))
+        return (uint32_t)(number % s->sets);
+    return (uint32_t)((unsigned __int128)(s->inverse * number) * s->sets >> 64);
 }
 
-typedef uint32_t lru_keys __attribute__((vector_size(16)));
-
-/* Bit i: lane i is all ones. */
-static inline uint32_t lru_bits(lru_keys equal)
+/* The smallest of @stamp[0 .. ways). */
+static inline uint32_t lru_smallest(const uint32_t *stamp, uint32_t ways)
 {
 #ifdef __SSE2__
-    return (uint32_t)_mm_movemask_ps((__m128)equal);
-#else
-    equal &= (lru_keys){ 1, 2, 4, 8 };
-    return equal[0] | equal[1] | equal[2] | equal[3];
+    const float *at = (const float *)stamp;
+    __m128 low = _mm_loadu_ps(at);
+    if (ways >= 4) {
+        for (uint32_t i = 4; i + 4 <= ways; i += 4)
+            low = _mm_min_ps(low, _mm_loadu_ps(at + i));
+        if (ways & 3)
+            low = _mm_min_ps(low, _mm_loadu_ps(at + ways - 4));
+        low = _mm_min_ps(low, _mm_movehl_ps(low, low));
+        low = _mm_min_ss(low, _mm_shuffle_ps(low, low, 1));
+        return (uint32_t)_mm_cvtsi128_si32(_mm_castps_si128(low));
+    }
 #endif
+    uint32_t smallest = stamp[0];
+    for (uint32_t i = 1; i < ways; i++)
+        smallest = stamp[i] < smallest ? stamp[i] : smallest;
+    return smallest;
 }
 
-static inline uint32_t lru_row_match(const uint32_t *row, uint32_t stride, uint32_t key)
-{
-    lru_keys wanted = { key, key, key, key };
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < stride; i += 4)
-        found |= lru_bits((lru_keys)(*(const lru_keys *)(row + i) == wanted)) << i;
-    return found;
-}
+void lru_restamp(struct lru_sets *s);
+bool lru_ring_use(struct lru_sets *s, uint16_t *entry, uint32_t key, uint32_t set);
 
-/* Those before the one that is used, or lost, move up by one. */
-static inline bool lru_row_use(uint32_t *row, uint32_t stride, uint32_t ways, uint32_t key)
+/**
+ * lru_sets_use - look @key up, whose @number picks its set, and make it the most recent there; if it
+ * was not there, it takes the place of the least recent. *@entry: where it was last, and is now.
+ * Returns whether it was there.
+ */
+static inline bool lru_sets_use(struct lru_sets *s, uint16_t *entry, uint32_t key, uint64_t number)
 {
-    uint32_t found = lru_row_match(row, stride, key);
-    uint32_t at = found ? (uint32_t)__builtin_ctz(found) : ways - 1;
-    lru_keys before = { key, key, key, key }, last = { at, at, at, at }, lane = { 0, 1, 2, 3 };
-    for (uint32_t i = 0; i < stride; i += 4) {
-        lru_keys now = *(const lru_keys *)(row + i);
-        lru_keys moved = __builtin_shufflevector(before, now, 3, 4, 5, 6);
-        lru_keys moves = (lru_keys)((__attribute__((vector_size(16))) int32_t)lane <=
-                                    (__attribute__((vector_size(16))) int32_t)last);
-        *(lru_keys *)(row + i) = (moved & moves) | (now & ~moves);
-        before = now;
-        lane += 4;
+    if (__builtin_expect(!s->stamp, 0))
+        return lru_ring_use(s, entry, key, lru_sets_set(s, number));
+    if (__builtin_expect(s->now == LRU_STAMP_END, 0))
+        lru_restamp(s);
+    uint32_t now = s->now;
+    s->now += LRU_STAMPED_MAX;
+    if (lru_sets_has(s, *entry, key)) {
+        s->stamp[*entry] = now | (s->stamp[*entry] & LRU_WAY_MASK);
+        return true;
     }
-    return found;
-}
-
-bool lru_ring_use(struct lru_sets *s, uint32_t key, uint32_t set);
-
-/** lru_sets_prefetch - @key will be looked up. */
-static inline void lru_sets_prefetch(const struct lru_sets *s, uint32_t key)
-{
-    if (!s->stride)
-        __builtin_prefetch(&s->entry_of[key >> 31][key & ~LRU_KIND_BIT]);
-}
-
-/** lru_sets_use - look @key up and make it the most recent of its set; put it there if it was not.
-    Returns whether it was. */
-static inline bool lru_sets_use(struct lru_sets *s, uint32_t key, uint64_t number)
-{
-    uint32_t set = lru_sets_set(s, number);
-    uint32_t *row = s->key + (uint64_t)set * s->stride;
-    switch (s->stride) {
-    case 4: return row[0] == key || lru_row_use(row, 4, s->ways, key);
-    case 8: return row[0] == key || lru_row_use(row, 8, s->ways, key);
-    case 16: return row[0] == key || lru_row_use(row, 16, s->ways, key);
-    default: return lru_ring_use(s, key, set);
-    }
+    uint32_t first = lru_sets_set(s, number) * s->ways;
+    uint32_t way = lru_smallest(s->stamp + first, s->ways) & LRU_WAY_MASK;
+    s->key[first + way] = key;
+    s->stamp[first + way] = now | way;
+    *entry = (uint16_t)(first + way);
+    return false;
 }
 
 #endif

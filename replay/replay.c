@@ -91,7 +91,6 @@ static void end_row(struct replay *rp)
 {
     const struct paging *p = &rp->paging;
     const struct linux_mm *k = &rp->kernel;
-    tlb_settle(&rp->tlb);
     struct timeline_now now = {
         .faults = rp->has_kernel ? k->faults : p->faults,
         .evictions = rp->has_kernel ? k->evictions : p->evictions,
@@ -313,7 +312,6 @@ static void fill_result(struct replay *rp)
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
         *(fl_cause_is_major((enum fl_cause)c) ? &res->major : &res->minor) += res->faults[c];
     res->unlimited_peak_pages = rp->vm.cs.live_peak;
-    tlb_settle(&rp->tlb);
     if (rp->has_tlb)
         result_of_tlb(res, &rp->tlb);
     res->page_tables_peak = rp->vm.tables_peak;

@@ -6,7 +6,6 @@
  * than 4 KiB, the id of the page table in whose place they are.
  *
  * tlb.c        levels, runs, walks
- * tlb_queue.c  look-ups that wait, and are then done many at once
  * tlb_flush.c  address spaces in turn, and what is flushed when
  */
 #ifndef REPLAY_TLB_H
@@ -18,28 +17,28 @@
 #include <faultline/replay.h>
 
 #include "lru_sets.h"
-#include "tables.h"
+#include "tlb_tables.h"
 #include "walk_cache.h"
 
 #define TLB_NO_KEY LRU_NO_KEY
 #define TLB_NO_MM UINT32_MAX
 #define TLB_KERNEL_MM (UINT32_MAX - 1) /* the kernel's own space: after an exit */
 #define TLB_MANY_MM (UINT32_MAX - 2)
-#define TLB_BIG LRU_KIND_BIT /* in a key: the id of a table, not of a page */
+#define TLB_BIG (UINT32_C(1) << 31) /* in a key: the id of a table, not of a page */
 
 struct tlb_level {
     struct fl_tlb_level geometry;
     struct lru_sets sets;
     uint32_t latest; /* the key used last, if it is still there */
-    uint16_t bit;    /* 1 << its index */
+    uint32_t place;  /* in tlb_page.entry[]; in table.entry[]: its index */
     uint64_t lookups, misses;
 };
 
 /* By dense page id. */
 struct tlb_page {
-    uint64_t vpn;
-    uint32_t table;  /* of height 1 */
-    uint16_t filled; /* levels that got it, as 4 KiB, since it was dropped last */
+    uint32_t table;   /* of height 1 */
+    uint16_t place;   /* in it */
+    uint16_t entry[]; /* where it was last, by place of level */
 };
 
 /* Who uses the same levels in the same order. */
@@ -50,14 +49,6 @@ struct tlb_chain {
     uint32_t n;
     enum fl_page_size held_as; /* the largest size up to the mapping's own that is held */
 };
-
-/* A look-up that waits, or a page that is to be dropped after those before it. */
-struct tlb_waiting {
-    uint32_t page;
-    uint8_t side, size; /* TLB_SIDES: a drop, of 4 KiB */
-};
-
-#define TLB_QUEUE 512u
 
 struct tlb_asid {
     uint32_t mm;
@@ -73,17 +64,13 @@ struct tlb_gathered {
 
 struct tlb {
     const struct fl_reader *reader;
-    struct tlb_page *page;
-    uint32_t n_pages, pages_room;
-    struct tables tables;
+    char *pages; /* struct tlb_page, 1 << page_shift bytes apart */
+    uint32_t places, page_shift, n_pages, pages_room;
+    struct tlb_tables tables;
     struct tlb_level level[FL_TLB_LEVELS_MAX];
     uint32_t n_levels;
     struct tlb_chain chain[TLB_SIDES][FL_PAGE_SIZES];
     bool split_data[FL_PAGE_SIZES]; /* loads and stores have different chains */
-    uint32_t queue_sizes;           /* look-ups of smaller sizes may wait: see tlb_queue.c */
-    struct tlb_waiting *queue;
-    uint32_t n_queue;
-    uint16_t first_bits; /* of the first levels of chains that may wait */
     struct walk_caches walk_caches;
     uint64_t walks, walk_refs, later_hits;
 
@@ -111,25 +98,16 @@ void tlb_fini(struct tlb *tlb);
 int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err);
 
 /**
- * tlb_run_now - a run's look-ups in @page, whose mapping has @size: fetches first, then data.
- * pre: tlb_room(); tlb_switch() to its space; nothing waits.
+ * tlb_run - a run's look-ups in @page, whose mapping has @size: fetches first, then data.
+ * pre: tlb_room(); tlb_switch() to its space.
  */
-void tlb_run_now(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
-                 uint64_t reads, uint64_t writes);
-
-/* ---- tlb_queue.c ------------------------------------------------------------------ */
-
-/**
- * tlb_settle - do what waits. Due before any count in struct tlb is read; the functions here do it
- * themselves where they need it.
- */
-void tlb_settle(struct tlb *tlb);
-
-/** tlb_run - tlb_run_now(), some time before tlb_settle() returns. */
 void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
              uint64_t reads, uint64_t writes);
 
-/** tlb_batch - tlb_run() of @runs [from, to), all mapped with 4 KiB and in the running space. */
+/**
+ * tlb_batch - tlb_run() of @runs [from, to), all mapped with 4 KiB and in the running space.
+ * pre: tlb_room() of all of @runs.
+ */
 void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to);
 
 /* ---- tlb_flush.c ------------------------------------------------------------------ */
@@ -160,57 +138,19 @@ void tlb_mm_gone(struct tlb *tlb, uint32_t mm, bool exec);
 
 /* ---- between tlb*.c --------------------------------------------------------------- */
 
-/* What is looked up: a page of 4 KiB, or a larger one. */
-struct tlb_wanted {
-    uint32_t key;
-    uint64_t number;
-    struct tlb_page *page; /* it, or one in it */
-};
-
-static inline struct tlb_wanted tlb_wanted(const struct tlb *tlb, const struct tlb_chain *chain,
-                                           uint32_t page)
+static inline struct tlb_page *tlb_page(const struct tlb *tlb, uint32_t page)
 {
-    struct tlb_wanted w = { page, tlb->page[page].vpn, &tlb->page[page] };
-    if (__builtin_expect(chain->held_as != FL_PAGE_4K, 0)) {
-        uint32_t table = tables_at(&tlb->tables, w.page->table, chain->held_as);
-        w.key = TLB_BIG | table;
-        w.number = tlb->tables.at[table].number;
-    }
-    return w;
+    return (struct tlb_page *)(void *)(tlb->pages + ((size_t)page << tlb->page_shift));
 }
 
-/** tlb_level_use - @w is looked up in @level, and there afterwards. Returns whether it was. */
-static inline bool tlb_level_use(struct tlb_level *level, const struct tlb_wanted *w)
+static inline uint64_t tlb_vpn(const struct tlb *tlb, const struct tlb_page *p)
 {
-    if (lru_sets_use(&level->sets, w->key, w->number))
-        return true;
-    level->misses++;
-    if (!(w->key & TLB_BIG) && !(w->page->filled & level->bit))
-        w->page->filled |= level->bit;
-    return false;
+    return tlb->tables.number[p->table] << TABLE_BITS | p->place;
 }
 
-/** tlb_later_levels - @chain's first level missed @w: the rest of the chain, and the walk. */
-static inline void tlb_later_levels(struct tlb *tlb, const struct tlb_chain *chain,
-                                    const struct tlb_wanted *w, enum fl_page_size size)
+static inline uint32_t tlb_mm(const struct tlb *tlb, const struct tlb_page *p)
 {
-    for (uint32_t i = 1; i < chain->n; i++) {
-        struct tlb_level *level = chain->level[i];
-        level->lookups++;
-        level->latest = w->key;
-        if (tlb_level_use(level, w)) {
-            tlb->later_hits++;
-            return;
-        }
-    }
-    tlb->walks++;
-    tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, &tlb->tables, w->page->table, size);
+    return tlb->tables.at[p->table].mm;
 }
-
-/** tlb_drop_later - the running space's 4 KiB page @page goes after the look-ups that wait. */
-void tlb_drop_later(struct tlb *tlb, uint32_t page);
-
-/** tlb_drop_page - a 4 KiB page from the levels of @bits and, with @walk_caches, from those. */
-void tlb_drop_page(struct tlb *tlb, uint32_t page, uint16_t bits, bool walk_caches);
 
 #endif

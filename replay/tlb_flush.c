@@ -4,8 +4,6 @@
 
 #include "tlb.h"
 
-#define SIZE_BITS 9u
-
 const char *fl_flush_name(enum fl_flush_kind kind)
 {
     static const char *const names[] = { [FL_FLUSH_SWITCH] = "switch",
@@ -35,15 +33,15 @@ struct gone {
 static bool is_gone(void *arg, uint32_t key)
 {
     struct gone *g = arg;
-    const struct tables *t = &g->tlb->tables;
-    const struct tlb_page *page = key & TLB_BIG ? NULL : &g->tlb->page[key];
-    const struct table *table = &t->at[page ? page->table : key & ~TLB_BIG];
-    uint32_t bits = page ? 0 : SIZE_BITS * table->height;
-    uint64_t first = page ? page->vpn : table->number << bits;
-    if (table->mm == g->mm && first < g->to && first + (UINT64_C(1) << bits) > g->from)
+    const struct tlb_tables *t = &g->tlb->tables;
+    const struct tlb_page *page = key & TLB_BIG ? NULL : tlb_page(g->tlb, key);
+    uint32_t table = page ? page->table : key & ~TLB_BIG, mm = t->at[table].mm;
+    uint32_t bits = page ? 0 : TABLE_BITS * t->at[table].height;
+    uint64_t first = page ? tlb_vpn(g->tlb, page) : t->number[table] << bits;
+    if (mm == g->mm && first < g->to && first + (UINT64_C(1) << bits) > g->from)
         return true;
-    if (g->left != table->mm)
-        g->left = g->left == TLB_NO_MM ? table->mm : TLB_MANY_MM;
+    if (g->left != mm)
+        g->left = g->left == TLB_NO_MM ? mm : TLB_MANY_MM;
     return false;
 }
 
@@ -76,29 +74,23 @@ static void drop_space(struct tlb *tlb, uint32_t mm)
     walk_caches_drop_space(&tlb->walk_caches, &tlb->tables, mm);
 }
 
-void tlb_drop_page(struct tlb *tlb, uint32_t page, uint16_t bits, bool walk_caches)
+static void drop_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    struct tlb_page *p = &tlb->page[page];
-    for (uint32_t left = p->filled & bits; left; left &= left - 1) {
-        struct tlb_level *level = &tlb->level[__builtin_ctz(left)];
-        lru_sets_drop(&level->sets, page, p->vpn);
+    const struct tlb_page *p = tlb_page(tlb, page);
+    if (size != FL_PAGE_4K) { /* it may be held in pieces */
+        uint64_t pages = UINT64_C(1) << TABLE_BITS * size, from = tlb_vpn(tlb, p) & ~(pages - 1);
+        drop_entries(
+            &(struct gone){ .tlb = tlb, .mm = tlb_mm(tlb, p), .from = from, .to = from + pages });
+    }
+    for (uint32_t i = 0; i < tlb->n_levels; i++) {
+        struct tlb_level *level = &tlb->level[i];
+        if (!fl_tlb_holds(&level->geometry, FL_PAGE_4K))
+            continue;
+        lru_sets_drop(&level->sets, p->entry[level->place], page);
         if (level->latest == page)
             level->latest = TLB_NO_KEY;
     }
-    p->filled &= (uint16_t)~bits;
-    if (walk_caches)
-        walk_caches_drop_page(&tlb->walk_caches, &tlb->tables, p->table);
-}
-
-static void drop_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
-{
-    struct tlb_page *p = &tlb->page[page];
-    if (size != FL_PAGE_4K) { /* it may be held in pieces */
-        uint64_t pages = UINT64_C(1) << SIZE_BITS * size, from = p->vpn & ~(pages - 1);
-        drop_entries(&(struct gone){
-            .tlb = tlb, .mm = tlb->tables.at[p->table].mm, .from = from, .to = from + pages });
-    }
-    tlb_drop_page(tlb, page, UINT16_MAX, true);
+    walk_caches_drop_page(&tlb->walk_caches, &tlb->tables, p->table);
 }
 
 static void flush_space(struct tlb *tlb, uint32_t mm, enum fl_flush_kind kind)
@@ -149,7 +141,6 @@ static void run_under_asid(struct tlb *tlb, uint32_t mm)
 
 void tlb_switch_slow(struct tlb *tlb, uint32_t mm)
 {
-    tlb_settle(tlb);
     tlb->current_mm = mm;
     run_under_asid(tlb, mm);
     hold(tlb);
@@ -157,14 +148,9 @@ void tlb_switch_slow(struct tlb *tlb, uint32_t mm)
 
 void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    uint32_t mm = tlb->tables.at[tlb->page[page].table].mm;
+    uint32_t mm = tlb_mm(tlb, tlb_page(tlb, page));
     if (mm == tlb->current_mm || tlb->broadcast) {
-        if (size == FL_PAGE_4K && tlb->n_queue) {
-            tlb_drop_later(tlb, page);
-        } else {
-            tlb_settle(tlb);
-            drop_page(tlb, page, size);
-        }
+        drop_page(tlb, page, size);
         tlb->page_flushes++;
         return;
     }
@@ -175,13 +161,13 @@ void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 
 void tlb_gather(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    uint64_t pages = UINT64_C(1) << SIZE_BITS * size;
-    uint64_t from = tlb->page[page].vpn & ~(pages - 1);
+    uint64_t pages = UINT64_C(1) << TABLE_BITS * size;
+    uint64_t from = tlb_vpn(tlb, tlb_page(tlb, page)) & ~(pages - 1);
     const struct tlb_gathered *last = tlb->n_gathered && tlb->n_gathered <= tlb->flush_pages
                                           ? &tlb->gathered[tlb->n_gathered - 1]
                                           : NULL;
     if (size != FL_PAGE_4K && last && last->size == size &&
-        (tlb->page[last->page].vpn & ~(pages - 1)) == from)
+        (tlb_vpn(tlb, tlb_page(tlb, last->page)) & ~(pages - 1)) == from)
         return; /* the same mapping */
     if (!tlb->n_gathered || from < tlb->from)
         tlb->from = from;
@@ -199,9 +185,8 @@ void tlb_flush_gathered(struct tlb *tlb, uint32_t mm)
 {
     if (!tlb->n_gathered)
         return;
-    uint64_t n = (tlb->to - tlb->from) >> SIZE_BITS * tlb->gathered_size;
+    uint64_t n = (tlb->to - tlb->from) >> TABLE_BITS * tlb->gathered_size;
     tlb_switch(tlb, mm);
-    tlb_settle(tlb);
     if (n > tlb->flush_pages) {
         flush_space(tlb, mm, FL_FLUSH_RANGE);
     } else {
@@ -215,7 +200,6 @@ void tlb_flush_gathered(struct tlb *tlb, uint32_t mm)
 void tlb_fork(struct tlb *tlb, uint32_t mm)
 {
     tlb->n_gathered = 0;
-    tlb_settle(tlb);
     tlb_switch(tlb, mm);
     flush_space(tlb, mm, FL_FLUSH_FORK);
 }
@@ -224,7 +208,6 @@ void tlb_mm_gone(struct tlb *tlb, uint32_t mm, bool exec)
 {
     uint32_t i = asid_of(tlb, mm);
     tlb->n_gathered = 0;
-    tlb_settle(tlb);
     if (i < tlb->n_begun) {
         tlb->asid[i].gone = true;
         if (tlb->broadcast)

@@ -225,8 +225,8 @@ static void look_up(struct reach *s, const struct fl_runs *runs, size_t i)
         uint64_t before = tlb->walks;
         if (is_latest(&s->latest[side], key[side], fetch, data))
             continue;
-        tlb_run_now(tlb, page, side == HUGE && fit == FIT_HUGE ? FL_PAGE_2M : FL_PAGE_4K,
-                    runs->fetches[i], runs->reads[i], runs->writes[i]);
+        tlb_run(tlb, page, side == HUGE && fit == FIT_HUGE ? FL_PAGE_2M : FL_PAGE_4K,
+                runs->fetches[i], runs->reads[i], runs->writes[i]);
         if (__builtin_expect(tlb->walks == before, 1))
             continue;
         struct walks *w = &s->walks[s->vm.label_of[page]];

@@ -22,15 +22,7 @@ void walk_caches_fini(struct walk_caches *w)
     *w = (struct walk_caches){ 0 };
 }
 
-bool walk_caches_room(struct walk_caches *w, uint32_t have, uint32_t room)
-{
-    bool ok = true;
-    for (uint32_t i = 0; i < w->n && ok; i++)
-        ok = lru_sets_room(&w->cache[i].sets, 0, have, room);
-    return ok;
-}
-
-uint32_t walk_caches_walk(struct walk_caches *w, const struct tables *t, uint32_t table,
+uint32_t walk_caches_walk(struct walk_caches *w, struct tlb_tables *t, uint32_t table,
                           enum fl_page_size size)
 {
     uint32_t leaf = (uint32_t)size + 1;
@@ -46,7 +38,7 @@ uint32_t walk_caches_walk(struct walk_caches *w, const struct tables *t, uint32_
         while (t->at[table].height + 1u < c->geometry.level)
             table = t->at[table].up;
         c->lookups++;
-        if (lru_sets_use(&c->sets, table, t->at[table].number)) {
+        if (lru_sets_use(&c->sets, &t->at[table].entry[WALK_PLACE + i], table, t->number[table])) {
             c->hits++;
             return c->geometry.level - leaf;
         }
@@ -54,7 +46,7 @@ uint32_t walk_caches_walk(struct walk_caches *w, const struct tables *t, uint32_
     return w->levels - leaf + 1;
 }
 
-void walk_caches_drop_page(struct walk_caches *w, const struct tables *t, uint32_t table)
+void walk_caches_drop_page(struct walk_caches *w, const struct tlb_tables *t, uint32_t table)
 {
     if (w->held == WALK_NONE)
         return;
@@ -63,13 +55,13 @@ void walk_caches_drop_page(struct walk_caches *w, const struct tables *t, uint32
         return;
     }
     for (uint32_t i = 0; i < w->n; i++) {
-        uint32_t way = tables_at(t, table, w->cache[i].geometry.level - 1);
-        lru_sets_drop(&w->cache[i].sets, way, t->at[way].number);
+        uint32_t way = tlb_tables_at(t, table, w->cache[i].geometry.level - 1);
+        lru_sets_drop(&w->cache[i].sets, t->at[way].entry[WALK_PLACE + i], way);
     }
 }
 
 struct space {
-    const struct tables *tables;
+    const struct tlb_tables *tables;
     uint32_t mm, left; /* another that has entries; WALK_NONE, WALK_MANY */
 };
 
@@ -84,7 +76,7 @@ static bool is_of_space(void *arg, uint32_t key)
     return false;
 }
 
-void walk_caches_drop_space(struct walk_caches *w, const struct tables *t, uint32_t mm)
+void walk_caches_drop_space(struct walk_caches *w, const struct tlb_tables *t, uint32_t mm)
 {
     struct space space = { .tables = t, .mm = mm, .left = WALK_NONE };
     if (w->held != mm && w->held != WALK_MANY)

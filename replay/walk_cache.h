@@ -14,13 +14,16 @@
 #include <faultline/machine.h>
 
 #include "lru_sets.h"
-#include "tables.h"
+#include "tlb_tables.h"
 
 struct walk_cache {
     struct fl_walk_cache geometry;
     struct lru_sets sets;
     uint64_t lookups, hits;
 };
+
+/* Their places in struct tlb_table are the last ones. */
+#define WALK_PLACE (TABLE_PLACES - FL_WALK_CACHES_MAX)
 
 struct walk_caches {
     struct walk_cache cache[FL_WALK_CACHES_MAX]; /* lowest level first */
@@ -36,21 +39,17 @@ struct walk_caches {
 bool walk_caches_init(struct walk_caches *w, const struct fl_machine *machine);
 void walk_caches_fini(struct walk_caches *w);
 
-/** walk_caches_room - make room for tables below @room; so far it was for those below @have.
-    false: out of memory. */
-bool walk_caches_room(struct walk_caches *w, uint32_t have, uint32_t room);
-
 /**
  * walk_caches_walk - a walk to a page that @table, of height 1, maps, in a mapping of @size: its
  * memory references.
  */
-uint32_t walk_caches_walk(struct walk_caches *w, const struct tables *t, uint32_t table,
+uint32_t walk_caches_walk(struct walk_caches *w, struct tlb_tables *t, uint32_t table,
                           enum fl_page_size size);
 
 /** walk_caches_drop_page - the translation of a page that @table maps was flushed alone. */
-void walk_caches_drop_page(struct walk_caches *w, const struct tables *t, uint32_t table);
+void walk_caches_drop_page(struct walk_caches *w, const struct tlb_tables *t, uint32_t table);
 
 /** walk_caches_drop_space - everything of @mm. */
-void walk_caches_drop_space(struct walk_caches *w, const struct tables *t, uint32_t mm);
+void walk_caches_drop_space(struct walk_caches *w, const struct tlb_tables *t, uint32_t mm);
 
 #endif
