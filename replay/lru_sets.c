@@ -6,14 +6,19 @@
 
 #define NUMBER_BITS 52u /* of a 64-bit address without its 12 lowest */
 
+#define LINE_BYTES 64u
+
 static bool stamps_init(struct lru_sets *s)
 {
-    uint32_t entries = s->sets * s->ways;
-    s->stamp = malloc(entries * sizeof *s->stamp);
+    uint32_t entries = s->sets * s->stride;
+    size_t bytes = (entries * sizeof *s->stamp + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+    s->stamp = aligned_alloc(LINE_BYTES, bytes);
     if (!s->stamp)
         return false;
-    for (uint32_t e = 0; e < entries; e++)
-        s->stamp[e] = LRU_STAMP_EMPTY | e % s->ways;
+    for (uint32_t e = 0; e < entries; e++) {
+        uint32_t way = e % s->stride;
+        s->stamp[e] = way < s->ways ? LRU_STAMP_EMPTY | way : LRU_STAMP_END;
+    }
     s->now = LRU_STAMP_EMPTY + LRU_STAMPED_MAX;
     return true;
 }
@@ -37,12 +42,15 @@ static bool rings_init(struct lru_sets *s)
 
 bool lru_sets_init(struct lru_sets *s, uint32_t entries, uint32_t ways)
 {
-    *s = (struct lru_sets){ .sets = entries / ways, .ways = ways };
+    *s = (struct lru_sets){ .sets = entries / ways, .ways = ways, .stride = (ways + 3) / 4 * 4 };
+    bool stamped = ways <= LRU_STAMPED_MAX && s->sets * s->stride <= UINT16_MAX + 1u;
+    if (!stamped)
+        s->stride = ways;
     /* number % sets is exact while the error, below sets, times number is below 2^64 */
     s->inverse = UINT64_MAX / s->sets + 1;
     s->divide = (s->sets & (s->sets - 1)) && s->sets > 1u << (64 - NUMBER_BITS);
-    s->key = malloc(entries * sizeof *s->key);
-    if (!s->key || !(ways <= LRU_STAMPED_MAX ? stamps_init(s) : rings_init(s))) {
+    s->key = malloc(s->sets * s->stride * sizeof *s->key);
+    if (!s->key || !(stamped ? stamps_init(s) : rings_init(s))) {
         lru_sets_fini(s);
         return false;
     }
@@ -63,13 +71,13 @@ void lru_sets_fini(struct lru_sets *s)
 /* Where all are empty, any order puts them before what comes. */
 void lru_sets_clear(struct lru_sets *s)
 {
-    memset(s->key, 0xff, s->sets * s->ways * sizeof *s->key);
+    memset(s->key, 0xff, s->sets * s->stride * sizeof *s->key);
 }
 
 /* Stamps have run out: the same orders from the first one on. None is that of an empty entry. */
 void lru_restamp(struct lru_sets *s)
 {
-    for (uint32_t first = 0; first < s->sets * s->ways; first += s->ways) {
+    for (uint32_t first = 0; first < s->sets * s->stride; first += s->stride) {
         uint32_t rank[LRU_STAMPED_MAX] = { 0 };
         for (uint32_t i = 0; i < s->ways; i++)
             for (uint32_t k = 0; k < s->ways; k++)
@@ -91,20 +99,23 @@ static void move_between(struct lru_sets *s, uint16_t e, uint16_t first)
     s->prev[first] = e;
 }
 
-bool lru_ring_use(struct lru_sets *s, uint16_t *entry, uint32_t key, uint32_t set)
+void lru_ring_hit(struct lru_sets *s, uint16_t entry)
 {
-    uint16_t first = s->first[set], last = s->prev[first];
-    bool hit = lru_sets_has(s, *entry, key);
-    if (!hit) {
-        s->key[last] = key;
-        *entry = last;
-    } else if (*entry == first) {
-        return true;
-    } else if (*entry != last) {
-        move_between(s, *entry, first);
-    }
-    s->first[set] = *entry;
-    return hit;
+    uint32_t set = s->sets == 1 ? 0 : entry / s->ways;
+    uint16_t first = s->first[set];
+    if (entry == first)
+        return;
+    if (entry != s->prev[first])
+        move_between(s, entry, first);
+    s->first[set] = entry;
+}
+
+uint16_t lru_ring_fill(struct lru_sets *s, uint32_t key, uint32_t set)
+{
+    uint16_t last = s->prev[s->first[set]];
+    s->key[last] = key;
+    s->first[set] = last;
+    return last;
 }
 
 void lru_drop_entry(struct lru_sets *s, uint32_t entry)
@@ -124,7 +135,7 @@ void lru_drop_entry(struct lru_sets *s, uint32_t entry)
 
 void lru_sets_drop_if(struct lru_sets *s, bool (*gone)(void *arg, uint32_t key), void *arg)
 {
-    for (uint32_t e = 0; e < s->sets * s->ways; e++)
+    for (uint32_t e = 0; e < s->sets * s->stride; e++)
         if (s->key[e] != LRU_NO_KEY && gone(arg, s->key[e]))
             lru_drop_entry(s, e);
 }

@@ -22,13 +22,14 @@
 #define LRU_STAMPED_MAX 16u
 
 struct lru_sets {
-    uint32_t sets, ways;
-    uint64_t inverse; /* 2^64 / sets, rounded up */
-    bool divide;      /* that is not exact enough for page numbers */
-    uint32_t *key;    /* by entry, set by set; LRU_NO_KEY: empty */
+    uint32_t sets, ways, stride; /* entries of a set, unused ones included */
+    uint64_t inverse;            /* 2^64 / sets, rounded up */
+    bool divide;                 /* that is not exact enough for page numbers */
+    uint32_t *key;               /* by entry, set by set; LRU_NO_KEY: empty */
     /* stamped: */
-    uint32_t now;    /* the next stamp, without its way */
-    uint32_t *stamp; /* by entry: when it was used last | its way; NULL: rings */
+    uint32_t now; /* the next stamp, without its way */
+    uint32_t
+        *stamp; /* by entry: when it was used last | its way; unused: LRU_STAMP_END; NULL: rings */
     /* rings, of entries, the empty ones last: */
     uint16_t *next, *prev, *first; /* by entry; by set: the most recent */
 };
@@ -72,54 +73,66 @@ static inline uint32_t lru_sets_set(const struct lru_sets *s, uint64_t number)
     return (uint32_t)((unsigned __int128)(s->inverse * number) * s->sets >> 64);
 }
 
-/* The smallest of @stamp[0 .. ways). */
-static inline uint32_t lru_smallest(const uint32_t *stamp, uint32_t ways)
+/* The smallest of @stamp[0 .. stride). */
+static inline uint32_t lru_smallest(const uint32_t *stamp, uint32_t stride)
 {
 #ifdef __SSE2__
-    const float *at = (const float *)stamp;
-    __m128 low = _mm_loadu_ps(at);
-    if (ways >= 4) {
-        for (uint32_t i = 4; i + 4 <= ways; i += 4)
-            low = _mm_min_ps(low, _mm_loadu_ps(at + i));
-        if (ways & 3)
-            low = _mm_min_ps(low, _mm_loadu_ps(at + ways - 4));
-        low = _mm_min_ps(low, _mm_movehl_ps(low, low));
-        low = _mm_min_ss(low, _mm_shuffle_ps(low, low, 1));
-        return (uint32_t)_mm_cvtsi128_si32(_mm_castps_si128(low));
-    }
-#endif
+    __m128 low = _mm_load_ps((const float *)stamp);
+    for (uint32_t i = 4; i < stride; i += 4)
+        low = _mm_min_ps(low, _mm_load_ps((const float *)stamp + i));
+    low = _mm_min_ps(low, _mm_movehl_ps(low, low));
+    low = _mm_min_ss(low, _mm_shuffle_ps(low, low, 1));
+    return (uint32_t)_mm_cvtsi128_si32(_mm_castps_si128(low));
+#else
     uint32_t smallest = stamp[0];
-    for (uint32_t i = 1; i < ways; i++)
+    for (uint32_t i = 1; i < stride; i++)
         smallest = stamp[i] < smallest ? stamp[i] : smallest;
     return smallest;
+#endif
 }
 
 void lru_restamp(struct lru_sets *s);
-bool lru_ring_use(struct lru_sets *s, uint16_t *entry, uint32_t key, uint32_t set);
+void lru_ring_hit(struct lru_sets *s, uint16_t entry);
+uint16_t lru_ring_fill(struct lru_sets *s, uint32_t key, uint32_t set);
 
-/**
- * lru_sets_use - look @key up, whose @number picks its set, and make it the most recent there; if it
- * was not there, it takes the place of the least recent. *@entry: where it was last, and is now.
- * Returns whether it was there.
- */
-static inline bool lru_sets_use(struct lru_sets *s, uint16_t *entry, uint32_t key, uint64_t number)
+static inline uint32_t lru_now(struct lru_sets *s)
 {
-    if (__builtin_expect(!s->stamp, 0))
-        return lru_ring_use(s, entry, key, lru_sets_set(s, number));
+    uint32_t now = s->now;
+    s->now = now + LRU_STAMPED_MAX;
     if (__builtin_expect(s->now == LRU_STAMP_END, 0))
         lru_restamp(s);
-    uint32_t now = s->now;
-    s->now += LRU_STAMPED_MAX;
-    if (lru_sets_has(s, *entry, key)) {
-        s->stamp[*entry] = now | (s->stamp[*entry] & LRU_WAY_MASK);
-        return true;
-    }
-    uint32_t first = lru_sets_set(s, number) * s->ways;
-    uint32_t way = lru_smallest(s->stamp + first, s->ways) & LRU_WAY_MASK;
+    return now;
+}
+
+/**
+ * lru_sets_hit - look @key up and, if it is there, make it the most recent of its set. @entry: where
+ * it was last. Returns whether it is there.
+ */
+static inline bool lru_sets_hit(struct lru_sets *s, uint16_t entry, uint32_t key)
+{
+    if (!lru_sets_has(s, entry, key))
+        return false;
+    if (__builtin_expect(!s->stamp, 0))
+        lru_ring_hit(s, entry);
+    else
+        s->stamp[entry] = lru_now(s) | (s->stamp[entry] & LRU_WAY_MASK);
+    return true;
+}
+
+/**
+ * lru_sets_fill - @key, which is not there and whose @number picks the set, takes the place of the
+ * least recent. Returns its entry.
+ */
+static inline uint16_t lru_sets_fill(struct lru_sets *s, uint32_t key, uint64_t number)
+{
+    uint32_t set = lru_sets_set(s, number);
+    if (__builtin_expect(!s->stamp, 0))
+        return lru_ring_fill(s, key, set);
+    uint32_t first = set * s->stride;
+    uint32_t way = lru_smallest(s->stamp + first, s->stride) & LRU_WAY_MASK;
     s->key[first + way] = key;
-    s->stamp[first + way] = now | way;
-    *entry = (uint16_t)(first + way);
-    return false;
+    s->stamp[first + way] = lru_now(s) | way;
+    return (uint16_t)(first + way);
 }
 
 #endif

@@ -114,64 +114,88 @@ int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err)
 
 /* ---- look-ups ------------------------------------------------------------------------- */
 
-/* What is looked up: a page of 4 KiB, or a larger one. */
-struct wanted {
-    uint32_t key;
-    struct tlb_page *page;   /* it, or one in it */
-    struct tlb_table *table; /* of a larger one */
-};
-
-/* @level's part of a look-up. */
-static inline bool level_use(struct tlb *tlb, struct tlb_level *level, const struct wanted *w)
+static inline void walk(struct tlb *tlb, const struct tlb_page *p, enum fl_page_size size)
 {
-    bool hit;
-    level->latest = w->key;
-    if (__builtin_expect(w->key & TLB_BIG, 0))
-        hit = lru_sets_use(&level->sets, &w->table->entry[level - tlb->level], w->key,
-                           tlb->tables.number[w->key & ~TLB_BIG]);
+    tlb->walks++;
+    if (tlb->walk_caches.n)
+        tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, &tlb->tables, p->table, size);
     else
-        hit = lru_sets_use(&level->sets, &w->page->entry[level->place], w->key,
-                           tlb_vpn(tlb, w->page));
-    level->misses += !hit;
-    return hit;
+        tlb->walk_refs += tlb->walk_caches.levels - (uint32_t)size;
 }
 
-/* The first level of @chain missed: the rest of it, and the walk. */
-static void first_missed(struct tlb *tlb, const struct tlb_chain *chain, const struct wanted *w,
-                         enum fl_page_size size)
+static inline void fill(struct tlb_level *level, uint16_t *entry, uint32_t key, uint64_t number)
 {
+    level->latest = key;
+    level->misses++;
+    *entry = lru_sets_fill(&level->sets, key, number);
+}
+
+/* A page of 4 KiB missed the first level: the rest of the chain, and the walk. */
+static void missed_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page,
+                      struct tlb_page *p, enum fl_page_size size)
+{
+    uint64_t vpn = tlb_vpn(tlb, p);
+    fill(chain->level[0], &p->entry[chain->level[0]->place], page, vpn);
     for (uint32_t i = 1; i < chain->n; i++) {
-        chain->level[i]->lookups++;
-        if (level_use(tlb, chain->level[i], w)) {
+        struct tlb_level *level = chain->level[i];
+        uint16_t *entry = &p->entry[level->place];
+        level->lookups++;
+        if (lru_sets_hit(&level->sets, *entry, page)) {
+            level->latest = page;
             tlb->later_hits++;
             return;
         }
+        fill(level, entry, page, vpn);
     }
-    tlb->walks++;
-    tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, &tlb->tables, w->page->table, size);
+    walk(tlb, p, size);
+}
+
+/* A larger page, by the table in whose place it is. */
+static void look_up_large(struct tlb *tlb, const struct tlb_chain *chain, const struct tlb_page *p,
+                          enum fl_page_size size, uint64_t k)
+{
+    uint32_t table = tlb_tables_at(&tlb->tables, p->table, chain->held_as), key = TLB_BIG | table;
+    chain->level[0]->lookups += k - 1;
+    for (uint32_t i = 0; i < chain->n; i++) {
+        struct tlb_level *level = chain->level[i];
+        uint16_t *entry = &tlb->tables.at[table].entry[level - tlb->level];
+        level->lookups++;
+        if (level->latest == key || lru_sets_hit(&level->sets, *entry, key)) {
+            level->latest = key;
+            tlb->later_hits += i > 0;
+            return;
+        }
+        fill(level, entry, key, tlb->tables.number[table]);
+    }
+    walk(tlb, p, size);
 }
 
 /* @k look-ups in a row: only the first can miss. */
+static inline void look_up_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page,
+                              enum fl_page_size size, uint64_t k)
+{
+    struct tlb_level *first = chain->level[0];
+    first->lookups += k;
+    if (first->latest == page) /* nothing is more recent: the order stays */
+        return;
+    struct tlb_page *p = tlb_page(tlb, page);
+    first->latest = page;
+    if (!lru_sets_hit(&first->sets, p->entry[first->place], page))
+        missed_4k(tlb, chain, page, p, size);
+}
+
 static inline void look_up(struct tlb *tlb, enum tlb_side side, uint32_t page,
                            enum fl_page_size size, uint64_t k)
 {
     const struct tlb_chain *chain = &tlb->chain[side][size];
-    struct tlb_level *first = chain->level[0];
-    struct wanted w = { .key = page, .page = tlb_page(tlb, page) };
-    if (__builtin_expect(chain->held_as != FL_PAGE_4K, 0)) {
-        uint32_t table = tlb_tables_at(&tlb->tables, w.page->table, chain->held_as);
-        w.key = TLB_BIG | table;
-        w.table = &tlb->tables.at[table];
-    }
-    first->lookups += k;
-    if (first->latest == w.key) /* nothing is more recent: the order stays */
-        return;
-    if (!level_use(tlb, first, &w))
-        first_missed(tlb, chain, &w, size);
+    if (__builtin_expect(chain->held_as != FL_PAGE_4K, 0))
+        look_up_large(tlb, chain, tlb_page(tlb, page), size, k);
+    else
+        look_up_4k(tlb, chain, page, size, k);
 }
 
-static inline void run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
-                       uint64_t reads, uint64_t writes)
+void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
+             uint64_t reads, uint64_t writes)
 {
     if (fetches)
         look_up(tlb, TLB_SIDE_FETCH, page, size, fetches);
@@ -186,16 +210,23 @@ static inline void run(struct tlb *tlb, uint32_t page, enum fl_page_size size, u
         look_up(tlb, TLB_SIDE_STORE, page, size, writes);
 }
 
-void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
-             uint64_t reads, uint64_t writes)
-{
-    run(tlb, page, size, fetches, reads, writes);
-}
-
 void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to)
 {
+    const struct tlb_chain *fetch = &tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K],
+                           *load = &tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K],
+                           *store = &tlb->chain[TLB_SIDE_STORE][FL_PAGE_4K];
+    const uint32_t *pages = runs->page, *fetches = runs->fetches, *reads = runs->reads,
+                   *writes = runs->writes;
+    bool split = tlb->split_data[FL_PAGE_4K];
+    size_t last = runs->n - 1;
     for (size_t i = from; i < to; i++) {
-        __builtin_prefetch(tlb_page(tlb, runs->page[i + AHEAD < runs->n ? i + AHEAD : i]));
-        run(tlb, runs->page[i], FL_PAGE_4K, runs->fetches[i], runs->reads[i], runs->writes[i]);
+        uint64_t loads = (uint64_t)reads[i] + (split ? 0 : writes[i]);
+        __builtin_prefetch(tlb_page(tlb, pages[i + AHEAD < last ? i + AHEAD : last]));
+        if (fetches[i])
+            look_up_4k(tlb, fetch, pages[i], FL_PAGE_4K, fetches[i]);
+        if (loads)
+            look_up_4k(tlb, load, pages[i], FL_PAGE_4K, loads);
+        if (split && writes[i])
+            look_up_4k(tlb, store, pages[i], FL_PAGE_4K, writes[i]);
     }
 }

@@ -37,11 +37,13 @@ uint32_t walk_caches_walk(struct walk_caches *w, struct tlb_tables *t, uint32_t 
             continue;
         while (t->at[table].height + 1u < c->geometry.level)
             table = t->at[table].up;
+        uint16_t *entry = &t->at[table].entry[WALK_PLACE + i];
         c->lookups++;
-        if (lru_sets_use(&c->sets, &t->at[table].entry[WALK_PLACE + i], table, t->number[table])) {
+        if (lru_sets_hit(&c->sets, *entry, table)) {
             c->hits++;
             return c->geometry.level - leaf;
         }
+        *entry = lru_sets_fill(&c->sets, table, t->number[table]);
     }
     return w->levels - leaf + 1;
 }
