@@ -151,8 +151,8 @@ static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint
     rc = rp->has_kernel ? kernel_reference(rp, page, c, info, err)
                         : page_reference(rp, self, c, info, next_use, err);
     if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
-        rc = tlb_run(&rp->tlb, page, mapped_as(rp, page), runs->fetches[i], runs->reads[i],
-                     runs->writes[i], err);
+        tlb_run(&rp->tlb, page, mapped_as(rp, page), runs->fetches[i], runs->reads[i],
+                runs->writes[i]);
     return rc;
 }
 
@@ -164,13 +164,13 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
                        runs->thread);
     rp->process = process;
     int rc = vm_new_pages(&rp->vm, err);
-    if (rc == FL_OK && rp->has_kernel && rp->kernel.thp.on)
-        rc = linux_background(&rp->kernel, err);
     if (rc == FL_OK && rp->has_tlb)
         rc = tlb_room(&rp->tlb, rp->vm.n_pages, err);
+    if (rc == FL_OK && rp->has_kernel && rp->kernel.thp.on)
+        rc = linux_background(&rp->kernel, err);
     if (rc == FL_OK && rp->has_attribution)
         rc = run_codes_begin(&rp->codes, runs, &rp->regions, err);
-    bool done = rc == FL_OK && rp->digest && replay_window(rp, runs, &rc, err);
+    bool done = rc == FL_OK && rp->digest && replay_window(rp, runs);
     if (rc == FL_OK && !done && replay_run_by_run(rp))
         return kernel_runs(rp, runs, err);
     for (size_t i = 0; i < runs->n && !done && rc == FL_OK; i++) {

@@ -79,7 +79,7 @@ int kernel_rc(const struct replay *rp, int rc, struct fl_err *err);
 /* replay_window.c */
 /* all of @runs at once, by rp->digest; false: something in them faults, or may, and nothing has
    been done */
-bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struct fl_err *err);
+bool replay_window(struct replay *rp, const struct fl_runs *runs);
 
 /* replay_owners.c */
 int owners_begin(struct replay *rp, struct fl_err *err);

@@ -45,30 +45,27 @@ static bool one_space(const struct vm *vm, const struct digest *d)
     return one;
 }
 
-static int look_up(struct replay *rp, const struct fl_runs *runs, bool huge, struct fl_err *err)
+static void look_up(struct replay *rp, const struct fl_runs *runs, bool huge)
 {
     const struct digest *d = rp->digest;
-    int rc = FL_OK;
     if (!huge && one_space(&rp->vm, d)) {
         tlb_switch(&rp->tlb, rp->vm.mm_of[d->page[0]]);
-        return tlb_window(&rp->tlb, runs, d, err);
+        tlb_batch(&rp->tlb, runs, 0, runs->n);
+        return;
     }
-    for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+    for (size_t i = 0; i < runs->n; i++) {
         uint32_t page = runs->page[i];
         tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
-        rc = tlb_run(&rp->tlb, page,
-                     rp->has_kernel ? linux_mapped_as(&rp->kernel, page) : FL_PAGE_4K,
-                     runs->fetches[i], runs->reads[i], runs->writes[i], err);
+        tlb_run(&rp->tlb, page, rp->has_kernel ? linux_mapped_as(&rp->kernel, page) : FL_PAGE_4K,
+                runs->fetches[i], runs->reads[i], runs->writes[i]);
     }
-    return rc;
 }
 
-bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struct fl_err *err)
+bool replay_window(struct replay *rp, const struct fl_runs *runs)
 {
     const struct digest *d = rp->digest;
     bool user = runs->actor == FL_ACTOR_USER, huge = false;
     uint64_t n = user ? d->reads + d->writes + d->fetches : 0;
-    *rc = FL_OK;
     if (rp->vm.processes[rp->process].killed || d->n_runs != runs->n ||
         rp->timeline.in_row + n >= rp->timeline.row_accesses || !digest_covered(d, rp->vm.rights) ||
         !(rp->has_kernel ? window_of_kernel(&rp->kernel, d, &huge)
@@ -85,7 +82,7 @@ bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struc
         vm_run_from(&rp->vm, runs->page[runs->codes[i].run]);
     }
     if (rp->has_tlb && user)
-        *rc = look_up(rp, runs, huge, err);
+        look_up(rp, runs, huge);
     else if (rp->has_tlb)
         tlb_switch(&rp->tlb, rp->vm.mm_of[rp->page]);
     return true;

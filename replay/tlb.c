@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "grow.h"
 #include "tlb.h"
 
-#define SIZE_BITS 9u
+_Static_assert(FL_TLB_LEVELS_MAX <= WALK_PLACE, "levels have places of their own in a table");
+
+#define AHEAD 12u /* runs that a page is fetched from memory before its look-up */
 
 /* ---- set-up ------------------------------------------------------------------------- */
-
-static bool level_init(struct tlb_level *level, const struct fl_tlb_level *geometry)
-{
-    *level = (struct tlb_level){ .geometry = *geometry,
-                                 .sets = geometry->entries / geometry->ways,
-                                 .latest = TLB_NO_KEY };
-    level->key_in = malloc(geometry->entries * sizeof *level->key_in);
-    level->last_use = calloc(geometry->entries, sizeof *level->last_use);
-    if (!level->key_in || !level->last_use)
-        return false;
-    memset(level->key_in, 0xff, geometry->entries * sizeof *level->key_in);
-    return true;
-}
 
 static bool serves(const struct tlb_level *level, enum tlb_side side, enum fl_page_size size)
 {
@@ -53,22 +43,33 @@ static void chains_init(struct tlb *tlb)
     }
 }
 
+static bool level_init(struct tlb *tlb, const struct fl_tlb_level *geometry, uint32_t *places)
+{
+    struct tlb_level *level = &tlb->level[tlb->n_levels++];
+    *level = (struct tlb_level){ .geometry = *geometry, .latest = TLB_NO_KEY, .place = *places };
+    *places += fl_tlb_holds(geometry, FL_PAGE_4K);
+    return lru_sets_init(&level->sets, geometry->entries, geometry->ways);
+}
+
 int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_reader *reader,
              struct fl_err *err)
 {
     *tlb = (struct tlb){ .reader = reader,
+                         .tables = { .heights = machine->levels - 1 },
                          .n_asids = machine->asids,
                          .broadcast = machine->broadcast,
                          .flush_pages = machine->flush_pages ? machine->flush_pages
                                                              : FL_FLUSH_PAGES_X86,
-                         .current_mm = TLB_NO_MM };
+                         .current_mm = TLB_NO_MM,
+                         .held_mm = TLB_NO_MM };
     tlb->asid = calloc(machine->asids, sizeof *tlb->asid);
     tlb->gathered = calloc(tlb->flush_pages, sizeof *tlb->gathered);
     bool ok = tlb->asid && tlb->gathered && walk_caches_init(&tlb->walk_caches, machine);
-    while (ok && tlb->n_levels < machine->n_tlb) {
-        ok = level_init(&tlb->level[tlb->n_levels], &machine->tlb[tlb->n_levels]);
-        tlb->n_levels++;
-    }
+    for (uint32_t i = 0; i < machine->n_tlb && ok; i++)
+        ok = level_init(tlb, &machine->tlb[i], &tlb->places);
+    while (offsetof(struct tlb_page, entry) + tlb->places * sizeof(uint16_t) >
+           1u << tlb->page_shift)
+        tlb->page_shift++;
     if (!ok) {
         tlb_fini(tlb);
         return fl_nomem(err, "TLB");
@@ -79,251 +80,153 @@ int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_
 
 void tlb_fini(struct tlb *tlb)
 {
-    for (uint32_t i = 0; i < tlb->n_levels; i++) {
-        free(tlb->level[i].key_in);
-        free(tlb->level[i].last_use);
-        free(tlb->level[i].entry_of[0]);
-        free(tlb->level[i].entry_of[1]);
-    }
+    for (uint32_t i = 0; i < tlb->n_levels; i++)
+        lru_sets_fini(&tlb->level[i].sets);
     walk_caches_fini(&tlb->walk_caches);
+    tlb_tables_fini(&tlb->tables);
+    free(tlb->pages);
     free(tlb->asid);
     free(tlb->gathered);
-    free(tlb->big);
-    free(tlb->big_slots);
     *tlb = (struct tlb){ 0 };
 }
 
-static bool entries_room(struct tlb *tlb, int kind, uint32_t have, uint32_t room)
-{
-    for (uint32_t i = 0; i < tlb->n_levels; i++) {
-        if (!grow(&tlb->level[i].entry_of[kind], room))
-            return false;
-        memset(tlb->level[i].entry_of[kind] + have, 0, (room - have) * sizeof(uint32_t));
-    }
-    return true;
-}
+/* ---- pages and their tables ----------------------------------------------------------- */
 
 int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err)
 {
-    if (n_pages <= tlb->pages_room)
+    if (n_pages <= tlb->n_pages)
         return FL_OK;
     uint32_t room = grow_room_for(tlb->pages_room, n_pages);
-    if (!room || !entries_room(tlb, 0, tlb->pages_room, room))
+    if (!room || !grow_bytes((void **)&tlb->pages, room, (size_t)1 << tlb->page_shift))
         return fl_nomem(err, "TLB");
     tlb->pages_room = room;
+    for (; tlb->n_pages < n_pages; tlb->n_pages++) {
+        struct fl_page p = fl_reader_page(tlb->reader, tlb->n_pages);
+        struct tlb_page *page = tlb_page(tlb, tlb->n_pages);
+        memset(page, 0, (size_t)1 << tlb->page_shift);
+        page->table = tlb_tables_of(&tlb->tables, p.mm, p.vpn);
+        page->place = (uint16_t)(p.vpn & (TABLE_PAGES - 1));
+        if (page->table == NO_TABLE)
+            return fl_nomem(err, "TLB");
+    }
     return FL_OK;
 }
 
-/* ---- mappings of more than 4 KiB ---------------------------------------------------------- */
+/* ---- look-ups ------------------------------------------------------------------------- */
 
-static uint32_t *big_slot(const struct tlb *tlb, const struct tlb_big *b)
+static inline void walk(struct tlb *tlb, const struct tlb_page *p, enum fl_page_size size)
 {
-    uint32_t mask = tlb->big_room * 2 - 1;
-    uint64_t h = (b->number * 4 + b->size) * UINT64_C(0x9e3779b97f4a7c15) +
-                 b->mm * UINT64_C(0xbf58476d1ce4e5b9);
-    uint32_t i = (uint32_t)(h >> 32) & mask;
-    for (; tlb->big_slots[i]; i = (i + 1) & mask) {
-        const struct tlb_big *have = &tlb->big[tlb->big_slots[i] - 1];
-        if (have->number == b->number && have->mm == b->mm && have->size == b->size)
-            break;
-    }
-    return &tlb->big_slots[i];
+    tlb->walks++;
+    if (tlb->walk_caches.n)
+        tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, &tlb->tables, p->table, size);
+    else
+        tlb->walk_refs += tlb->walk_caches.levels - (uint32_t)size;
 }
 
-static bool big_grow(struct tlb *tlb)
+static inline void fill(struct tlb_level *level, uint16_t *entry, uint32_t key, uint64_t number)
 {
-    uint32_t room = grow_room(tlb->big_room);
-    uint32_t *slots = room ? calloc((size_t)room * 2, sizeof *slots) : NULL;
-    if (!slots || !grow(&tlb->big, room) || !entries_room(tlb, 1, tlb->big_room, room)) {
-        free(slots);
-        return false;
-    }
-    free(tlb->big_slots);
-    tlb->big_slots = slots;
-    tlb->big_room = room;
-    for (uint32_t i = 0; i < tlb->n_big; i++)
-        *big_slot(tlb, &tlb->big[i]) = i + 1;
-    return true;
-}
-
-/* TLB_NO_KEY: out of memory. */
-static uint32_t key_of(struct tlb *tlb, uint32_t page, enum fl_page_size size)
-{
-    if (size == FL_PAGE_4K)
-        return page;
-    struct fl_page p = fl_reader_page(tlb->reader, page);
-    struct tlb_big b = { .number = p.vpn >> SIZE_BITS * size, .mm = p.mm, .size = (uint8_t)size };
-    if (tlb->n_big == tlb->big_room && !big_grow(tlb))
-        return TLB_NO_KEY;
-    uint32_t *slot = big_slot(tlb, &b);
-    if (!*slot) {
-        tlb->big[tlb->n_big++] = b;
-        *slot = tlb->n_big;
-    }
-    return TLB_BIG | (*slot - 1);
-}
-
-struct fl_page tlb_key_page(const struct tlb *tlb, uint32_t key, enum fl_page_size *size)
-{
-    *size = FL_PAGE_4K;
-    if (!(key & TLB_BIG))
-        return fl_reader_page(tlb->reader, key);
-    const struct tlb_big *b = &tlb->big[key & ~TLB_BIG];
-    *size = (enum fl_page_size)b->size;
-    return (struct fl_page){ .mm = b->mm, .vpn = b->number << SIZE_BITS * b->size };
-}
-
-/* ---- levels ------------------------------------------------------------------------------- */
-
-static uint32_t *entry_of(const struct tlb_level *level, uint32_t key)
-{
-    return key & TLB_BIG ? &level->entry_of[1][key & ~TLB_BIG] : &level->entry_of[0][key];
-}
-
-void tlb_drop(struct tlb_level *level, uint32_t key)
-{
-    uint32_t *entry = entry_of(level, key);
-    if (!*entry)
-        return;
-    level->key_in[*entry - 1] = TLB_NO_KEY;
-    level->last_use[*entry - 1] = 0; /* empty entries are the first to be taken */
-    *entry = 0;
-    if (level->latest == key)
-        level->latest = TLB_NO_KEY;
-}
-
-static void level_fill(struct tlb *tlb, struct tlb_level *level, uint32_t key)
-{
-    enum fl_page_size size;
-    uint64_t number = tlb_key_page(tlb, key, &size).vpn;
-    number >>= SIZE_BITS * size;
-    uint32_t first = (uint32_t)(number % level->sets) * level->geometry.ways, oldest = first;
-    for (uint32_t e = first + 1; e < first + level->geometry.ways; e++)
-        if (level->last_use[e] < level->last_use[oldest])
-            oldest = e;
-    if (level->key_in[oldest] != TLB_NO_KEY)
-        *entry_of(level, level->key_in[oldest]) = 0;
-    level->key_in[oldest] = key;
-    level->last_use[oldest] = tlb->now;
-    *entry_of(level, key) = oldest + 1;
     level->latest = key;
+    level->misses++;
+    *entry = lru_sets_fill(&level->sets, key, number);
 }
 
-static bool level_lookup(struct tlb *tlb, struct tlb_level *level, uint32_t key)
+/* A page of 4 KiB missed the first level: the rest of the chain, and the walk. */
+static void missed_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page,
+                      struct tlb_page *p, enum fl_page_size size)
 {
-    uint32_t entry = *entry_of(level, key);
-    if (!entry) {
-        level->misses++;
-        return false;
+    uint64_t vpn = tlb_vpn(tlb, p);
+    fill(chain->level[0], &p->entry[chain->level[0]->place], page, vpn);
+    for (uint32_t i = 1; i < chain->n; i++) {
+        struct tlb_level *level = chain->level[i];
+        uint16_t *entry = &p->entry[level->place];
+        level->lookups++;
+        if (lru_sets_hit(&level->sets, *entry, page)) {
+            level->latest = page;
+            tlb->later_hits++;
+            return;
+        }
+        fill(level, entry, page, vpn);
     }
-    level->last_use[entry - 1] = tlb->now;
-    level->latest = key;
-    return true;
+    walk(tlb, p, size);
 }
 
-/* The first level missed: the rest of the chain, the walk, the fills. */
-static void first_missed(struct tlb *tlb, const struct tlb_chain *chain, uint32_t key,
-                         uint32_t page, enum fl_page_size size)
+/* A larger page, by the table in whose place it is. */
+static void look_up_large(struct tlb *tlb, const struct tlb_chain *chain, const struct tlb_page *p,
+                          enum fl_page_size size, uint64_t k)
 {
-    uint32_t n_missed = 1;
-    bool hit = false;
-    while (n_missed < chain->n) {
-        chain->level[n_missed]->lookups++;
-        hit = level_lookup(tlb, chain->level[n_missed], key);
-        if (hit)
-            break;
-        n_missed++;
+    uint32_t table = tlb_tables_at(&tlb->tables, p->table, chain->held_as), key = TLB_BIG | table;
+    chain->level[0]->lookups += k - 1;
+    for (uint32_t i = 0; i < chain->n; i++) {
+        struct tlb_level *level = chain->level[i];
+        uint16_t *entry = &tlb->tables.at[table].entry[level - tlb->level];
+        level->lookups++;
+        if (level->latest == key || lru_sets_hit(&level->sets, *entry, key)) {
+            level->latest = key;
+            tlb->later_hits += i > 0;
+            return;
+        }
+        fill(level, entry, key, tlb->tables.number[table]);
     }
-    if (hit) {
-        tlb->later_hits++;
-    } else {
-        struct fl_page p = fl_reader_page(tlb->reader, page);
-        tlb->walks++;
-        tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, p.mm, p.vpn, size);
-    }
-    for (uint32_t i = 0; i < n_missed; i++)
-        level_fill(tlb, chain->level[i], key);
+    walk(tlb, p, size);
 }
 
 /* @k look-ups in a row: only the first can miss. */
-static inline int lookups(struct tlb *tlb, enum tlb_side side, uint32_t page,
-                          enum fl_page_size size, uint64_t k, struct fl_err *err)
+static inline void look_up_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page,
+                              enum fl_page_size size, uint64_t k)
+{
+    struct tlb_level *first = chain->level[0];
+    first->lookups += k;
+    if (first->latest == page) /* nothing is more recent: the order stays */
+        return;
+    struct tlb_page *p = tlb_page(tlb, page);
+    first->latest = page;
+    if (!lru_sets_hit(&first->sets, p->entry[first->place], page))
+        missed_4k(tlb, chain, page, p, size);
+}
+
+static inline void look_up(struct tlb *tlb, enum tlb_side side, uint32_t page,
+                           enum fl_page_size size, uint64_t k)
 {
     const struct tlb_chain *chain = &tlb->chain[side][size];
-    struct tlb_level *first = chain->level[0];
-    uint32_t key = page;
-    if (__builtin_expect(chain->held_as != FL_PAGE_4K, 0)) {
-        key = key_of(tlb, page, chain->held_as);
-        if (key == TLB_NO_KEY)
-            return fl_nomem(err, "TLB");
-    }
-    first->lookups += k;
-    if (first->latest == key) /* nothing is more recent: the order stays */
-        return FL_OK;
-    tlb->now++;
-    if (!level_lookup(tlb, first, key))
-        first_missed(tlb, chain, key, page, size);
-    return FL_OK;
+    if (__builtin_expect(chain->held_as != FL_PAGE_4K, 0))
+        look_up_large(tlb, chain, tlb_page(tlb, page), size, k);
+    else
+        look_up_4k(tlb, chain, page, size, k);
 }
 
-int tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
-            uint64_t reads, uint64_t writes, struct fl_err *err)
+void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
+             uint64_t reads, uint64_t writes)
 {
-    int rc = FL_OK;
     if (fetches)
-        rc = lookups(tlb, TLB_SIDE_FETCH, page, size, fetches, err);
+        look_up(tlb, TLB_SIDE_FETCH, page, size, fetches);
     if (__builtin_expect(!tlb->split_data[size], 1)) {
-        if (rc == FL_OK && reads + writes)
-            rc = lookups(tlb, TLB_SIDE_LOAD, page, size, reads + writes, err);
-        return rc;
+        if (reads + writes)
+            look_up(tlb, TLB_SIDE_LOAD, page, size, reads + writes);
+        return;
     }
-    if (rc == FL_OK && reads)
-        rc = lookups(tlb, TLB_SIDE_LOAD, page, size, reads, err);
-    if (rc == FL_OK && writes)
-        rc = lookups(tlb, TLB_SIDE_STORE, page, size, writes, err);
-    return rc;
+    if (reads)
+        look_up(tlb, TLB_SIDE_LOAD, page, size, reads);
+    if (writes)
+        look_up(tlb, TLB_SIDE_STORE, page, size, writes);
 }
 
-/* ---- windows ------------------------------------------------------------------------------ */
-
-/* Every look-up for @need hits the first level: then only the order of its entries changes, and the
-   other levels hear nothing. */
-static bool all_hit(const struct tlb_level *first, const struct digest *d, uint8_t need)
+void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to)
 {
-    for (uint32_t i = 0; i < d->n; i++)
-        if (digest_need(d, d->page[i]) & need && !first->entry_of[0][d->page[i]])
-            return false;
-    return true;
-}
-
-static void hit_all(struct tlb *tlb, struct tlb_level *first, const struct digest *d,
-                    enum digest_order order, uint64_t lookups)
-{
-    uint32_t pages[DIGEST_RUNS_MAX], n = digest_pages(d, order, pages);
-    first->lookups += lookups;
-    for (uint32_t i = 0; i < n; i++)
-        first->last_use[first->entry_of[0][pages[i]] - 1] = ++tlb->now;
-    if (n)
-        first->latest = pages[n - 1];
-}
-
-int tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest *d,
-               struct fl_err *err)
-{
-    struct tlb_level *code = tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K].level[0],
-                     *data = tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K].level[0];
-    bool apart = code != data && !tlb->split_data[FL_PAGE_4K];
-    bool code_hits = apart && all_hit(code, d, FL_PROT_EXEC);
-    bool data_hits = apart && all_hit(data, d, FL_PROT_READ | FL_PROT_WRITE);
-    int rc = FL_OK;
-    if (code_hits)
-        hit_all(tlb, code, d, DIGEST_LAST_FETCH, d->fetches);
-    if (data_hits)
-        hit_all(tlb, data, d, DIGEST_LAST_DATA, d->reads + d->writes);
-    if (code_hits && data_hits)
-        return FL_OK;
-    for (size_t i = 0; i < runs->n && rc == FL_OK; i++)
-        rc = tlb_run(tlb, runs->page[i], FL_PAGE_4K, code_hits ? 0 : runs->fetches[i],
-                     data_hits ? 0 : runs->reads[i], data_hits ? 0 : runs->writes[i], err);
-    return rc;
+    const struct tlb_chain *fetch = &tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K],
+                           *load = &tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K],
+                           *store = &tlb->chain[TLB_SIDE_STORE][FL_PAGE_4K];
+    const uint32_t *pages = runs->page, *fetches = runs->fetches, *reads = runs->reads,
+                   *writes = runs->writes;
+    bool split = tlb->split_data[FL_PAGE_4K];
+    size_t last = runs->n - 1;
+    for (size_t i = from; i < to; i++) {
+        uint64_t loads = (uint64_t)reads[i] + (split ? 0 : writes[i]);
+        __builtin_prefetch(tlb_page(tlb, pages[i + AHEAD < last ? i + AHEAD : last]));
+        if (fetches[i])
+            look_up_4k(tlb, fetch, pages[i], FL_PAGE_4K, fetches[i]);
+        if (loads)
+            look_up_4k(tlb, load, pages[i], FL_PAGE_4K, loads);
+        if (split && writes[i])
+            look_up_4k(tlb, store, pages[i], FL_PAGE_4K, writes[i]);
+    }
 }

@@ -2,9 +2,8 @@
 /**
  * tlb.h - the TLB stage: any geometry, LRU in each set, tagged by address space.
  *
- * docs/model.md section 4. Whether a page is cached in a level is one array look-up
- * by dense page id; sets are searched only on a fill. Mappings larger than 4 KiB
- * have ids of their own, from a hash table.
+ * docs/model.md section 4. The key of a translation is its dense page id or, of mappings larger
+ * than 4 KiB, the id of the page table in whose place they are.
  *
  * tlb.c        levels, runs, walks
  * tlb_flush.c  address spaces in turn, and what is flushed when
@@ -17,22 +16,29 @@
 
 #include <faultline/replay.h>
 
-#include "digest.h"
+#include "lru_sets.h"
+#include "tlb_tables.h"
 #include "walk_cache.h"
 
-#define TLB_NO_KEY UINT32_MAX
+#define TLB_NO_KEY LRU_NO_KEY
 #define TLB_NO_MM UINT32_MAX
 #define TLB_KERNEL_MM (UINT32_MAX - 1) /* the kernel's own space: after an exit */
-#define TLB_BIG (UINT32_C(1) << 31)    /* in a key: an index of big[], not a dense page id */
+#define TLB_MANY_MM (UINT32_MAX - 2)
+#define TLB_BIG (UINT32_C(1) << 31) /* in a key: the id of a table, not of a page */
 
 struct tlb_level {
     struct fl_tlb_level geometry;
-    uint32_t sets;
-    uint32_t latest;       /* the key used last, if it is still there */
-    uint32_t *key_in;      /* by entry, or TLB_NO_KEY */
-    uint64_t *last_use;    /* by entry */
-    uint32_t *entry_of[2]; /* by dense page id, by index of big[]: entry + 1, or 0 */
+    struct lru_sets sets;
+    uint32_t latest; /* the key used last, if it is still there */
+    uint32_t place;  /* in tlb_page.entry[]; in table.entry[]: its index */
     uint64_t lookups, misses;
+};
+
+/* By dense page id. */
+struct tlb_page {
+    uint32_t table;   /* of height 1 */
+    uint16_t place;   /* in it */
+    uint16_t entry[]; /* where it was last, by place of level */
 };
 
 /* Who uses the same levels in the same order. */
@@ -42,13 +48,6 @@ struct tlb_chain {
     struct tlb_level *level[FL_TLB_LEVELS_MAX];
     uint32_t n;
     enum fl_page_size held_as; /* the largest size up to the mapping's own that is held */
-};
-
-/* A mapping of more than 4 KiB that was looked up. */
-struct tlb_big {
-    uint64_t number; /* page number >> 9 * size */
-    uint32_t mm;
-    uint8_t size;
 };
 
 struct tlb_asid {
@@ -65,21 +64,20 @@ struct tlb_gathered {
 
 struct tlb {
     const struct fl_reader *reader;
+    char *pages; /* struct tlb_page, 1 << page_shift bytes apart */
+    uint32_t places, page_shift, n_pages, pages_room;
+    struct tlb_tables tables;
     struct tlb_level level[FL_TLB_LEVELS_MAX];
+    uint32_t n_levels;
     struct tlb_chain chain[TLB_SIDES][FL_PAGE_SIZES];
     bool split_data[FL_PAGE_SIZES]; /* loads and stores have different chains */
     struct walk_caches walk_caches;
-    uint32_t n_levels, pages_room;
-    uint64_t now;
     uint64_t walks, walk_refs, later_hits;
-
-    struct tlb_big *big;
-    uint32_t *big_slots; /* hash table: index + 1, or 0 */
-    uint32_t n_big, big_room;
 
     struct tlb_asid *asid;
     uint32_t n_asids, n_begun, next_asid; /* assigned in turn */
     uint32_t current_mm;                  /* the running space */
+    uint32_t held_mm; /* the space that has entries in the levels; TLB_NO_MM, TLB_MANY_MM */
     bool broadcast;
     uint64_t flushes[FL_FLUSH_KINDS], page_flushes;
 
@@ -93,22 +91,24 @@ int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_
              struct fl_err *err);
 void tlb_fini(struct tlb *tlb);
 
-/** tlb_room - make room for dense page ids below @n_pages. */
+/**
+ * tlb_room - make room for dense page ids below @n_pages, which the reader has. FL_ENOMEM.
+ * Cost: a look at each new page.
+ */
 int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err);
 
 /**
  * tlb_run - a run's look-ups in @page, whose mapping has @size: fetches first, then data.
- * pre: tlb_switch() to its space. FL_ENOMEM only with a size above 4 KiB.
+ * pre: tlb_room(); tlb_switch() to its space.
  */
-int tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
-            uint64_t reads, uint64_t writes, struct fl_err *err);
+void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fetches,
+             uint64_t reads, uint64_t writes);
 
 /**
- * tlb_window - tlb_run() of all @runs, which @d is made of. pre: all mapped with 4 KiB and in the
- * space that tlb_switch() was called for.
+ * tlb_batch - tlb_run() of @runs [from, to), all mapped with 4 KiB and in the running space.
+ * pre: tlb_room() of all of @runs.
  */
-int tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest *d,
-               struct fl_err *err);
+void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to);
 
 /* ---- tlb_flush.c ------------------------------------------------------------------ */
 
@@ -121,7 +121,8 @@ static inline void tlb_switch(struct tlb *tlb, uint32_t mm)
         tlb_switch_slow(tlb, mm);
 }
 
-/** tlb_flush_page - @page's translation, of @size, is no longer valid: eviction, copy-on-write. */
+/** tlb_flush_page - @page's translation, of @size, is no longer valid: eviction, copy-on-write.
+    pre: tlb_room(), here and below. */
 void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size);
 
 /** tlb_gather - the same, but the flush waits for tlb_flush_gathered(). All of one space. */
@@ -137,8 +138,19 @@ void tlb_mm_gone(struct tlb *tlb, uint32_t mm, bool exec);
 
 /* ---- between tlb*.c --------------------------------------------------------------- */
 
-/** tlb_key_page - the space and 4 KiB page number of @key; *@size: its mapping's. */
-struct fl_page tlb_key_page(const struct tlb *tlb, uint32_t key, enum fl_page_size *size);
-void tlb_drop(struct tlb_level *level, uint32_t key);
+static inline struct tlb_page *tlb_page(const struct tlb *tlb, uint32_t page)
+{
+    return (struct tlb_page *)(void *)(tlb->pages + ((size_t)page << tlb->page_shift));
+}
+
+static inline uint64_t tlb_vpn(const struct tlb *tlb, const struct tlb_page *p)
+{
+    return tlb->tables.number[p->table] << TABLE_BITS | p->place;
+}
+
+static inline uint32_t tlb_mm(const struct tlb *tlb, const struct tlb_page *p)
+{
+    return tlb->tables.at[p->table].mm;
+}
 
 #endif

@@ -4,8 +4,6 @@
 
 #include "tlb.h"
 
-#define SIZE_BITS 9u
-
 const char *fl_flush_name(enum fl_flush_kind kind)
 {
     static const char *const names[] = { [FL_FLUSH_SWITCH] = "switch",
@@ -16,38 +14,83 @@ const char *fl_flush_name(enum fl_flush_kind kind)
     return names[kind];
 }
 
-static void drop_entries(struct tlb *tlb, uint32_t mm, uint64_t from, uint64_t to)
+/* The running space has entries, or will. */
+static void hold(struct tlb *tlb)
 {
+    uint32_t mm = tlb->current_mm;
+    if (mm != TLB_NO_MM && mm != TLB_KERNEL_MM && mm != tlb->held_mm)
+        tlb->held_mm = tlb->held_mm == TLB_NO_MM ? mm : TLB_MANY_MM;
+}
+
+/* What goes: whatever of @mm overlaps [from, to). */
+struct gone {
+    struct tlb *tlb;
+    uint32_t mm;
+    uint64_t from, to;
+    uint32_t left; /* the space of what stays; TLB_NO_MM, TLB_MANY_MM */
+};
+
+static bool is_gone(void *arg, uint32_t key)
+{
+    struct gone *g = arg;
+    const struct tlb_tables *t = &g->tlb->tables;
+    const struct tlb_page *page = key & TLB_BIG ? NULL : tlb_page(g->tlb, key);
+    uint32_t table = page ? page->table : key & ~TLB_BIG, mm = t->at[table].mm;
+    uint32_t bits = page ? 0 : TABLE_BITS * t->at[table].height;
+    uint64_t first = page ? tlb_vpn(g->tlb, page) : t->number[table] << bits;
+    if (mm == g->mm && first < g->to && first + (UINT64_C(1) << bits) > g->from)
+        return true;
+    if (g->left != mm)
+        g->left = g->left == TLB_NO_MM ? mm : TLB_MANY_MM;
+    return false;
+}
+
+static void drop_entries(struct gone *gone)
+{
+    struct tlb *tlb = gone->tlb;
     for (uint32_t i = 0; i < tlb->n_levels; i++) {
-        struct tlb_level *level = &tlb->level[i];
-        for (uint32_t e = 0; e < level->geometry.entries; e++) {
-            enum fl_page_size size;
-            if (level->key_in[e] == TLB_NO_KEY)
-                continue;
-            struct fl_page p = tlb_key_page(tlb, level->key_in[e], &size);
-            if (p.mm == mm && p.vpn < to && p.vpn + (UINT64_C(1) << SIZE_BITS * size) > from)
-                tlb_drop(level, level->key_in[e]);
-        }
+        lru_sets_drop_if(&tlb->level[i].sets, is_gone, gone);
+        tlb->level[i].latest = TLB_NO_KEY;
     }
+}
+
+static void drop_levels_of(struct tlb *tlb, uint32_t mm)
+{
+    struct gone gone = { .tlb = tlb, .mm = mm, .to = UINT64_MAX, .left = TLB_NO_MM };
+    if (tlb->held_mm == TLB_MANY_MM)
+        drop_entries(&gone);
+    for (uint32_t i = 0; i < tlb->n_levels && tlb->held_mm == mm; i++) {
+        lru_sets_clear(&tlb->level[i].sets);
+        tlb->level[i].latest = TLB_NO_KEY;
+    }
+    if (tlb->held_mm == mm || tlb->held_mm == TLB_MANY_MM)
+        tlb->held_mm = gone.left;
+    hold(tlb);
 }
 
 static void drop_space(struct tlb *tlb, uint32_t mm)
 {
-    drop_entries(tlb, mm, 0, UINT64_MAX);
-    walk_caches_drop_space(&tlb->walk_caches, mm);
+    drop_levels_of(tlb, mm);
+    walk_caches_drop_space(&tlb->walk_caches, &tlb->tables, mm);
 }
 
 static void drop_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    struct fl_page p = fl_reader_page(tlb->reader, page);
+    const struct tlb_page *p = tlb_page(tlb, page);
     if (size != FL_PAGE_4K) { /* it may be held in pieces */
-        uint64_t pages = UINT64_C(1) << SIZE_BITS * size, from = p.vpn & ~(pages - 1);
-        drop_entries(tlb, p.mm, from, from + pages);
-    } else if (page < tlb->pages_room) {
-        for (uint32_t i = 0; i < tlb->n_levels; i++)
-            tlb_drop(&tlb->level[i], page);
+        uint64_t pages = UINT64_C(1) << TABLE_BITS * size, from = tlb_vpn(tlb, p) & ~(pages - 1);
+        drop_entries(
+            &(struct gone){ .tlb = tlb, .mm = tlb_mm(tlb, p), .from = from, .to = from + pages });
     }
-    walk_caches_drop_page(&tlb->walk_caches, p.mm, p.vpn);
+    for (uint32_t i = 0; i < tlb->n_levels; i++) {
+        struct tlb_level *level = &tlb->level[i];
+        if (!fl_tlb_holds(&level->geometry, FL_PAGE_4K))
+            continue;
+        lru_sets_drop(&level->sets, p->entry[level->place], page);
+        if (level->latest == page)
+            level->latest = TLB_NO_KEY;
+    }
+    walk_caches_drop_page(&tlb->walk_caches, &tlb->tables, p->table);
 }
 
 static void flush_space(struct tlb *tlb, uint32_t mm, enum fl_flush_kind kind)
@@ -75,10 +118,9 @@ static void forget_gone(struct tlb *tlb, uint32_t mm)
         }
 }
 
-void tlb_switch_slow(struct tlb *tlb, uint32_t mm)
+static void run_under_asid(struct tlb *tlb, uint32_t mm)
 {
     uint32_t i = asid_of(tlb, mm);
-    tlb->current_mm = mm;
     if (i < tlb->n_begun) {
         if (tlb->asid[i].stale)
             flush_space(tlb, mm, FL_FLUSH_STALE);
@@ -97,9 +139,16 @@ void tlb_switch_slow(struct tlb *tlb, uint32_t mm)
     tlb->asid[i] = (struct tlb_asid){ .mm = mm };
 }
 
+void tlb_switch_slow(struct tlb *tlb, uint32_t mm)
+{
+    tlb->current_mm = mm;
+    run_under_asid(tlb, mm);
+    hold(tlb);
+}
+
 void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    uint32_t mm = fl_reader_page(tlb->reader, page).mm;
+    uint32_t mm = tlb_mm(tlb, tlb_page(tlb, page));
     if (mm == tlb->current_mm || tlb->broadcast) {
         drop_page(tlb, page, size);
         tlb->page_flushes++;
@@ -112,13 +161,13 @@ void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 
 void tlb_gather(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    uint64_t pages = UINT64_C(1) << SIZE_BITS * size;
-    uint64_t from = fl_reader_page(tlb->reader, page).vpn & ~(pages - 1);
+    uint64_t pages = UINT64_C(1) << TABLE_BITS * size;
+    uint64_t from = tlb_vpn(tlb, tlb_page(tlb, page)) & ~(pages - 1);
     const struct tlb_gathered *last = tlb->n_gathered && tlb->n_gathered <= tlb->flush_pages
                                           ? &tlb->gathered[tlb->n_gathered - 1]
                                           : NULL;
     if (size != FL_PAGE_4K && last && last->size == size &&
-        (fl_reader_page(tlb->reader, last->page).vpn & ~(pages - 1)) == from)
+        (tlb_vpn(tlb, tlb_page(tlb, last->page)) & ~(pages - 1)) == from)
         return; /* the same mapping */
     if (!tlb->n_gathered || from < tlb->from)
         tlb->from = from;
@@ -136,7 +185,7 @@ void tlb_flush_gathered(struct tlb *tlb, uint32_t mm)
 {
     if (!tlb->n_gathered)
         return;
-    uint64_t n = (tlb->to - tlb->from) >> SIZE_BITS * tlb->gathered_size;
+    uint64_t n = (tlb->to - tlb->from) >> TABLE_BITS * tlb->gathered_size;
     tlb_switch(tlb, mm);
     if (n > tlb->flush_pages) {
         flush_space(tlb, mm, FL_FLUSH_RANGE);

@@ -213,28 +213,26 @@ static int labels_room(struct reach *s, struct fl_err *err)
     return FL_OK;
 }
 
-static int look_up(struct reach *s, const struct fl_runs *runs, size_t i, struct fl_err *err)
+static void look_up(struct reach *s, const struct fl_runs *runs, size_t i)
 {
     uint32_t page = runs->page[i];
     enum fit fit = fit_of(s, page);
     bool fetch = runs->fetches[i], data = runs->reads[i] | runs->writes[i];
     uint64_t key[SIDES] = { page, fit == FIT_HUGE ? s->range[page] : page };
-    int rc = FL_OK;
     s->flags[page] |= fit == FIT_HUGE ? TOUCHED | WAS_HUGE : TOUCHED;
-    for (int side = 0; side < SIDES && rc == FL_OK; side++) {
+    for (int side = 0; side < SIDES; side++) {
         struct tlb *tlb = &s->tlb[side];
         uint64_t before = tlb->walks;
         if (is_latest(&s->latest[side], key[side], fetch, data))
             continue;
-        rc = tlb_run(tlb, page, side == HUGE && fit == FIT_HUGE ? FL_PAGE_2M : FL_PAGE_4K,
-                     runs->fetches[i], runs->reads[i], runs->writes[i], err);
+        tlb_run(tlb, page, side == HUGE && fit == FIT_HUGE ? FL_PAGE_2M : FL_PAGE_4K,
+                runs->fetches[i], runs->reads[i], runs->writes[i]);
         if (__builtin_expect(tlb->walks == before, 1))
             continue;
         struct walks *w = &s->walks[s->vm.label_of[page]];
         w->of[side] += tlb->walks - before;
         w->ragged += side == HUGE && fit == FIT_RAGGED ? tlb->walks - before : 0;
     }
-    return rc;
 }
 
 static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
@@ -259,7 +257,7 @@ static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
                 rc = labels_room(s, err);
         }
         if (rc == FL_OK && c != NO_CONTENTS && runs->actor == FL_ACTOR_USER)
-            rc = look_up(s, runs, i, err);
+            look_up(s, runs, i);
         else if (rc == FL_OK && c != NO_CONTENTS)
             s->flags[page] |= TOUCHED;
     }

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdlib.h>
-
 #include "walk_cache.h"
-
-#define TABLE_BITS 9u
 
 bool walk_caches_init(struct walk_caches *w, const struct fl_machine *machine)
 {
-    *w = (struct walk_caches){ .levels = machine->levels, .flush_page = machine->walk_flush_page };
+    *w = (struct walk_caches){ .levels = machine->levels,
+                               .flush_page = machine->walk_flush_page,
+                               .held = WALK_NONE };
     for (; w->n < machine->n_walk; w->n++) {
         struct walk_cache *c = &w->cache[w->n];
         *c = (struct walk_cache){ .geometry = machine->walk[w->n] };
-        c->entry = calloc(c->geometry.entries, sizeof *c->entry);
-        if (!c->entry)
+        if (!lru_sets_init(&c->sets, c->geometry.entries, c->geometry.ways))
             return false;
     }
     return true;
@@ -21,71 +18,75 @@ bool walk_caches_init(struct walk_caches *w, const struct fl_machine *machine)
 void walk_caches_fini(struct walk_caches *w)
 {
     for (uint32_t i = 0; i < w->n; i++)
-        free(w->cache[i].entry);
+        lru_sets_fini(&w->cache[i].sets);
     *w = (struct walk_caches){ 0 };
 }
 
-static uint64_t number_at(const struct walk_cache *c, uint64_t vpn)
+uint32_t walk_caches_walk(struct walk_caches *w, struct tlb_tables *t, uint32_t table,
+                          enum fl_page_size size)
 {
-    return vpn >> TABLE_BITS * (c->geometry.level - 1);
-}
-
-/* Its entry, or NULL; *@oldest: the one to fill, in that case. */
-static struct walk_entry *find(const struct walk_cache *c, uint32_t mm, uint64_t number,
-                               struct walk_entry **oldest)
-{
-    uint32_t ways = c->geometry.ways, sets = c->geometry.entries / ways;
-    struct walk_entry *set = &c->entry[(number % sets) * ways];
-    *oldest = set;
-    for (struct walk_entry *e = set; e < set + ways; e++) {
-        if (e->last_use && e->mm == mm && e->number == number)
-            return e;
-        if (e->last_use < (*oldest)->last_use)
-            *oldest = e;
-    }
-    return NULL;
-}
-
-uint32_t walk_caches_walk(struct walk_caches *w, uint32_t mm, uint64_t vpn, enum fl_page_size size)
-{
-    uint32_t leaf = (uint32_t)size + 1, refs = w->levels - leaf + 1;
-    w->now++;
+    uint32_t leaf = (uint32_t)size + 1;
+    if (!w->n)
+        return w->levels - leaf + 1;
+    uint32_t mm = t->at[table].mm;
+    if (__builtin_expect(w->held != mm, 0))
+        w->held = w->held == WALK_NONE ? mm : WALK_MANY;
     for (uint32_t i = 0; i < w->n; i++) {
         struct walk_cache *c = &w->cache[i];
-        struct walk_entry *oldest;
         if (c->geometry.level <= leaf) /* holds no entry that maps a page */
             continue;
-        struct walk_entry *e = find(c, mm, number_at(c, vpn), &oldest);
+        while (t->at[table].height + 1u < c->geometry.level)
+            table = t->at[table].up;
+        uint16_t *entry = &t->at[table].entry[WALK_PLACE + i];
         c->lookups++;
-        if (e) {
+        if (lru_sets_hit(&c->sets, *entry, table)) {
             c->hits++;
-            e->last_use = w->now;
-            refs = c->geometry.level - leaf;
-            break;
+            return c->geometry.level - leaf;
         }
-        *oldest = (struct walk_entry){ .number = number_at(c, vpn), .last_use = w->now, .mm = mm };
+        *entry = lru_sets_fill(&c->sets, table, t->number[table]);
     }
-    return refs;
+    return w->levels - leaf + 1;
 }
 
-void walk_caches_drop_page(struct walk_caches *w, uint32_t mm, uint64_t vpn)
+void walk_caches_drop_page(struct walk_caches *w, const struct tlb_tables *t, uint32_t table)
 {
-    struct walk_entry *unused;
+    if (w->held == WALK_NONE)
+        return;
     if (!w->flush_page) {
-        walk_caches_drop_space(w, mm);
+        walk_caches_drop_space(w, t, t->at[table].mm);
         return;
     }
     for (uint32_t i = 0; i < w->n; i++) {
-        struct walk_entry *e = find(&w->cache[i], mm, number_at(&w->cache[i], vpn), &unused);
-        if (e)
-            *e = (struct walk_entry){ 0 };
+        uint32_t way = tlb_tables_at(t, table, w->cache[i].geometry.level - 1);
+        lru_sets_drop(&w->cache[i].sets, t->at[way].entry[WALK_PLACE + i], way);
     }
 }
 
-void walk_caches_drop_space(struct walk_caches *w, uint32_t mm)
+struct space {
+    const struct tlb_tables *tables;
+    uint32_t mm, left; /* another that has entries; WALK_NONE, WALK_MANY */
+};
+
+static bool is_of_space(void *arg, uint32_t key)
 {
+    struct space *s = arg;
+    uint32_t mm = s->tables->at[key].mm;
+    if (mm == s->mm)
+        return true;
+    if (s->left != mm)
+        s->left = s->left == WALK_NONE ? mm : WALK_MANY;
+    return false;
+}
+
+void walk_caches_drop_space(struct walk_caches *w, const struct tlb_tables *t, uint32_t mm)
+{
+    struct space space = { .tables = t, .mm = mm, .left = WALK_NONE };
+    if (w->held != mm && w->held != WALK_MANY)
+        return;
     for (uint32_t i = 0; i < w->n; i++)
-        for (uint32_t k = 0; k < w->cache[i].geometry.entries; k++)
-            if (w->cache[i].entry[k].mm == mm)
-                w->cache[i].entry[k] = (struct walk_entry){ 0 };
+        if (w->held == mm)
+            lru_sets_clear(&w->cache[i].sets);
+        else
+            lru_sets_drop_if(&w->cache[i].sets, is_of_space, &space);
+    w->held = space.left;
 }
