@@ -31,17 +31,17 @@ void result_of_tlb(struct fl_result *res, const struct tlb *tlb)
     res->tlb_page_flushes = tlb->page_flushes;
 }
 
-void result_of_paging(struct fl_result *res, const struct paging *p)
+void result_of_paging(struct fl_result *res, const struct paging_counts *n)
 {
     for (int c = 0; c < FL_CAUSE_COUNT; c++)
-        res->faults[c] = p->faults[c];
-    res->evictions = p->evictions;
-    res->pages_in = p->pages_in;
-    res->pages_out = p->pages_out;
-    res->swap_peak_pages = p->slots_peak;
-    res->file_pages_read = p->file_pages_read;
-    res->file_pages_written = p->file_pages_written;
-    res->resident_peak_pages = p->resident_peak;
+        res->faults[c] = n->faults[c];
+    res->evictions = n->evictions;
+    res->pages_in = n->pages_in;
+    res->pages_out = n->pages_out;
+    res->swap_peak_pages = n->slots_peak;
+    res->file_pages_read = n->file_pages_read;
+    res->file_pages_written = n->file_pages_written;
+    res->resident_peak_pages = n->resident_peak;
 }
 
 void result_of_kernel(struct fl_result *res, const struct linux_mm *k)

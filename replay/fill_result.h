@@ -7,7 +7,7 @@
 #include "paging.h"
 #include "tlb.h"
 
-void result_of_paging(struct fl_result *res, const struct paging *p);
+void result_of_paging(struct fl_result *res, const struct paging_counts *n);
 void result_of_kernel(struct fl_result *res, const struct linux_mm *k);
 void result_of_tlb(struct fl_result *res, const struct tlb *tlb);
 

@@ -230,16 +230,22 @@ static int refill(struct future *f, struct fl_err *err)
     return FL_OK;
 }
 
-int future_next(struct future *f, uint64_t *next_use, struct fl_err *err)
+int future_take(struct future *f, uint64_t *next_use, size_t n, struct fl_err *err)
 {
-    if (f->buf_at == f->buf_n) {
-        int rc = refill(f, err);
+    while (n) {
+        int rc = f->buf_at == f->buf_n ? refill(f, err) : FL_OK;
         if (rc != FL_OK)
             return rc;
+        size_t some = f->buf_n - f->buf_at < n ? f->buf_n - f->buf_at : n;
+        for (size_t i = 0; i < some; i++) {
+            uint64_t v = get_next(&f->buf[(f->buf_at + i) * NEXT_BYTES]);
+            next_use[i] = v == NEXT_NEVER ? FL_NEVER_USED : v;
+        }
+        f->buf_at += (uint32_t)some;
+        f->at += some;
+        next_use += some;
+        n -= some;
     }
-    uint64_t v = get_next(&f->buf[(size_t)f->buf_at++ * NEXT_BYTES]);
-    f->at++;
-    *next_use = v == NEXT_NEVER ? FL_NEVER_USED : v;
     return FL_OK;
 }
 

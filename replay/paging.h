@@ -3,6 +3,13 @@
  * paging.h - the paging stage: contents in frames, a policy, a swap area.
  *
  * docs/model.md section 2. Any number of these can follow one virtual memory stage.
+ *
+ * References come in batches, and a policy is the whole loop over one: what it keeps of
+ * contents is one word, and what it keeps of those in memory is one byte, so that a reference
+ * that hits touches two or three lines of cache and one that faults not many more.
+ *
+ * policy_queue.h   lru, fifo: a queue, oldest first, in a ring
+ * policy_frames.h  clock, random, opt: frames that have numbers
  */
 #ifndef REPLAY_PAGING_H
 #define REPLAY_PAGING_H
@@ -14,76 +21,164 @@
 
 #include "vm.h"
 
-/* where[c]: a frame number, or one of these */
-#define WHERE_NEW UINT32_MAX           /* never had a frame */
-#define WHERE_EVICTED (UINT32_MAX - 1) /* had one: on swap, or in its file */
-#define WHERE_FRAMES_END (UINT32_MAX - 1)
+#define PAGING_BATCH 512u /* references at once, at most */
 
-struct paging {
-    const struct fl_policy_ops *ops;
-    void *policy;     /* NULL: there is room for everything */
-    uint32_t nframes; /* FL_FRAMES_UNLIMITED: never evict */
-    uint64_t swap_pages;
+/* at[c]: */
+#define AT_NEW 0u                          /* never had a frame */
+#define AT_FILE (UINT32_C(1) << 31)        /* a bit: a file's page, once it has had a frame */
+#define AT_PLACE ((UINT32_C(1) << 31) - 1) /* of a policy's own numbering, from 1 on */
 
-    uint32_t *where; /* by contents */
-    uint8_t *state;  /* by contents: PAGE_DIRTY, PAGE_HAS_SLOT */
-    uint32_t room;
-    uint32_t *contents_in; /* by frame */
-    uint32_t frames_room;
-    uint32_t frames_begun; /* frames used at least once are 0 .. this - 1 */
-    uint32_t *free_frames; /* freed ones, latest last */
-    uint32_t n_free, free_room;
+/* What is kept of a page in memory. */
+enum {
+    KEPT = 1,          /* there is one */
+    KEPT_DIRTY = 2,    /* written since it came in */
+    KEPT_SLOT = 4,     /* holds a slot of swap */
+    KEPT_FILE = 8,     /* a file's page: never has a slot */
+    KEPT_TOUCHED = 16, /* clock's reference bit */
+};
 
-    /* called when contents leave their frame by eviction; NULL: nobody cares */
-    void (*evicted)(void *arg, uint32_t contents);
-    /* called when a reference is a fault; NULL: nobody cares */
-    void (*faulted)(void *arg, enum fl_cause cause);
-    void *arg;
+struct paging_refs {
+    uint32_t n; /* at most PAGING_BATCH */
+    const uint32_t *contents;
+    const uint8_t *info;      /* REF_WRITE, and the cause */
+    const uint64_t *next_use; /* only with FL_NEEDS_FUTURE */
+    const uint8_t *kind;      /* of the virtual memory stage, by contents */
+};
 
+/* A reference of the batch that was a fault, or that took a page's frame away. */
+struct paging_fault {
+    uint32_t ref;     /* its index in the batch */
+    uint32_t evicted; /* contents that left memory for it, before it; NO_CONTENTS */
+    uint8_t cause;    /* FL_CAUSE_NONE: it only looked for a frame */
+};
+
+struct paging_counts {
     uint64_t faults[FL_CAUSE_COUNT];
     uint64_t evictions, pages_in, pages_out, file_pages_read, file_pages_written;
     uint64_t slots, slots_peak;
     uint64_t resident, resident_peak;
 };
 
-enum { PAGE_DIRTY = 1, PAGE_HAS_SLOT = 2 };
+struct paging {
+    const struct fl_policy_ops *ops;
+    uint32_t nframes; /* FL_FRAMES_UNLIMITED: never evict */
+    uint64_t swap_pages;
+    void *policy;
 
-/**
- * paging_init - @most_pages: no more contents than these can ever want a frame; with
- * as many frames the policy is never asked, and takes no memory.
- */
+    uint32_t *at; /* by contents */
+    uint32_t room;
+    uint32_t resident_from; /* places from here on are in memory, those below were evicted */
+    uint32_t places_end;    /* when lru and fifo must number their places anew */
+
+    struct paging_counts counts;
+    struct paging_fault faulted[PAGING_BATCH]; /* of the last batch, in order */
+    uint32_t n_faulted;
+    bool no_memory; /* it stopped because of that */
+};
+
+/* How a policy goes about it. */
+struct paging_ops {
+    /** init - no frame is in use. FL_ENOMEM. */
+    int (*init)(struct paging *p, uint64_t seed, struct fl_err *err);
+    /**
+     * batch - returns how many references were done. Fewer than @refs->n: the next one's victim
+     * needs a slot and none is free, or there is no memory. pre: paging_room() of them all.
+     */
+    uint32_t (*batch)(struct paging *p, const struct paging_refs *refs);
+    /** forget - the frame of contents @c, which are in memory with @c's place @at, is free. */
+    void (*forget)(struct paging *p, uint32_t c, uint32_t at);
+    /** check - O(n) walk of the policy's own invariants, for tests. */
+    bool (*check)(const struct paging *p);
+    void (*fini)(struct paging *p);
+};
+
 int paging_init(struct paging *p, const struct fl_policy_ops *ops, uint32_t nframes,
-                uint64_t swap_pages, uint64_t seed, uint64_t most_pages, struct fl_err *err);
-void paging_fini(struct paging *p);
+                uint64_t swap_pages, uint64_t seed, struct fl_err *err);
+void paging_fini(struct paging *p); /* zeroed is fine */
 
 /** paging_room - make room for contents ids below @n_contents. */
 int paging_room(struct paging *p, uint32_t n_contents, struct fl_err *err);
 
 /**
- * paging_fault - a reference to contents without a frame, or with a cause.
- * @swap_full: set, and nothing changed, when the victim needs a slot and none is free.
+ * paging_batch - references, one after the other; p->faulted tells of those that were faults.
+ * *@done: fewer than there are when the next one's victim needs a slot and none is free. Nothing
+ * has become of that one. pre: paging_room(). FL_ENOMEM.
  */
-int paging_fault(struct paging *p, const struct vm *vm, uint32_t c, uint8_t info, uint64_t next_use,
-                 bool *swap_full, struct fl_err *err);
-
-/** paging_ref - one reference. */
-static inline int paging_ref(struct paging *p, const struct vm *vm, uint32_t c, uint8_t info,
-                             uint64_t next_use, bool *swap_full, struct fl_err *err)
-{
-    uint32_t frame = p->where[c];
-    if (__builtin_expect(frame >= WHERE_FRAMES_END, 0) || __builtin_expect(info > REF_WRITE, 0) ||
-        __builtin_expect((info & REF_WRITE) && p->state[c] != PAGE_DIRTY, 0))
-        return paging_fault(p, vm, c, info, next_use, swap_full, err);
-    if (p->ops->touched && p->policy)
-        p->ops->touched(p->policy, frame, next_use);
-    return FL_OK;
-}
+int paging_batch(struct paging *p, const struct paging_refs *refs, uint32_t *done,
+                 struct fl_err *err);
 
 /** paging_forget - contents @c cease to exist. */
 void paging_forget(struct paging *p, uint32_t c);
 
+static inline bool paging_is_resident(const struct paging *p, uint32_t c)
+{
+    return c < p->room && (p->at[c] & AT_PLACE) >= p->resident_from;
+}
+
+/** paging_was_evicted - had a frame, and lost it: on swap, or in its file. */
+static inline bool paging_was_evicted(const struct paging *p, uint32_t c)
+{
+    return c < p->room && p->at[c] != AT_NEW && (p->at[c] & AT_PLACE) < p->resident_from;
+}
+
+/** paging_is_swapped - was evicted, and not to a file. */
+static inline bool paging_is_swapped(const struct paging *p, uint32_t c)
+{
+    return paging_was_evicted(p, c) && !(p->at[c] & AT_FILE);
+}
+
 /** paging_minor, paging_major - sums over the causes. */
 uint64_t paging_minor(const struct paging *p);
 uint64_t paging_major(const struct paging *p);
+
+/* ---- between policies: what each does with a page, whatever its order -------------------- */
+
+/* A page of @kept is to leave its frame. false: it needs a slot and there is none. */
+static inline bool kept_evict(struct paging_counts *n, uint64_t swap_pages, uint8_t kept)
+{
+    bool dirty = kept & KEPT_DIRTY, file = kept & KEPT_FILE;
+    if (!(kept & (KEPT_FILE | KEPT_SLOT))) {
+        if (n->slots >= swap_pages)
+            return false;
+        if (++n->slots > n->slots_peak)
+            n->slots_peak = n->slots;
+    }
+    n->file_pages_written += dirty & file;
+    n->pages_out += dirty & !file;
+    n->evictions++;
+    return true;
+}
+
+/* Contents without a frame, at @at, get one: what is kept of them, and the cause of the fault. */
+static inline uint8_t kept_new(struct paging_counts *n, uint32_t at, uint8_t kind, uint8_t *cause)
+{
+    if (at == AT_NEW)
+        return kind == CONTENTS_FILE ? KEPT | KEPT_FILE : KEPT;
+    bool file = at & AT_FILE;
+    n->file_pages_read += file;
+    n->pages_in += !file;
+    *cause = file ? FL_CAUSE_FILE_READ : FL_CAUSE_SWAP_IN;
+    return file ? KEPT | KEPT_FILE : KEPT | KEPT_SLOT;
+}
+
+/* A reference to a page of @kept; a slot is given up by a write. */
+static inline uint8_t kept_ref(struct paging_counts *n, uint8_t kept, uint8_t info)
+{
+    uint8_t write = (uint8_t) - (info & REF_WRITE); /* all ones, or none */
+    n->slots -= (kept & KEPT_SLOT & write) != 0;
+    return (uint8_t)((kept & ~(write & KEPT_SLOT)) | (write & KEPT_DIRTY));
+}
+
+static inline uint32_t kept_at(uint8_t kept, uint32_t place)
+{
+    return place | (kept & KEPT_FILE ? AT_FILE : 0);
+}
+
+static inline void tell_fault(struct paging *p, struct paging_counts *n, uint32_t *n_faulted,
+                              uint32_t ref, uint32_t evicted, uint8_t cause)
+{
+    n->faults[cause]++;
+    p->faulted[(*n_faulted)++] = (struct paging_fault){ ref, evicted, cause };
+}
 
 #endif

@@ -1,85 +1,89 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Second chance: one reference bit a frame, and a hand that goes round. */
-#include <stdlib.h>
-
 #include "policies.h"
+#include "policy_frames.h"
 
 struct clock {
-    uint8_t *referenced; /* by frame */
-    uint32_t nframes, hand;
+    struct frames frames;
+    uint32_t hand;
 };
 
-static int clock_init(void **self, uint32_t nframes, uint64_t seed, struct fl_err *err)
+static int clock_init(struct paging *p, uint64_t seed, struct fl_err *err)
 {
-    struct clock *c = malloc(sizeof *c);
     (void)seed;
-    if (c)
-        *c = (struct clock){ .referenced = calloc(nframes, 1), .nframes = nframes };
-    if (!c || !c->referenced) {
-        free(c);
-        return fl_nomem(err, "clock");
-    }
-    *self = c;
-    return FL_OK;
+    frames_init(p);
+    p->policy = calloc(1, sizeof(struct clock));
+    return p->policy ? FL_OK : fl_nomem(err, "clock");
 }
 
-static void clock_inserted(void *self, uint32_t frame, uint32_t page, uint64_t next_use)
-{
-    struct clock *c = self;
-    (void)page;
-    (void)next_use;
-    c->referenced[frame] = 1;
-}
-
-static void clock_touched(void *self, uint32_t frame, uint64_t next_use)
-{
-    struct clock *c = self;
-    (void)next_use;
-    c->referenced[frame] = 1;
-}
-
-static uint32_t clock_victim(void *self)
-{
-    struct clock *c = self;
-    for (;;) {
-        uint32_t frame = c->hand;
-        c->hand = frame + 1 == c->nframes ? 0 : frame + 1;
-        if (!c->referenced[frame])
-            return frame;
-        c->referenced[frame] = 0;
-    }
-}
-
-static void clock_removed(void *self, uint32_t frame)
+static inline bool clock_room(void *self, uint32_t frames)
 {
     (void)self;
-    (void)frame; /* whoever moves in sets the bit */
+    return frames != 0;
 }
 
-static bool clock_check(const void *self)
+static inline void clock_touched(void *self, struct frames *f, uint32_t frame, uint64_t next_use)
 {
-    const struct clock *c = self;
-    return c->hand < c->nframes;
+    (void)self;
+    (void)next_use;
+    f->kept[frame] |= KEPT_TOUCHED;
 }
 
-static void clock_fini(void *self)
+static inline uint32_t clock_victim(void *self, struct frames *f)
 {
-    struct clock *c = self;
-    if (c)
-        free(c->referenced);
-    free(c);
+    struct clock *clock = self;
+    uint32_t hand = clock->hand;
+    while (f->kept[hand] & KEPT_TOUCHED) {
+        f->kept[hand] &= (uint8_t)~KEPT_TOUCHED;
+        hand = hand + 1 == f->begun ? 0 : hand + 1;
+    }
+    clock->hand = hand + 1 == f->begun ? 0 : hand + 1;
+    return hand;
 }
+
+static const struct frames_rule rule = {
+    .room = clock_room, .inserted = clock_touched, .touched = clock_touched, .victim = clock_victim
+};
+
+static uint32_t clock_batch(struct paging *p, const struct paging_refs *refs)
+{
+    struct clock *clock = p->policy;
+    return frames_batch(p, refs, &clock->frames, clock, &rule);
+}
+
+static void clock_forget(struct paging *p, uint32_t c, uint32_t place)
+{
+    struct clock *clock = p->policy;
+    (void)c;
+    frames_free(p, &clock->frames, place - FRAME_FIRST);
+}
+
+static bool clock_check(const struct paging *p)
+{
+    const struct clock *clock = p->policy;
+    return frames_check(p, &clock->frames) && clock->hand <= clock->frames.begun;
+}
+
+static void clock_fini(struct paging *p)
+{
+    struct clock *clock = p->policy;
+    if (clock)
+        frames_drop(&clock->frames);
+    free(clock);
+}
+
+static const struct paging_ops paging = {
+    .init = clock_init,
+    .batch = clock_batch,
+    .forget = clock_forget,
+    .check = clock_check,
+    .fini = clock_fini,
+};
 
 const struct fl_policy_ops fl_policy_clock = {
     .name = "clock",
     .summary = "a hand goes round; a page used since its last visit gets a second chance",
     .source = "Corbato: A paging experiment with the Multics system, MIT Project MAC, 1968",
     .last_touch_counts = true,
-    .init = clock_init,
-    .inserted = clock_inserted,
-    .touched = clock_touched,
-    .victim = clock_victim,
-    .removed = clock_removed,
-    .check = clock_check,
-    .fini = clock_fini,
+    .paging = &paging,
 };

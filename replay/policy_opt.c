@@ -1,156 +1,277 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Belady's optimum: the page whose next use is farthest ahead goes. Needs the future. */
-#include <stdlib.h>
+#include <string.h>
 
 #include "policies.h"
+#include "policy_frames.h"
 
 /*
- * A binary heap of frames, the best victim on top. A touch only notes the new next
- * use: the frame's old key was this very moment, so it was no candidate anyway, and
- * however often it is touched it is put in its place once, before the next victim.
+ * Only pages used next at or after a threshold are in a heap, the best victim on top; the others
+ * wait without an order, as most do until they are touched, which is when they are no candidates.
+ * When the heap has no page left, or too many, a new threshold is chosen and it is made anew. An
+ * entry is not taken out when its page is touched: it is void, as it is not the page's next use
+ * any more. No two pages have the same one.
  */
-struct opt {
-    uint64_t *key;      /* by frame: next use, as the heap is ordered */
-    uint64_t *next_use; /* by frame: the same, noted since */
-    uint32_t *heap;     /* frames */
-    uint32_t *place;    /* by frame: index in heap */
-    uint32_t n;
-    uint32_t *noted; /* frames whose key is old */
-    uint8_t *is_noted;
-    uint32_t n_noted;
+struct entry {
+    uint64_t next_use;
+    uint32_t frame;
 };
 
-static void opt_fini(void *self)
+/* Frames whose page is never used again: a set of which the lowest is asked for. */
+struct nevers {
+    uint64_t *words, *summary; /* a bit a frame; a bit a word that is not 0 */
+    uint32_t n, from;          /* members; no word of the summary before this has any */
+};
+
+struct opt {
+    struct frames frames;
+    uint64_t *next_use; /* by frame */
+    struct nevers nevers;
+    struct entry *heap;
+    uint32_t n, most, room; /* entries now, those it is made anew at; frames it has room for */
+    uint64_t threshold;
+};
+
+#define NO_USE (FL_NEVER_USED - 1) /* of a free frame: no page's next use */
+#define SAMPLE 64u                 /* next uses that a threshold is chosen by */
+
+static int opt_init(struct paging *p, uint64_t seed, struct fl_err *err)
 {
-    struct opt *o = self;
+    (void)seed;
+    frames_init(p);
+    p->policy = calloc(1, sizeof(struct opt));
+    return p->policy ? FL_OK : fl_nomem(err, "opt");
+}
+
+static void opt_fini(struct paging *p)
+{
+    struct opt *o = p->policy;
     if (!o)
         return;
-    free(o->key);
+    frames_drop(&o->frames);
     free(o->next_use);
+    free(o->nevers.words);
+    free(o->nevers.summary);
     free(o->heap);
-    free(o->place);
-    free(o->noted);
-    free(o->is_noted);
     free(o);
 }
 
-static int opt_init(void **self, uint32_t nframes, uint64_t seed, struct fl_err *err)
+static bool grow_words(uint64_t **words, uint32_t from, uint32_t to)
 {
-    struct opt *o = calloc(1, sizeof *o);
-    (void)seed;
-    if (o) {
-        o->key = calloc(nframes, sizeof *o->key);
-        o->next_use = calloc(nframes, sizeof *o->next_use);
-        o->heap = calloc(nframes, sizeof *o->heap);
-        o->place = calloc(nframes, sizeof *o->place);
-        o->noted = calloc(nframes, sizeof *o->noted);
-        o->is_noted = calloc(nframes, sizeof *o->is_noted);
-    }
-    if (!o || !o->key || !o->next_use || !o->heap || !o->place || !o->noted || !o->is_noted) {
-        opt_fini(o);
-        return fl_nomem(err, "opt");
-    }
-    *self = o;
-    return FL_OK;
-}
-
-/* Is @a a better victim than @b? Ties happen only between pages never used again. */
-static bool goes_before(const struct opt *o, uint32_t a, uint32_t b)
-{
-    if (o->key[a] != o->key[b])
-        return o->key[a] > o->key[b];
-    return a < b;
-}
-
-static void put(struct opt *o, uint32_t at, uint32_t frame)
-{
-    o->heap[at] = frame;
-    o->place[frame] = at;
-}
-
-static void sift_up(struct opt *o, uint32_t at)
-{
-    uint32_t frame = o->heap[at];
-    while (at > 0 && goes_before(o, frame, o->heap[(at - 1) / 2])) {
-        put(o, at, o->heap[(at - 1) / 2]);
-        at = (at - 1) / 2;
-    }
-    put(o, at, frame);
-}
-
-static void sift_down(struct opt *o, uint32_t at)
-{
-    uint32_t frame = o->heap[at];
-    for (uint64_t child; (child = 2 * (uint64_t)at + 1) < o->n; at = (uint32_t)child) {
-        if (child + 1 < o->n && goes_before(o, o->heap[child + 1], o->heap[child]))
-            child++;
-        if (!goes_before(o, o->heap[child], frame))
-            break;
-        put(o, at, o->heap[child]);
-    }
-    put(o, at, frame);
-}
-
-static void opt_inserted(void *self, uint32_t frame, uint32_t page, uint64_t next_use)
-{
-    struct opt *o = self;
-    (void)page;
-    o->key[frame] = next_use;
-    put(o, o->n++, frame);
-    sift_up(o, o->place[frame]);
-}
-
-static void opt_touched(void *self, uint32_t frame, uint64_t next_use)
-{
-    struct opt *o = self;
-    o->next_use[frame] = next_use;
-    if (o->is_noted[frame])
-        return;
-    o->is_noted[frame] = 1;
-    o->noted[o->n_noted++] = frame;
-}
-
-static void settle(struct opt *o)
-{
-    while (o->n_noted) {
-        uint32_t frame = o->noted[--o->n_noted];
-        o->is_noted[frame] = 0;
-        o->key[frame] = o->next_use[frame];
-        sift_up(o, o->place[frame]);
-        sift_down(o, o->place[frame]); /* only after an OOM kill can it be sooner than before */
-    }
-}
-
-static uint32_t opt_victim(void *self)
-{
-    struct opt *o = self;
-    settle(o);
-    return o->heap[0];
-}
-
-static void opt_removed(void *self, uint32_t frame)
-{
-    struct opt *o = self;
-    settle(o);
-    uint32_t at = o->place[frame], last = o->heap[--o->n];
-    if (last == frame)
-        return;
-    put(o, at, last);
-    sift_up(o, at);
-    sift_down(o, o->place[last]);
-}
-
-static bool opt_check(const void *self)
-{
-    const struct opt *o = self;
-    for (uint32_t i = 0; i < o->n_noted; i++)
-        if (!o->is_noted[o->noted[i]])
-            return false;
-    for (uint32_t i = 0; i < o->n; i++)
-        if (o->place[o->heap[i]] != i || (i && goes_before(o, o->heap[i], o->heap[(i - 1) / 2])))
-            return false;
+    if (!grow(words, to))
+        return false;
+    memset(*words + from, 0, (to - from) * sizeof **words);
     return true;
 }
+
+static bool opt_room(void *self, uint32_t frames)
+{
+    struct opt *o = self;
+    if (!grow_words(&o->next_use, o->room, frames) || !grow(&o->heap, 2 * (size_t)frames) ||
+        !grow_words(&o->nevers.words, (o->room + 63) / 64, (frames + 63) / 64) ||
+        !grow_words(&o->nevers.summary, (o->room + 4095) / 4096, (frames + 4095) / 4096))
+        return false;
+    o->room = frames;
+    return true;
+}
+
+/* ---- pages never used again ---------------------------------------------------------- */
+
+static void nevers_add(struct nevers *s, uint32_t frame)
+{
+    uint32_t word = frame / 64;
+    s->words[word] |= UINT64_C(1) << frame % 64;
+    s->summary[word / 64] |= UINT64_C(1) << word % 64;
+    if (word / 64 < s->from || !s->n)
+        s->from = word / 64;
+    s->n++;
+}
+
+static void nevers_remove(struct nevers *s, uint32_t frame)
+{
+    uint32_t word = frame / 64;
+    s->words[word] &= ~(UINT64_C(1) << frame % 64);
+    if (!s->words[word])
+        s->summary[word / 64] &= ~(UINT64_C(1) << word % 64);
+    s->n--;
+}
+
+/* pre: there is one */
+static uint32_t nevers_lowest(struct nevers *s)
+{
+    while (!s->summary[s->from])
+        s->from++;
+    uint32_t word = s->from * 64 + (uint32_t)__builtin_ctzll(s->summary[s->from]);
+    return word * 64 + (uint32_t)__builtin_ctzll(s->words[word]);
+}
+
+/* ---- the heap ------------------------------------------------------------------------- */
+
+/* Is @a a better victim than @b? */
+static inline bool goes_before(struct entry a, struct entry b)
+{
+    return a.next_use != b.next_use ? a.next_use > b.next_use : a.frame < b.frame;
+}
+
+static inline void sift_up(struct entry *heap, uint32_t at, struct entry e)
+{
+    for (; at > 0 && goes_before(e, heap[(at - 1) / 2]); at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
+    heap[at] = e;
+}
+
+static inline void sift_down(struct entry *heap, uint32_t n, uint32_t at, struct entry e)
+{
+    for (uint64_t child; (child = 2 * (uint64_t)at + 1) < n; at = (uint32_t)child) {
+        child += child + 1 < n && goes_before(heap[child + 1], heap[child]);
+        if (!goes_before(heap[child], e))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = e;
+}
+
+static inline void pop(struct opt *o)
+{
+    struct entry last = o->heap[--o->n];
+    sift_down(o->heap, o->n, 0, last);
+}
+
+static bool is_candidate(const struct opt *o, const struct frames *f, uint32_t frame,
+                         uint64_t threshold)
+{
+    return f->kept[frame] && o->next_use[frame] >= threshold && o->next_use[frame] != FL_NEVER_USED;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* About a quarter of the pages is used next at or after it. */
+static uint64_t choose_threshold(const struct opt *o, const struct frames *f)
+{
+    uint64_t sample[SAMPLE];
+    uint32_t n = 0, step = f->begun / SAMPLE;
+    if (!step)
+        return 0;
+    for (uint32_t frame = 0; frame < f->begun && n < SAMPLE; frame += step)
+        if (is_candidate(o, f, frame, 0))
+            sample[n++] = o->next_use[frame];
+    qsort(sample, n, sizeof *sample, by_size);
+    return n ? sample[n / 4 * 3] : 0;
+}
+
+static __attribute__((noinline)) void make_heap(struct opt *o, const struct frames *f)
+{
+    o->threshold = choose_threshold(o, f);
+    o->n = 0;
+    for (uint32_t frame = 0; frame < f->begun; frame++) {
+        o->heap[o->n] = (struct entry){ o->next_use[frame], frame };
+        o->n += is_candidate(o, f, frame, o->threshold);
+    }
+    for (uint32_t at = o->n / 2; at-- > 0;)
+        sift_down(o->heap, o->n, at, o->heap[at]);
+    o->most = o->n + f->begun / 2 + SAMPLE; /* less than two of each frame there is room for */
+}
+
+/* ---- what the paging stage tells -------------------------------------------------------- */
+
+static inline void opt_touched(void *self, struct frames *f, uint32_t frame, uint64_t next_use)
+{
+    struct opt *o = self;
+    if (o->next_use[frame] == FL_NEVER_USED)
+        nevers_remove(&o->nevers, frame); /* after an OOM kill it may be used all the same */
+    o->next_use[frame] = next_use;
+    if (next_use == FL_NEVER_USED)
+        nevers_add(&o->nevers, frame);
+    else if (next_use < o->threshold)
+        return;
+    else if (o->n >= o->most)
+        make_heap(o, f);
+    else
+        sift_up(o->heap, o->n++, (struct entry){ next_use, frame });
+}
+
+/* Most of the time in place of the victim, and as far ahead as that. */
+static inline void opt_inserted(void *self, struct frames *f, uint32_t frame, uint64_t next_use)
+{
+    struct opt *o = self;
+    bool on_top = o->n && o->heap[0].frame == frame && o->heap[0].next_use == o->next_use[frame];
+    if (on_top && next_use >= o->threshold && next_use != FL_NEVER_USED) {
+        o->next_use[frame] = next_use;
+        sift_down(o->heap, o->n, 0, (struct entry){ next_use, frame });
+        return;
+    }
+    if (on_top)
+        pop(o);
+    opt_touched(o, f, frame, next_use);
+}
+
+static inline uint32_t opt_victim(void *self, struct frames *f)
+{
+    struct opt *o = self;
+    if (o->nevers.n)
+        return nevers_lowest(&o->nevers);
+    for (;;) {
+        while (o->n && o->heap[0].next_use != o->next_use[o->heap[0].frame])
+            pop(o);
+        if (o->n)
+            return o->heap[0].frame;
+        make_heap(o, f);
+    }
+}
+
+static const struct frames_rule rule = {
+    .room = opt_room, .inserted = opt_inserted, .touched = opt_touched, .victim = opt_victim
+};
+
+static uint32_t opt_batch(struct paging *p, const struct paging_refs *refs)
+{
+    struct opt *o = p->policy;
+    return frames_batch(p, refs, &o->frames, o, &rule);
+}
+
+static void opt_forget(struct paging *p, uint32_t c, uint32_t place)
+{
+    struct opt *o = p->policy;
+    uint32_t frame = place - FRAME_FIRST;
+    (void)c;
+    if (o->next_use[frame] == FL_NEVER_USED)
+        nevers_remove(&o->nevers, frame);
+    o->next_use[frame] = NO_USE; /* its entry, if it has one, is void */
+    frames_free(p, &o->frames, frame);
+}
+
+/* Every page in memory waits, is in the heap, or is never used again. */
+static bool opt_check(const struct paging *p)
+{
+    const struct opt *o = p->policy;
+    uint32_t never = 0, candidates = 0, valid = 0;
+    for (uint32_t at = 0; at < o->n; at++) {
+        struct entry e = o->heap[at];
+        valid += o->next_use[e.frame] == e.next_use && o->frames.kept[e.frame];
+        if (at && goes_before(e, o->heap[(at - 1) / 2]))
+            return false;
+    }
+    for (uint32_t frame = 0; frame < o->frames.begun; frame++) {
+        bool is_never = o->next_use[frame] == FL_NEVER_USED;
+        never += is_never;
+        candidates += is_candidate(o, &o->frames, frame, o->threshold);
+        if (is_never != (o->nevers.words[frame / 64] >> frame % 64 & 1))
+            return false;
+    }
+    return frames_check(p, &o->frames) && never == o->nevers.n && candidates == valid;
+}
+
+static const struct paging_ops paging = {
+    .init = opt_init,
+    .batch = opt_batch,
+    .forget = opt_forget,
+    .check = opt_check,
+    .fini = opt_fini,
+};
 
 const struct fl_policy_ops fl_policy_opt = {
     .name = "opt",
@@ -160,11 +281,5 @@ const struct fl_policy_ops fl_policy_opt = {
     .needs = FL_NEEDS_FUTURE,
     .last_touch_counts = true,
     .ends_count = true,
-    .init = opt_init,
-    .inserted = opt_inserted,
-    .touched = opt_touched,
-    .victim = opt_victim,
-    .removed = opt_removed,
-    .check = opt_check,
-    .fini = opt_fini,
+    .paging = &paging,
 };

@@ -44,15 +44,6 @@ static void on_mm_gone(void *arg, uint32_t mm)
         tlb_follow_mm_gone(&rp->follow, mm);
 }
 
-static void on_evicted(void *arg, uint32_t c)
-{
-    struct replay *rp = arg;
-    owners_evicted(rp, c);
-    for (uint32_t page = rp->has_tlb ? rp->vm.cs.first_page[c] : NO_PAGE; page != NO_PAGE;
-         page = rp->vm.next_mapper[page])
-        tlb_flush_page(&rp->tlb, page, FL_PAGE_4K);
-}
-
 /* ---- events ---------------------------------------------------------------------------- */
 
 static int do_event(struct replay *rp, const struct fl_event *ev, struct fl_err *err)
@@ -81,7 +72,7 @@ static void on_unmapped(void *arg, uint32_t page)
 
 void replay_end_row(struct replay *rp)
 {
-    const struct paging *p = &rp->paging;
+    const struct paging_counts *p = &rp->paging.counts;
     const struct linux_mm *k = &rp->kernel;
     uint64_t blocks[FL_ORDERS];
     struct timeline_now now = {
@@ -107,55 +98,6 @@ void replay_end_row(struct replay *rp)
         attribution_halve(&rp->attribution);
 }
 
-static int page_reference(struct replay *rp, const struct process *self, uint32_t c, uint8_t info,
-                          uint64_t next_use, struct fl_err *err)
-{
-    int rc = c < rp->paging.room ? FL_OK : paging_room(&rp->paging, c + 1, err);
-    while (rc == FL_OK) {
-        bool swap_full = false;
-        rc = paging_ref(&rp->paging, &rp->vm, c, info, next_use, &swap_full, err);
-        if (rc != FL_OK || !swap_full)
-            break;
-        rc = kill_someone(rp, err);
-        if (rc == FL_OK && self->killed)
-            break;
-    }
-    return rc;
-}
-
-static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, uint32_t process,
-                   struct fl_err *err)
-{
-    uint32_t page = runs->page[i], c;
-    uint64_t next_use = 0;
-    uint8_t info, need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
-    struct process *self = &rp->vm.processes[process];
-
-    if (rp->future) {
-        int rc = future_next(rp->future, &next_use, err);
-        if (rc != FL_OK)
-            return rc;
-    }
-    if (self->killed)
-        return FL_OK;
-    if (rp->has_tlb)
-        tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
-    rp->kernel.process = process;
-    rp->page = page;
-    bool anew = rp->has_kernel && need & (uint8_t)~rp->vm.rights[page];
-    int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
-    if (rc != FL_OK || c == NO_CONTENTS)
-        return kernel_rc(rp, rc, err);
-    if (anew && !reached_now(&rp->reached, c))
-        return fl_nomem(err, "pages");
-    rc = rp->has_kernel ? kernel_reference(rp, page, c, info, err)
-                        : page_reference(rp, self, c, info, next_use, err);
-    if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
-        tlb_run(&rp->tlb, page, mapped_as(rp, page), runs->fetches[i], runs->reads[i],
-                runs->writes[i]);
-    return rc;
-}
-
 static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
 {
     uint32_t process = vm_thread_process(&rp->vm, runs->thread);
@@ -170,24 +112,8 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
         rc = linux_background(&rp->kernel, err);
     if (rc == FL_OK && rp->has_attribution)
         rc = run_codes_begin(&rp->codes, runs, &rp->regions, err);
-    bool done = rc == FL_OK && rp->digest && replay_window(rp, runs);
-    if (rc == FL_OK && !done && replay_run_by_run(rp))
-        return kernel_runs(rp, runs, err);
-    for (size_t i = 0; i < runs->n && !done && rc == FL_OK; i++) {
-        uint64_t n = 0;
-        run_codes_at(&rp->codes, i, &rp->vm, runs->page[i]);
-        rc = one_run(rp, runs, i, process, err);
-        if (runs->actor == FL_ACTOR_USER) {
-            n = (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
-            rp->accesses += n;
-            if (rp->vm.processes[process].killed)
-                rp->result->skipped_accesses += n;
-            else if (rp->has_kernel)
-                linux_tick(&rp->kernel, FL_COST_ACCESS, n);
-        }
-        if (timeline_due(&rp->timeline, n))
-            replay_end_row(rp);
-    }
+    if (rc == FL_OK && !(rp->digest && replay_window(rp, runs, &rc, err)))
+        rc = rp->has_kernel ? kernel_runs(rp, runs, err) : replay_runs(rp, runs, err);
     if (rc == FL_OK && rp->has_attribution)
         run_codes_end(&rp->codes, runs->thread, &rp->regions);
     if (rc == FL_OK && rp->attribution_rc != FL_OK)
@@ -270,18 +196,15 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
     rp->vm.oom_adj = rp->opts.oom_adj;
     rp->vm.n_oom_adj = rp->opts.n_oom_adj;
     if (rc == FL_OK)
-        rc = rp->has_kernel
-                 ? begin_kernel(rp, err)
-                 : paging_init(&rp->paging, rp->opts.policy, rp->opts.frames, rp->opts.swap_pages,
-                               rp->opts.seed, fl_reader_totals(r)->runs, err);
+        rc = rp->has_kernel ? begin_kernel(rp, err)
+                            : paging_init(&rp->paging, rp->opts.policy, rp->opts.frames,
+                                          rp->opts.swap_pages, rp->opts.seed, err);
     if (rc == FL_OK && !rp->opts.no_tlb) {
         rc = tlb_init(&rp->tlb, machine, r, err);
         rp->has_tlb = rc == FL_OK;
         rp->follow.tlb = &rp->tlb;
         rp->kernel.unmapped = on_unmapped;
     }
-    rp->paging.arg = rp;
-    rp->paging.evicted = on_evicted;
     if (rc == FL_OK && !rp->opts.no_owners)
         rc = owners_begin(rp, err);
     if (rc == FL_OK)
@@ -299,7 +222,7 @@ static void fill_result(struct replay *rp)
     if (rp->has_kernel)
         result_of_kernel(res, &rp->kernel);
     else
-        result_of_paging(res, &rp->paging);
+        result_of_paging(res, &rp->paging.counts);
     for (int c = FL_CAUSE_NONE + 1; c < FL_CAUSE_COUNT; c++)
         *(fl_cause_is_major((enum fl_cause)c) ? &res->major : &res->minor) += res->faults[c];
     res->unlimited_peak_pages = rp->has_kernel ? rp->reached.peak : rp->vm.cs.live_peak;
@@ -332,6 +255,7 @@ void replay_free(struct replay *rp)
     regions_fini(&rp->regions);
     run_codes_fini(&rp->codes);
     future_free(rp->future);
+    free(rp->next_use);
     fl_result_free(rp->result);
     free(rp);
 }
@@ -364,12 +288,18 @@ int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct re
     return rc;
 }
 
+/* The paging stage alone is faster without; the future is run by run. */
+bool replay_wants_windows(const struct replay *rp)
+{
+    return rp->has_kernel ? !replay_run_by_run(rp) : rp->has_tlb && !rp->future;
+}
+
 int replay_item(struct replay *rp, const struct fl_item *item, const struct digest *digest,
                 struct fl_err *err)
 {
     if (item->kind == FL_ITEM_EVENT)
         return do_event(rp, &item->event, err);
-    rp->digest = rp->future ? NULL : digest; /* the future is run by run */
+    rp->digest = replay_wants_windows(rp) ? digest : NULL;
     return do_runs(rp, &item->runs, err);
 }
 
@@ -404,7 +334,7 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         const struct digest *of = NULL;
-        if (item.kind == FL_ITEM_RUNS && !replay_run_by_run(rp))
+        if (item.kind == FL_ITEM_RUNS && replay_wants_windows(rp))
             rc = digest_item(digest, r, &item.runs, &of, err);
         if (rc == FL_OK)
             rc = replay_item(rp, &item, of, err);

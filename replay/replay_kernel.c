@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs under the kernel's model with nothing else to be told of each: no TLB, no owners of faults.
+ * Runs under the kernel's model.
  *
- * A run that its entry covers only moves the clock. So all runs up to the next that is not covered
+ * With nothing else to be told of each (no TLB, no owners of faults) a run that its entry covers only
+ * moves the clock. So all runs up to the next that is not covered
  * are two bytes each to look at, and the clock moves once. What faults has its memory on the way to
  * the processor by then: linux_expect().
  */
@@ -114,7 +115,8 @@ int kernel_rc(const struct replay *rp, int rc, struct fl_err *err)
     return rp->kill_rc;
 }
 
-int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info, struct fl_err *err)
+static int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
+                            struct fl_err *err)
 {
     struct linux_mm *k = &rp->kernel;
     int rc = FL_OK;
@@ -172,7 +174,7 @@ bool replay_run_by_run(const struct replay *rp)
     return rp->has_kernel && !rp->has_tlb && !rp->has_attribution;
 }
 
-int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
+static int by_chunks(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
 {
     struct chunk k = { .rp = rp, .runs = runs, .process = rp->process };
     int rc = linux_room(&rp->kernel, rp->vm.n_pages, 0, err); /* entries of all pages */
@@ -185,4 +187,53 @@ int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *er
         k.from += k.n;
     }
     return rc;
+}
+
+static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, struct fl_err *err)
+{
+    uint32_t page = runs->page[i], c;
+    uint8_t info, need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
+    const struct process *self = &rp->vm.processes[rp->process];
+    bool anew = need & (uint8_t)~rp->vm.rights[page];
+    if (self->killed)
+        return FL_OK;
+    if (rp->has_tlb)
+        tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
+    rp->kernel.process = rp->process;
+    int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
+    if (rc != FL_OK || c == NO_CONTENTS)
+        return kernel_rc(rp, rc, err);
+    if (anew && !reached_now(&rp->reached, c))
+        return fl_nomem(err, "pages");
+    rc = kernel_reference(rp, page, c, info, err);
+    if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
+        tlb_run(&rp->tlb, page, linux_mapped_as(&rp->kernel, page), runs->fetches[i],
+                runs->reads[i], runs->writes[i]);
+    return rc;
+}
+
+static int one_by_one(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+        uint64_t n = 0;
+        run_codes_until(&rp->codes, runs, i, &rp->vm);
+        rc = one_run(rp, runs, i, err);
+        if (runs->actor == FL_ACTOR_USER) {
+            n = (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
+            rp->accesses += n;
+            if (rp->vm.processes[rp->process].killed)
+                rp->result->skipped_accesses += n;
+            else
+                linux_tick(&rp->kernel, FL_COST_ACCESS, n);
+        }
+        if (timeline_due(&rp->timeline, n))
+            replay_end_row(rp);
+    }
+    return rc;
+}
+
+int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
+{
+    return replay_run_by_run(rp) ? by_chunks(rp, runs, err) : one_by_one(rp, runs, err);
 }

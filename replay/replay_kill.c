@@ -11,11 +11,9 @@ static enum oom_page paging_page_state(const void *arg, const struct leaf *leaf,
     (void)leaf;
     const struct replay *rp = arg;
     const struct paging *p = &rp->paging;
-    if (c >= p->room || p->where[c] == WHERE_NEW)
-        return OOM_PAGE_NONE;
-    if (p->where[c] < WHERE_FRAMES_END)
+    if (paging_is_resident(p, c))
         return OOM_PAGE_RESIDENT;
-    return rp->vm.cs.kind[c] == CONTENTS_FILE ? OOM_PAGE_NONE : OOM_PAGE_SWAPPED;
+    return paging_is_swapped(p, c) ? OOM_PAGE_SWAPPED : OOM_PAGE_NONE;
 }
 
 static enum oom_page kernel_page_state(const void *arg, const struct leaf *leaf, uint32_t c)
@@ -57,7 +55,7 @@ static void take_candidates(struct replay *rp)
 void note_candidates(struct replay *rp)
 {
     uint64_t pages = rp->has_kernel ? rp->kernel.resident + rp->kernel.swap.used
-                                    : rp->paging.resident + rp->paging.slots;
+                                    : rp->paging.counts.resident + rp->paging.counts.slots;
     if (!rp->has_attribution || rp->result->n_oom_kills ||
         pages <= rp->candidates_pages + rp->candidates_pages / 20)
         return;

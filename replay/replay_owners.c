@@ -2,25 +2,25 @@
 /* Whose faults they are: what the stages tell of faults and evictions goes to the attribution. */
 #include "replay_priv.h"
 
-static void fault(struct replay *rp, uint32_t process, uint32_t page, enum fl_cause cause)
+static void fault(struct replay *rp, uint32_t process, uint32_t page, enum fl_cause cause,
+                  uint64_t accesses)
 {
     if (rp->has_attribution &&
         attribution_fault(&rp->attribution, process, page, rp->vm.contents[page],
-                          fl_cause_is_major(cause), rp->accesses) != FL_OK)
+                          fl_cause_is_major(cause), accesses) != FL_OK)
         rp->attribution_rc = FL_ENOMEM;
 }
 
-static void fault_of_run(void *arg, enum fl_cause cause)
+void owners_fault(struct replay *rp, uint32_t page, enum fl_cause cause, uint64_t accesses)
 {
-    struct replay *rp = arg;
-    fault(rp, rp->process, rp->page, cause);
+    fault(rp, rp->process, page, cause, accesses);
 }
 
 /* Of a run, or of an event that brings pages in (MADV_POPULATE_READ, mlock). */
 static void fault_of_kernel(void *arg, uint32_t page, enum fl_cause cause)
 {
     struct replay *rp = arg;
-    fault(rp, rp->kernel.process, page, cause);
+    fault(rp, rp->kernel.process, page, cause, rp->accesses);
 }
 
 static void dropped(void *arg, uint32_t c)
@@ -37,7 +37,6 @@ int owners_begin(struct replay *rp, struct fl_err *err)
     if (rc == FL_OK)
         rc = attribution_init(&rp->attribution, &rp->vm, rp->opts.frames, err);
     rp->has_attribution = rc == FL_OK;
-    rp->paging.faulted = fault_of_run;
     rp->kernel.faulted = fault_of_kernel;
     rp->kernel.evicted = owners_evicted;
     rp->kernel.dropped = dropped;

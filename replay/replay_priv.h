@@ -25,6 +25,10 @@ struct replay {
     bool has_tlb;
     struct tlb_follow follow; /* its event also without a TLB */
     struct future *future;    /* NULL unless the policy needs it */
+    uint64_t *next_use;       /* of the runs under way, with a future */
+    size_t next_use_room;
+    uint32_t contents[PAGING_BATCH]; /* of those that are resolved: replay_batch.c */
+    uint8_t info[PAGING_BATCH];
     struct timeline timeline;
     struct regions regions;
     struct attribution attribution;
@@ -32,7 +36,7 @@ struct replay {
     uint64_t candidates_pages;   /* in RAM and swap when the result's candidates were noted */
     struct run_codes codes;      /* of attribution */
     int attribution_rc;          /* of a hook, which cannot fail */
-    uint32_t process, page;      /* of the run under way, or the last */
+    uint32_t process;            /* of the runs under way, or the last */
     const struct digest *digest; /* of the runs under way, or NULL */
     uint64_t accesses;
     int kill_rc; /* of the last call for a victim, and why it failed */
@@ -44,13 +48,19 @@ struct replay {
 /* replay.c: fl_replay() in steps, so that several replays can share a pass over the trace */
 int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct replay **out,
                struct fl_err *err); /* reads @r as it likes; rewound after */
-/* @digest: of the item's runs; NULL: there is none */
+/* is a digest of use to it? */
+bool replay_wants_windows(const struct replay *rp);
+/* @digest: of the item's runs, if it wants one; NULL: there is none */
 int replay_item(struct replay *rp, const struct fl_item *item, const struct digest *digest,
                 struct fl_err *err);
 /* once, after the last item. The caller frees @out. May read @r again */
 int replay_result(struct replay *rp, struct fl_reader *r, struct fl_result **out,
                   struct fl_err *err);
 void replay_free(struct replay *rp); /* NULL is fine */
+
+/* replay_batch.c */
+/* the runs of rp->process, under a textbook policy */
+int replay_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err);
 
 /* replay_kill.c */
 /* the OOM killer gets somebody; FL_EDATA: nobody may be killed */
@@ -66,11 +76,8 @@ void replay_end_row(struct replay *rp);
 /* replay_kernel.c */
 /* each run need be told to the kernel's model alone: for one replay no dearer than a digest */
 bool replay_run_by_run(const struct replay *rp);
-/* all of @runs, of such a replay */
+/* the runs of rp->process, under the kernel's model */
 int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err);
-/* one reference, which may find no room yet */
-int kernel_reference(struct replay *rp, uint32_t page, uint32_t c, uint8_t info,
-                     struct fl_err *err);
 /* the most frames that it had to have at any time; UINT64_MAX: that is not all that size is */
 uint64_t replay_wanted(const struct replay *rp);
 /* @rc of the kernel's model, unless it was that nobody could be killed */
@@ -79,14 +86,16 @@ int kernel_rc(const struct replay *rp, int rc, struct fl_err *err);
 /* replay_window.c */
 /* all of @runs at once, by rp->digest; false: something in them faults, or may, and nothing has
    been done */
-bool replay_window(struct replay *rp, const struct fl_runs *runs);
+bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struct fl_err *err);
 
 /* replay_owners.c */
 int owners_begin(struct replay *rp, struct fl_err *err);
 int owners_end(struct replay *rp, struct fl_err *err);
 /* what an event brings in is its thread's, which is where it was last */
 void owners_event(struct replay *rp, const struct fl_event *ev);
-/* hook of the kernel's model; the paging stage's calls it */
+/* the process of the runs under way took a fault on @page, after @accesses */
+void owners_fault(struct replay *rp, uint32_t page, enum fl_cause cause, uint64_t accesses);
+/* hook of the kernel's model */
 void owners_evicted(void *arg, uint32_t c);
 
 #endif

@@ -18,21 +18,26 @@ static bool window_of_kernel(const struct linux_mm *k, const struct digest *d, b
     return true;
 }
 
-static bool window_of_paging(struct paging *p, const uint32_t *contents, const struct digest *d)
+/* Where nothing faults, each page once will do, in order of their last touches. */
+static bool window_of_paging(struct replay *rp, const struct digest *d, int *rc, struct fl_err *err)
 {
-    uint32_t pages[DIGEST_RUNS_MAX];
-    bool told = p->policy && p->ops->touched;
-    if (told && !p->ops->last_touch_counts)
-        return false;
-    for (uint32_t i = 0; i < d->n; i++) {
-        uint32_t c = contents[d->page[i]];
-        bool write = digest_need(d, d->page[i]) & FL_PROT_WRITE;
-        if (c >= p->room || p->where[c] >= WHERE_FRAMES_END || (write && p->state[c] != PAGE_DIRTY))
+    struct paging *p = &rp->paging;
+    uint32_t pages[DIGEST_RUNS_MAX], done;
+    for (uint32_t i = 0; i < d->n; i++)
+        if (!paging_is_resident(p, rp->vm.contents[d->page[i]]))
             return false;
+    uint32_t n = digest_pages(d, DIGEST_LAST, pages);
+    for (uint32_t from = 0; from < n && *rc == FL_OK; from += PAGING_BATCH) {
+        struct paging_refs refs = { .n = n - from < PAGING_BATCH ? n - from : PAGING_BATCH,
+                                    .contents = rp->contents,
+                                    .info = rp->info,
+                                    .kind = rp->vm.cs.kind };
+        for (uint32_t i = 0; i < refs.n; i++) {
+            rp->contents[i] = rp->vm.contents[pages[from + i]];
+            rp->info[i] = digest_need(d, pages[from + i]) & FL_PROT_WRITE ? REF_WRITE : 0;
+        }
+        *rc = paging_batch(p, &refs, &done, err);
     }
-    uint32_t n = told ? digest_pages(d, DIGEST_LAST, pages) : 0;
-    for (uint32_t i = 0; i < n; i++)
-        p->ops->touched(p->policy, p->where[contents[pages[i]]], 0);
     return true;
 }
 
@@ -61,18 +66,18 @@ static void look_up(struct replay *rp, const struct fl_runs *runs, bool huge)
     }
 }
 
-bool replay_window(struct replay *rp, const struct fl_runs *runs)
+bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struct fl_err *err)
 {
     const struct digest *d = rp->digest;
     bool user = runs->actor == FL_ACTOR_USER, huge = false;
     uint64_t n = user ? d->reads + d->writes + d->fetches : 0;
+    *rc = FL_OK;
     if (rp->vm.processes[rp->process].killed || d->n_runs != runs->n ||
         rp->timeline.in_row + n >= rp->timeline.row_accesses || !digest_covered(d, rp->vm.rights) ||
         !(rp->has_kernel ? window_of_kernel(&rp->kernel, d, &huge)
-                         : window_of_paging(&rp->paging, rp->vm.contents, d)))
+                         : window_of_paging(rp, d, rc, err)))
         return false;
     rp->kernel.process = rp->process;
-    rp->page = runs->page[runs->n - 1];
     rp->accesses += n;
     timeline_due(&rp->timeline, n); /* not yet */
     if (rp->has_kernel && user)
@@ -81,9 +86,9 @@ bool replay_window(struct replay *rp, const struct fl_runs *runs)
         rp->regions.code = runs->codes[i].code;
         vm_run_from(&rp->vm, runs->page[runs->codes[i].run]);
     }
-    if (rp->has_tlb && user)
+    if (*rc == FL_OK && rp->has_tlb && user)
         look_up(rp, runs, huge);
     else if (rp->has_tlb)
-        tlb_switch(&rp->tlb, rp->vm.mm_of[rp->page]);
+        tlb_switch(&rp->tlb, rp->vm.mm_of[runs->page[runs->n - 1]]);
     return true;
 }

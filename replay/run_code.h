@@ -43,6 +43,16 @@ static inline void run_codes_at(struct run_codes *codes, size_t i, struct vm *vm
     vm_run_from(vm, page);
 }
 
+/** run_codes_until - its runs begin one after the other, up to run @i. */
+static inline void run_codes_until(struct run_codes *codes, const struct fl_runs *runs, size_t i,
+                                   struct vm *vm)
+{
+    for (; codes->next != codes->end && codes->next->run <= i; codes->next++) {
+        vm->regions->code = codes->next->code;
+        vm_run_from(vm, runs->page[codes->next->run]);
+    }
+}
+
 /** run_codes_end - the batch is over. */
 static inline void run_codes_end(struct run_codes *codes, uint32_t thread,
                                  const struct regions *regions)

@@ -57,10 +57,15 @@ static void on_contents_gone(void *arg, uint32_t c)
 static int page_refs(struct sweep *s, struct paging *p, const struct refs *refs)
 {
     int rc = FL_OK;
-    for (uint32_t i = 0; i < refs->n && rc == FL_OK; i++) {
-        bool swap_full = false;
-        rc = paging_ref(p, &s->vm, refs->contents[i], refs->info[i], refs->next_use[i], &swap_full,
-                        s->err);
+    for (uint32_t i = 0, done = 0; i < refs->n && rc == FL_OK; i += done) {
+        struct paging_refs some = {
+            .n = refs->n - i < PAGING_BATCH ? refs->n - i : PAGING_BATCH,
+            .contents = refs->contents + i,
+            .info = refs->info + i,
+            .next_use = refs->next_use + i,
+            .kind = s->vm.cs.kind,
+        };
+        rc = paging_batch(p, &some, &done, s->err); /* all: swap is never full */
     }
     return rc;
 }
@@ -71,7 +76,7 @@ static bool nothing_moves(const struct sweep *s, const struct paging *p)
     if (!s->plain || !p->ops->last_touch_counts)
         return false;
     for (uint32_t i = 0; i < s->last.n; i++)
-        if (p->where[s->last.contents[i]] >= WHERE_FRAMES_END)
+        if (!paging_is_resident(p, s->last.contents[i]))
             return false;
     return true;
 }
@@ -174,7 +179,7 @@ static int do_runs(struct sweep *s, const struct fl_runs *runs, size_t from, siz
         uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
         refs->next_use[refs->n] = 0;
         if (s->future)
-            rc = future_next(s->future, &refs->next_use[refs->n], s->err);
+            rc = future_take(s->future, &refs->next_use[refs->n], 1, s->err);
         if (rc == FL_OK)
             rc = vm_run(&s->vm, runs->page[i], need, runs->actor, &refs->contents[refs->n],
                         &refs->info[refs->n], s->err);
@@ -243,11 +248,8 @@ static int all_of_window(struct sweep *s)
 static int ends_of_window(struct sweep *s)
 {
     uint32_t pages[DIGEST_RUNS_MAX];
-    int rc = FL_OK;
     ref_pages(s, pages, digest_pages(&s->digest, DIGEST_ENDS, pages), &s->ends);
-    for (uint32_t i = 0; i < s->ends.n && s->future && rc == FL_OK; i++)
-        rc = future_next(s->future, &s->ends.next_use[i], s->err);
-    return rc;
+    return s->future ? future_take(s->future, s->ends.next_use, s->ends.n, s->err) : FL_OK;
 }
 
 static int do_window(struct sweep *s)
@@ -317,7 +319,7 @@ static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **p
         if (on_curve)
             continue;
         rc = paging_init(&s->paging[s->n_paging], points[i]->policy, points[i]->frames,
-                         points[i]->swap_pages, points[i]->seed, fl_reader_totals(r)->runs, s->err);
+                         points[i]->swap_pages, points[i]->seed, s->err);
         s->replayed[s->n_paging] = points[i];
         s->n_paging += rc == FL_OK;
     }
@@ -344,8 +346,8 @@ static void answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
     for (size_t i = 0; i < s->n_paging; i++) {
         s->replayed[i]->minor = paging_minor(&s->paging[i]);
         s->replayed[i]->major = paging_major(&s->paging[i]);
-        s->replayed[i]->swap_in = s->paging[i].pages_in;
-        s->replayed[i]->swap_out = s->paging[i].pages_out;
+        s->replayed[i]->swap_in = s->paging[i].counts.pages_in;
+        s->replayed[i]->swap_out = s->paging[i].counts.pages_out;
     }
 }
 

@@ -2,9 +2,7 @@
 /**
  * policy.h - page replacement policies.
  *
- * The paging engine hands out frame numbers 0 .. nframes-1 and tells the policy
- * what becomes of each; the policy keeps its own arrays and answers one question:
- * which frame goes. A policy is one policy_NAME.c and one row in policy.c.
+ * A policy answers one question: which page goes. It is one policy_NAME.c and one row in policy.c.
  */
 #ifndef FAULTLINE_POLICY_H
 #define FAULTLINE_POLICY_H
@@ -18,10 +16,12 @@
 enum {
     FL_NEEDS_FUTURE = 1u << 0, /* wants every reference's next use (opt) */
     FL_IS_KERNEL = 1u << 1,    /* not a chooser of victims but the kernel's own memory management,
-                                  which takes the place of the paging engine: no functions below */
+                                  which takes the place of the paging stage */
 };
 
 #define FL_NEVER_USED UINT64_MAX
+
+struct paging_ops;
 
 struct fl_policy_ops {
     const char *name;
@@ -38,23 +38,7 @@ struct fl_policy_ops {
        does. True of lru and of opt. */
     bool ends_count;
 
-    /** init - @nframes > 0; frames all free. @seed: for policies that draw lots. */
-    int (*init)(void **self, uint32_t nframes, uint64_t seed, struct fl_err *err);
-    /**
-     * inserted - page @page now lives in @frame, which was free.
-     * @next_use: position in the reference stream of the page's next reference,
-     * FL_NEVER_USED if none; 0 unless FL_NEEDS_FUTURE.
-     */
-    void (*inserted)(void *self, uint32_t frame, uint32_t page, uint64_t next_use);
-    /** touched - a resident page is referenced again. NULL: the policy does not care. */
-    void (*touched)(void *self, uint32_t frame, uint64_t next_use);
-    /** victim - the frame to empty. pre: no frame is free. The engine calls removed() next. */
-    uint32_t (*victim)(void *self);
-    /** removed - @frame is free again, evicted or because its page ceased to exist. */
-    void (*removed)(void *self, uint32_t frame);
-    /** check - O(n) walk of the policy's own invariants, for tests. */
-    bool (*check)(const void *self);
-    void (*fini)(void *self); /* NULL is fine */
+    const struct paging_ops *paging; /* how the paging stage goes about it: its own business */
 };
 
 /** fl_policy_at - the i-th policy; NULL past the end. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/** policy_fix.h - a policy driven by a string of pages, as the paging engine drives it. */
+/** policy_fix.h - a policy driven by a string of pages, one at a time. */
 #ifndef FAULTLINE_POLICY_FIX_H
 #define FAULTLINE_POLICY_FIX_H
 
@@ -11,16 +11,17 @@
 
 #include <cmocka.h>
 
-#include <faultline/policy.h>
+#include "paging.h"
 
 #define FRAMES_MAX 16
 #define EMPTY UINT32_MAX
 
+#define PAGES_END 256
+
 struct policy_fix {
-    const struct fl_policy_ops *ops;
-    void *self;
+    struct paging paging;
     uint32_t frames;
-    uint32_t page[FRAMES_MAX]; /* EMPTY, or who lives there */
+    uint32_t page[FRAMES_MAX]; /* EMPTY, or who lives there, by the rule for frames */
     unsigned faults, evictions;
     uint32_t evicted[64]; /* in order */
 };
@@ -28,19 +29,26 @@ struct policy_fix {
 static inline void policy_start(struct policy_fix *f, const char *name, uint32_t frames,
                                 uint64_t seed)
 {
+    const struct fl_policy_ops *ops = fl_policy_find(name);
     struct fl_err err;
-    *f = (struct policy_fix){ .ops = fl_policy_find(name), .frames = frames };
-    assert_non_null(f->ops);
-    assert_string_equal(f->ops->name, name);
+    *f = (struct policy_fix){ .frames = frames };
+    assert_non_null(ops);
+    assert_string_equal(ops->name, name);
     for (uint32_t i = 0; i < FRAMES_MAX; i++)
         f->page[i] = EMPTY;
-    assert_int_equal(f->ops->init(&f->self, frames, seed, &err), FL_OK);
+    assert_int_equal(paging_init(&f->paging, ops, frames, UINT64_MAX, seed, &err), FL_OK);
+    assert_int_equal(paging_room(&f->paging, PAGES_END, &err), FL_OK);
+}
+
+static inline void policy_check(const struct policy_fix *f)
+{
+    assert_true(f->paging.ops->paging->check(&f->paging));
 }
 
 static inline void policy_stop(struct policy_fix *f)
 {
-    assert_true(f->ops->check(f->self));
-    f->ops->fini(f->self);
+    policy_check(f);
+    paging_fini(&f->paging);
 }
 
 static inline uint32_t frame_of(const struct policy_fix *f, uint32_t page)
@@ -57,33 +65,40 @@ static inline void free_page(struct policy_fix *f, uint32_t page)
     uint32_t frame = frame_of(f, page);
     assert_int_not_equal(frame, EMPTY);
     f->page[frame] = EMPTY;
-    f->ops->removed(f->self, frame);
-    assert_true(f->ops->check(f->self));
+    paging_forget(&f->paging, page);
+    policy_check(f);
 }
 
 static inline void touch_page(struct policy_fix *f, uint32_t page, uint64_t next_use)
 {
-    uint32_t frame = frame_of(f, page);
-    if (frame != EMPTY) {
-        if (f->ops->touched)
-            f->ops->touched(f->self, frame, next_use);
-    } else {
+    static const uint8_t kind[PAGES_END]; /* all anonymous */
+    const uint8_t info = 0;
+    const struct paging_refs refs = {
+        .n = 1, .contents = &page, .info = &info, .next_use = &next_use, .kind = kind
+    };
+    bool is_new = frame_of(f, page) == EMPTY;
+    struct fl_err err;
+    uint32_t done;
+    assert_true(page < PAGES_END);
+    assert_int_equal(paging_batch(&f->paging, &refs, &done, &err), FL_OK);
+    assert_int_equal(done, 1);
+    assert_int_equal(f->paging.n_faulted, is_new);
+    if (is_new) {
+        uint32_t went = f->paging.faulted[0].evicted;
         f->faults++;
-        frame = frame_of(f, EMPTY); /* the lowest free one */
-        if (frame == EMPTY) {
-            frame = f->ops->victim(f->self);
-            assert_true(frame < f->frames);
-            f->evicted[f->evictions++] = f->page[frame];
-            f->page[frame] = EMPTY;
-            f->ops->removed(f->self, frame);
+        if (went != NO_CONTENTS) {
+            assert_int_not_equal(frame_of(f, went), EMPTY);
+            f->page[frame_of(f, went)] = EMPTY;
+            f->evicted[f->evictions++] = went;
         }
+        uint32_t frame = frame_of(f, EMPTY); /* the lowest free one */
+        assert_int_not_equal(frame, EMPTY);
         f->page[frame] = page;
-        f->ops->inserted(f->self, frame, page, next_use);
     }
-    assert_true(f->ops->check(f->self));
+    policy_check(f);
 }
 
-/* References pages[0 .. n-1]; the policy is told the future when it needs it. */
+/* References pages[0 .. n-1]; the policy is told the future. */
 static inline void touch_pages(struct policy_fix *f, size_t n, const uint32_t *pages)
 {
     for (size_t i = 0; i < n; i++) {
@@ -91,7 +106,7 @@ static inline void touch_pages(struct policy_fix *f, size_t n, const uint32_t *p
         for (size_t j = n; j-- > i + 1;)
             if (pages[j] == pages[i])
                 next = j;
-        touch_page(f, pages[i], f->ops->needs & FL_NEEDS_FUTURE ? next : 0);
+        touch_page(f, pages[i], next);
     }
 }
 
