@@ -109,8 +109,10 @@ static int note(struct pass *p, uint32_t c, uint32_t distance)
 
 static int refer(struct pass *p, uint32_t c)
 {
-    int rc = lru_curve_ref(p->curve, c, false, false, false, p->err);
-    return rc == FL_OK ? note(p, c, lru_curve_distance(p->curve)) : rc;
+    const struct lru_refs refs = { 1, &c, NULL, p->vm.cs.kind };
+    uint32_t distance;
+    int rc = lru_curve_refs(p->curve, &refs, &distance, p->err);
+    return rc == FL_OK ? note(p, c, distance) : rc;
 }
 
 static int do_runs(struct pass *p, const struct fl_runs *runs, size_t from, size_t n)

@@ -11,6 +11,9 @@
 #include "sweep.h"
 #include "vm.h"
 
+/* Windows are worth it that touch each page so often, and are tried again after so many batches. */
+#define WINDOW_WORTH 4u
+#define WITHOUT_WINDOWS 64u
 #define BATCH 512u /* references resolved before each paging stage gets its turn */
 
 struct refs {
@@ -31,11 +34,13 @@ struct sweep {
     int hook_rc;             /* a hook cannot fail; its error waits here */
     struct fl_err *err;
     struct digest digest;
+    uint32_t without;      /* windows, for so many batches of the reader */
     uint32_t window_pages; /* windows have no more pages than the smallest memory that minds */
     struct refs refs;      /* some after the other */
     struct refs last;      /* the last to each contents; a write if any was */
     struct refs ends;      /* of a window: the first and last to each page */
     bool plain;            /* no reference of @refs has a cause */
+    uint32_t distance[DIGEST_RUNS_MAX];   /* on the curve */
     uint32_t batch, *batch_of, *place_of; /* by contents: when and where in @last, from its end */
     uint32_t contents_room;
 };
@@ -144,12 +149,8 @@ static void find_last(struct sweep *s, const struct refs *refs)
 
 static int curve_batch(struct sweep *s)
 {
-    int rc = FL_OK;
-    for (uint32_t i = 0; i < s->refs.n && rc == FL_OK; i++)
-        rc = lru_curve_ref(s->curve, s->refs.contents[i], s->refs.info[i] & REF_WRITE,
-                           ref_cause(s->refs.info[i]) != FL_CAUSE_NONE,
-                           s->vm.cs.kind[s->refs.contents[i]] != CONTENTS_FILE, s->err);
-    return rc;
+    const struct lru_refs refs = { s->refs.n, s->refs.contents, s->refs.info, s->vm.cs.kind };
+    return lru_curve_refs(s->curve, &refs, s->distance, s->err);
 }
 
 static int do_batch(struct sweep *s)
@@ -206,16 +207,19 @@ static void ref_pages(const struct sweep *s, const uint32_t *pages, uint32_t n, 
 static int curve_window(struct sweep *s)
 {
     const struct digest *d = &s->digest;
-    int rc = FL_OK;
+    uint32_t contents[DIGEST_RUNS_MAX], n = 0;
+    uint8_t info[DIGEST_RUNS_MAX];
     next_batch(s);
-    for (uint32_t i = 0; i < d->n && rc == FL_OK; i++) {
+    for (uint32_t i = 0; i < d->n; i++) {
         uint32_t c = s->vm.contents[d->page[i]];
         if (s->batch_of[c] == s->batch)
             continue;
         s->batch_of[c] = s->batch;
-        bool write = s->last.info[s->last.n - 1 - s->place_of[c]] & REF_WRITE;
-        rc = lru_curve_ref(s->curve, c, write, false, s->vm.cs.kind[c] != CONTENTS_FILE, s->err);
+        info[n] = s->last.info[s->last.n - 1 - s->place_of[c]] & REF_WRITE;
+        contents[n++] = c;
     }
+    const struct lru_refs refs = { n, contents, info, s->vm.cs.kind };
+    int rc = lru_curve_refs(s->curve, &refs, s->distance, s->err);
     if (rc == FL_OK)
         lru_curve_reorder(s->curve, s->last.contents, s->last.n);
     return rc;
@@ -277,16 +281,32 @@ static int do_window(struct sweep *s)
     return rc == FL_OK && left ? all_of_window(s) : rc;
 }
 
+/*
+ * A window costs what some of its runs do. Where most touch a page that the window had not yet, it
+ * only costs; then for a while there are none, unless what is known of the future counts on them.
+ */
+static uint32_t wanted_window(struct sweep *s)
+{
+    const struct digest *d = &s->digest;
+    if (s->future || !s->window_pages)
+        return s->window_pages;
+    if (s->without)
+        return s->without--, 0;
+    if (d->n_runs && d->n > d->n_runs / WINDOW_WORTH)
+        s->without = WITHOUT_WINDOWS;
+    return s->window_pages;
+}
+
 static int do_item(struct sweep *s, const struct fl_runs *runs)
 {
     struct digest *d = &s->digest;
     int rc = vm_new_pages(&s->vm, s->err);
     if (rc == FL_OK)
         rc = digest_room(d, s->vm.n_pages, s->err);
-    for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs)
-        rc = digest_take(d, runs, from, s->window_pages, s->vm.rights)
-                 ? do_window(s)
-                 : do_runs(s, runs, from, d->n_runs);
+    for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs) {
+        bool covered = digest_take(d, runs, from, wanted_window(s), s->vm.rights);
+        rc = covered ? do_window(s) : do_runs(s, runs, from, d->n_runs);
+    }
     return rc;
 }
 
@@ -335,7 +355,7 @@ static void answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (!sweep_on_curve(points[i]))
             continue;
-        struct lru_curve_point at = lru_curve_at(s->curve, points[i]->frames);
+        struct curve_point at = lru_curve_at(s->curve, points[i]->frames);
         points[i]->minor = at.minor;
         points[i]->major = at.major;
         points[i]->swap_in = at.swap_in;
