@@ -5,12 +5,20 @@
 #include "depth_counts.h"
 #include "grow.h"
 
+#define HISTOGRAMS 6u
+#define SINCE_MAX (UINT32_C(1) << 31) /* writes of before may be counted besides: DEPTH_MAX */
+
+static struct depth_histogram *histogram_at(struct depth_counts *dc, unsigned i)
+{
+    struct depth_histogram *const kinds[] = { dc->plain, dc->mapped, dc->written };
+    return &kinds[i / 2][i % 2];
+}
+
 void depth_counts_fini(struct depth_counts *dc)
 {
-    for (int swapped = 0; swapped < 2; swapped++) {
-        free(dc->plain[swapped].count);
-        free(dc->mapped[swapped].count);
-        free(dc->written[swapped].count);
+    for (unsigned i = 0; i < HISTOGRAMS; i++) {
+        free(histogram_at(dc, i)->count);
+        free(histogram_at(dc, i)->sum);
     }
     *dc = (struct depth_counts){ 0 };
 }
@@ -31,8 +39,35 @@ static bool histograms_room(struct depth_histogram h[2], uint32_t depth)
     return true;
 }
 
-bool depth_counts_room(struct depth_counts *dc, uint32_t depth, bool mapped, bool write)
+/* Takes the counts into the sums. */
+static bool take_in(struct depth_histogram *h)
 {
+    if (h->sum_room < h->room) {
+        if (!grow(&h->sum, h->room))
+            return false;
+        memset(h->sum + h->sum_room, 0, (h->room - h->sum_room) * sizeof *h->sum);
+        h->sum_room = h->room;
+    }
+    for (uint32_t depth = 0; depth < h->room; depth++)
+        h->sum[depth] += h->count[depth];
+    memset(h->count, 0, h->room * sizeof *h->count);
+    return true;
+}
+
+static bool take_all_in(struct depth_counts *dc)
+{
+    for (unsigned i = 0; i < HISTOGRAMS; i++)
+        if (!take_in(histogram_at(dc, i)))
+            return false;
+    dc->since = 0;
+    return true;
+}
+
+bool depth_counts_room(struct depth_counts *dc, uint32_t n, uint32_t depth, bool mapped, bool write)
+{
+    if (dc->since > SINCE_MAX - n && !take_all_in(dc))
+        return false;
+    dc->since += n;
     /* a write may still be counted long after, from any depth there is by then */
     mapped |= dc->mapped[0].room > 0;
     write |= dc->written[0].room > 0;
@@ -41,28 +76,25 @@ bool depth_counts_room(struct depth_counts *dc, uint32_t depth, bool mapped, boo
            (!write || histograms_room(dc->written, depth));
 }
 
-static void sum_up(struct depth_histogram *h)
+bool depth_counts_end(struct depth_counts *dc)
 {
-    uint64_t deeper = 0;
-    for (uint32_t depth = h->room; depth-- > 0;) {
-        uint64_t here = h->count[depth];
-        h->count[depth] = deeper;
-        deeper += here;
+    if (!take_all_in(dc))
+        return false;
+    for (unsigned i = 0; i < HISTOGRAMS; i++) {
+        struct depth_histogram *h = histogram_at(dc, i);
+        uint64_t deeper = 0;
+        for (uint32_t depth = h->sum_room; depth-- > 0;) {
+            uint64_t here = h->sum[depth];
+            h->sum[depth] = deeper;
+            deeper += here;
+        }
     }
-}
-
-void depth_counts_end(struct depth_counts *dc)
-{
-    for (int swapped = 0; swapped < 2; swapped++) {
-        sum_up(&dc->plain[swapped]);
-        sum_up(&dc->mapped[swapped]);
-        sum_up(&dc->written[swapped]);
-    }
+    return true;
 }
 
 static uint64_t deeper(const struct depth_histogram *h, uint64_t frames)
 {
-    return frames < h->room ? h->count[frames] : 0;
+    return frames < h->sum_room ? h->sum[frames] : 0;
 }
 
 struct curve_point depth_counts_at(const struct depth_counts *dc, uint64_t frames)

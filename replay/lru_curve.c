@@ -19,14 +19,18 @@
 #define BATCH 512u
 #define AHEAD 16u /* references: what they need is fetched */
 
-struct entry {
-    uint32_t slot;  /* of the last use, or NO_SLOT */
-    uint32_t state; /* depth_counts.h */
-};
+/* Built for processors that count bits too, and chosen when the program starts. */
+#if defined(__x86_64__) && defined(__gnu_linux__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
 
 struct lru_curve {
-    struct entry *entries; /* by contents */
-    uint32_t n_entries;
+    /* by contents */
+    uint32_t *slot;  /* of the last use, or NO_SLOT */
+    uint32_t *state; /* depth_counts.h */
+    uint32_t room;
     /* those in use: up to now, those of last uses and of holes; from there on, all */
     struct slot_ranks ranks;
     uint32_t now, n_set;
@@ -46,7 +50,8 @@ void lru_curve_free(struct lru_curve *k)
 {
     if (!k)
         return;
-    free(k->entries);
+    free(k->slot);
+    free(k->state);
     slot_ranks_fini(&k->ranks);
     free(k->holes);
     depth_counts_fini(&k->counts);
@@ -61,23 +66,31 @@ static uint32_t depth_of(const struct lru_curve *k, uint32_t slot)
     return k->n_set - slot_ranks_before(&k->ranks, slot);
 }
 
+/* Each of @slot that is one to its rank. */
+static WIDE void to_ranks(const struct slot_ranks *ranks, uint32_t *slot, uint32_t n)
+{
+    struct slot_ranks r = *ranks;
+    for (uint32_t i = 0; i < n; i++)
+        if (slot[i] != NO_SLOT)
+            slot[i] = slot_ranks_before(&r, slot[i]);
+}
+
 /*
  * Renumber the slots in use 0, 1, 2 ... and have as many again free; order stays, and so do the
- * holes a heap. There is work for every entry, so there are half as many references before the next
- * time, whatever share of the entries is in use.
+ * holes a heap. There is work for all contents, so there are half as many references before the next
+ * time, whatever share of them is in use.
  */
 static bool renumber(struct lru_curve *k)
 {
     uint64_t slots = k->n_set + (uint64_t)(k->n_set > SLOTS_MIN ? k->n_set : SLOTS_MIN);
-    if (slots < k->n_entries)
-        slots = k->n_entries;
+    if (slots < k->room)
+        slots = k->room;
     if (slots > RANKS_SLOTS_MAX)
         return false;
-    for (uint32_t c = 0; c < k->n_entries && k->now; c++)
-        if (k->entries[c].slot != NO_SLOT)
-            k->entries[c].slot = slot_ranks_before(&k->ranks, k->entries[c].slot);
-    for (uint32_t i = 0; i < k->n_holes; i++)
-        k->holes[i] = slot_ranks_before(&k->ranks, k->holes[i]);
+    if (k->now) {
+        to_ranks(&k->ranks, k->slot, k->room);
+        to_ranks(&k->ranks, k->holes, k->n_holes);
+    }
     k->now = k->n_set;
     return slot_ranks_fill(&k->ranks, (uint32_t)slots);
 }
@@ -115,41 +128,38 @@ static uint32_t hole_pop(struct lru_curve *k)
 
 /* ---- references ---------------------------------------------------------------------- */
 
-static bool make_room(struct lru_curve *k, const struct lru_refs *refs)
+/* @infos: those of all of @refs together. */
+static bool make_room(struct lru_curve *k, const struct lru_refs *refs, uint8_t infos)
 {
     uint32_t most = 0;
-    uint8_t infos = 0;
     for (uint32_t i = 0; i < refs->n; i++)
         most = refs->contents[i] > most ? refs->contents[i] : most;
-    for (uint32_t i = 0; i < refs->n && refs->info; i++)
-        infos |= refs->info[i];
-    if (most >= k->n_entries) {
-        uint32_t room = grow_room_for(k->n_entries, (uint64_t)most + 1);
-        if (!room || !grow(&k->entries, room))
+    if (most >= k->room) {
+        uint32_t room = grow_room_for(k->room, (uint64_t)most + 1);
+        if (!room || !grow(&k->slot, room) || !grow(&k->state, room))
             return false;
-        for (uint32_t c = k->n_entries; c < room; c++)
-            k->entries[c].slot = NO_SLOT;
-        k->n_entries = room;
+        for (uint32_t c = k->room; c < room; c++)
+            k->slot[c] = NO_SLOT;
+        k->room = room;
     }
     return (k->ranks.slots - k->now >= refs->n || renumber(k)) &&
-           depth_counts_room(&k->counts, k->n_set + refs->n, ref_cause(infos) != FL_CAUSE_NONE,
-                             infos & REF_WRITE);
+           depth_counts_room(&k->counts, refs->n, k->n_set + refs->n,
+                             ref_cause(infos) != FL_CAUSE_NONE, infos & REF_WRITE);
 }
 
 /* The depths of references, each of which takes its contents from their place to the top. */
-static inline __attribute__((always_inline)) void to_the_top(struct lru_curve *k,
-                                                             const struct lru_refs *refs,
-                                                             uint32_t *restrict distance)
+static WIDE void to_the_top(struct lru_curve *k, const struct lru_refs *refs,
+                            uint32_t *restrict distance)
 {
     struct slot_ranks ranks = k->ranks;
-    struct entry *entries = k->entries;
-    uint32_t n_set = k->n_set, now = k->now;
+    uint32_t *slot_of = k->slot, n_set = k->n_set, now = k->now;
     for (uint32_t i = 0; i < refs->n; i++) {
-        struct entry *e = &entries[refs->contents[i]];
-        uint32_t slot = e->slot;
+        uint32_t *place = &slot_of[refs->contents[i]], slot = *place;
+        if (i + 2 * AHEAD < refs->n)
+            __builtin_prefetch(&slot_of[refs->contents[i + 2 * AHEAD]], 1);
         if (i + AHEAD < refs->n)
-            __builtin_prefetch(&entries[refs->contents[i + AHEAD]], 1);
-        e->slot = now++;
+            slot_ranks_soon(&ranks, slot_of[refs->contents[i + AHEAD]]);
+        *place = now++;
         if (__builtin_expect(slot == NO_SLOT, 0)) {
             distance[i] = 0;
             n_set++;
@@ -162,32 +172,11 @@ static inline __attribute__((always_inline)) void to_the_top(struct lru_curve *k
     k->now = now;
 }
 
-#ifdef __x86_64__
-__attribute__((target("avx2,popcnt,bmi,bmi2"))) static void to_the_top_wide(
-    struct lru_curve *k, const struct lru_refs *refs, uint32_t *distance)
-{
-    to_the_top(k, refs, distance);
-}
-#endif
-
-static void to_the_top_plain(struct lru_curve *k, const struct lru_refs *refs, uint32_t *distance)
-{
-#ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") &&
-        __builtin_cpu_supports("bmi2")) {
-        to_the_top_wide(k, refs, distance);
-        return;
-    }
-#endif
-    to_the_top(k, refs, distance);
-}
-
 /* The same while there are holes. */
 static bool over_holes(struct lru_curve *k, const struct lru_refs *refs, uint32_t *distance)
 {
     for (uint32_t i = 0; i < refs->n; i++) {
-        struct entry *e = &k->entries[refs->contents[i]];
-        uint32_t slot = e->slot, left = slot;
+        uint32_t *place = &k->slot[refs->contents[i]], slot = *place, left = slot;
         bool is_new = slot == NO_SLOT;
         distance[i] = is_new ? 0 : depth_of(k, slot);
         if (k->n_holes && (is_new || k->holes[0] > slot)) {
@@ -199,27 +188,28 @@ static bool over_holes(struct lru_curve *k, const struct lru_refs *refs, uint32_
             k->n_set++;
         else
             slot_ranks_take(&k->ranks, left);
-        e->slot = k->now++;
+        *place = k->now++;
     }
     return true;
 }
 
-static void count(struct lru_curve *k, const struct lru_refs *refs, const uint32_t *distance)
+static inline __attribute__((always_inline)) void count(struct lru_curve *k,
+                                                        const struct lru_refs *refs,
+                                                        const uint32_t *distance, bool writes)
 {
     struct depth_counts *counts = &k->counts;
-    uint32_t swapped = 0; /* as the last was, so perhaps the next */
     for (uint32_t i = 0; i < refs->n; i++) {
-        uint32_t *state = &k->entries[refs->contents[i]].state;
+        uint32_t c = refs->contents[i], *state = &k->state[c];
         uint8_t info = refs->info ? refs->info[i] : 0;
+        if (i + 2 * AHEAD < refs->n)
+            __builtin_prefetch(&k->state[refs->contents[i + 2 * AHEAD]], 1);
         if (i + AHEAD < refs->n)
-            __builtin_prefetch(&counts->plain[swapped].count[distance[i + AHEAD]], 1);
+            depth_counts_soon(counts, k->state[refs->contents[i + AHEAD]], distance[i + AHEAD],
+                              writes);
         if (__builtin_expect(distance[i] == 0, 0))
-            *state = depth_counts_new(counts, refs->kind[refs->contents[i]]);
+            *state = depth_counts_new(counts, refs->kind[c], info);
         else
-            depth_counts_ref(counts, state, distance[i], info);
-        if (info & REF_WRITE)
-            depth_counts_write(counts, state);
-        swapped = *state / DEPTH_SWAPPED;
+            depth_counts_ref(counts, state, distance[i], info, writes);
     }
 }
 
@@ -230,13 +220,19 @@ int lru_curve_refs(struct lru_curve *k, const struct lru_refs *refs, uint32_t *d
         n = refs->n - from < BATCH ? refs->n - from : BATCH;
         struct lru_refs some = { n, refs->contents + from, refs->info ? refs->info + from : NULL,
                                  refs->kind };
-        if (!make_room(k, &some))
+        uint8_t infos = 0;
+        for (uint32_t i = 0; i < n && refs->info; i++)
+            infos |= some.info[i];
+        if (!make_room(k, &some, infos))
             return fl_nomem(err, "lru curve");
         if (!k->n_holes)
-            to_the_top_plain(k, &some, distance + from);
+            to_the_top(k, &some, distance + from);
         else if (!over_holes(k, &some, distance + from))
             return fl_nomem(err, "lru curve");
-        count(k, &some, distance + from);
+        if (infos & REF_WRITE)
+            count(k, &some, distance + from, true);
+        else
+            count(k, &some, distance + from, false);
     }
     return FL_OK;
 }
@@ -246,30 +242,26 @@ void lru_curve_reorder(struct lru_curve *k, const uint32_t *contents, uint32_t n
 {
     uint32_t slot = k->now - n;
     for (uint32_t i = 0; i < n; i++)
-        k->entries[contents[i]].slot = slot++;
+        k->slot[contents[i]] = slot++;
 }
 
 int lru_curve_gone(struct lru_curve *k, uint32_t c, struct fl_err *err)
 {
-    if (c >= k->n_entries || k->entries[c].slot == NO_SLOT)
+    if (c >= k->room || k->slot[c] == NO_SLOT)
         return FL_OK;
-    struct entry *e = &k->entries[c];
-    depth_counts_sunk(&e->state, depth_of(k, e->slot));
-    depth_counts_clean(&k->counts, &e->state);
-    if (!hole_push(k, e->slot))
+    depth_counts_gone(&k->counts, k->state[c], depth_of(k, k->slot[c]));
+    if (!hole_push(k, k->slot[c]))
         return fl_nomem(err, "lru curve");
-    e->slot = NO_SLOT;
+    k->slot[c] = NO_SLOT;
     return FL_OK;
 }
 
-void lru_curve_end(struct lru_curve *k)
+int lru_curve_end(struct lru_curve *k, struct fl_err *err)
 {
-    for (uint32_t c = 0; c < k->n_entries; c++)
-        if (k->entries[c].slot != NO_SLOT) {
-            depth_counts_sunk(&k->entries[c].state, depth_of(k, k->entries[c].slot));
-            depth_counts_clean(&k->counts, &k->entries[c].state);
-        }
-    depth_counts_end(&k->counts);
+    for (uint32_t c = 0; c < k->room; c++)
+        if (k->slot[c] != NO_SLOT)
+            depth_counts_gone(&k->counts, k->state[c], depth_of(k, k->slot[c]));
+    return depth_counts_end(&k->counts) ? FL_OK : fl_nomem(err, "lru curve");
 }
 
 struct curve_point lru_curve_at(const struct lru_curve *k, uint64_t frames)

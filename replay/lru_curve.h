@@ -49,8 +49,8 @@ int lru_curve_refs(struct lru_curve *curve, const struct lru_refs *refs, uint32_
 void lru_curve_reorder(struct lru_curve *curve, const uint32_t *contents, uint32_t n);
 /** lru_curve_gone - @contents cease to exist. */
 int lru_curve_gone(struct lru_curve *curve, uint32_t contents, struct fl_err *err);
-/** lru_curve_end - after the last reference, before the first lru_curve_at(). */
-void lru_curve_end(struct lru_curve *curve);
+/** lru_curve_end - after the last reference, before the first lru_curve_at(). FL_ENOMEM. */
+int lru_curve_end(struct lru_curve *curve, struct fl_err *err);
 /** lru_curve_at - the counts of an LRU memory of @frames with unlimited swap. Cost: O(1). */
 struct curve_point lru_curve_at(const struct lru_curve *curve, uint64_t frames);
 

@@ -42,6 +42,15 @@ static inline __attribute__((always_inline)) uint32_t slot_ranks_before(const st
            r->in_chunk[block] + r->before[block / RANKS_BLOCKS];
 }
 
+/** slot_ranks_soon - a rank of @slot, perhaps none, is asked for soon, or it is taken. */
+static inline __attribute__((always_inline)) void slot_ranks_soon(const struct slot_ranks *r,
+                                                                  uint32_t slot)
+{
+    uint32_t word = slot / 64;
+    __builtin_prefetch(&r->words[word], 1);
+    __builtin_prefetch(&r->in_line[word], 1);
+}
+
 /* Of 16 bytes, as every processor has them; read and written where no such is aligned. */
 typedef uint16_t ranks_u16 __attribute__((vector_size(16), aligned(2), may_alias));
 typedef uint32_t ranks_u32 __attribute__((vector_size(16), aligned(4), may_alias));

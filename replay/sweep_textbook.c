@@ -14,6 +14,7 @@
 /* Windows are worth it that touch each page so often, and are tried again after so many batches. */
 #define WINDOW_WORTH 4u
 #define WITHOUT_WINDOWS 64u
+#define AHEAD 16u  /* runs: what they need is fetched */
 #define BATCH 512u /* references resolved before each paging stage gets its turn */
 
 struct refs {
@@ -173,6 +174,10 @@ static int do_runs(struct sweep *s, const struct fl_runs *runs, size_t from, siz
         s->turn[i] = true;
     for (size_t i = from; i < from + n && rc == FL_OK; i++) {
         uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
+        if (i + AHEAD < from + n) {
+            __builtin_prefetch(&s->vm.rights[runs->page[i + AHEAD]]);
+            __builtin_prefetch(&s->vm.contents[runs->page[i + AHEAD]]);
+        }
         refs->next_use[refs->n] = 0;
         if (s->future)
             rc = future_next(s->future, &refs->next_use[refs->n], s->err);
@@ -348,10 +353,11 @@ static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **p
     return rc == FL_OK ? fl_reader_rewind(r, s->err) : rc;
 }
 
-static void answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
+static int answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
 {
-    if (s->curve)
-        lru_curve_end(s->curve);
+    int rc = s->curve ? lru_curve_end(s->curve, s->err) : FL_OK;
+    if (rc != FL_OK)
+        return rc;
     for (size_t i = 0; i < n; i++) {
         if (!sweep_on_curve(points[i]))
             continue;
@@ -367,6 +373,7 @@ static void answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
         s->replayed[i]->swap_in = s->paging[i].pages_in;
         s->replayed[i]->swap_out = s->paging[i].pages_out;
     }
+    return FL_OK;
 }
 
 static void sweep_free(struct sweep *s)
@@ -410,7 +417,7 @@ int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n
             rc = s->hook_rc;
     }
     if (rc == FL_OK)
-        answer(s, points, n);
+        rc = answer(s, points, n);
     sweep_free(s);
     return rc;
 }
