@@ -16,6 +16,14 @@
 #include "contents.h"
 #include "vm.h"
 
+/** References one after the other. */
+struct curve_refs {
+    uint32_t n;
+    const uint32_t *contents;
+    const uint8_t *info; /* REF_WRITE, and a cause: a fault even if resident. NULL: plain reads */
+    const uint8_t *kind; /* by contents: enum contents_kind, looked at where they are new */
+};
+
 /** The counts of one memory size with unlimited swap. */
 struct curve_point {
     uint64_t minor, major, swap_in, swap_out, file_read, file_written;

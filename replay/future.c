@@ -238,8 +238,8 @@ int future_next(struct future *f, uint64_t *next_use, struct fl_err *err)
             return rc;
     }
     uint64_t v = get_next(&f->buf[(size_t)f->buf_at++ * NEXT_BYTES]);
+    *next_use = v == NEXT_NEVER ? FL_NEVER_USED - f->at : v;
     f->at++;
-    *next_use = v == NEXT_NEVER ? FL_NEVER_USED : v;
     return FL_OK;
 }
 

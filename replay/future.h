@@ -26,7 +26,10 @@ struct future;
  */
 int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, struct future **out,
                  struct fl_err *err);
-/** future_next - next use of what is next in the stream; positions are numbers in it. */
+/**
+ * future_next - next use of what is next in the stream; positions are numbers in it. Of what is
+ * never used again: after all positions, and the farther, the earlier this last use is.
+ */
 int future_next(struct future *f, uint64_t *next_use, struct fl_err *err);
 void future_free(struct future *f); /* NULL is fine */
 

@@ -129,7 +129,7 @@ static uint32_t hole_pop(struct lru_curve *k)
 /* ---- references ---------------------------------------------------------------------- */
 
 /* @infos: those of all of @refs together. */
-static bool make_room(struct lru_curve *k, const struct lru_refs *refs, uint8_t infos)
+static bool make_room(struct lru_curve *k, const struct curve_refs *refs, uint8_t infos)
 {
     uint32_t most = 0;
     for (uint32_t i = 0; i < refs->n; i++)
@@ -148,7 +148,7 @@ static bool make_room(struct lru_curve *k, const struct lru_refs *refs, uint8_t 
 }
 
 /* The depths of references, each of which takes its contents from their place to the top. */
-static WIDE void to_the_top(struct lru_curve *k, const struct lru_refs *refs,
+static WIDE void to_the_top(struct lru_curve *k, const struct curve_refs *refs,
                             uint32_t *restrict distance)
 {
     struct slot_ranks ranks = k->ranks;
@@ -173,7 +173,7 @@ static WIDE void to_the_top(struct lru_curve *k, const struct lru_refs *refs,
 }
 
 /* The same while there are holes. */
-static bool over_holes(struct lru_curve *k, const struct lru_refs *refs, uint32_t *distance)
+static bool over_holes(struct lru_curve *k, const struct curve_refs *refs, uint32_t *distance)
 {
     for (uint32_t i = 0; i < refs->n; i++) {
         uint32_t *place = &k->slot[refs->contents[i]], slot = *place, left = slot;
@@ -194,7 +194,7 @@ static bool over_holes(struct lru_curve *k, const struct lru_refs *refs, uint32_
 }
 
 static inline __attribute__((always_inline)) void count(struct lru_curve *k,
-                                                        const struct lru_refs *refs,
+                                                        const struct curve_refs *refs,
                                                         const uint32_t *distance, bool writes)
 {
     struct depth_counts *counts = &k->counts;
@@ -213,13 +213,13 @@ static inline __attribute__((always_inline)) void count(struct lru_curve *k,
     }
 }
 
-int lru_curve_refs(struct lru_curve *k, const struct lru_refs *refs, uint32_t *distance,
+int lru_curve_refs(struct lru_curve *k, const struct curve_refs *refs, uint32_t *distance,
                    struct fl_err *err)
 {
     for (uint32_t from = 0, n; from < refs->n; from += n) {
         n = refs->n - from < BATCH ? refs->n - from : BATCH;
-        struct lru_refs some = { n, refs->contents + from, refs->info ? refs->info + from : NULL,
-                                 refs->kind };
+        struct curve_refs some = { n, refs->contents + from, refs->info ? refs->info + from : NULL,
+                                   refs->kind };
         uint8_t infos = 0;
         for (uint32_t i = 0; i < n && refs->info; i++)
             infos |= some.info[i];

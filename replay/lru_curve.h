@@ -20,14 +20,6 @@
 
 struct lru_curve;
 
-/** References one after the other. */
-struct lru_refs {
-    uint32_t n;
-    const uint32_t *contents;
-    const uint8_t *info; /* REF_WRITE, and a cause: a fault even if resident. NULL: plain reads */
-    const uint8_t *kind; /* by contents: enum contents_kind, looked at where they are new */
-};
-
 int lru_curve_new(struct lru_curve **out, struct fl_err *err);
 void lru_curve_free(struct lru_curve *curve); /* NULL is fine */
 
@@ -36,7 +28,7 @@ void lru_curve_free(struct lru_curve *curve); /* NULL is fine */
  * were new. FL_ENOMEM. Cost: some 10 ns a reference, of which the histogram's and the contents'
  * cache misses are most.
  */
-int lru_curve_refs(struct lru_curve *curve, const struct lru_refs *refs, uint32_t *distance,
+int lru_curve_refs(struct lru_curve *curve, const struct curve_refs *refs, uint32_t *distance,
                    struct fl_err *err);
 /**
  * lru_curve_reorder - the latest @n references were to these contents, all different; from here on

@@ -109,7 +109,7 @@ static int note(struct pass *p, uint32_t c, uint32_t distance)
 
 static int refer(struct pass *p, uint32_t c)
 {
-    const struct lru_refs refs = { 1, &c, NULL, p->vm.cs.kind };
+    const struct curve_refs refs = { 1, &c, NULL, p->vm.cs.kind };
     uint32_t distance;
     int rc = lru_curve_refs(p->curve, &refs, &distance, p->err);
     return rc == FL_OK ? note(p, c, distance) : rc;

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "digest.h"
-#include "future.h"
 #include "grow.h"
 #include "lru_curve.h"
+#include "opt_curve.h"
 #include "paging.h"
 #include "sweep.h"
 #include "vm.h"
@@ -21,7 +21,6 @@ struct refs {
     uint32_t n;
     uint32_t contents[DIGEST_RUNS_MAX];
     uint8_t info[DIGEST_RUNS_MAX];
-    uint64_t next_use[DIGEST_RUNS_MAX];
 };
 
 struct sweep {
@@ -31,8 +30,10 @@ struct sweep {
     struct fl_sweep_point **replayed;
     size_t n_paging;
     struct lru_curve *curve; /* NULL: no point needs it */
-    struct future *future;   /* NULL: no point needs it */
-    int hook_rc;             /* a hook cannot fail; its error waits here */
+    struct opt_curve **opt;  /* for up to OPT_CURVE_SIZES each */
+    size_t n_opt;
+    bool looking; /* the pass before the others, for opt */
+    int hook_rc;  /* a hook cannot fail; its error waits here */
     struct fl_err *err;
     struct digest digest;
     uint32_t without;      /* windows, for so many batches of the reader */
@@ -51,9 +52,18 @@ bool sweep_on_curve(const struct fl_sweep_point *p)
     return p->policy == fl_policy_find("lru") && p->swap_pages == UINT64_MAX;
 }
 
+static bool on_opt_curve(const struct fl_sweep_point *p)
+{
+    return p->policy == fl_policy_find("opt") && p->swap_pages == UINT64_MAX;
+}
+
 static void on_contents_gone(void *arg, uint32_t c)
 {
     struct sweep *s = arg;
+    for (size_t i = 0; i < s->n_opt; i++)
+        (s->looking ? opt_curve_look_gone : opt_curve_gone)(s->opt[i], c);
+    if (s->looking)
+        return;
     for (size_t i = 0; i < s->n_paging; i++)
         paging_forget(&s->paging[i], c);
     if (s->curve && s->hook_rc == FL_OK)
@@ -65,8 +75,7 @@ static int page_refs(struct sweep *s, struct paging *p, const struct refs *refs)
     int rc = FL_OK;
     for (uint32_t i = 0; i < refs->n && rc == FL_OK; i++) {
         bool swap_full = false;
-        rc = paging_ref(p, &s->vm, refs->contents[i], refs->info[i], refs->next_use[i], &swap_full,
-                        s->err);
+        rc = paging_ref(p, &s->vm, refs->contents[i], refs->info[i], 0, &swap_full, s->err);
     }
     return rc;
 }
@@ -112,13 +121,10 @@ static void turn_round(struct refs *refs)
         k--;
         uint32_t c = refs->contents[i];
         uint8_t info = refs->info[i];
-        uint64_t next_use = refs->next_use[i];
         refs->contents[i] = refs->contents[k];
         refs->info[i] = refs->info[k];
-        refs->next_use[i] = refs->next_use[k];
         refs->contents[k] = c;
         refs->info[k] = info;
-        refs->next_use[k] = next_use;
     }
 }
 
@@ -140,8 +146,7 @@ static void find_last(struct sweep *s, const struct refs *refs)
         s->batch_of[c] = s->batch;
         s->place_of[c] = last->n;
         last->contents[last->n] = c;
-        last->info[last->n] = info & REF_WRITE;
-        last->next_use[last->n++] = refs->next_use[i];
+        last->info[last->n++] = info & REF_WRITE;
     }
     turn_round(last);
 }
@@ -150,11 +155,12 @@ static void find_last(struct sweep *s, const struct refs *refs)
 
 static int curve_batch(struct sweep *s)
 {
-    const struct lru_refs refs = { s->refs.n, s->refs.contents, s->refs.info, s->vm.cs.kind };
+    const struct curve_refs refs = { s->refs.n, s->refs.contents, s->refs.info, s->vm.cs.kind };
     return lru_curve_refs(s->curve, &refs, s->distance, s->err);
 }
 
-static int do_batch(struct sweep *s)
+/* Those whose turn it is. */
+static int page_batch(struct sweep *s)
 {
     if (s->n_paging)
         find_last(s, &s->refs);
@@ -162,8 +168,25 @@ static int do_batch(struct sweep *s)
     for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++)
         if (s->turn[i])
             rc = page_refs(s, &s->paging[i], nothing_moves(s, &s->paging[i]) ? &s->last : &s->refs);
-    s->refs.n = 0;
     return rc;
+}
+
+static int opt_refs(struct sweep *s, const struct refs *refs)
+{
+    const struct curve_refs all = { refs->n, refs->contents, refs->info, s->vm.cs.kind };
+    int rc = FL_OK;
+    for (size_t i = 0; i < s->n_opt && rc == FL_OK; i++)
+        rc = s->looking ? opt_curve_look(s->opt[i], refs->contents, refs->n, s->err)
+                        : opt_curve_refs(s->opt[i], &all, s->err);
+    return rc;
+}
+
+static int do_batch(struct sweep *s)
+{
+    int rc = contents_room(s);
+    if (rc == FL_OK && s->curve)
+        rc = curve_batch(s);
+    return rc == FL_OK ? page_batch(s) : rc;
 }
 
 static int do_runs(struct sweep *s, const struct fl_runs *runs, size_t from, size_t n)
@@ -178,20 +201,15 @@ static int do_runs(struct sweep *s, const struct fl_runs *runs, size_t from, siz
             __builtin_prefetch(&s->vm.rights[runs->page[i + AHEAD]]);
             __builtin_prefetch(&s->vm.contents[runs->page[i + AHEAD]]);
         }
-        refs->next_use[refs->n] = 0;
-        if (s->future)
-            rc = future_next(s->future, &refs->next_use[refs->n], s->err);
-        if (rc == FL_OK)
-            rc = vm_run(&s->vm, runs->page[i], need, runs->actor, &refs->contents[refs->n],
-                        &refs->info[refs->n], s->err);
+        rc = vm_run(&s->vm, runs->page[i], need, runs->actor, &refs->contents[refs->n],
+                    &refs->info[refs->n], s->err);
         refs->n += rc == FL_OK && refs->contents[refs->n] != NO_CONTENTS;
         if (rc != FL_OK || (refs->n < BATCH && i + 1 < from + n))
             continue;
-        rc = contents_room(s);
-        if (rc == FL_OK && s->curve)
-            rc = curve_batch(s);
-        if (rc == FL_OK)
+        rc = opt_refs(s, refs);
+        if (rc == FL_OK && !s->looking)
             rc = do_batch(s);
+        refs->n = 0;
     }
     return rc;
 }
@@ -204,7 +222,6 @@ static void ref_pages(const struct sweep *s, const uint32_t *pages, uint32_t n, 
     for (uint32_t i = 0; i < n; i++) {
         refs->contents[i] = s->vm.contents[pages[i]];
         refs->info[i] = digest_need(&s->digest, pages[i]) & FL_PROT_WRITE ? REF_WRITE : 0;
-        refs->next_use[i] = 0;
     }
 }
 
@@ -223,7 +240,7 @@ static int curve_window(struct sweep *s)
         info[n] = s->last.info[s->last.n - 1 - s->place_of[c]] & REF_WRITE;
         contents[n++] = c;
     }
-    const struct lru_refs refs = { n, contents, info, s->vm.cs.kind };
+    const struct curve_refs refs = { n, contents, info, s->vm.cs.kind };
     int rc = lru_curve_refs(s->curve, &refs, s->distance, s->err);
     if (rc == FL_OK)
         lru_curve_reorder(s->curve, s->last.contents, s->last.n);
@@ -241,32 +258,31 @@ static int all_of_window(struct sweep *s)
         for (uint32_t i = 0; i < n; i++) {
             refs->contents[i] = s->vm.contents[d->run_page[from + i]];
             refs->info[i] = d->need[from + i] & FL_PROT_WRITE ? REF_WRITE : 0;
-            refs->next_use[i] = 0;
         }
         refs->n = n;
-        rc = do_batch(s);
+        rc = page_batch(s);
     }
+    refs->n = 0;
     return rc;
 }
 
-static int ends_of_window(struct sweep *s)
+static int opt_window(struct sweep *s)
 {
     uint32_t pages[DIGEST_RUNS_MAX];
-    int rc = FL_OK;
+    if (!s->n_opt)
+        return FL_OK;
     ref_pages(s, pages, digest_pages(&s->digest, DIGEST_ENDS, pages), &s->ends);
-    for (uint32_t i = 0; i < s->ends.n && s->future && rc == FL_OK; i++)
-        rc = future_next(s->future, &s->ends.next_use[i], s->err);
-    return rc;
+    return opt_refs(s, &s->ends);
 }
 
 static int do_window(struct sweep *s)
 {
     uint32_t pages[DIGEST_RUNS_MAX];
     bool left = false;
-    int rc = contents_room(s);
-    if (rc == FL_OK && s->future)
-        rc = ends_of_window(s);
-    if (rc != FL_OK)
+    int rc = opt_window(s);
+    if (rc == FL_OK && !s->looking)
+        rc = contents_room(s);
+    if (rc != FL_OK || s->looking)
         return rc;
     ref_pages(s, pages, digest_pages(&s->digest, DIGEST_LAST, pages), &s->refs);
     find_last(s, &s->refs);
@@ -275,9 +291,7 @@ static int do_window(struct sweep *s)
     for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++) {
         struct paging *p = &s->paging[i];
         s->turn[i] = false;
-        if (p->ops->needs & FL_NEEDS_FUTURE)
-            rc = page_refs(s, p, &s->ends);
-        else if (nothing_moves(s, p))
+        if (nothing_moves(s, p))
             rc = page_refs(s, p, &s->last);
         else
             s->turn[i] = left = true;
@@ -288,18 +302,18 @@ static int do_window(struct sweep *s)
 
 /*
  * A window costs what some of its runs do. Where most touch a page that the window had not yet, it
- * only costs; then for a while there are none, unless what is known of the future counts on them.
+ * only costs; then for a while there are none. Returns whether the next runs are one, covered.
  */
-static uint32_t wanted_window(struct sweep *s)
+static bool take_window(struct sweep *s, const struct fl_runs *runs, size_t from)
 {
-    const struct digest *d = &s->digest;
-    if (s->future || !s->window_pages)
-        return s->window_pages;
-    if (s->without)
-        return s->without--, 0;
-    if (d->n_runs && d->n > d->n_runs / WINDOW_WORTH)
+    struct digest *d = &s->digest;
+    uint32_t pages = s->without ? 0 : s->window_pages;
+    s->without -= s->without > 0;
+    d->n = 0;
+    bool covered = digest_take(d, runs, from, pages, s->vm.rights);
+    if (d->n > d->n_runs / WINDOW_WORTH)
         s->without = WITHOUT_WINDOWS;
-    return s->window_pages;
+    return covered;
 }
 
 static int do_item(struct sweep *s, const struct fl_runs *runs)
@@ -308,72 +322,105 @@ static int do_item(struct sweep *s, const struct fl_runs *runs)
     int rc = vm_new_pages(&s->vm, s->err);
     if (rc == FL_OK)
         rc = digest_room(d, s->vm.n_pages, s->err);
-    for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs) {
-        bool covered = digest_take(d, runs, from, wanted_window(s), s->vm.rights);
-        rc = covered ? do_window(s) : do_runs(s, runs, from, d->n_runs);
-    }
+    for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs)
+        rc = take_window(s, runs, from) ? do_window(s) : do_runs(s, runs, from, d->n_runs);
     return rc;
 }
 
 /* ---- all of it ------------------------------------------------------------------------- */
 
+static int by_frames(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* As many curves as the @n sizes, which are sorted here, take. */
+static int opt_curves(struct sweep *s, uint32_t *frames, size_t n)
+{
+    size_t different = 0;
+    int rc = FL_OK;
+    if (!n)
+        return FL_OK;
+    qsort(frames, n, sizeof *frames, by_frames);
+    for (size_t i = 0; i < n; i++)
+        if (!different || frames[i] != frames[different - 1])
+            frames[different++] = frames[i];
+    s->opt = calloc(different / OPT_CURVE_SIZES + 1, sizeof *s->opt);
+    if (!s->opt)
+        return fl_nomem(s->err, "sweep");
+    for (size_t i = 0, some; i < different && rc == FL_OK; i += some) {
+        some = different - i < OPT_CURVE_SIZES ? different - i : OPT_CURVE_SIZES;
+        rc = opt_curve_new(&s->opt[s->n_opt], frames + i, (uint32_t)some, s->err);
+        s->n_opt += rc == FL_OK;
+    }
+    return rc;
+}
+
 static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **points, size_t n)
 {
-    struct vm_hooks hooks = { .arg = s, .contents_gone = on_contents_gone };
-    bool curve = false, future = false;
+    uint32_t *opt_frames = calloc(n, sizeof *opt_frames);
+    size_t n_opt_frames = 0;
     int rc = FL_OK;
 
-    vm_init(&s->vm, r, PGTABLE_LEVELS_MAX, &hooks);
     s->window_pages = DIGEST_RUNS_MAX;
     s->paging = calloc(n, sizeof *s->paging);
     s->turn = calloc(n, sizeof *s->turn);
     s->replayed = calloc(n, sizeof *s->replayed);
-    if (!s->paging || !s->turn || !s->replayed)
-        return fl_nomem(s->err, "sweep");
+    if (!s->paging || !s->turn || !s->replayed || !opt_frames)
+        rc = fl_nomem(s->err, "sweep");
     for (size_t i = 0; i < n && rc == FL_OK; i++) {
-        bool on_curve = sweep_on_curve(points[i]),
-             needs_future = points[i]->policy->needs & FL_NEEDS_FUTURE;
-        if ((on_curve || needs_future) && !points[i]->policy->ends_count)
-            s->window_pages = 0;
-        else if ((on_curve || needs_future) && s->window_pages > points[i]->frames)
+        bool lru = sweep_on_curve(points[i]), opt = on_opt_curve(points[i]);
+        if ((lru || opt) && s->window_pages > points[i]->frames)
             s->window_pages = points[i]->frames;
-        curve |= on_curve;
-        future |= needs_future;
-        if (on_curve)
+        if (lru && !s->curve)
+            rc = lru_curve_new(&s->curve, s->err);
+        if (opt)
+            opt_frames[n_opt_frames++] = points[i]->frames;
+        if (lru || opt)
             continue;
         rc = paging_init(&s->paging[s->n_paging], points[i]->policy, points[i]->frames,
                          points[i]->swap_pages, points[i]->seed, fl_reader_totals(r)->runs, s->err);
         s->replayed[s->n_paging] = points[i];
         s->n_paging += rc == FL_OK;
     }
-    if (rc == FL_OK && curve)
-        rc = lru_curve_new(&s->curve, s->err);
-    if (rc == FL_OK && future)
-        rc = future_build(r, PGTABLE_LEVELS_MAX, s->window_pages, &s->future, s->err);
-    return rc == FL_OK ? fl_reader_rewind(r, s->err) : rc;
+    if (rc == FL_OK)
+        rc = opt_curves(s, opt_frames, n_opt_frames);
+    free(opt_frames);
+    return rc;
+}
+
+static struct curve_point point_on_opt(const struct sweep *s, uint32_t frames)
+{
+    size_t i = 0;
+    while (i + 1 < s->n_opt && opt_curve_most(s->opt[i]) < frames)
+        i++;
+    return opt_curve_at(s->opt[i], frames);
 }
 
 static int answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
 {
     int rc = s->curve ? lru_curve_end(s->curve, s->err) : FL_OK;
-    if (rc != FL_OK)
-        return rc;
-    for (size_t i = 0; i < n; i++) {
-        if (!sweep_on_curve(points[i]))
+    for (size_t i = 0; i < s->n_opt && rc == FL_OK; i++)
+        rc = opt_curve_end(s->opt[i], s->err);
+    for (size_t i = 0; i < n && rc == FL_OK; i++) {
+        bool lru = sweep_on_curve(points[i]);
+        if (!lru && !on_opt_curve(points[i]))
             continue;
-        struct curve_point at = lru_curve_at(s->curve, points[i]->frames);
+        struct curve_point at = lru ? lru_curve_at(s->curve, points[i]->frames)
+                                    : point_on_opt(s, points[i]->frames);
         points[i]->minor = at.minor;
         points[i]->major = at.major;
         points[i]->swap_in = at.swap_in;
         points[i]->swap_out = at.swap_out;
     }
-    for (size_t i = 0; i < s->n_paging; i++) {
+    for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++) {
         s->replayed[i]->minor = paging_minor(&s->paging[i]);
         s->replayed[i]->major = paging_major(&s->paging[i]);
         s->replayed[i]->swap_in = s->paging[i].pages_in;
         s->replayed[i]->swap_out = s->paging[i].pages_out;
     }
-    return FL_OK;
+    return rc;
 }
 
 static void sweep_free(struct sweep *s)
@@ -382,6 +429,9 @@ static void sweep_free(struct sweep *s)
     vm_fini(&s->vm);
     for (size_t i = 0; i < s->n_paging; i++)
         paging_fini(&s->paging[i]);
+    for (size_t i = 0; i < s->n_opt; i++)
+        opt_curve_free(s->opt[i]);
+    free(s->opt);
     free(s->paging);
     free(s->turn);
     free(s->replayed);
@@ -389,33 +439,52 @@ static void sweep_free(struct sweep *s)
     free(s->place_of);
     digest_fini(&s->digest);
     lru_curve_free(s->curve);
-    future_free(s->future);
     free(s);
+}
+
+/* From the first item to the last; windows are the same every time. */
+static int pass(struct sweep *s, struct fl_reader *r, bool looking,
+                const struct sweep_progress *progress)
+{
+    struct vm_hooks hooks = { .arg = s, .contents_gone = on_contents_gone };
+    struct fl_item item;
+    uint64_t done = 0;
+    int rc = fl_reader_rewind(r, s->err);
+
+    vm_init(&s->vm, r, PGTABLE_LEVELS_MAX, &hooks);
+    s->looking = looking;
+    s->without = 0;
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, s->err)) == FL_OK &&
+           item.kind != FL_ITEM_END) {
+        if (item.kind == FL_ITEM_EVENT) {
+            rc = vm_event(&s->vm, &item.event, s->err);
+        } else {
+            rc = do_item(s, &item.runs);
+            done += item.runs.n;
+            if (!looking)
+                sweep_tell(progress, r, done);
+        }
+        if (rc == FL_OK)
+            rc = s->hook_rc;
+    }
+    return rc;
 }
 
 int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
                    const struct sweep_progress *progress, struct fl_err *err)
 {
     struct sweep *s = calloc(1, sizeof *s);
-    struct fl_item item;
-    uint64_t done = 0;
-
     if (!s)
         return fl_nomem(err, "sweep");
     s->err = err;
     int rc = begin(s, r, points, n);
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
-           item.kind != FL_ITEM_END) {
-        if (item.kind == FL_ITEM_EVENT) {
-            rc = vm_event(&s->vm, &item.event, err);
-        } else {
-            rc = do_item(s, &item.runs);
-            done += item.runs.n;
-            sweep_tell(progress, r, done);
-        }
-        if (rc == FL_OK)
-            rc = s->hook_rc;
+    if (rc == FL_OK && s->n_opt) {
+        rc = pass(s, r, true, progress);
+        s->vm.hooks = (struct vm_hooks){ 0 };
+        vm_fini(&s->vm);
     }
+    if (rc == FL_OK)
+        rc = pass(s, r, false, progress);
     if (rc == FL_OK)
         rc = answer(s, points, n);
     sweep_free(s);

@@ -65,7 +65,7 @@ static void batch(struct lru_curve *curve, struct stack *s, uint64_t *deeper)
     uint32_t contents[700], distance[700], n = 1 + random_below(700), most = 1 + random_below(300);
     for (uint32_t i = 0; i < n; i++)
         contents[i] = random_below(random_below(3) ? most : CONTENTS);
-    const struct lru_refs refs = { n, contents, NULL, kind };
+    const struct curve_refs refs = { n, contents, NULL, kind };
     assert_int_equal(lru_curve_refs(curve, &refs, distance, NULL), FL_OK);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t depth = refer(s, contents[i]);
@@ -130,7 +130,7 @@ static void a_stretch_told_by_its_ends_leaves_the_stack_it_leaves(void **state)
             if (j == 64)
                 last[n_last++] = seq[k];
         }
-        const struct lru_refs refs = { 64, seq, NULL, kind }, few = { n_first, first, NULL, kind };
+        const struct curve_refs refs = { 64, seq, NULL, kind }, few = { n_first, first, NULL, kind };
         assert_int_equal(lru_curve_refs(all, &refs, d, NULL), FL_OK);
         assert_int_equal(lru_curve_refs(ends, &few, d, NULL), FL_OK);
         lru_curve_reorder(ends, last, n_last);
