@@ -42,6 +42,8 @@ static bool histograms_room(struct depth_histogram h[2], uint32_t depth)
 /* Takes the counts into the sums. */
 static bool take_in(struct depth_histogram *h)
 {
+    if (!h->room)
+        return true;
     if (h->sum_room < h->room) {
         if (!grow(&h->sum, h->room))
             return false;

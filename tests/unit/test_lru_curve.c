@@ -130,7 +130,8 @@ static void a_stretch_told_by_its_ends_leaves_the_stack_it_leaves(void **state)
             if (j == 64)
                 last[n_last++] = seq[k];
         }
-        const struct curve_refs refs = { 64, seq, NULL, kind }, few = { n_first, first, NULL, kind };
+        const struct curve_refs refs = { 64, seq, NULL, kind },
+                                few = { n_first, first, NULL, kind };
         assert_int_equal(lru_curve_refs(all, &refs, d, NULL), FL_OK);
         assert_int_equal(lru_curve_refs(ends, &few, d, NULL), FL_OK);
         lru_curve_reorder(ends, last, n_last);
