@@ -169,9 +169,10 @@ const struct fl_cmd fl_cmd_sweep = {
     .name = "sweep",
     .summary = "Run a trace through the model at many memory sizes",
     .synopsis = "FILE --ram LIST [--swap LIST] [--policy LIST] [-j N] [-o R.json]",
-    .description = "Every combination of RAM, swap and policy, in as few passes over the trace as\n"
-                   "possible: lru with unlimited swap is answered for all sizes in one pass, the\n"
-                   "others run side by side. Each answer equals that of 'faultline replay'.",
+    .description =
+        "Every combination of RAM, swap and policy, in as few passes over the trace as\n"
+        "possible: lru and opt with unlimited swap are each answered for all sizes in\n"
+        "one pass, the others run side by side. Each answer equals that of 'faultline replay'.",
     .examples = "  faultline sweep trace.flt --ram 10%..100%/10 --policy lru,clock,opt",
     .opts = sweep_opts,
     .cfg_size = sizeof(struct sweep_cfg),

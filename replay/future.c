@@ -239,7 +239,7 @@ int future_take(struct future *f, uint64_t *next_use, size_t n, struct fl_err *e
         size_t some = f->buf_n - f->buf_at < n ? f->buf_n - f->buf_at : n;
         for (size_t i = 0; i < some; i++) {
             uint64_t v = get_next(&f->buf[(f->buf_at + i) * NEXT_BYTES]);
-            next_use[i] = v == NEXT_NEVER ? FL_NEVER_USED : v;
+            next_use[i] = v == NEXT_NEVER ? FL_NEVER_USED - (f->at + i) : v;
         }
         f->buf_at += (uint32_t)some;
         f->at += some;

@@ -26,7 +26,10 @@ struct future;
  */
 int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, struct future **out,
                  struct fl_err *err);
-/** future_take - next uses of the next @n in the stream; positions are numbers in it. */
+/**
+ * future_take - next uses of the next @n in the stream; positions are numbers in it. Of what is
+ * never used again: after all positions, and the farther, the earlier this last use is.
+ */
 int future_take(struct future *f, uint64_t *next_use, size_t n, struct fl_err *err);
 void future_free(struct future *f); /* NULL is fine */
 

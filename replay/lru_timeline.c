@@ -109,8 +109,10 @@ static int note(struct pass *p, uint32_t c, uint32_t distance)
 
 static int refer(struct pass *p, uint32_t c)
 {
-    int rc = lru_curve_ref(p->curve, c, false, false, false, p->err);
-    return rc == FL_OK ? note(p, c, lru_curve_distance(p->curve)) : rc;
+    const struct curve_refs refs = { 1, &c, NULL, p->vm.cs.kind };
+    uint32_t distance;
+    int rc = lru_curve_refs(p->curve, &refs, &distance, p->err);
+    return rc == FL_OK ? note(p, c, distance) : rc;
 }
 
 static int do_runs(struct pass *p, const struct fl_runs *runs, size_t from, size_t n)
@@ -192,16 +194,17 @@ uint32_t fl_curve_sizes(uint64_t peak_pages, uint32_t frames[FL_CURVE_SIZES])
     return n;
 }
 
-static void fill_curve(struct pass *p)
+static int fill_curve(struct pass *p)
 {
     struct fl_lru_timeline *t = p->t;
     uint32_t frames[FL_CURVE_SIZES], n = fl_curve_sizes(t->peak_pages, frames);
-    lru_curve_end(p->curve);
-    for (uint32_t i = 0; i < n; i++)
+    int rc = lru_curve_end(p->curve, p->err);
+    for (uint32_t i = 0; i < n && rc == FL_OK; i++)
         if (frames[i] >= p->window_pages) {
             t->curve_frames[t->n_curve] = frames[i];
             t->curve_major[t->n_curve++] = lru_curve_at(p->curve, frames[i]).major;
         }
+    return rc;
 }
 
 int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64_t *forget,
@@ -241,7 +244,7 @@ int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64
         p.t->n_rows = FL_LRU_ROWS;
     p.t->peak_pages = p.vm.cs.live_peak;
     if (rc == FL_OK)
-        fill_curve(&p);
+        rc = fill_curve(&p);
     p.vm.hooks = (struct vm_hooks){ 0 };
     vm_fini(&p.vm);
     lru_curve_free(p.curve);

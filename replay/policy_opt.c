@@ -17,23 +17,16 @@ struct entry {
     uint32_t frame;
 };
 
-/* Frames whose page is never used again: a set of which the lowest is asked for. */
-struct nevers {
-    uint64_t *words, *summary; /* a bit a frame; a bit a word that is not 0 */
-    uint32_t n, from;          /* members; no word of the summary before this has any */
-};
-
 struct opt {
     struct frames frames;
     uint64_t *next_use; /* by frame */
-    struct nevers nevers;
     struct entry *heap;
     uint32_t n, most, room; /* entries now, those it is made anew at; frames it has room for */
     uint64_t threshold;
 };
 
-#define NO_USE (FL_NEVER_USED - 1) /* of a free frame: no page's next use */
-#define SAMPLE 64u                 /* next uses that a threshold is chosen by */
+#define NO_USE 0   /* of a free frame: no page's next use */
+#define SAMPLE 64u /* next uses that a threshold is chosen by */
 
 static int opt_init(struct paging *p, uint64_t seed, struct fl_err *err)
 {
@@ -50,8 +43,6 @@ static void opt_fini(struct paging *p)
         return;
     frames_drop(&o->frames);
     free(o->next_use);
-    free(o->nevers.words);
-    free(o->nevers.summary);
     free(o->heap);
     free(o);
 }
@@ -67,42 +58,10 @@ static bool grow_words(uint64_t **words, uint32_t from, uint32_t to)
 static bool opt_room(void *self, uint32_t frames)
 {
     struct opt *o = self;
-    if (!grow_words(&o->next_use, o->room, frames) || !grow(&o->heap, 2 * (size_t)frames) ||
-        !grow_words(&o->nevers.words, (o->room + 63) / 64, (frames + 63) / 64) ||
-        !grow_words(&o->nevers.summary, (o->room + 4095) / 4096, (frames + 4095) / 4096))
+    if (!grow_words(&o->next_use, o->room, frames) || !grow(&o->heap, 2 * (size_t)frames))
         return false;
     o->room = frames;
     return true;
-}
-
-/* ---- pages never used again ---------------------------------------------------------- */
-
-static void nevers_add(struct nevers *s, uint32_t frame)
-{
-    uint32_t word = frame / 64;
-    s->words[word] |= UINT64_C(1) << frame % 64;
-    s->summary[word / 64] |= UINT64_C(1) << word % 64;
-    if (word / 64 < s->from || !s->n)
-        s->from = word / 64;
-    s->n++;
-}
-
-static void nevers_remove(struct nevers *s, uint32_t frame)
-{
-    uint32_t word = frame / 64;
-    s->words[word] &= ~(UINT64_C(1) << frame % 64);
-    if (!s->words[word])
-        s->summary[word / 64] &= ~(UINT64_C(1) << word % 64);
-    s->n--;
-}
-
-/* pre: there is one */
-static uint32_t nevers_lowest(struct nevers *s)
-{
-    while (!s->summary[s->from])
-        s->from++;
-    uint32_t word = s->from * 64 + (uint32_t)__builtin_ctzll(s->summary[s->from]);
-    return word * 64 + (uint32_t)__builtin_ctzll(s->words[word]);
 }
 
 /* ---- the heap ------------------------------------------------------------------------- */
@@ -140,7 +99,7 @@ static inline void pop(struct opt *o)
 static bool is_candidate(const struct opt *o, const struct frames *f, uint32_t frame,
                          uint64_t threshold)
 {
-    return f->kept[frame] && o->next_use[frame] >= threshold && o->next_use[frame] != FL_NEVER_USED;
+    return f->kept[frame] && o->next_use[frame] >= threshold;
 }
 
 static int by_size(const void *a, const void *b)
@@ -181,14 +140,10 @@ static __attribute__((noinline)) void make_heap(struct opt *o, const struct fram
 static inline void opt_touched(void *self, struct frames *f, uint32_t frame, uint64_t next_use)
 {
     struct opt *o = self;
-    if (o->next_use[frame] == FL_NEVER_USED)
-        nevers_remove(&o->nevers, frame); /* after an OOM kill it may be used all the same */
     o->next_use[frame] = next_use;
-    if (next_use == FL_NEVER_USED)
-        nevers_add(&o->nevers, frame);
-    else if (next_use < o->threshold)
+    if (next_use < o->threshold)
         return;
-    else if (o->n >= o->most)
+    if (o->n >= o->most)
         make_heap(o, f);
     else
         sift_up(o->heap, o->n++, (struct entry){ next_use, frame });
@@ -199,7 +154,7 @@ static inline void opt_inserted(void *self, struct frames *f, uint32_t frame, ui
 {
     struct opt *o = self;
     bool on_top = o->n && o->heap[0].frame == frame && o->heap[0].next_use == o->next_use[frame];
-    if (on_top && next_use >= o->threshold && next_use != FL_NEVER_USED) {
+    if (on_top && next_use >= o->threshold) {
         o->next_use[frame] = next_use;
         sift_down(o->heap, o->n, 0, (struct entry){ next_use, frame });
         return;
@@ -212,8 +167,6 @@ static inline void opt_inserted(void *self, struct frames *f, uint32_t frame, ui
 static inline uint32_t opt_victim(void *self, struct frames *f)
 {
     struct opt *o = self;
-    if (o->nevers.n)
-        return nevers_lowest(&o->nevers);
     for (;;) {
         while (o->n && o->heap[0].next_use != o->next_use[o->heap[0].frame])
             pop(o);
@@ -238,31 +191,24 @@ static void opt_forget(struct paging *p, uint32_t c, uint32_t place)
     struct opt *o = p->policy;
     uint32_t frame = place - FRAME_FIRST;
     (void)c;
-    if (o->next_use[frame] == FL_NEVER_USED)
-        nevers_remove(&o->nevers, frame);
     o->next_use[frame] = NO_USE; /* its entry, if it has one, is void */
     frames_free(p, &o->frames, frame);
 }
 
-/* Every page in memory waits, is in the heap, or is never used again. */
+/* Every page in memory waits, or is in the heap. */
 static bool opt_check(const struct paging *p)
 {
     const struct opt *o = p->policy;
-    uint32_t never = 0, candidates = 0, valid = 0;
+    uint32_t candidates = 0, valid = 0;
     for (uint32_t at = 0; at < o->n; at++) {
         struct entry e = o->heap[at];
         valid += o->next_use[e.frame] == e.next_use && o->frames.kept[e.frame];
         if (at && goes_before(e, o->heap[(at - 1) / 2]))
             return false;
     }
-    for (uint32_t frame = 0; frame < o->frames.begun; frame++) {
-        bool is_never = o->next_use[frame] == FL_NEVER_USED;
-        never += is_never;
+    for (uint32_t frame = 0; frame < o->frames.begun; frame++)
         candidates += is_candidate(o, &o->frames, frame, o->threshold);
-        if (is_never != (o->nevers.words[frame / 64] >> frame % 64 & 1))
-            return false;
-    }
-    return frames_check(p, &o->frames) && never == o->nevers.n && candidates == valid;
+    return frames_check(p, &o->frames) && candidates == valid;
 }
 
 static const struct paging_ops paging = {

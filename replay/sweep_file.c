@@ -29,7 +29,7 @@ static int run_part(void *arg, struct fl_job_progress *progress, struct fl_err *
 static uint64_t job_key(const struct fl_sweep_point *p, size_t index, unsigned jobs)
 {
     if (p->policy->needs & FL_NEEDS_FUTURE)
-        return 0; /* they share the future; the longest job starts first */
+        return 0; /* one pass answers all of them, or the longest job starts first */
     if (p->policy == fl_policy_find("lru") && p->swap_pages == UINT64_MAX)
         return 1; /* one curve answers all */
     return 2 + index % jobs;

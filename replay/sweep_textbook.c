@@ -4,20 +4,23 @@
 #include <string.h>
 
 #include "digest.h"
-#include "future.h"
 #include "grow.h"
 #include "lru_curve.h"
+#include "opt_curve.h"
 #include "paging.h"
 #include "sweep.h"
 #include "vm.h"
 
+/* Windows are worth it that touch each page so often, and are tried again after so many batches. */
+#define WINDOW_WORTH 4u
+#define WITHOUT_WINDOWS 64u
+#define AHEAD 16u  /* runs: what they need is fetched */
 #define BATCH 512u /* references resolved before each paging stage gets its turn */
 
 struct refs {
     uint32_t n;
     uint32_t contents[DIGEST_RUNS_MAX];
     uint8_t info[DIGEST_RUNS_MAX];
-    uint64_t next_use[DIGEST_RUNS_MAX];
 };
 
 struct sweep {
@@ -27,15 +30,19 @@ struct sweep {
     struct fl_sweep_point **replayed;
     size_t n_paging;
     struct lru_curve *curve; /* NULL: no point needs it */
-    struct future *future;   /* NULL: no point needs it */
-    int hook_rc;             /* a hook cannot fail; its error waits here */
+    struct opt_curve **opt;  /* for up to OPT_CURVE_SIZES each */
+    size_t n_opt;
+    bool looking; /* the pass before the others, for opt */
+    int hook_rc;  /* a hook cannot fail; its error waits here */
     struct fl_err *err;
     struct digest digest;
+    uint32_t without;      /* windows, for so many batches of the reader */
     uint32_t window_pages; /* windows have no more pages than the smallest memory that minds */
     struct refs refs;      /* some after the other */
     struct refs last;      /* the last to each contents; a write if any was */
     struct refs ends;      /* of a window: the first and last to each page */
     bool plain;            /* no reference of @refs has a cause */
+    uint32_t distance[DIGEST_RUNS_MAX];   /* on the curve */
     uint32_t batch, *batch_of, *place_of; /* by contents: when and where in @last, from its end */
     uint32_t contents_room;
 };
@@ -45,9 +52,18 @@ bool sweep_on_curve(const struct fl_sweep_point *p)
     return p->policy == fl_policy_find("lru") && p->swap_pages == UINT64_MAX;
 }
 
+static bool on_opt_curve(const struct fl_sweep_point *p)
+{
+    return p->policy == fl_policy_find("opt") && p->swap_pages == UINT64_MAX;
+}
+
 static void on_contents_gone(void *arg, uint32_t c)
 {
     struct sweep *s = arg;
+    for (size_t i = 0; i < s->n_opt; i++)
+        (s->looking ? opt_curve_look_gone : opt_curve_gone)(s->opt[i], c);
+    if (s->looking)
+        return;
     for (size_t i = 0; i < s->n_paging; i++)
         paging_forget(&s->paging[i], c);
     if (s->curve && s->hook_rc == FL_OK)
@@ -62,7 +78,6 @@ static int page_refs(struct sweep *s, struct paging *p, const struct refs *refs)
             .n = refs->n - i < PAGING_BATCH ? refs->n - i : PAGING_BATCH,
             .contents = refs->contents + i,
             .info = refs->info + i,
-            .next_use = refs->next_use + i,
             .kind = s->vm.cs.kind,
         };
         rc = paging_batch(p, &some, &done, s->err); /* all: swap is never full */
@@ -111,13 +126,10 @@ static void turn_round(struct refs *refs)
         k--;
         uint32_t c = refs->contents[i];
         uint8_t info = refs->info[i];
-        uint64_t next_use = refs->next_use[i];
         refs->contents[i] = refs->contents[k];
         refs->info[i] = refs->info[k];
-        refs->next_use[i] = refs->next_use[k];
         refs->contents[k] = c;
         refs->info[k] = info;
-        refs->next_use[k] = next_use;
     }
 }
 
@@ -139,8 +151,7 @@ static void find_last(struct sweep *s, const struct refs *refs)
         s->batch_of[c] = s->batch;
         s->place_of[c] = last->n;
         last->contents[last->n] = c;
-        last->info[last->n] = info & REF_WRITE;
-        last->next_use[last->n++] = refs->next_use[i];
+        last->info[last->n++] = info & REF_WRITE;
     }
     turn_round(last);
 }
@@ -149,15 +160,12 @@ static void find_last(struct sweep *s, const struct refs *refs)
 
 static int curve_batch(struct sweep *s)
 {
-    int rc = FL_OK;
-    for (uint32_t i = 0; i < s->refs.n && rc == FL_OK; i++)
-        rc = lru_curve_ref(s->curve, s->refs.contents[i], s->refs.info[i] & REF_WRITE,
-                           ref_cause(s->refs.info[i]) != FL_CAUSE_NONE,
-                           s->vm.cs.kind[s->refs.contents[i]] != CONTENTS_FILE, s->err);
-    return rc;
+    const struct curve_refs refs = { s->refs.n, s->refs.contents, s->refs.info, s->vm.cs.kind };
+    return lru_curve_refs(s->curve, &refs, s->distance, s->err);
 }
 
-static int do_batch(struct sweep *s)
+/* Those whose turn it is. */
+static int page_batch(struct sweep *s)
 {
     if (s->n_paging)
         find_last(s, &s->refs);
@@ -165,8 +173,25 @@ static int do_batch(struct sweep *s)
     for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++)
         if (s->turn[i])
             rc = page_refs(s, &s->paging[i], nothing_moves(s, &s->paging[i]) ? &s->last : &s->refs);
-    s->refs.n = 0;
     return rc;
+}
+
+static int opt_refs(struct sweep *s, const struct refs *refs)
+{
+    const struct curve_refs all = { refs->n, refs->contents, refs->info, s->vm.cs.kind };
+    int rc = FL_OK;
+    for (size_t i = 0; i < s->n_opt && rc == FL_OK; i++)
+        rc = s->looking ? opt_curve_look(s->opt[i], refs->contents, refs->n, s->err)
+                        : opt_curve_refs(s->opt[i], &all, s->err);
+    return rc;
+}
+
+static int do_batch(struct sweep *s)
+{
+    int rc = contents_room(s);
+    if (rc == FL_OK && s->curve)
+        rc = curve_batch(s);
+    return rc == FL_OK ? page_batch(s) : rc;
 }
 
 static int do_runs(struct sweep *s, const struct fl_runs *runs, size_t from, size_t n)
@@ -177,20 +202,19 @@ static int do_runs(struct sweep *s, const struct fl_runs *runs, size_t from, siz
         s->turn[i] = true;
     for (size_t i = from; i < from + n && rc == FL_OK; i++) {
         uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
-        refs->next_use[refs->n] = 0;
-        if (s->future)
-            rc = future_take(s->future, &refs->next_use[refs->n], 1, s->err);
-        if (rc == FL_OK)
-            rc = vm_run(&s->vm, runs->page[i], need, runs->actor, &refs->contents[refs->n],
-                        &refs->info[refs->n], s->err);
+        if (i + AHEAD < from + n) {
+            __builtin_prefetch(&s->vm.rights[runs->page[i + AHEAD]]);
+            __builtin_prefetch(&s->vm.contents[runs->page[i + AHEAD]]);
+        }
+        rc = vm_run(&s->vm, runs->page[i], need, runs->actor, &refs->contents[refs->n],
+                    &refs->info[refs->n], s->err);
         refs->n += rc == FL_OK && refs->contents[refs->n] != NO_CONTENTS;
         if (rc != FL_OK || (refs->n < BATCH && i + 1 < from + n))
             continue;
-        rc = contents_room(s);
-        if (rc == FL_OK && s->curve)
-            rc = curve_batch(s);
-        if (rc == FL_OK)
+        rc = opt_refs(s, refs);
+        if (rc == FL_OK && !s->looking)
             rc = do_batch(s);
+        refs->n = 0;
     }
     return rc;
 }
@@ -203,7 +227,6 @@ static void ref_pages(const struct sweep *s, const uint32_t *pages, uint32_t n, 
     for (uint32_t i = 0; i < n; i++) {
         refs->contents[i] = s->vm.contents[pages[i]];
         refs->info[i] = digest_need(&s->digest, pages[i]) & FL_PROT_WRITE ? REF_WRITE : 0;
-        refs->next_use[i] = 0;
     }
 }
 
@@ -211,16 +234,19 @@ static void ref_pages(const struct sweep *s, const uint32_t *pages, uint32_t n, 
 static int curve_window(struct sweep *s)
 {
     const struct digest *d = &s->digest;
-    int rc = FL_OK;
+    uint32_t contents[DIGEST_RUNS_MAX], n = 0;
+    uint8_t info[DIGEST_RUNS_MAX];
     next_batch(s);
-    for (uint32_t i = 0; i < d->n && rc == FL_OK; i++) {
+    for (uint32_t i = 0; i < d->n; i++) {
         uint32_t c = s->vm.contents[d->page[i]];
         if (s->batch_of[c] == s->batch)
             continue;
         s->batch_of[c] = s->batch;
-        bool write = s->last.info[s->last.n - 1 - s->place_of[c]] & REF_WRITE;
-        rc = lru_curve_ref(s->curve, c, write, false, s->vm.cs.kind[c] != CONTENTS_FILE, s->err);
+        info[n] = s->last.info[s->last.n - 1 - s->place_of[c]] & REF_WRITE;
+        contents[n++] = c;
     }
+    const struct curve_refs refs = { n, contents, info, s->vm.cs.kind };
+    int rc = lru_curve_refs(s->curve, &refs, s->distance, s->err);
     if (rc == FL_OK)
         lru_curve_reorder(s->curve, s->last.contents, s->last.n);
     return rc;
@@ -237,29 +263,31 @@ static int all_of_window(struct sweep *s)
         for (uint32_t i = 0; i < n; i++) {
             refs->contents[i] = s->vm.contents[d->run_page[from + i]];
             refs->info[i] = d->need[from + i] & FL_PROT_WRITE ? REF_WRITE : 0;
-            refs->next_use[i] = 0;
         }
         refs->n = n;
-        rc = do_batch(s);
+        rc = page_batch(s);
     }
+    refs->n = 0;
     return rc;
 }
 
-static int ends_of_window(struct sweep *s)
+static int opt_window(struct sweep *s)
 {
     uint32_t pages[DIGEST_RUNS_MAX];
+    if (!s->n_opt)
+        return FL_OK;
     ref_pages(s, pages, digest_pages(&s->digest, DIGEST_ENDS, pages), &s->ends);
-    return s->future ? future_take(s->future, s->ends.next_use, s->ends.n, s->err) : FL_OK;
+    return opt_refs(s, &s->ends);
 }
 
 static int do_window(struct sweep *s)
 {
     uint32_t pages[DIGEST_RUNS_MAX];
     bool left = false;
-    int rc = contents_room(s);
-    if (rc == FL_OK && s->future)
-        rc = ends_of_window(s);
-    if (rc != FL_OK)
+    int rc = opt_window(s);
+    if (rc == FL_OK && !s->looking)
+        rc = contents_room(s);
+    if (rc != FL_OK || s->looking)
         return rc;
     ref_pages(s, pages, digest_pages(&s->digest, DIGEST_LAST, pages), &s->refs);
     find_last(s, &s->refs);
@@ -268,15 +296,29 @@ static int do_window(struct sweep *s)
     for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++) {
         struct paging *p = &s->paging[i];
         s->turn[i] = false;
-        if (p->ops->needs & FL_NEEDS_FUTURE)
-            rc = page_refs(s, p, &s->ends);
-        else if (nothing_moves(s, p))
+        if (nothing_moves(s, p))
             rc = page_refs(s, p, &s->last);
         else
             s->turn[i] = left = true;
     }
     s->refs.n = 0;
     return rc == FL_OK && left ? all_of_window(s) : rc;
+}
+
+/*
+ * A window costs what some of its runs do. Where most touch a page that the window had not yet, it
+ * only costs; then for a while there are none. Returns whether the next runs are one, covered.
+ */
+static bool take_window(struct sweep *s, const struct fl_runs *runs, size_t from)
+{
+    struct digest *d = &s->digest;
+    uint32_t pages = s->without ? 0 : s->window_pages;
+    s->without -= s->without > 0;
+    d->n = 0;
+    bool covered = digest_take(d, runs, from, pages, s->vm.rights);
+    if (d->n > d->n_runs / WINDOW_WORTH)
+        s->without = WITHOUT_WINDOWS;
+    return covered;
 }
 
 static int do_item(struct sweep *s, const struct fl_runs *runs)
@@ -286,69 +328,104 @@ static int do_item(struct sweep *s, const struct fl_runs *runs)
     if (rc == FL_OK)
         rc = digest_room(d, s->vm.n_pages, s->err);
     for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs)
-        rc = digest_take(d, runs, from, s->window_pages, s->vm.rights)
-                 ? do_window(s)
-                 : do_runs(s, runs, from, d->n_runs);
+        rc = take_window(s, runs, from) ? do_window(s) : do_runs(s, runs, from, d->n_runs);
     return rc;
 }
 
 /* ---- all of it ------------------------------------------------------------------------- */
 
-static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **points, size_t n)
+static int by_frames(const void *a, const void *b)
 {
-    struct vm_hooks hooks = { .arg = s, .contents_gone = on_contents_gone };
-    bool curve = false, future = false;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* As many curves as the @n sizes, which are sorted here, take. */
+static int opt_curves(struct sweep *s, uint32_t *frames, size_t n)
+{
+    size_t different = 0;
+    int rc = FL_OK;
+    if (!n)
+        return FL_OK;
+    qsort(frames, n, sizeof *frames, by_frames);
+    for (size_t i = 0; i < n; i++)
+        if (!different || frames[i] != frames[different - 1])
+            frames[different++] = frames[i];
+    s->opt = calloc(different / OPT_CURVE_SIZES + 1, sizeof *s->opt);
+    if (!s->opt)
+        return fl_nomem(s->err, "sweep");
+    for (size_t i = 0, some; i < different && rc == FL_OK; i += some) {
+        some = different - i < OPT_CURVE_SIZES ? different - i : OPT_CURVE_SIZES;
+        rc = opt_curve_new(&s->opt[s->n_opt], frames + i, (uint32_t)some, s->err);
+        s->n_opt += rc == FL_OK;
+    }
+    return rc;
+}
+
+static int begin(struct sweep *s, struct fl_sweep_point **points, size_t n)
+{
+    uint32_t *opt_frames = calloc(n, sizeof *opt_frames);
+    size_t n_opt_frames = 0;
     int rc = FL_OK;
 
-    vm_init(&s->vm, r, PGTABLE_LEVELS_MAX, &hooks);
     s->window_pages = DIGEST_RUNS_MAX;
     s->paging = calloc(n, sizeof *s->paging);
     s->turn = calloc(n, sizeof *s->turn);
     s->replayed = calloc(n, sizeof *s->replayed);
-    if (!s->paging || !s->turn || !s->replayed)
-        return fl_nomem(s->err, "sweep");
+    if (!s->paging || !s->turn || !s->replayed || !opt_frames)
+        rc = fl_nomem(s->err, "sweep");
     for (size_t i = 0; i < n && rc == FL_OK; i++) {
-        bool on_curve = sweep_on_curve(points[i]),
-             needs_future = points[i]->policy->needs & FL_NEEDS_FUTURE;
-        if ((on_curve || needs_future) && !points[i]->policy->ends_count)
-            s->window_pages = 0;
-        else if ((on_curve || needs_future) && s->window_pages > points[i]->frames)
+        bool lru = sweep_on_curve(points[i]), opt = on_opt_curve(points[i]);
+        if ((lru || opt) && s->window_pages > points[i]->frames)
             s->window_pages = points[i]->frames;
-        curve |= on_curve;
-        future |= needs_future;
-        if (on_curve)
+        if (lru && !s->curve)
+            rc = lru_curve_new(&s->curve, s->err);
+        if (opt)
+            opt_frames[n_opt_frames++] = points[i]->frames;
+        if (lru || opt)
             continue;
         rc = paging_init(&s->paging[s->n_paging], points[i]->policy, points[i]->frames,
                          points[i]->swap_pages, points[i]->seed, s->err);
         s->replayed[s->n_paging] = points[i];
         s->n_paging += rc == FL_OK;
     }
-    if (rc == FL_OK && curve)
-        rc = lru_curve_new(&s->curve, s->err);
-    if (rc == FL_OK && future)
-        rc = future_build(r, PGTABLE_LEVELS_MAX, s->window_pages, &s->future, s->err);
-    return rc == FL_OK ? fl_reader_rewind(r, s->err) : rc;
+    if (rc == FL_OK)
+        rc = opt_curves(s, opt_frames, n_opt_frames);
+    free(opt_frames);
+    return rc;
 }
 
-static void answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
+static struct curve_point point_on_opt(const struct sweep *s, uint32_t frames)
 {
-    if (s->curve)
-        lru_curve_end(s->curve);
-    for (size_t i = 0; i < n; i++) {
-        if (!sweep_on_curve(points[i]))
+    size_t i = 0;
+    while (i + 1 < s->n_opt && opt_curve_most(s->opt[i]) < frames)
+        i++;
+    return opt_curve_at(s->opt[i], frames);
+}
+
+static int answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
+{
+    int rc = s->curve ? lru_curve_end(s->curve, s->err) : FL_OK;
+    for (size_t i = 0; i < s->n_opt && rc == FL_OK; i++)
+        rc = opt_curve_end(s->opt[i], s->err);
+    for (size_t i = 0; i < n && rc == FL_OK; i++) {
+        bool lru = sweep_on_curve(points[i]);
+        if (!lru && !on_opt_curve(points[i]))
             continue;
-        struct lru_curve_point at = lru_curve_at(s->curve, points[i]->frames);
+        struct curve_point at = lru ? lru_curve_at(s->curve, points[i]->frames)
+                                    : point_on_opt(s, points[i]->frames);
         points[i]->minor = at.minor;
         points[i]->major = at.major;
         points[i]->swap_in = at.swap_in;
         points[i]->swap_out = at.swap_out;
     }
-    for (size_t i = 0; i < s->n_paging; i++) {
+    for (size_t i = 0; i < s->n_paging && rc == FL_OK; i++) {
         s->replayed[i]->minor = paging_minor(&s->paging[i]);
         s->replayed[i]->major = paging_major(&s->paging[i]);
         s->replayed[i]->swap_in = s->paging[i].counts.pages_in;
         s->replayed[i]->swap_out = s->paging[i].counts.pages_out;
     }
+    return rc;
 }
 
 static void sweep_free(struct sweep *s)
@@ -357,6 +434,9 @@ static void sweep_free(struct sweep *s)
     vm_fini(&s->vm);
     for (size_t i = 0; i < s->n_paging; i++)
         paging_fini(&s->paging[i]);
+    for (size_t i = 0; i < s->n_opt; i++)
+        opt_curve_free(s->opt[i]);
+    free(s->opt);
     free(s->paging);
     free(s->turn);
     free(s->replayed);
@@ -364,35 +444,54 @@ static void sweep_free(struct sweep *s)
     free(s->place_of);
     digest_fini(&s->digest);
     lru_curve_free(s->curve);
-    future_free(s->future);
     free(s);
+}
+
+/* From the first item to the last; windows are the same every time. */
+static int pass(struct sweep *s, struct fl_reader *r, bool looking,
+                const struct sweep_progress *progress)
+{
+    struct vm_hooks hooks = { .arg = s, .contents_gone = on_contents_gone };
+    struct fl_item item;
+    uint64_t done = 0;
+    int rc = fl_reader_rewind(r, s->err);
+
+    vm_init(&s->vm, r, PGTABLE_LEVELS_MAX, &hooks);
+    s->looking = looking;
+    s->without = 0;
+    while (rc == FL_OK && (rc = fl_reader_next(r, &item, s->err)) == FL_OK &&
+           item.kind != FL_ITEM_END) {
+        if (item.kind == FL_ITEM_EVENT) {
+            rc = vm_event(&s->vm, &item.event, s->err);
+        } else {
+            rc = do_item(s, &item.runs);
+            done += item.runs.n;
+            if (!looking)
+                sweep_tell(progress, r, done);
+        }
+        if (rc == FL_OK)
+            rc = s->hook_rc;
+    }
+    return rc;
 }
 
 int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
                    const struct sweep_progress *progress, struct fl_err *err)
 {
     struct sweep *s = calloc(1, sizeof *s);
-    struct fl_item item;
-    uint64_t done = 0;
-
     if (!s)
         return fl_nomem(err, "sweep");
     s->err = err;
-    int rc = begin(s, r, points, n);
-    while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
-           item.kind != FL_ITEM_END) {
-        if (item.kind == FL_ITEM_EVENT) {
-            rc = vm_event(&s->vm, &item.event, err);
-        } else {
-            rc = do_item(s, &item.runs);
-            done += item.runs.n;
-            sweep_tell(progress, r, done);
-        }
-        if (rc == FL_OK)
-            rc = s->hook_rc;
+    int rc = begin(s, points, n);
+    if (rc == FL_OK && s->n_opt) {
+        rc = pass(s, r, true, progress);
+        s->vm.hooks = (struct vm_hooks){ 0 };
+        vm_fini(&s->vm);
     }
     if (rc == FL_OK)
-        answer(s, points, n);
+        rc = pass(s, r, false, progress);
+    if (rc == FL_OK)
+        rc = answer(s, points, n);
     sweep_free(s);
     return rc;
 }

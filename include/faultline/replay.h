@@ -314,11 +314,11 @@ struct fl_sweep_point {
 
 /**
  * fl_sweep - answer all @points in as few passes over the trace as possible.
- * LRU with unlimited swap is answered for all sizes by one stack-distance pass;
- * the rest run side by side over one decoding, the kernel's policies as many at a
- * time as fit into about 1 GiB. `opt` takes a pass more, and temporary disk space as
- * in fl_replay() for the runs that are left when those between a page's first and
- * last touch of a window are not counted. Every answer equals fl_replay()'s.
+ * LRU and `opt` with unlimited swap are answered for all sizes in one pass, `opt` after another
+ * that looks for last uses (8 bytes of memory for each contents there ever are); the rest run side
+ * by side over one decoding, the kernel's policies as many at a time as fit into about 1 GiB.
+ * `opt` with less swap is a replay each, with temporary disk space as in fl_replay().
+ * Every answer equals fl_replay()'s.
  * FL_EDATA may mean that only some points have no answer: those with that rc. @err is of the first.
  * @progress: called now and then with 0..10000 (bp done), or NULL.
  */

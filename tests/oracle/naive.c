@@ -101,7 +101,7 @@ static void pass(const struct naive_item *items, size_t n, const struct naive_op
                 refs[i] = NONE;
             continue;
         }
-        w.next_use = FL_NEVER_USED;
+        w.next_use = FL_NEVER_USED - i;
         if (refs_are_future && refs[i] != NONE)
             for (size_t j = n; j-- > i + 1;)
                 if (refs[j] == refs[i])

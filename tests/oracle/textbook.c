@@ -81,7 +81,7 @@ static void lru_newest(struct textbook *t, uint32_t frame)
 
 /* ---- opt ---------------------------------------------------------------------- */
 
-/* Which of two frames goes first: farther next use, NONE farthest; then the lower frame. */
+/* Which of two frames goes first: farther next use. No two are alike, but of frames not used. */
 static bool goes_before(const struct textbook *t, uint32_t a, uint32_t b)
 {
     if (t->next_use[a] != t->next_use[b])
@@ -117,7 +117,8 @@ static void heap_settle(struct textbook *t, uint32_t frame)
     heap_put(t, at, frame);
 }
 
-/* From the end backwards: where each reference's page is referenced next. */
+/* From the end backwards: where each reference's page is referenced next; if never, beyond the end,
+   and farther the earlier this reference is. */
 static bool opt_look_ahead(struct textbook *t)
 {
     uint32_t *seen = malloc((t->pages ? t->pages : 1) * sizeof *seen);
@@ -125,7 +126,7 @@ static bool opt_look_ahead(struct textbook *t)
         return false;
     memset(seen, 0xff, t->pages * sizeof *seen);
     for (size_t i = t->n; i-- > 0;) {
-        t->next_of[i] = seen[t->page[i]];
+        t->next_of[i] = seen[t->page[i]] == NONE ? NONE - (uint32_t)i : seen[t->page[i]];
         seen[t->page[i]] = (uint32_t)i;
     }
     free(seen);
