@@ -13,8 +13,13 @@ peer() {
 }
 have() { [ -n "${!1}" ]; }
 
-peer_version() { # of a program inside a git checkout: its commit
-    git -C "$(dirname "$1")" rev-parse --short HEAD 2>/dev/null || echo "version not known"
+peer_version() { # of VARIABLE: as VARIABLE_VERSION says, or the commit of the git checkout it is in
+    local said=$1_VERSION
+    if [ -n "${!said:-}" ]; then
+        echo "${!said}"
+    else
+        git -C "$(dirname "${!1}")" rev-parse --short HEAD 2>/dev/null || echo "version not known"
+    fi
 }
 
 peer_list() {
@@ -25,7 +30,7 @@ peer_list() {
     for row in "${PEERS[@]}"; do
         IFS='|' read -r variable program about <<<"$row"
         if have "$variable"; then
-            echo "| \`$variable\` | $about | $(peer_version "${!variable}") |"
+            echo "| \`$variable\` | $about | $(peer_version "$variable") |"
         else
             echo "| \`$variable\` | $about | left out: no \`$program\` on the PATH, and $variable names none |"
         fi

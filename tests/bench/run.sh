@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # run.sh FAULTLINE [PART...]: ours beside peers that are installed, as Markdown tables.
-# Parts: floor textbook curve tlb linux sizes import scaling real; all unless said.
+# Parts: floor textbook curve opt tlb linux sizes import scaling real; all unless said.
 #   RUNS=5              rounds; a round runs every contestant once, in turn (A B A B), and medians count
 #   REFS=20000000 PAGES=262144   the trace "page20m"; REFS is a multiple of 10,000
 #   DIR=FOLDER          for traces, 4 GB of them; a new one in TMPDIR unless said, which is removed
 # and what the files in parts/ and peers/ say at their tops: which peers, and where they are.
 # CPU seconds are user + system. Exit 1 when an answer differs from a peer's.
 set -eu -o pipefail
-parts=(floor textbook curve tlb linux sizes import scaling real)
+parts=(floor textbook curve opt tlb linux sizes import scaling real)
 usage="usage: run.sh FAULTLINE [${parts[*]}]"
 faultline=$(realpath "${1:?$usage}")
 shift

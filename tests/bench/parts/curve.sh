@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154 # run.sh sources it: variables are shared
-# curve: LRU at all sizes at once; OPT too, for which no peer is known.
+# curve: LRU at all sizes at once. opt: OPT at 64 sizes; no peer does that in one pass.
 #   CURVE_SIZES=65536   sizes of our large sweep: as many as a list may have
 CURVE_SIZES=${CURVE_SIZES:-65536}
 
@@ -42,7 +42,18 @@ part_curve() {
     if have DISTUTIL; then distutil_enter; fi
     if have PARDA; then parda_enter; fi
     race "$REFS" "LRU at all sizes"
+}
+
+# Its misses at one size are checked beside a pass of libCacheSim at that one.
+part_opt() {
+    local frames=$((PAGES / 4))
+    echo "## OPT at 64 sizes: $REFS references over $PAGES pages; misses at $frames frames"
+    table references
     race_begin
-    contestant "sweep opt, 64 sizes" "" "$faultline" sweep trace.flt --ram "$(curve_sizes 64)" --policy opt -j1 -o opt.json
-    race "$REFS" "OPT"
+    contestant "sweep opt, 64 sizes" "jq '.points[] | select(.frames == $frames) | .minor + .major' opt.json" \
+        "$faultline" sweep trace.flt --ram "$(curve_sizes 64)" --policy opt -j1 -o opt.json
+    if have CACHESIM; then libcachesim_enter opt "$frames"; fi
+    contestant "replay opt, \`--no-tlb --no-thrash\`" "misses_of one.json" "$faultline" replay trace.flt \
+        --frames "$frames" --policy opt --no-tlb --no-thrash -o one.json
+    race "$REFS" "64 sizes, beside one"
 }

@@ -6,18 +6,22 @@ sizes_race() { # sizes_race TRACE REFERENCES POLICY FEW MANY
     local n
     race_begin
     for n in "$4" "$5"; do
-        contestant "$n sizes" "" "$faultline" sweep "$1" --ram "$(curve_sizes "$n")" --policy "$3" -j1 -o s.json
+        contestant "sizes: $n" "" "$faultline" sweep "$1" --ram "$(curve_sizes "$n")" --policy "$3" -j1 -o s.json
     done
     race "$2" "sweep $3"
 }
 
+make_tenth() { # writes tenth.flt, the first references of page20m
+    head -c $((REFS / 10 * 8)) refs | "$faultline" import --from pages - -o tenth.flt 2>/dev/null
+}
+
 part_sizes() {
-    local policy tenth=$((REFS / 10))
-    head -c $((tenth * 8)) refs | "$faultline" import --from pages - -o tenth.flt 2>/dev/null
+    local policy
+    make_tenth
     echo "## Many sizes beside few: the last row of a pair, times the first"
     table references
     sizes_race trace.flt "$REFS" lru 4 64
     for policy in fifo clock opt linux mglru; do
-        sizes_race tenth.flt $tenth $policy 1 64
+        sizes_race tenth.flt $((REFS / 10)) $policy 1 64
     done
 }
