@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck source-path=SCRIPTDIR
 # run.sh FAULTLINE [PART...]: ours beside peers that are installed, as Markdown tables.
 # Parts: floor textbook curve opt tlb linux sizes import scaling real; all unless said.
 #   RUNS=5              rounds; a round runs every contestant once, in turn (A B A B), and medians count
@@ -69,4 +70,4 @@ for part; do
     echo
     "part_$part"
 done
-exit $failed
+exit "$failed"

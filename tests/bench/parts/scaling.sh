@@ -37,7 +37,7 @@ part_scaling() {
         for n in $SCALE_SIZES; do
             race_begin
             contestant "sizes: $n" "" "$faultline" sweep tenth.flt --ram "$(curve_sizes "$n")" --policy $policy -j1 -o s.json
-            race $((REFS / 10)) "sweep $policy"
+            race "$TENTH" "sweep $policy"
         done
     done
     table references "processors grow"
@@ -45,5 +45,5 @@ part_scaling() {
     for n in $SCALE_JOBS; do
         contestant "-j$n" "sha256sum <s.$n.json | cut -c1-8" "$faultline" sweep tenth.flt --ram "$(curve_sizes 16)" --policy fifo,lru,clock,opt "-j$n" -o "s.$n.json"
     done
-    race $((REFS / 10 * 4)) "sweep of 4 policies, 16 sizes"
+    race $((TENTH * 4)) "sweep of 4 policies, 16 sizes"
 }

@@ -11,8 +11,9 @@ sizes_race() { # sizes_race TRACE REFERENCES POLICY FEW MANY
     race "$2" "sweep $3"
 }
 
+TENTH=$((REFS / 10))
 make_tenth() { # writes tenth.flt, the first references of page20m
-    head -c $((REFS / 10 * 8)) refs | "$faultline" import --from pages - -o tenth.flt 2>/dev/null
+    head -c $((TENTH * 8)) refs | "$faultline" import --from pages - -o tenth.flt 2>/dev/null
 }
 
 part_sizes() {
@@ -22,6 +23,6 @@ part_sizes() {
     table references
     sizes_race trace.flt "$REFS" lru 4 64
     for policy in fifo clock opt linux mglru; do
-        sizes_race tenth.flt $((REFS / 10)) $policy 1 64
+        sizes_race tenth.flt "$TENTH" "$policy" 1 64
     done
 }
