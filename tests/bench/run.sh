@@ -41,7 +41,7 @@ machine() {
 }
 
 prepare() { # builds the programs beside this file, and page20m
-    local program
+    rm -rf data refs.parda # of an earlier run in this folder
     "${CC:-cc}" -std=gnu17 -O2 -D_GNU_SOURCE -I "$here/../oracle" "$here/pages.c" "$here/../oracle/page_stream.c" -o pages
     "${CC:-cc}" -std=gnu17 -O2 -D_GNU_SOURCE "$here/peer_trace.c" -o peer_trace
     ./pages mix "$REFS" "$PAGES" 1 >refs
