@@ -9,12 +9,10 @@
 #include "page_stream.h"
 
 enum { CHUNK = 1 << 16 };
-#define WRITE (UINT64_C(1) << 63)
 
 static const char usage[] =
     "usage: pages mix|uniform|zipf|loop|phases REFS PAGES [SEED] >FILE\n"
-    "Raw little-endian u64 page numbers, bit 63 = write: what `faultline import --from pages` reads.\n"
-    "PAGES_PEER=1 in the environment: libCacheSim's oracleGeneral records instead, with next uses.\n";
+    "Raw little-endian u64 page numbers, bit 63 = write: what `faultline import --from pages` reads.\n";
 
 static const struct {
     const char *name;
@@ -39,33 +37,6 @@ static int write_pages(struct page_stream *s, uint64_t refs)
     return fflush(stdout) != 0;
 }
 
-/* u32 time, u64 object, u32 size, i64 position of the next use or -1; 24 bytes without gaps. */
-static int write_peer(struct page_stream *s, uint64_t refs, uint32_t pages)
-{
-    uint64_t *page = calloc(refs ? refs : 1, sizeof *page);
-    int64_t *next = calloc(refs ? refs : 1, sizeof *next), *seen = calloc(pages, sizeof *seen);
-    int bad = !page || !next || !seen;
-    for (uint64_t i = 0; i < refs && !bad; i++)
-        page[i] = page_stream_next(s) & ~WRITE;
-    for (uint64_t i = refs; i-- > 0 && !bad;) {
-        next[i] = seen[page[i]] ? seen[page[i]] : -1;
-        seen[page[i]] = (int64_t)i;
-    }
-    for (uint64_t i = 0; i < refs && !bad; i++) {
-        unsigned char record[24];
-        uint32_t time = (uint32_t)i, size = 1;
-        memcpy(record, &time, 4);
-        memcpy(record + 4, &page[i], 8);
-        memcpy(record + 12, &size, 4);
-        memcpy(record + 16, &next[i], 8);
-        bad = fwrite(record, sizeof record, 1, stdout) != 1;
-    }
-    free(page);
-    free(next);
-    free(seen);
-    return bad || fflush(stdout) != 0;
-}
-
 int main(int argc, char **argv)
 {
     size_t kind = 0;
@@ -86,7 +57,7 @@ int main(int argc, char **argv)
         fputs("pages: not so many pages, or no memory\n", stderr);
         return 1;
     }
-    int bad = getenv("PAGES_PEER") ? write_peer(s, refs, (uint32_t)pages) : write_pages(s, refs);
+    int bad = write_pages(s, refs);
     page_stream_free(s);
     if (bad)
         fputs("pages: cannot write\n", stderr);

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck source-path=SCRIPTDIR disable=SC2016 # Markdown's quotes
 # record.sh FAULTLINE [programs] [workloads] [faults]: what recording costs, as Markdown tables; all
 # three unless said. Medians of RUNS (default 3) rounds; a round runs every variant once, in turn.
 set -eu

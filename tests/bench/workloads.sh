@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034 # record.sh sources it: variables are shared
 # workloads.sh - sourced: six programs to record, and what they need, made in the current folder.
 # SCALE (default 1) makes them so many times smaller. make_workloads FOLDER-OF-THIS-FILE, then
 # workload NAME runs one; with `RUN=(COMMAND...)` under that command.
