@@ -34,8 +34,8 @@ static const struct fl_opt sweep_opts[] = {
       "folder (ending in /) with a part for each shard",
       NULL },
     { "shard", 0, FL_OPT_STRING, offsetof(struct sweep_cfg, shard), "I/N", NULL,
-      "answer only the I-th of N shares of the points, into --resume alone; `auto`: as mpirun, "
-      "srun or a Slurm array says",
+      "answer only the I-th of N shares of the points, into --resume alone: no result is "
+      "written. `auto`: as mpirun, srun or a Slurm array says",
       NULL },
     { "list", 0, FL_OPT_STRING, offsetof(struct sweep_cfg, list), "FILE", NULL,
       "more traces, a path a line; - is standard input", NULL },
@@ -221,11 +221,9 @@ static int parse_shard(const struct sweep_cfg *cfg, struct batch *b, struct fl_e
     char more;
     if (!cfg->shard)
         return FL_OK;
-    if (!cfg->resume || cfg->out || cfg->json)
-        return fl_fail(
-            err, FL_EUSAGE,
-            "a shard's answers go to its part alone: give --resume FOLDER/, and no -o or "
-            "--json");
+    if (!cfg->resume)
+        return fl_fail(err, FL_EUSAGE,
+                       "a shard's answers go to its part alone: give --resume FOLDER/");
     if (strcmp(cfg->shard, "auto") == 0) {
         if (!launched_as(&b->shard, &b->shards))
             return fl_fail(err, FL_EUSAGE,
@@ -291,7 +289,7 @@ static int run_sweep(void *arg, int n_operands, char **operands, struct fl_err *
     if (rc == FL_OK)
         rc = parse_shard(cfg, &b, err);
     b.wants_facts = (cfg->json && !cfg->dry_run) || cfg->out || cfg->resume;
-    if (rc == FL_OK && cfg->out)
+    if (rc == FL_OK && cfg->out && !cfg->shard && !cfg->dry_run)
         rc = check_results(&b, err);
     catch_signals(cfg);
     if (rc == FL_OK)

@@ -155,23 +155,32 @@ static int is_part(const struct dirent *e)
     return len > 5 && strcmp(e->d_name + len - 5, ".part") == 0;
 }
 
-/* All parts of the folder @dir but @own. */
-static int read_others(struct batch *b, const char *dir, const char *own, struct fl_err *err)
+/* NULL: out of memory. */
+static char *in_folder(const char *folder, const char *name)
+{
+    char *path;
+    size_t len = strlen(folder);
+    while (len > 1 && folder[len - 1] == '/')
+        len--;
+    return asprintf(&path, "%.*s/%s", (int)len, folder, name) >= 0 ? path : NULL;
+}
+
+/* All parts of @folder but @own. */
+static int read_others(struct batch *b, const char *folder, const char *own, struct fl_err *err)
 {
     struct dirent **names;
-    int rc = FL_OK, n = scandir(dir, &names, is_part, alphasort);
+    int rc = FL_OK, n = scandir(folder, &names, is_part, alphasort);
     if (n < 0)
-        return fl_fail_errno(err, "%s: cannot read", dir);
+        return fl_fail_errno(err, "%s: cannot read", folder);
     for (int i = 0; i < n; i++) {
         uint64_t damaged = 0;
-        char *path = NULL;
-        if (rc == FL_OK && strcmp(names[i]->d_name, own) != 0) {
-            if (asprintf(&path, "%s/%s", dir, names[i]->d_name) < 0)
-                path = NULL;
-            rc = path ? sweep_part_read(path, &b->known, &damaged, err) : fl_nomem(err, "sweep");
-            if (b->shards == 1) /* who merges says it, once */
-                warn_damaged(path, damaged);
-        }
+        char *path = in_folder(folder, names[i]->d_name);
+        if (!path)
+            rc = fl_nomem(err, "sweep");
+        else if (rc == FL_OK && strcmp(names[i]->d_name, own) != 0)
+            rc = sweep_part_read(path, &b->known, &damaged, err);
+        if (b->shards == 1) /* who puts them together says it, once */
+            warn_damaged(path, damaged);
         free(path);
         free(names[i]);
     }
@@ -182,20 +191,20 @@ static int read_others(struct batch *b, const char *dir, const char *own, struct
 /* A folder has a part for each shard, a file is one. Nothing is written for a dry run. */
 static int open_parts(struct batch *b, const char *at, struct fl_err *err)
 {
-    char shard[32], own[40], *path = NULL;
+    char shard[32], own[40];
     size_t len = strlen(at);
     struct stat st;
     uint64_t damaged = 0;
-    bool folder = stat(at, &st) == 0 ? S_ISDIR(st.st_mode) : len && at[len - 1] == '/';
+    bool there = stat(at, &st) == 0,
+         folder = there ? S_ISDIR(st.st_mode) : len && at[len - 1] == '/';
     snprintf(shard, sizeof shard, "%u/%u", b->shard + 1, b->shards);
     snprintf(own, sizeof own, "%u-of-%u.part", b->shard + 1, b->shards);
-    if (folder && !b->cfg->dry_run && mkdir(at, 0777) != 0 && errno != EEXIST)
+    if (folder && !there && !b->cfg->dry_run && mkdir(at, 0777) != 0 && errno != EEXIST)
         return fl_fail_errno(err, "%s: cannot create", at);
-    if (!(folder
-              ? asprintf(&path, "%.*s/%s", (int)(at[len - 1] == '/' ? len - 1 : len), at, own) >= 0
-              : (path = strdup(at)) != NULL))
+    char *path = folder ? in_folder(at, own) : strdup(at);
+    if (!path)
         return fl_nomem(err, "sweep");
-    int rc = folder && stat(at, &st) == 0 ? read_others(b, at, own, err) : FL_OK;
+    int rc = folder && there ? read_others(b, at, own, err) : FL_OK;
     if (rc == FL_OK && !b->cfg->dry_run)
         rc = sweep_part_open(path, shard, &b->known, &b->part, &damaged, err);
     else if (rc == FL_OK && stat(path, &st) == 0)

@@ -2,6 +2,7 @@
 #include <faultline/jobs.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -97,6 +98,9 @@ int fl_jobs_run(const struct fl_job *jobs, size_t n, unsigned threads,
 
 unsigned fl_jobs_threads(void)
 {
+    cpu_set_t ours;
+    if (sched_getaffinity(0, sizeof ours, &ours) == 0 && CPU_COUNT(&ours) > 0)
+        return (unsigned)CPU_COUNT(&ours);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     return cpus > 0 ? (unsigned)cpus : 1;
 }

@@ -32,7 +32,7 @@ struct fl_job {
 int fl_jobs_run(const struct fl_job *jobs, size_t n, unsigned threads,
                 void (*progress)(void *arg, unsigned done_bp), void *arg, struct fl_err *err);
 
-/** fl_jobs_threads - one a processor. */
+/** fl_jobs_threads - one for each processor that this process may run on. */
 unsigned fl_jobs_threads(void);
 
 #endif
