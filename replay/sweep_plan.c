@@ -11,7 +11,7 @@
 #define ALONE_MOST 8u
 #define TOGETHER_MOST 32u
 
-/* Bytes of memory, measured (tests/cli/sweep_memory.sh holds them) and rounded up. */
+/* Bytes of memory, measured (tests/unit/test_sweep_plan.c holds them) and rounded up. */
 #define JOB_BYTES (UINT64_C(24) << 20) /* a reader's buffers */
 #define READER_PAGE_BYTES 44u          /* a distinct page: in the reader, */
 #define VM_PAGE_BYTES 48u              /* in the virtual memory all share, */
