@@ -338,7 +338,7 @@ static int answer_all(struct question *q, size_t n, const struct ask *ask, struc
 {
     struct fl_job jobs[QUESTIONS_MAX];
     for (size_t i = 0; i < n; i++)
-        jobs[i] = (struct fl_job){ run_question, &q[i] };
+        jobs[i] = (struct fl_job){ .run = run_question, .arg = &q[i] };
     return fl_jobs_run(jobs, n, fl_jobs_threads(), ask->progress, ask->arg, err);
 }
 
@@ -375,8 +375,9 @@ static int ask_all(struct fl_reader *r, const char *path, const struct ask *ask,
                               "the replay's result", err);
     if (rc == FL_OK && peak_pages > 0) {
         ungroup_points(&a);
-        rc = add_document(report, fl_sweep_json(a.points, a.n, r, json_incref(trace)), "the curve",
-                          err);
+        rc = add_document(report,
+                          fl_sweep_json(a.points, a.n, json_incref(trace), fl_quality_json(r)),
+                          "the curve", err);
     }
     for (size_t i = 0; i < n; i++) {
         fl_thrash_free(q[i].thrash);

@@ -9,6 +9,11 @@ install(EXPORT faultlineTargets NAMESPACE faultline::
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/faultline)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/faultline DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
+# Sweeps on many machines: thin adapters over --shard and --resume.
+install(PROGRAMS ${CMAKE_SOURCE_DIR}/replay/cluster/faultline-mpi DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(PROGRAMS ${CMAKE_SOURCE_DIR}/replay/cluster/sweep.sbatch
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/faultline/slurm)
+
 # Man pages are what the built program says of its own commands.
 set(man_dir ${CMAKE_BINARY_DIR}/share/man/man1)
 set(man_stamp ${man_dir}/.stamp)

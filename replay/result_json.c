@@ -385,8 +385,7 @@ json_t *fl_result_json(const struct fl_result *res, const struct fl_reader *r, j
     return o;
 }
 
-json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n, const struct fl_reader *r,
-                      json_t *trace)
+json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n, json_t *trace, json_t *quality)
 {
     json_t *o = json_object(), *list = json_array();
     for (size_t i = 0; i < n; i++) {
@@ -403,16 +402,24 @@ json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n, const struc
         json_object_set_new(e, "policy", fl_json_text(p->policy->name));
         if (!strcmp(p->policy->name, "random"))
             json_object_set_new(e, "seed", fl_json_u64(p->seed));
+        if (p->machine)
+            json_object_set_new(e, "machine", fl_json_text(p->machine->name));
         json_object_set_new(e, "minor", fl_json_u64(p->minor));
         json_object_set_new(e, "major", fl_json_u64(p->major));
         json_object_set_new(e, "swap_in", fl_json_u64(p->swap_in));
         json_object_set_new(e, "swap_out", fl_json_u64(p->swap_out));
         json_object_set_new(e, "oom_kills", fl_json_u64(p->oom_kills));
+        if (p->machine)
+            json_object_set_new(e, "tlb",
+                                json_pack("{s:o,s:o,s:o,s:o}", "walks", fl_json_u64(p->walks),
+                                          "walk_refs", fl_json_u64(p->walk_refs), "flushes",
+                                          fl_json_u64(p->tlb_flushes), "page_flushes",
+                                          fl_json_u64(p->tlb_page_flushes)));
         json_array_append_new(list, e);
     }
     json_object_set_new(o, "schema", fl_json_text("faultline.sweep/1"));
     json_object_set_new(o, "trace", trace);
     json_object_set_new(o, "points", list);
-    json_object_set_new(o, "quality", fl_quality_json(r));
+    json_object_set_new(o, "quality", quality);
     return o;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Many memory sizes and policies: which of them can share a pass over the trace. */
+/* Many memory sizes and policies over one pass of the trace, or several. */
 #include <stdlib.h>
 
 #include "digest.h"
@@ -17,11 +17,7 @@ void sweep_tell(const struct sweep_progress *progress, const struct fl_reader *r
 
 /* ---- points with a world of their own ----------------------------------------------------- */
 
-/* The kernel's policies, and any whose swap area can be full, so that processes die. They run side
-   by side as far as their memory is reasonable: */
-#define PAGE_BYTES_OF_REPLAY 128u
-#define SIDE_BY_SIDE_BYTES (UINT64_C(1) << 30)
-
+/* The kernel's policies, any whose swap area can be full, so that processes die, and TLBs. */
 struct side_by_side {
     struct fl_sweep_point **points;
     struct replay **replays; /* NULL: it has no answer */
@@ -57,7 +53,8 @@ static int begin(struct side_by_side *s, struct fl_reader *r, struct fl_err *err
         struct fl_replay_opts opts = { .frames = p->frames,
                                        .swap_pages = p->swap_pages,
                                        .policy = p->policy,
-                                       .no_tlb = true,
+                                       .machine = p->machine,
+                                       .no_tlb = !p->machine,
                                        .no_owners = true,
                                        .no_peak = true,
                                        .kernel = p->kernel,
@@ -98,6 +95,10 @@ static int answer(struct side_by_side *s, struct fl_reader *r, struct fl_err *er
         p->swap_out = result->pages_out;
         p->oom_kills = result->n_oom_kills;
         s->wanted[i] = replay_wanted(s->replays[i]);
+        p->walks = result->walks;
+        p->walk_refs = result->walk_refs;
+        p->tlb_flushes = result->tlb_flushes;
+        p->tlb_page_flushes = result->tlb_page_flushes;
         fl_result_free(result);
     }
     return rc;
@@ -149,65 +150,76 @@ static int sweep_side_by_side(struct fl_reader *r, struct fl_sweep_point **point
     return rc;
 }
 
-/* As many of the @n points as may go together: what each keeps in memory, or on disk, adds up. */
-static size_t how_many(const struct fl_reader *r, struct fl_sweep_point **points, size_t n)
+/* ---- a job, and all of them --------------------------------------------------------------- */
+
+static int check(const struct fl_reader *r, const struct fl_sweep_point *p, struct fl_err *err)
 {
-    uint64_t most =
-        SIDE_BY_SIDE_BYTES / PAGE_BYTES_OF_REPLAY / (fl_reader_totals(r)->distinct_pages + 1);
-    size_t some = 0;
-    while (some < n && some < most && !(points[some]->policy->needs & FL_NEEDS_FUTURE))
-        some++;
-    return some ? some : 1;
+    if (fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
+        return fl_fail(
+            err, FL_EDATA,
+            "a trace of fidelity '%s' cannot answer what would happen under other memory "
+            "sizes; record it with --mode exact",
+            fl_fidelity_name(fl_reader_fidelity(r)));
+    return p->frames
+               ? FL_OK
+               : fl_fail(err, FL_EUSAGE, "memory of no frames: give at least one page of --ram");
 }
 
-static int sweep_alone(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
-                       const struct sweep_progress *progress, struct fl_err *err)
+int sweep_job_run(const struct sweep_job *job, struct fl_reader *r,
+                  const struct sweep_progress *progress, struct fl_err *why, struct fl_err *err)
 {
-    struct fl_err why = { 0 };
     int rc = FL_OK;
-    for (size_t from = 0, some; from < n && rc == FL_OK; from += some) {
-        some = how_many(r, points + from, n - from);
-        rc = sweep_side_by_side(r, points + from, some, progress, &why, err);
+    for (size_t i = 0; i < job->n && rc == FL_OK; i++) {
+        rc = check(r, job->points[i], err);
+        job->points[i]->oom_kills = 0;
+        job->points[i]->rc = FL_OK;
+    }
+    if (rc != FL_OK)
+        return rc;
+    if (job->kind == SWEEP_ALONE || job->kind == SWEEP_FUTURE_ALONE)
+        return sweep_side_by_side(r, job->points, job->n, progress, why, err);
+    return sweep_textbook(r, job->points, job->n, progress, err);
+}
+
+/* Of @done out of @n jobs, and the one under way. */
+struct jobs_told {
+    const struct sweep_progress *to;
+    size_t done, n;
+};
+
+static void tell_jobs(void *arg, unsigned done_bp)
+{
+    struct jobs_told *told = arg;
+    if (told->to->tell)
+        told->to->tell(told->to->arg, (unsigned)((told->done * 10000 + done_bp) / told->n));
+}
+
+int fl_sweep(struct fl_reader *r, struct fl_sweep_point *points, size_t n,
+             void (*progress)(void *arg, unsigned done_bp), void *arg, struct fl_err *err)
+{
+    const struct fl_totals *totals = fl_reader_totals(r);
+    struct fl_sweep_point **all = calloc(n + 1, sizeof *all);
+    struct sweep_trace trace = {
+        .distinct_pages = totals->distinct_pages, .runs = totals->runs, .points = all, .n = n
+    };
+    const struct sweep_progress to = { progress, arg };
+    struct sweep_plan plan = { 0 };
+    struct fl_err why = { 0 };
+    for (size_t i = 0; i < n && all; i++)
+        all[i] = &points[i];
+    int rc = all ? sweep_plan(&trace, 1, 1, SWEEP_BYTES_DEFAULT, false, &plan, err)
+                 : fl_nomem(err, "sweep");
+    for (size_t j = 0; j < plan.n_jobs && rc == FL_OK; j++) {
+        struct jobs_told told = { &to, j, plan.n_jobs };
+        const struct sweep_progress of_job = { tell_jobs, &told };
+        rc = sweep_job_run(&plan.jobs[j], r, &of_job, &why, err);
     }
     if (rc == FL_OK && why.code != FL_OK) {
         if (err)
             *err = why;
         rc = why.code;
     }
-    return rc;
-}
-
-/* ---- all of them -------------------------------------------------------------------------- */
-
-int fl_sweep(struct fl_reader *r, struct fl_sweep_point *points, size_t n,
-             void (*progress)(void *arg, unsigned done_bp), void *arg, struct fl_err *err)
-{
-    struct fl_sweep_point **together = calloc(n ? n : 1, sizeof *together);
-    struct fl_sweep_point **alone = calloc(n ? n : 1, sizeof *alone);
-    struct sweep_progress to = { progress, arg };
-    size_t n_together = 0, n_alone = 0;
-    int rc = together && alone ? FL_OK : fl_nomem(err, "sweep");
-
-    if (rc == FL_OK && fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
-        rc = fl_fail(err, FL_EDATA,
-                     "a trace of fidelity '%s' cannot answer what would happen under other memory "
-                     "sizes; record it with --mode exact",
-                     fl_fidelity_name(fl_reader_fidelity(r)));
-    for (size_t i = 0; i < n && rc == FL_OK; i++) {
-        points[i].oom_kills = 0;
-        points[i].rc = FL_OK;
-        if (points[i].frames == 0)
-            rc = fl_fail(err, FL_EUSAGE, "memory of no frames: give at least one page of --ram");
-        else if (points[i].swap_pages == UINT64_MAX && !(points[i].policy->needs & FL_IS_KERNEL))
-            together[n_together++] = &points[i];
-        else
-            alone[n_alone++] = &points[i];
-    }
-    if (rc == FL_OK && n_together)
-        rc = sweep_textbook(r, together, n_together, &to, err);
-    if (rc == FL_OK && n_alone)
-        rc = sweep_alone(r, alone, n_alone, &to, err);
-    free(together);
-    free(alone);
+    sweep_plan_free(&plan);
+    free(all);
     return rc;
 }

@@ -7,7 +7,7 @@
 static bool same_but_for_size(const struct fl_sweep_point *a, const struct fl_sweep_point *b)
 {
     return a->policy == b->policy && a->swap_pages == b->swap_pages && a->kernel == b->kernel &&
-           a->seed == b->seed;
+           a->seed == b->seed && a->machine == b->machine;
 }
 
 /* Is @i one of many, and not the first of the largest of them? */

@@ -2,6 +2,7 @@
 #include <faultline/jobs.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@ struct pool {
     const struct fl_job *jobs;
     struct fl_job_progress *of; /* by job */
     size_t n;
+    unsigned __int128 weight; /* of all */
 
     pthread_mutex_t lock; /* of everything below */
     size_t next, failed;  /* job to begin, first that failed */
@@ -21,6 +23,7 @@ struct pool {
 
 struct fl_job_progress {
     struct pool *pool;
+    uint64_t weight;
     unsigned done_bp;
 };
 
@@ -28,14 +31,14 @@ void fl_job_tell(void *progress, unsigned done_bp)
 {
     struct fl_job_progress *own = progress;
     struct pool *pool = own->pool;
-    uint64_t sum = 0;
+    unsigned __int128 sum = 0;
     if (!pool->progress)
         return;
     pthread_mutex_lock(&pool->lock);
     own->done_bp = done_bp;
     for (size_t j = 0; j < pool->n; j++)
-        sum += pool->of[j].done_bp;
-    pool->progress(pool->arg, (unsigned)(sum / pool->n));
+        sum += (unsigned __int128)pool->of[j].weight * pool->of[j].done_bp;
+    pool->progress(pool->arg, (unsigned)(sum / pool->weight));
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -77,8 +80,11 @@ int fl_jobs_run(const struct fl_job *jobs, size_t n, unsigned threads,
     unsigned started = 0;
     if (!pool.of)
         pool.rc = fl_nomem(err, "jobs");
-    for (size_t j = 0; j < n && pool.rc == FL_OK; j++)
+    for (size_t j = 0; j < n && pool.rc == FL_OK; j++) {
         pool.of[j].pool = &pool;
+        pool.of[j].weight = jobs[j].weight ? jobs[j].weight : 1;
+        pool.weight += pool.of[j].weight;
+    }
     while (pool.rc == FL_OK && others && started + 1 < threads && started + 1 < n &&
            pthread_create(&others[started], NULL, worker, &pool) == 0)
         started++;
@@ -92,6 +98,9 @@ int fl_jobs_run(const struct fl_job *jobs, size_t n, unsigned threads,
 
 unsigned fl_jobs_threads(void)
 {
+    cpu_set_t ours;
+    if (sched_getaffinity(0, sizeof ours, &ours) == 0 && CPU_COUNT(&ours) > 0)
+        return (unsigned)CPU_COUNT(&ours);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     return cpus > 0 ? (unsigned)cpus : 1;
 }

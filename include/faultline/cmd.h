@@ -44,18 +44,24 @@ void fl_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** fl_put_clean - @text to @out with control characters as '?': a name can hold anything. */
 void fl_put_clean(FILE *out, const char *text);
 
-/** How far a long command is, on a terminal: "what: 42 %", from its second second on. */
+/** How far a long command is, on a terminal: "what: 42 %, 3 min left", from its second second on. */
 struct fl_progress {
     const char *what;
-    FILE *out;        /* NULL: no terminal, nothing is shown */
-    uint64_t from_ns; /* CLOCK_MONOTONIC; silent until then */
-    unsigned shown_percent;
+    FILE *out;                  /* NULL: no terminal, nothing is shown */
+    uint64_t begun_ns, from_ns; /* CLOCK_MONOTONIC; silent until @from_ns */
+    unsigned shown_bp;
     bool visible;
 };
 /** fl_progress_begin - @out: stderr if it is a terminal, else NULL. */
 void fl_progress_begin(struct fl_progress *p, const char *what, FILE *out);
 /** fl_progress_step - @arg: the fl_progress; fits the progress callbacks. Cheap. */
 void fl_progress_step(void *arg, unsigned done_bp);
+/**
+ * fl_progress_left - what is left when @done_bp took @elapsed_ns: "12 s", "3 min", "2 h 5 min".
+ * @buf: FL_PROGRESS_LEFT bytes; "" when too little is done to tell. Returns @buf.
+ */
+#define FL_PROGRESS_LEFT 32
+char *fl_progress_left(char buf[FL_PROGRESS_LEFT], uint64_t elapsed_ns, unsigned done_bp);
 /** fl_progress_end - take it off the screen; before anything else is printed. */
 void fl_progress_end(struct fl_progress *p);
 

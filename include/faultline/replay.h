@@ -307,8 +307,10 @@ struct fl_sweep_point {
     uint32_t frames;
     uint64_t swap_pages, seed;
     const struct fl_kernel_opts *kernel; /* as fl_replay_opts.kernel */
+    const struct fl_machine *machine;    /* whose TLB; NULL: the TLB stage is left out */
     /* answered */
     uint64_t minor, major, swap_in, swap_out, oom_kills;
+    uint64_t walks, walk_refs, tlb_flushes, tlb_page_flushes; /* 0 without a machine */
     int rc; /* FL_OK; FL_EDATA: no answer, as nobody may be killed where this memory is too small */
 };
 
@@ -328,7 +330,7 @@ int fl_sweep(struct fl_reader *r, struct fl_sweep_point *points, size_t n,
 /**
  * fl_sweep_file - fl_sweep() of the trace at @path on up to @jobs threads.
  * The answers do not depend on @jobs. @read_flags: FL_READ_*. @progress is called
- * from one thread at a time.
+ * from one thread at a time. Memory: about 1 GiB for all threads, or what one point needs.
  */
 int fl_sweep_file(const char *path, unsigned read_flags, struct fl_sweep_point *points, size_t n,
                   unsigned jobs, void (*progress)(void *arg, unsigned done_bp), void *arg,
@@ -386,8 +388,8 @@ void fl_quality_add(struct json_t *quality, const char *flag, const char *detail
 /** fl_result_json - "faultline.replay/1". @trace is stolen. NULL when out of memory. */
 struct json_t *fl_result_json(const struct fl_result *result, const struct fl_reader *r,
                               struct json_t *trace);
-/** fl_sweep_json - "faultline.sweep/1". @trace is stolen. */
-struct json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n,
-                             const struct fl_reader *r, struct json_t *trace);
+/** fl_sweep_json - "faultline.sweep/1". @trace and @quality, of fl_quality_json(), are stolen. */
+struct json_t *fl_sweep_json(const struct fl_sweep_point *points, size_t n, struct json_t *trace,
+                             struct json_t *quality);
 
 #endif

@@ -23,7 +23,7 @@ static void nothing_is_shown_in_the_first_second(void **state)
     free(text);
 }
 
-static void later_each_percent_is_shown_once_and_wiped_at_the_end(void **state)
+static void later_a_step_is_shown_once_and_wiped_at_the_end(void **state)
 {
     (void)state;
     char *text = NULL;
@@ -34,12 +34,12 @@ static void later_each_percent_is_shown_once_and_wiped_at_the_end(void **state)
     fl_progress_begin(&p, "replay", f);
     p.from_ns = 0;
     fl_progress_step(&p, 700);
-    fl_progress_step(&p, 799);
+    fl_progress_step(&p, 719);
     fl_progress_step(&p, 10000);
     fl_progress_end(&p);
     fl_progress_end(&p);
     fclose(f);
-    assert_string_equal(text, "\rreplay:   7 %\rreplay: 100 %\r\033[K");
+    assert_string_equal(text, "\rreplay:   7 %\033[K\rreplay: 100 %\033[K\r\033[K");
     free(text);
 }
 
@@ -52,6 +52,19 @@ static void without_a_terminal_nothing_is_shown(void **state)
     fl_progress_step(&p, 700);
     assert_false(p.visible);
     fl_progress_end(&p);
+}
+
+static void what_is_left_goes_by_what_is_done(void **state)
+{
+    (void)state;
+    const uint64_t second = 1000000000u;
+    char buf[FL_PROGRESS_LEFT];
+    assert_string_equal(fl_progress_left(buf, 30 * second, 5000), "30 s");
+    assert_string_equal(fl_progress_left(buf, 60 * second, 2500), "3 min");
+    assert_string_equal(fl_progress_left(buf, 3600 * second, 3200), "2 h 7 min");
+    assert_string_equal(fl_progress_left(buf, 10 * second, 10000), "0 s");
+    assert_string_equal(fl_progress_left(buf, 10 * second, 99), "");  /* too little is done, */
+    assert_string_equal(fl_progress_left(buf, second / 2, 5000), ""); /* or it is too early */
 }
 
 struct told {
@@ -95,8 +108,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_shown_in_the_first_second),
-        cmocka_unit_test(later_each_percent_is_shown_once_and_wiped_at_the_end),
+        cmocka_unit_test(later_a_step_is_shown_once_and_wiped_at_the_end),
         cmocka_unit_test(without_a_terminal_nothing_is_shown),
+        cmocka_unit_test(what_is_left_goes_by_what_is_done),
         cmocka_unit_test(a_replay_tells_how_far_it_is_and_not_too_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
