@@ -185,6 +185,8 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
     bool done = rc == FL_OK && rp->digest && replay_window(rp, runs);
     for (size_t i = 0; i < runs->n && !done && rc == FL_OK; i++) {
         uint64_t n = 0;
+        if (rp->has_tlb && i + TLB_AHEAD < runs->n)
+            tlb_prefetch(&rp->tlb, runs->page[i + TLB_AHEAD]);
         run_codes_at(&rp->codes, i, &rp->vm, runs->page[i]);
         rc = one_run(rp, runs, i, process, err);
         if (runs->actor == FL_ACTOR_USER) {
