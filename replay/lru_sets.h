@@ -97,11 +97,10 @@ uint16_t lru_ring_fill(struct lru_sets *s, uint32_t key, uint32_t set);
 
 static inline uint32_t lru_now(struct lru_sets *s)
 {
-    uint32_t now = s->now;
-    s->now = now + LRU_STAMPED_MAX;
     if (__builtin_expect(s->now == LRU_STAMP_END, 0))
         lru_restamp(s);
-    return now;
+    s->now += LRU_STAMPED_MAX;
+    return s->now - LRU_STAMPED_MAX;
 }
 
 /**

@@ -217,6 +217,8 @@ static int one_by_one(struct replay *rp, const struct fl_runs *runs, struct fl_e
     int rc = FL_OK;
     for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
         uint64_t n = 0;
+        if (rp->has_tlb && i + TLB_AHEAD < runs->n)
+            tlb_prefetch(&rp->tlb, runs->page[i + TLB_AHEAD]);
         run_codes_until(&rp->codes, runs, i, &rp->vm);
         rc = one_run(rp, runs, i, err);
         if (runs->actor == FL_ACTOR_USER) {

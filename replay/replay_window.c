@@ -55,7 +55,7 @@ static void look_up(struct replay *rp, const struct fl_runs *runs, bool huge)
     const struct digest *d = rp->digest;
     if (!huge && one_space(&rp->vm, d)) {
         tlb_switch(&rp->tlb, rp->vm.mm_of[d->page[0]]);
-        tlb_batch(&rp->tlb, runs, 0, runs->n);
+        tlb_window(&rp->tlb, runs, d);
         return;
     }
     for (size_t i = 0; i < runs->n; i++) {

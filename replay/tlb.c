@@ -8,8 +8,6 @@
 
 _Static_assert(FL_TLB_LEVELS_MAX <= WALK_PLACE, "levels have places of their own in a table");
 
-#define AHEAD 12u /* runs that a page is fetched from memory before its look-up */
-
 /* ---- set-up ------------------------------------------------------------------------- */
 
 static bool serves(const struct tlb_level *level, enum tlb_side side, enum fl_page_size size)
@@ -210,7 +208,8 @@ void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fe
         look_up(tlb, TLB_SIDE_STORE, page, size, writes);
 }
 
-void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to)
+static inline void look_up_runs(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to,
+                                bool want_fetches, bool want_data)
 {
     const struct tlb_chain *fetch = &tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K],
                            *load = &tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K],
@@ -221,12 +220,66 @@ void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t 
     size_t last = runs->n - 1;
     for (size_t i = from; i < to; i++) {
         uint64_t loads = (uint64_t)reads[i] + (split ? 0 : writes[i]);
-        __builtin_prefetch(tlb_page(tlb, pages[i + AHEAD < last ? i + AHEAD : last]));
-        if (fetches[i])
+        tlb_prefetch(tlb, pages[i + TLB_AHEAD < last ? i + TLB_AHEAD : last]);
+        if (want_fetches && fetches[i])
             look_up_4k(tlb, fetch, pages[i], FL_PAGE_4K, fetches[i]);
-        if (loads)
+        if (want_data && loads)
             look_up_4k(tlb, load, pages[i], FL_PAGE_4K, loads);
-        if (split && writes[i])
+        if (want_data && split && writes[i])
             look_up_4k(tlb, store, pages[i], FL_PAGE_4K, writes[i]);
     }
+}
+
+void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to)
+{
+    look_up_runs(tlb, runs, from, to, true, true);
+}
+
+/* ---- windows ------------------------------------------------------------------------------ */
+
+#define WINDOW_RUNS_A_PAGE 4u /* fewer runs are looked up faster one by one */
+
+/* Every look-up for @need hits the first level: then only the order of its entries changes, and the
+   other levels hear nothing. */
+static bool all_hit(const struct tlb *tlb, const struct tlb_level *first, const struct digest *d,
+                    uint8_t need)
+{
+    for (uint32_t i = 0; i < d->n; i++) {
+        uint32_t page = d->page[i];
+        if (digest_need(d, page) & need &&
+            !lru_sets_has(&first->sets, tlb_page(tlb, page)->entry[first->place], page))
+            return false;
+    }
+    return true;
+}
+
+static void hit_all(const struct tlb *tlb, struct tlb_level *first, const struct digest *d,
+                    enum digest_order order, uint64_t lookups)
+{
+    uint32_t pages[DIGEST_RUNS_MAX], n = digest_pages(d, order, pages);
+    first->lookups += lookups;
+    for (uint32_t i = 0; i < n; i++)
+        lru_sets_hit(&first->sets, tlb_page(tlb, pages[i])->entry[first->place], pages[i]);
+    if (n)
+        first->latest = pages[n - 1];
+}
+
+void tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest *d)
+{
+    struct tlb_level *code = tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K].level[0],
+                     *data = tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K].level[0];
+    bool worth = code != data && !tlb->split_data[FL_PAGE_4K] &&
+                 runs->n >= (size_t)d->n * WINDOW_RUNS_A_PAGE;
+    bool code_hits = worth && all_hit(tlb, code, d, FL_PROT_EXEC);
+    bool data_hits = worth && all_hit(tlb, data, d, FL_PROT_READ | FL_PROT_WRITE);
+    if (code_hits)
+        hit_all(tlb, code, d, DIGEST_LAST_FETCH, d->fetches);
+    if (data_hits)
+        hit_all(tlb, data, d, DIGEST_LAST_DATA, d->reads + d->writes);
+    if (!code_hits && !data_hits)
+        look_up_runs(tlb, runs, 0, runs->n, true, true);
+    else if (!code_hits)
+        look_up_runs(tlb, runs, 0, runs->n, true, false);
+    else if (!data_hits)
+        look_up_runs(tlb, runs, 0, runs->n, false, true);
 }

@@ -5,8 +5,9 @@
  * docs/model.md section 4. The key of a translation is its dense page id or, of mappings larger
  * than 4 KiB, the id of the page table in whose place they are.
  *
- * tlb.c        levels, runs, walks
- * tlb_flush.c  address spaces in turn, and what is flushed when
+ * tlb.c         levels, runs, walks
+ * tlb_tables.c  ids for page tables
+ * tlb_flush.c   address spaces in turn, and what is flushed when
  */
 #ifndef REPLAY_TLB_H
 #define REPLAY_TLB_H
@@ -16,6 +17,7 @@
 
 #include <faultline/replay.h>
 
+#include "digest.h"
 #include "lru_sets.h"
 #include "tlb_tables.h"
 #include "walk_cache.h"
@@ -109,6 +111,17 @@ void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fe
  * pre: tlb_room() of all of @runs.
  */
 void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to);
+
+/** tlb_window - tlb_batch() of all @runs, which @d is made of. */
+void tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest *d);
+
+#define TLB_AHEAD 12u /* runs between the two */
+
+/** tlb_prefetch - @page will be looked up, or flushed. pre: tlb_room(). */
+static inline void tlb_prefetch(const struct tlb *tlb, uint32_t page)
+{
+    __builtin_prefetch(tlb->pages + ((size_t)page << tlb->page_shift));
+}
 
 /* ---- tlb_flush.c ------------------------------------------------------------------ */
 

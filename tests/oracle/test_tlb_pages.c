@@ -58,6 +58,41 @@ static const struct fl_machine machines[] = {
                { "U", FL_TLB_UNIFIED, 30, 3 } } },
 };
 
+/* Ways, sets and roles of any number: sets of more than LRU_STAMPED_MAX ways are rings. */
+static struct fl_machine random_machine(uint64_t *rng)
+{
+    static const char *const names[] = { "a", "b", "c", "d", "e", "f" };
+    struct fl_machine m = { .name = "random", .levels = 4 + (uint32_t)random_below(rng, 2) };
+    enum fl_tlb_role roles[6] = { FL_TLB_FETCH, FL_TLB_DATA };
+    size_t n = 2;
+    if (random_below(rng, 2)) {
+        roles[1] = FL_TLB_LOAD;
+        roles[n++] = FL_TLB_STORE;
+        if (random_below(rng, 3) == 0)
+            roles[n++] = FL_TLB_DATA;
+    }
+    for (size_t unified = random_below(rng, 3); unified; unified--)
+        roles[n++] = FL_TLB_UNIFIED;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t ways = 1 + (uint32_t)random_below(rng, random_below(rng, 4) ? 9 : 40);
+        uint32_t sets = 1 + (uint32_t)random_below(rng, ways > 9 ? 3 : 18);
+        m.tlb[i] = (struct fl_tlb_level){ names[i], roles[i], ways * sets, ways,
+                                          P4K | (uint32_t)random_below(rng, 4) << 1 };
+    }
+    m.n_tlb = (uint32_t)n;
+    m.asids = 1 + (uint32_t)random_below(rng, 5);
+    m.flush_pages = (uint32_t)random_below(rng, 3) * 20;
+    m.broadcast = random_below(rng, 4) == 0;
+    m.walk_flush_page = random_below(rng, 2);
+    for (uint32_t level = 2; level <= m.levels; level++) {
+        uint32_t ways = 1 + (uint32_t)random_below(rng, 20);
+        if (random_below(rng, 2))
+            m.walk[m.n_walk++] =
+                (struct fl_walk_cache){ level, ways * (1 + (uint32_t)random_below(rng, 3)), ways };
+    }
+    return m;
+}
+
 /* By address: the first GiB has 4 KiB and 2 MiB mappings by turns, the second is one mapping. */
 static enum fl_page_size size_at(uint64_t vpn)
 {
@@ -128,6 +163,43 @@ static void run(struct tlb *tlb, struct world *w, const struct page *p, uint64_t
     naive_tlb_run(w, &item, p->size);
 }
 
+/* Many runs of one space at once, some pages again and again. */
+static void batch(struct tlb *tlb, struct world *w, const struct pages *pages, uint64_t *rng)
+{
+    enum { RUNS = 70 };
+    uint32_t page[RUNS], reads[RUNS], writes[RUNS], fetches[RUNS];
+    struct fl_runs runs = { .page = page, .reads = reads, .writes = writes, .fetches = fetches };
+    struct digest digest = { 0 };
+    struct fl_err err;
+    size_t near = random_below(rng, pages->n), reach = 1 + random_below(rng, pages->n);
+    size_t want = 1 + random_below(rng, RUNS);
+    uint32_t mm = pages->at[near].mm;
+    tlb_switch(tlb, mm);
+    naive_tlb_enter(w, mm);
+    for (int tries = 0; tries < 2000 && runs.n < want; tries++) {
+        const struct page *p = &pages->at[(near + random_below(rng, reach)) % pages->n];
+        if (p->mm != mm || p->size != FL_PAGE_4K)
+            continue;
+        struct naive_item item = { .mm = mm,
+                                   .vpn = p->vpn,
+                                   .reads = reads[runs.n] = (uint32_t)random_below(rng, 2),
+                                   .writes = writes[runs.n] = (uint32_t)random_below(rng, 2),
+                                   .fetches = fetches[runs.n] = (uint32_t)random_below(rng, 2) };
+        page[runs.n++] = p->id;
+        naive_tlb_run(w, &item, p->size);
+    }
+    if (runs.n && random_below(rng, 2)) {
+        assert_int_equal(digest_room(&digest, (uint32_t)pages->n, &err), FL_OK);
+        digest_window(&digest, &runs, 0, UINT32_MAX);
+        tlb_window(tlb, &runs, &digest);
+    } else {
+        size_t some = random_below(rng, runs.n + 1);
+        tlb_batch(tlb, &runs, 0, some);
+        tlb_batch(tlb, &runs, some, runs.n);
+    }
+    digest_fini(&digest);
+}
+
 static bool same_mapping(const struct page *a, const struct page *b)
 {
     return a->mm == b->mm && a->size == b->size && a->vpn >> 9 * a->size == b->vpn >> 9 * b->size;
@@ -159,7 +231,9 @@ static void step(struct tlb *tlb, struct world *w, const struct pages *pages, ui
 {
     const struct page *p = &pages->at[random_below(rng, pages->n)];
     uint64_t what = random_below(rng, 100);
-    if (what < 88) {
+    if (what < 8) {
+        batch(tlb, w, pages, rng);
+    } else if (what < 88) {
         run(tlb, w, p, rng);
     } else if (what < 94) {
         tlb_flush_page(tlb, p->id, p->size);
@@ -193,15 +267,24 @@ static void same(const struct tlb *tlb, const struct naive_result *slow)
         assert_int_equal(tlb->flushes[kind], slow->tlb_flushes_by[kind]);
 }
 
+/* Stamps run out some time in the test. */
+static void nearly_run_out(struct lru_sets *s, uint64_t *rng)
+{
+    if (s->stamp && random_below(rng, 2))
+        s->now = LRU_STAMP_END - LRU_STAMPED_MAX * (1 + (uint32_t)random_below(rng, 500));
+}
+
 static void one_seed(uint64_t seed)
 {
     struct pages pages = { 0 };
     uint64_t rng = seed * 31 + 7;
     pages_make(&pages, &rng);
-    for (size_t m = 0; m < FL_COUNT(machines) + 2; m++) {
-        const struct fl_machine *machine = m < FL_COUNT(machines)
-                                               ? &machines[m]
-                                               : fl_machine_at(seed % 8 + m - FL_COUNT(machines));
+    for (size_t m = 0; m < FL_COUNT(machines) + 5; m++) {
+        const struct fl_machine random = random_machine(&rng), *machine = &random;
+        if (m < FL_COUNT(machines))
+            machine = &machines[m];
+        else if (m < FL_COUNT(machines) + 2)
+            machine = fl_machine_at(seed % 8 + m - FL_COUNT(machines));
         struct tlb tlb;
         struct fl_err err;
         struct naive_result slow = { 0 };
@@ -210,6 +293,10 @@ static void one_seed(uint64_t seed)
         assert_int_equal(tlb_init(&tlb, machine, pages.reader, &err), FL_OK);
         assert_int_equal(tlb_room(&tlb, (uint32_t)pages.n, &err), FL_OK);
         naive_tlb_init(&w);
+        for (uint32_t i = 0; i < tlb.n_levels; i++)
+            nearly_run_out(&tlb.level[i].sets, &rng);
+        for (uint32_t i = 0; i < tlb.walk_caches.n; i++)
+            nearly_run_out(&tlb.walk_caches.cache[i].sets, &rng);
         for (int i = 0; i < STEPS; i++) {
             step(&tlb, &w, &pages, &rng);
             if (tlb.walks != slow.walks || tlb.page_flushes != slow.tlb_page_flushes)
