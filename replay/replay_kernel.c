@@ -7,6 +7,7 @@
  * are two bytes each to look at, and the clock moves once. What faults has its memory on the way to
  * the processor by then: linux_expect().
  */
+#include "linux/expect.h"
 #include "replay_priv.h"
 
 #define CHUNK 1024u /* runs whose needs are found at a time */

@@ -274,34 +274,6 @@ static inline uint8_t linux_entry_need(bool write)
     return write ? PTE_PRESENT | PTE_YOUNG | PTE_WRITE | PTE_DIRTY : PTE_PRESENT | PTE_YOUNG;
 }
 
-/**
- * linux_expect - @page is referred to LINUX_AHEAD references from now: what a fault on it will want
- * to see begins its way from memory to the processor. Changes nothing else.
- * linux_expect_page - the same, for linux_expect() itself.
- */
-#define LINUX_AHEAD 16u
-static inline void linux_expect_page(const struct linux_mm *lm, uint32_t page)
-{
-    __builtin_prefetch(&lm->pte[page], 1);
-    __builtin_prefetch(&lm->vm->contents[page]);
-    __builtin_prefetch(&lm->vm->mm_of[page]);
-    __builtin_prefetch(&lm->vm->rights[page]);
-}
-static inline void linux_expect(struct linux_mm *lm, uint32_t page)
-{
-    if (lm->pte[page] & PTE_PRESENT)
-        return;
-    uint32_t c = lm->vm->contents[page], *later = &lm->expected[lm->n_expected++ % LINUX_EXPECTED];
-    if (c >= lm->folios_room)
-        return;
-    __builtin_prefetch(&lm->folio[c], 1);
-    __builtin_prefetch(&lm->vm->cs.mappers[c]);
-    __builtin_prefetch(&lm->vm->cs.kind[c]);
-    if (*later < lm->folios_room)
-        swap_slot_expect(&lm->swap, lm->folio[*later].slot);
-    *later = c;
-}
-
 /** linux_run - one reference to @page, which holds @c. The process may have been killed after. */
 static inline int linux_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
                             struct fl_err *err)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/** expect.h - references to come: what they will want to see, on its way to the processor. */
+#ifndef REPLAY_LINUX_EXPECT_H
+#define REPLAY_LINUX_EXPECT_H
+
+#include "linux_mm.h"
+
+/**
+ * linux_expect - @page is referred to LINUX_AHEAD references from now: what a fault on it will want
+ * to see begins its way from memory to the processor. Changes nothing else.
+ * linux_expect_page - the same, for linux_expect() itself.
+ */
+#define LINUX_AHEAD 16u
+static inline void linux_expect_page(const struct linux_mm *lm, uint32_t page)
+{
+    __builtin_prefetch(&lm->pte[page], 1);
+    __builtin_prefetch(&lm->vm->contents[page]);
+    __builtin_prefetch(&lm->vm->mm_of[page]);
+    __builtin_prefetch(&lm->vm->rights[page]);
+}
+static inline void linux_expect(struct linux_mm *lm, uint32_t page)
+{
+    if (lm->pte[page] & PTE_PRESENT)
+        return;
+    uint32_t c = lm->vm->contents[page], *later = &lm->expected[lm->n_expected++ % LINUX_EXPECTED];
+    if (c >= lm->folios_room)
+        return;
+    __builtin_prefetch(&lm->folio[c], 1);
+    __builtin_prefetch(&lm->vm->cs.mappers[c]);
+    __builtin_prefetch(&lm->vm->cs.kind[c]);
+    if (*later < lm->folios_room)
+        swap_slot_expect(&lm->swap, lm->folio[*later].slot);
+    *later = c;
+}
+
+#endif
