@@ -25,8 +25,8 @@ struct replay {
     struct future *future;    /* NULL unless the policy needs it */
     uint64_t *next_use;       /* of the runs under way, with a future */
     size_t next_use_room;
-    uint32_t contents[PAGING_BATCH]; /* of those that are resolved: replay_batch.c */
-    uint8_t info[PAGING_BATCH];
+    uint32_t contents[PAGING_BATCH]; /* of a stretch of them: replay_batch.c */
+    uint8_t info[PAGING_BATCH], need[PAGING_BATCH];
     struct timeline timeline;
     struct regions regions;
     struct attribution attribution;
