@@ -14,6 +14,8 @@
 #define FETCH_SHIFT 8
 #define RUN_MASK UINT64_C(0xfff)
 
+#define REST_MAX 63u /* one less than a power of two */
+
 _Static_assert(DIGEST_RUNS_MAX - 1 <= RUN_MASK, "a run's number must fit");
 _Static_assert((FL_PROT_READ | FL_PROT_WRITE | FL_PROT_EXEC) == 7, "the needs take three bits");
 
@@ -106,12 +108,22 @@ int digest_item(struct digest *d, const struct fl_reader *r, const struct fl_run
     *out = NULL;
     if (runs->n < DIGEST_PAGES_MIN || runs->n > DIGEST_RUNS_MAX)
         return FL_OK;
+    if (d->rests) {
+        d->rests--;
+        return FL_OK;
+    }
     int rc = digest_room(d, fl_reader_pages(r), err);
     if (rc != FL_OK)
         return rc;
     digest_window(d, runs, 0, DIGEST_RUNS_MAX);
     *out = d;
     return FL_OK;
+}
+
+void digest_paid(struct digest *d, bool paid)
+{
+    d->pause = paid ? 0 : d->pause < REST_MAX ? 2 * d->pause + 1 : REST_MAX;
+    d->rests = d->pause;
 }
 
 uint32_t digest_pages(const struct digest *d, enum digest_order order, uint32_t *out)

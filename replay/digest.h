@@ -33,6 +33,9 @@ struct digest {
     uint64_t *touches;
     uint32_t pages_room, window;
     uint8_t need[DIGEST_RUNS_MAX]; /* by run */
+
+    uint32_t rests,
+        pause; /* items that digest_item() passes over: still, and at the last failure */
 };
 
 /* An order of a window's pages; a run's place in it is its place in the trace. */
@@ -79,11 +82,18 @@ bool digest_take(struct digest *d, const struct fl_runs *runs, size_t from, uint
                  const uint8_t *rights);
 
 /**
- * digest_item - all of @runs as one window into @d; *@out: @d, or NULL where that is not worth it.
+ * digest_item - all of @runs as one window into @d; *@out: @d, or NULL where that is not worth it,
+ * or where windows have not paid of late.
  * FL_ENOMEM.
  */
 int digest_item(struct digest *d, const struct fl_reader *r, const struct fl_runs *runs,
                 const struct digest **out, struct fl_err *err);
+
+/**
+ * digest_paid - was the window that digest_item() made of use? After one that was not, it makes none
+ * of the next items: of one more than twice as many as after the failure before, of 63 at most.
+ */
+void digest_paid(struct digest *d, bool paid);
 
 /** digest_pages - the pages in @order into @out, room for DIGEST_RUNS_MAX. Returns how many. */
 uint32_t digest_pages(const struct digest *d, enum digest_order order, uint32_t *out);

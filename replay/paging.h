@@ -47,9 +47,9 @@ struct paging_refs {
 
 /* A reference of the batch that was a fault, or that took a page's frame away. */
 struct paging_fault {
-    uint32_t ref;     /* its index in the batch */
     uint32_t evicted; /* contents that left memory for it, before it; NO_CONTENTS */
-    uint8_t cause;    /* FL_CAUSE_NONE: it only looked for a frame */
+    uint16_t ref;     /* its index in the batch */
+    uint16_t cause;   /* FL_CAUSE_NONE: it only looked for a frame */
 };
 
 struct paging_counts {
@@ -133,52 +133,114 @@ uint64_t paging_major(const struct paging *p);
 
 /* ---- between policies: what each does with a page, whatever its order -------------------- */
 
-/* A page of @kept is to leave its frame. false: it needs a slot and there is none. */
-static inline bool kept_evict(struct paging_counts *n, uint64_t swap_pages, uint8_t kept)
+/* What a batch comes to, in few enough numbers to stay in registers. */
+struct tally {
+    uint64_t slots, slots_peak, swap_pages;
+    uint64_t resident, resident_peak;
+    uint64_t left;       /* TALLY_* each time a page leaves */
+    uint32_t back, read; /* pages that came back; those of them that are files' */
+    uint32_t n_faulted;
+};
+
+#define TALLY_LEFT UINT64_C(1)
+#define TALLY_OUT (UINT64_C(1) << 16)
+#define TALLY_WRITTEN (UINT64_C(1) << 32)
+#define TALLY_SLOT (UINT64_C(1) << 48) /* takes a slot */
+
+static inline struct tally tally_begin(const struct paging *p)
 {
-    bool dirty = kept & KEPT_DIRTY, file = kept & KEPT_FILE;
-    if (!(kept & (KEPT_FILE | KEPT_SLOT))) {
-        if (n->slots >= swap_pages)
-            return false;
-        if (++n->slots > n->slots_peak)
-            n->slots_peak = n->slots;
-    }
-    n->file_pages_written += dirty & file;
-    n->pages_out += dirty & !file;
-    n->evictions++;
+    return (struct tally){ .slots = p->counts.slots,
+                           .slots_peak = p->counts.slots_peak,
+                           .swap_pages = p->swap_pages,
+                           .resident = p->counts.resident,
+                           .resident_peak = p->counts.resident_peak };
+}
+
+static inline void tally_end(struct paging *p, const struct tally *t)
+{
+    struct paging_counts *n = &p->counts;
+    n->slots = t->slots;
+    n->slots_peak = t->slots_peak;
+    n->resident = t->resident;
+    n->resident_peak = t->resident_peak;
+    n->evictions += t->left & 0xffff;
+    n->pages_out += t->left >> 16 & 0xffff;
+    n->file_pages_written += t->left >> 32 & 0xffff;
+    n->pages_in += t->back - t->read;
+    n->file_pages_read += t->read;
+    n->faults[FL_CAUSE_SWAP_IN] += t->back - t->read;
+    n->faults[FL_CAUSE_FILE_READ] += t->read;
+    p->n_faulted = t->n_faulted;
+}
+
+/* A page of @kept is to leave its frame. false: it needs a slot and there is none. */
+static inline bool kept_evict(struct tally *t, uint8_t kept)
+{
+    enum { DIRTY = KEPT_DIRTY, SLOT = KEPT_SLOT, FILE = KEPT_FILE };
+    static const uint64_t what[16] = {
+        [KEPT] = TALLY_LEFT | TALLY_SLOT, [KEPT | DIRTY] = TALLY_LEFT | TALLY_OUT | TALLY_SLOT,
+        [KEPT | SLOT] = TALLY_LEFT,       [KEPT | SLOT | DIRTY] = TALLY_LEFT | TALLY_OUT,
+        [KEPT | FILE] = TALLY_LEFT,       [KEPT | FILE | DIRTY] = TALLY_LEFT | TALLY_WRITTEN,
+    };
+    uint64_t w = what[kept & 15], slots = t->slots + w / TALLY_SLOT;
+    if (slots > t->swap_pages && w >= TALLY_SLOT)
+        return false;
+    t->slots = slots;
+    t->slots_peak = slots > t->slots_peak ? slots : t->slots_peak;
+    t->left += w % TALLY_SLOT;
     return true;
 }
 
-/* Contents without a frame, at @at, get one: what is kept of them, and the cause of the fault. */
-static inline uint8_t kept_new(struct paging_counts *n, uint32_t at, uint8_t kind, uint8_t *cause)
+/* A frame is in use that was not. */
+static inline void tally_resident(struct tally *t)
 {
-    if (at == AT_NEW)
-        return kind == CONTENTS_FILE ? KEPT | KEPT_FILE : KEPT;
-    bool file = at & AT_FILE;
-    n->file_pages_read += file;
-    n->pages_in += !file;
-    *cause = file ? FL_CAUSE_FILE_READ : FL_CAUSE_SWAP_IN;
-    return file ? KEPT | KEPT_FILE : KEPT | KEPT_SLOT;
+    if (++t->resident > t->resident_peak)
+        t->resident_peak = t->resident;
 }
 
 /* A reference to a page of @kept; a slot is given up by a write. */
-static inline uint8_t kept_ref(struct paging_counts *n, uint8_t kept, uint8_t info)
+static inline uint8_t kept_ref(struct tally *t, uint8_t kept, uint8_t info)
 {
     uint8_t write = (uint8_t) - (info & REF_WRITE); /* all ones, or none */
-    n->slots -= (kept & KEPT_SLOT & write) != 0;
+    t->slots -= (kept & write) / KEPT_SLOT & 1;
     return (uint8_t)((kept & ~(write & KEPT_SLOT)) | (write & KEPT_DIRTY));
 }
 
 static inline uint32_t kept_at(uint8_t kept, uint32_t place)
 {
-    return place | (kept & KEPT_FILE ? AT_FILE : 0);
+    return place | (uint32_t)(kept & KEPT_FILE) * (AT_FILE / KEPT_FILE);
 }
 
-static inline void tell_fault(struct paging *p, struct paging_counts *n, uint32_t *n_faulted,
-                              uint32_t ref, uint32_t evicted, uint8_t cause)
+/* Of the batch's reference @ref. */
+static inline void tell_fault(struct paging *p, struct tally *t, uint32_t ref, uint32_t evicted,
+                              uint8_t cause)
 {
-    n->faults[cause]++;
-    p->faulted[(*n_faulted)++] = (struct paging_fault){ ref, evicted, cause };
+    p->faulted[t->n_faulted++] = (struct paging_fault){ evicted, (uint16_t)ref, cause };
+}
+
+/* Contents at @at, without a frame, get one by reference @ref, which @evicted had to leave for:
+   what is kept of them. */
+static inline uint8_t kept_new(struct paging *p, struct tally *t, const struct paging_refs *refs,
+                               uint32_t ref, uint32_t at, uint32_t evicted)
+{
+    if (at != AT_NEW) {
+        uint32_t file = at / AT_FILE;
+        t->back++;
+        t->read += file;
+        tell_fault(p, t, ref, evicted, file ? FL_CAUSE_FILE_READ : FL_CAUSE_SWAP_IN);
+        return file ? KEPT | KEPT_FILE : KEPT | KEPT_SLOT;
+    }
+    uint8_t cause = (uint8_t)ref_cause(refs->info[ref]);
+    p->counts.faults[cause] += cause != FL_CAUSE_NONE;
+    tell_fault(p, t, ref, evicted, cause);
+    return refs->kind[refs->contents[ref]] == CONTENTS_FILE ? KEPT | KEPT_FILE : KEPT;
+}
+
+/* A fault on contents that have a frame. */
+static inline void fault_in_place(struct paging *p, struct tally *t, uint32_t ref, uint8_t info)
+{
+    p->counts.faults[ref_cause(info)]++;
+    tell_fault(p, t, ref, NO_CONTENTS, (uint8_t)ref_cause(info));
 }
 
 #endif

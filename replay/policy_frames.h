@@ -78,45 +78,40 @@ static inline __attribute__((always_inline)) uint32_t frames_batch(struct paging
     if (p->no_memory)
         return 0;
     struct frames f = *frames;
-    struct paging_counts n = p->counts;
+    struct tally t = tally_begin(p);
     const struct paging_refs r = *refs;
-    uint64_t swap_pages = p->swap_pages;
-    uint32_t nframes = p->nframes, *at = p->at, n_faulted = 0, i;
+    uint32_t nframes = p->nframes, *at = p->at, i;
     for (i = 0; i < r.n; i++) {
         uint32_t c = r.contents[i], frame = (at[c] & AT_PLACE) - FRAME_FIRST;
         uint32_t evicted = NO_CONTENTS;
         uint64_t next_use = r.next_use ? r.next_use[i] : 0;
-        uint8_t info = r.info[i], cause = (uint8_t)ref_cause(info);
+        uint8_t info = r.info[i];
         if ((at[c] & AT_PLACE) >= FRAME_FIRST) {
-            f.kept[frame] = kept_ref(&n, f.kept[frame], info);
+            f.kept[frame] = kept_ref(&t, f.kept[frame], info);
             rule->touched(self, &f, frame, next_use);
-            if (cause)
-                tell_fault(p, &n, &n_faulted, i, NO_CONTENTS, cause);
+            if (__builtin_expect(info > REF_WRITE, 0))
+                fault_in_place(p, &t, i, info);
             continue;
         }
         if (f.begun < nframes) {
             frame = f.begun++;
-        } else if (f.n_free) {
+            tally_resident(&t);
+        } else if (__builtin_expect(f.n_free != 0, 0)) {
             frame = f.free[--f.n_free];
+            tally_resident(&t);
         } else {
             frame = rule->victim(self, &f);
-            if (!kept_evict(&n, swap_pages, f.kept[frame]))
+            if (!kept_evict(&t, f.kept[frame]))
                 break;
             evicted = f.contents[frame];
             at[evicted] = kept_at(f.kept[frame], FRAME_EVICTED);
-            n.resident--;
         }
-        if (++n.resident > n.resident_peak)
-            n.resident_peak = n.resident;
-        f.kept[frame] = kept_ref(&n, kept_new(&n, at[c], r.kind[c], &cause), info);
+        f.kept[frame] = kept_ref(&t, kept_new(p, &t, &r, i, at[c], evicted), info);
         f.contents[frame] = c;
         at[c] = kept_at(f.kept[frame], frame + FRAME_FIRST);
         rule->inserted(self, &f, frame, next_use);
-        tell_fault(p, &n, &n_faulted, i, evicted, cause);
     }
-    n.faults[FL_CAUSE_NONE] = 0;
-    p->counts = n;
-    p->n_faulted = n_faulted;
+    tally_end(p, &t);
     *frames = f;
     return i;
 }

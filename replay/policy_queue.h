@@ -134,41 +134,38 @@ static inline __attribute__((always_inline)) uint32_t queue_batch(struct paging 
     if (p->no_memory)
         return 0;
     struct queue q = *self;
-    struct paging_counts n = p->counts;
+    struct tally t = tally_begin(p);
     const struct paging_refs r = *refs;
-    uint64_t swap_pages = p->swap_pages;
-    uint32_t nframes = p->nframes, *at = p->at, n_faulted = 0, i;
+    uint32_t nframes = p->nframes, *at = p->at, i;
     for (i = 0; i < r.n; i++) {
-        uint32_t c = r.contents[i], evicted = NO_CONTENTS, place = at[c] & AT_PLACE;
-        uint8_t info = r.info[i], kept, cause = (uint8_t)ref_cause(info);
+        uint32_t c = r.contents[i], place = at[c] & AT_PLACE;
+        uint8_t info = r.info[i], kept;
         if (place >= q.head) {
             uint8_t *had = &q.kept[place & q.mask];
-            kept = kept_ref(&n, *had, info);
+            kept = kept_ref(&t, *had, info);
             *had = touches ? 0 : kept;
-            if (cause)
-                tell_fault(p, &n, &n_faulted, i, NO_CONTENTS, cause);
+            if (__builtin_expect(info > REF_WRITE, 0))
+                fault_in_place(p, &t, i, info);
             if (!touches)
                 continue;
         } else {
-            if (n.resident == nframes) {
+            uint32_t evicted = NO_CONTENTS;
+            if (__builtin_expect(t.resident == nframes, 1)) {
                 uint32_t oldest = queue_oldest(&q);
-                if (!kept_evict(&n, swap_pages, q.kept[oldest & q.mask]))
+                if (!kept_evict(&t, q.kept[oldest & q.mask]))
                     break;
                 evicted = q.contents[oldest & q.mask];
                 q.head = oldest + 1;
-            } else if (++n.resident > n.resident_peak) {
-                n.resident_peak = n.resident;
+            } else {
+                tally_resident(&t);
             }
-            kept = kept_ref(&n, kept_new(&n, at[c], r.kind[c], &cause), info);
-            tell_fault(p, &n, &n_faulted, i, evicted, cause);
+            kept = kept_ref(&t, kept_new(p, &t, &r, i, at[c], evicted), info);
         }
         at[c] = kept_at(kept, q.tail);
         q.contents[q.tail & q.mask] = c;
         q.kept[q.tail++ & q.mask] = kept;
     }
-    n.faults[FL_CAUSE_NONE] = 0;
-    p->counts = n;
-    p->n_faulted = n_faulted;
+    tally_end(p, &t);
     p->resident_from = q.head;
     *self = q;
     return i;

@@ -112,7 +112,8 @@ static int do_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err 
         rc = linux_background(&rp->kernel, err);
     if (rc == FL_OK && rp->has_attribution)
         rc = run_codes_begin(&rp->codes, runs, &rp->regions, err);
-    if (rc == FL_OK && !(rp->digest && replay_window(rp, runs, &rc, err)))
+    rp->windowed = rc == FL_OK && rp->digest && replay_window(rp, runs, &rc, err);
+    if (rc == FL_OK && !rp->windowed)
         rc = rp->has_kernel ? kernel_runs(rp, runs, err) : replay_runs(rp, runs, err);
     if (rc == FL_OK && rp->has_attribution)
         run_codes_end(&rp->codes, runs->thread, &rp->regions);
@@ -288,18 +289,12 @@ int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct re
     return rc;
 }
 
-/* The paging stage alone is faster without; the future is run by run. */
-bool replay_wants_windows(const struct replay *rp)
-{
-    return rp->has_kernel ? !replay_run_by_run(rp) : rp->has_tlb && !rp->future;
-}
-
 int replay_item(struct replay *rp, const struct fl_item *item, const struct digest *digest,
                 struct fl_err *err)
 {
     if (item->kind == FL_ITEM_EVENT)
         return do_event(rp, &item->event, err);
-    rp->digest = replay_wants_windows(rp) ? digest : NULL;
+    rp->digest = rp->future ? NULL : digest; /* the future is run by run */
     return do_runs(rp, &item->runs, err);
 }
 
@@ -334,10 +329,12 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         const struct digest *of = NULL;
-        if (item.kind == FL_ITEM_RUNS && replay_wants_windows(rp))
+        if (item.kind == FL_ITEM_RUNS && !rp->future)
             rc = digest_item(digest, r, &item.runs, &of, err);
         if (rc == FL_OK)
             rc = replay_item(rp, &item, of, err);
+        if (of)
+            digest_paid(digest, rp->windowed);
         if (item.kind == FL_ITEM_RUNS)
             tell_progress(rp, r, item.runs.n);
     }

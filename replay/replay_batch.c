@@ -2,8 +2,8 @@
 /*
  * Runs under a textbook policy, a stretch of them at a time: the virtual memory stage says what
  * contents each refers to, the paging stage makes faults and evictions of that, then whoever
- * follows those is told. A run that the virtual memory stage has to think about is a stretch of
- * its own, and so is one that a process was killed for; a row of the timeline ends with its stretch.
+ * follows those is told. A run that the virtual memory stage has to think about waits until those
+ * before it are done; a row of the timeline ends with its stretch.
  */
 #include "grow.h"
 #include "replay_priv.h"
@@ -44,25 +44,26 @@ static void runs_done(struct replay *rp, const struct fl_runs *runs, size_t from
 
 /* ---- what contents ------------------------------------------------------------------- */
 
-/* How many of @n (at most PAGING_BATCH) runs their pages' rights cover; what these refer to. */
-static uint32_t resolve(struct replay *rp, const struct fl_runs *runs, size_t from, uint32_t n)
+static void find_needs(struct replay *rp, const struct fl_runs *runs, size_t from, uint32_t n)
 {
-    const uint32_t *page = runs->page + from, *reads = runs->reads + from,
-                   *writes = runs->writes + from, *fetches = runs->fetches + from;
+    const uint32_t *reads = runs->reads + from, *writes = runs->writes + from,
+                   *fetches = runs->fetches + from;
+    for (uint32_t i = 0; i < n; i++)
+        rp->need[i] = run_need(reads[i], writes[i], fetches[i]);
+    for (uint32_t i = 0; i < n; i++)
+        rp->info[i] = rp->need[i] & FL_PROT_WRITE ? REF_WRITE : 0;
+}
+
+/* Which of the runs @i to @n of the stretch is the first that its page's rights do not cover;
+   what those before it refer to. @page: of the stretch. */
+static uint32_t resolve(struct replay *rp, const uint32_t *page, uint32_t i, uint32_t n)
+{
     const uint32_t *contents = rp->vm.contents, *at = rp->paging.at;
-    const uint8_t *rights = rp->vm.rights;
-    uint8_t need[PAGING_BATCH];
-    uint32_t i;
-    for (i = 0; i < n; i++)
-        need[i] = run_need(reads[i], writes[i], fetches[i]);
-    for (i = 0; i < n; i++) {
-        if (__builtin_expect(need[i] & ~rights[page[i]], 0))
-            break;
+    const uint8_t *rights = rp->vm.rights, *need = rp->need;
+    for (; i < n && !(need[i] & ~rights[page[i]]); i++) {
         uint32_t c = rp->contents[i] = contents[page[i]];
         __builtin_prefetch(&at[c]);
     }
-    for (uint32_t k = 0; k < i; k++)
-        rp->info[k] = need[k] & FL_PROT_WRITE ? REF_WRITE : 0;
     return i;
 }
 
@@ -123,67 +124,92 @@ static void tell(struct replay *rp, const struct fl_runs *runs, size_t from, siz
 
 /* ---- references ------------------------------------------------------------------------- */
 
+/* Of the stretch that begins at run @from, references [@at, @to). */
 static int page_batch(struct replay *rp, const struct fl_runs *runs, size_t from, uint32_t at,
-                      uint32_t n, uint32_t *done, struct fl_err *err)
+                      uint32_t to, uint32_t *done, struct fl_err *err)
 {
-    const struct paging_refs refs = { .n = n,
+    const struct paging_refs refs = { .n = to - at,
                                       .contents = rp->contents + at,
                                       .info = rp->info + at,
-                                      .next_use = rp->next_use ? rp->next_use + from : NULL,
+                                      .next_use = rp->next_use ? rp->next_use + from + at : NULL,
                                       .kind = rp->vm.cs.kind };
     int rc = paging_batch(&rp->paging, &refs, done, err);
     if (rc == FL_OK)
-        tell(rp, runs, from, *done);
+        tell(rp, runs, from + at, *done);
     return rc;
 }
 
-/* Run @from refers to rp->contents[@at], and found no room. Somebody is killed, until it has. */
+/* Reference @at found no room. Somebody is killed, until it has. */
 static int kill_for(struct replay *rp, const struct fl_runs *runs, size_t from, uint32_t at,
                     struct fl_err *err)
 {
     uint32_t done = 0;
     int rc = FL_OK;
+    if (rp->has_tlb)
+        tlb_switch(&rp->tlb, rp->vm.mm_of[runs->page[from + at]]);
+    run_codes_until(&rp->codes, runs, from + at, &rp->vm);
     while (rc == FL_OK && !done && !rp->vm.processes[rp->process].killed) {
         rc = kill_someone(rp, err);
         if (rc == FL_OK && !rp->vm.processes[rp->process].killed)
-            rc = page_batch(rp, runs, from, at, 1, &done, err);
+            rc = page_batch(rp, runs, from, at, at + 1, &done, err);
     }
     return rc;
 }
 
-/* The @n runs that are resolved, or as many as until somebody is killed. */
-static int references(struct replay *rp, const struct fl_runs *runs, size_t from, uint32_t n,
-                      uint32_t *done, struct fl_err *err)
+/* References [*@at, @to), or as many as until somebody is killed; *@at: the next one. */
+static int references(struct replay *rp, const struct fl_runs *runs, size_t from, uint32_t *at,
+                      uint32_t to, struct fl_err *err)
 {
+    uint32_t done = 0;
     int rc = paging_room(&rp->paging, rp->vm.cs.n, err);
     if (rc == FL_OK)
-        rc = page_batch(rp, runs, from, 0, n, done, err);
+        rc = page_batch(rp, runs, from, *at, to, &done, err);
     if (rc != FL_OK)
         return rc;
-    if (*done)
-        runs_done(rp, runs, from, *done);
-    if (*done < n) {
-        if (rp->has_tlb)
-            tlb_switch(&rp->tlb, rp->vm.mm_of[runs->page[from + *done]]);
-        run_codes_until(&rp->codes, runs, from + *done, &rp->vm);
-        rc = kill_for(rp, runs, from + *done, *done, err);
-        runs_done(rp, runs, from + (*done)++, 1);
+    runs_done(rp, runs, from + *at, done);
+    *at += done;
+    if (*at < to) {
+        rc = kill_for(rp, runs, from, *at, err);
+        runs_done(rp, runs, from + *at, 1);
+        ++*at;
     }
     return rc;
 }
 
 /* A run that is not covered. */
-static int slow_run(struct replay *rp, const struct fl_runs *runs, size_t i, struct fl_err *err)
+static int slow_run(struct replay *rp, const struct fl_runs *runs, size_t from, uint32_t *at,
+                    struct fl_err *err)
 {
-    uint32_t page = runs->page[i], done;
-    run_codes_until(&rp->codes, runs, i, &rp->vm);
+    uint32_t page = runs->page[from + *at], to = *at + 1;
+    run_codes_until(&rp->codes, runs, from + *at, &rp->vm);
     if (rp->has_tlb)
         tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
-    int rc = vm_run(&rp->vm, page, run_need(runs->reads[i], runs->writes[i], runs->fetches[i]),
-                    runs->actor, rp->contents, rp->info, err);
-    if (rc == FL_OK && rp->contents[0] != NO_CONTENTS)
-        return references(rp, runs, i, 1, &done, err);
-    runs_done(rp, runs, i, 1);
+    int rc =
+        vm_run(&rp->vm, page, rp->need[*at], runs->actor, &rp->contents[*at], &rp->info[*at], err);
+    if (rc == FL_OK && rp->contents[*at] != NO_CONTENTS)
+        return references(rp, runs, from, at, to, err);
+    runs_done(rp, runs, from + *at, 1);
+    *at = to;
+    return rc;
+}
+
+/* @n runs, of which the last may end a row. */
+static int stretch(struct replay *rp, const struct fl_runs *runs, size_t from, uint32_t n,
+                   struct fl_err *err)
+{
+    const struct process *self = &rp->vm.processes[rp->process];
+    uint32_t at = 0;
+    int rc = FL_OK;
+    find_needs(rp, runs, from, n);
+    while (at < n && !self->killed && rc == FL_OK) {
+        uint32_t to = resolve(rp, runs->page + from, at, n);
+        if (to > at)
+            rc = references(rp, runs, from, &at, to, err);
+        else
+            rc = slow_run(rp, runs, from, &at, err);
+    }
+    if (rc == FL_OK && at < n)
+        runs_done(rp, runs, from + at, n - at); /* of one that has been killed */
     return rc;
 }
 
@@ -199,21 +225,11 @@ static int next_uses(struct replay *rp, size_t n, struct fl_err *err)
 
 int replay_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
 {
-    const struct process *self = &rp->vm.processes[rp->process];
-    int rc = FL_OK;
-    if (rp->future)
-        rc = next_uses(rp, runs->n, err);
-    for (size_t at = 0; at < runs->n && rc == FL_OK;) {
+    int rc = rp->future ? next_uses(rp, runs->n, err) : FL_OK;
+    for (size_t at = 0, n; at < runs->n && rc == FL_OK; at += n) {
         size_t left = runs->n - at;
-        size_t most = until_row_ends(rp, runs, at, left < PAGING_BATCH ? left : PAGING_BATCH);
-        uint32_t n = self->killed ? (uint32_t)most : resolve(rp, runs, at, (uint32_t)most);
-        if (self->killed)
-            runs_done(rp, runs, at, n);
-        else if (n)
-            rc = references(rp, runs, at, n, &n, err);
-        else
-            rc = slow_run(rp, runs, at, err);
-        at += n ? n : 1;
+        n = until_row_ends(rp, runs, at, left < PAGING_BATCH ? left : PAGING_BATCH);
+        rc = stretch(rp, runs, at, (uint32_t)n, err);
     }
     return rc;
 }

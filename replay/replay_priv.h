@@ -27,8 +27,8 @@ struct replay {
     struct future *future;    /* NULL unless the policy needs it */
     uint64_t *next_use;       /* of the runs under way, with a future */
     size_t next_use_room;
-    uint32_t contents[PAGING_BATCH]; /* of those that are resolved: replay_batch.c */
-    uint8_t info[PAGING_BATCH];
+    uint32_t contents[PAGING_BATCH]; /* of a stretch of them: replay_batch.c */
+    uint8_t info[PAGING_BATCH], need[PAGING_BATCH];
     struct timeline timeline;
     struct regions regions;
     struct attribution attribution;
@@ -38,6 +38,7 @@ struct replay {
     int attribution_rc;          /* of a hook, which cannot fail */
     uint32_t process;            /* of the runs under way, or the last */
     const struct digest *digest; /* of the runs under way, or NULL */
+    bool windowed;               /* they were taken as one window */
     uint64_t accesses;
     int kill_rc; /* of the last call for a victim, and why it failed */
     struct fl_err kill_err;
@@ -48,9 +49,7 @@ struct replay {
 /* replay.c: fl_replay() in steps, so that several replays can share a pass over the trace */
 int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct replay **out,
                struct fl_err *err); /* reads @r as it likes; rewound after */
-/* is a digest of use to it? */
-bool replay_wants_windows(const struct replay *rp);
-/* @digest: of the item's runs, if it wants one; NULL: there is none */
+/* @digest: of the item's runs; NULL: there is none */
 int replay_item(struct replay *rp, const struct fl_item *item, const struct digest *digest,
                 struct fl_err *err);
 /* once, after the last item. The caller frees @out. May read @r again */
