@@ -32,6 +32,9 @@ struct pass {
     struct fl_err *err;
     int hook_rc;
     uint64_t accesses;
+    /* references to come: each after so many accesses */
+    uint32_t n, contents[DIGEST_RUNS_MAX], distance[DIGEST_RUNS_MAX];
+    uint64_t at[DIGEST_RUNS_MAX];
 };
 
 /* Distances of up to 64 have a bucket of their own; further ones share it with those alike in
@@ -80,10 +83,11 @@ static void count(uint32_t *n)
     *n += *n < UINT32_MAX;
 }
 
-static int note(struct pass *p, uint32_t c, uint32_t distance)
+/* A reference @at so many accesses. */
+static int note(struct pass *p, uint32_t c, uint32_t distance, uint64_t at)
 {
-    uint64_t at = p->accesses / p->t->row_accesses;
-    uint32_t row = at < FL_LRU_ROWS ? (uint32_t)at : FL_LRU_ROWS - 1;
+    uint32_t row = at / p->t->row_accesses < FL_LRU_ROWS ? (uint32_t)(at / p->t->row_accesses)
+                                                         : FL_LRU_ROWS - 1;
     if (!distance)
         return FL_OK;
     uint32_t bucket = bucket_of(distance);
@@ -96,7 +100,7 @@ static int note(struct pass *p, uint32_t c, uint32_t distance)
     if (rc != FL_OK)
         return rc;
     struct recent *before = &p->recent[c];
-    while (p->since < p->n_forget && p->accesses >= p->forget[p->since])
+    while (p->since < p->n_forget && at >= p->forget[p->since])
         p->since++;
     bool is_recent = before->distance && before->since == p->since;
     if (is_recent)
@@ -107,27 +111,31 @@ static int note(struct pass *p, uint32_t c, uint32_t distance)
     return FL_OK;
 }
 
-static int refer(struct pass *p, uint32_t c)
+/* The references since the last time. */
+static int refer(struct pass *p)
 {
-    const struct curve_refs refs = { 1, &c, NULL, p->vm.cs.kind };
-    uint32_t distance;
-    int rc = lru_curve_refs(p->curve, &refs, &distance, p->err);
-    return rc == FL_OK ? note(p, c, distance) : rc;
+    const struct curve_refs refs = { p->n, p->contents, NULL, p->vm.cs.kind };
+    int rc = lru_curve_refs(p->curve, &refs, p->distance, p->err);
+    for (uint32_t i = 0; i < p->n && rc == FL_OK; i++)
+        rc = note(p, p->contents[i], p->distance[i], p->at[i]);
+    p->n = 0;
+    return rc;
 }
 
 static int do_runs(struct pass *p, const struct fl_runs *runs, size_t from, size_t n)
 {
     int rc = FL_OK;
     for (size_t i = from; i < from + n && rc == FL_OK; i++) {
-        uint32_t c;
         uint8_t info, need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
-        rc = vm_run(&p->vm, runs->page[i], need, runs->actor, &c, &info, p->err);
-        if (rc == FL_OK && c != NO_CONTENTS)
-            rc = refer(p, c);
+        p->at[p->n] = p->accesses;
+        rc = vm_run(&p->vm, runs->page[i], need, runs->actor, &p->contents[p->n], &info, p->err);
+        p->n += rc == FL_OK && p->contents[p->n] != NO_CONTENTS;
         if (runs->actor == FL_ACTOR_USER)
             p->accesses += (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
+        if (rc == FL_OK && p->n == DIGEST_RUNS_MAX)
+            rc = refer(p);
     }
-    return rc;
+    return rc == FL_OK ? refer(p) : rc;
 }
 
 /* The first and last touches of a window's pages leave the stack as all of them do, and no other
@@ -135,10 +143,13 @@ static int do_runs(struct pass *p, const struct fl_runs *runs, size_t from, size
 static int do_window(struct pass *p, const struct fl_runs *runs)
 {
     const struct digest *d = &p->digest;
-    uint32_t pages[DIGEST_RUNS_MAX], n = digest_pages(d, DIGEST_ENDS, pages);
-    int rc = FL_OK;
-    for (uint32_t i = 0; i < n && rc == FL_OK; i++)
-        rc = refer(p, p->vm.contents[pages[i]]);
+    uint32_t pages[DIGEST_RUNS_MAX];
+    p->n = digest_pages(d, DIGEST_ENDS, pages);
+    for (uint32_t i = 0; i < p->n; i++) {
+        p->contents[i] = p->vm.contents[pages[i]];
+        p->at[i] = p->accesses;
+    }
+    int rc = refer(p);
     if (runs->actor == FL_ACTOR_USER)
         p->accesses += d->reads + d->writes + d->fetches;
     return rc;

@@ -51,9 +51,9 @@ static inline __attribute__((always_inline)) void slot_ranks_soon(const struct s
     __builtin_prefetch(&r->in_line[word], 1);
 }
 
-/* Of 16 bytes, as every processor has them; read and written where no such is aligned. */
-typedef uint16_t ranks_u16 __attribute__((vector_size(16), aligned(2), may_alias));
-typedef uint32_t ranks_u32 __attribute__((vector_size(16), aligned(4), may_alias));
+/* Of 32 bytes, for the compiler to halve; read and written where no such is aligned. */
+typedef uint16_t ranks_u16 __attribute__((vector_size(32), aligned(2), may_alias));
+typedef uint32_t ranks_u32 __attribute__((vector_size(32), aligned(4), may_alias));
 
 /** slot_ranks_take - @slot, which is in the set, leaves it. */
 static inline __attribute__((always_inline)) void slot_ranks_take(struct slot_ranks *r,
@@ -75,13 +75,13 @@ static inline __attribute__((always_inline)) void slot_ranks_take(struct slot_ra
 
     r->words[word] &= ~(UINT64_C(1) << slot % 64);
 #pragma GCC unroll 8
-    for (uint32_t i = 0; i < RANKS_WORDS; i += 8)
+    for (uint32_t i = 0; i < RANKS_WORDS; i += 16)
         *(ranks_u16 *)(in_line + i) += *(const ranks_u16 *)(after_word + i);
 #pragma GCC unroll 8
-    for (uint32_t i = 0; i < RANKS_LINES; i += 8)
+    for (uint32_t i = 0; i < RANKS_LINES; i += 16)
         *(ranks_u16 *)(in_block + i) += *(const ranks_u16 *)(after_line + i);
 #pragma GCC unroll 8
-    for (uint32_t i = 0; i < RANKS_BLOCKS; i += 4)
+    for (uint32_t i = 0; i < RANKS_BLOCKS; i += 8)
         *(ranks_u32 *)(in_chunk + i) += *(const ranks_u32 *)(after_block + i);
     for (uint32_t i = chunk + 1; i < r->n_chunks; i++)
         r->before[i]--;

@@ -11,9 +11,10 @@
 #include "sweep.h"
 #include "vm.h"
 
-/* Windows are worth it that touch each page so often, and are tried again after so many batches. */
-#define WINDOW_WORTH 4u
-#define WITHOUT_WINDOWS 64u
+/* Windows are worth it that touch each page so often. After some that did not, one after the other,
+   they are tried again after twice as many batches each time, up to 2 to this. */
+#define WINDOW_WORTH 2u
+#define UNWORTHY_MAX 6u
 #define AHEAD 16u  /* runs: what they need is fetched */
 #define BATCH 512u /* references resolved before each paging stage gets its turn */
 
@@ -36,12 +37,12 @@ struct sweep {
     int hook_rc;  /* a hook cannot fail; its error waits here */
     struct fl_err *err;
     struct digest digest;
-    uint32_t without;      /* windows, for so many batches of the reader */
-    uint32_t window_pages; /* windows have no more pages than the smallest memory that minds */
-    struct refs refs;      /* some after the other */
-    struct refs last;      /* the last to each contents; a write if any was */
-    struct refs ends;      /* of a window: the first and last to each page */
-    bool plain;            /* no reference of @refs has a cause */
+    uint32_t unworthy, without; /* windows of too many pages, the latest; so, batches with none */
+    uint32_t window_pages;      /* windows have no more pages than the smallest memory that minds */
+    struct refs refs;           /* some after the other */
+    struct refs last;           /* the last to each contents; a write if any was */
+    struct refs ends;           /* of a window: the first and last to each page */
+    bool plain;                 /* no reference of @refs has a cause */
     uint32_t distance[DIGEST_RUNS_MAX];   /* on the curve */
     uint32_t batch, *batch_of, *place_of; /* by contents: when and where in @last, from its end */
     uint32_t contents_room;
@@ -316,8 +317,12 @@ static bool take_window(struct sweep *s, const struct fl_runs *runs, size_t from
     s->without -= s->without > 0;
     d->n = 0;
     bool covered = digest_take(d, runs, from, pages, s->vm.rights);
-    if (d->n > d->n_runs / WINDOW_WORTH)
-        s->without = WITHOUT_WINDOWS;
+    if (d->n > d->n_runs / WINDOW_WORTH) {
+        s->without = (1u << s->unworthy) - 1;
+        s->unworthy += s->unworthy < UNWORTHY_MAX;
+    } else if (d->n) {
+        s->unworthy = 0;
+    }
     return covered;
 }
 
@@ -458,7 +463,7 @@ static int pass(struct sweep *s, struct fl_reader *r, bool looking,
 
     vm_init(&s->vm, r, PGTABLE_LEVELS_MAX, &hooks);
     s->looking = looking;
-    s->without = 0;
+    s->without = s->unworthy = 0;
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, s->err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         if (item.kind == FL_ITEM_EVENT) {
