@@ -7,6 +7,7 @@
 
 #include "digest.h"
 #include "future.h"
+#include "reduced.h"
 #include "vm.h"
 
 /* Notes of the forward pass, a word each: contents referenced, or one of these. */
@@ -105,11 +106,12 @@ static int note_runs(struct notes *notes, const struct fl_runs *runs, struct fl_
 }
 
 /* The forward pass: which contents the stream refers to, and when contents go. */
-static int take_notes(struct fl_reader *r, uint32_t levels, struct notes *notes, struct fl_err *err)
+static int take_notes(struct fl_reader *r, uint32_t levels, bool reduced, struct notes *notes,
+                      struct fl_err *err)
 {
     struct vm_hooks hooks = { .arg = notes, .contents_gone = note_gone };
     struct fl_item item;
-    int rc = fl_reader_rewind(r, err);
+    int rc = reduced_begin(r, reduced, err);
 
     vm_init(&notes->vm, r, levels, &hooks);
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK && item.kind != FL_ITEM_END)
@@ -186,8 +188,8 @@ static int write_backwards(const struct notes *notes, struct future *f, struct f
     return rc;
 }
 
-int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, struct future **out,
-                 struct fl_err *err)
+int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, bool reduced,
+                 struct future **out, struct fl_err *err)
 {
     struct future *f = calloc(1, sizeof *f);
     struct notes *notes = calloc(1, sizeof *notes);
@@ -198,7 +200,7 @@ int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, st
         rc = FL_EIO;
     if (rc == FL_OK) {
         notes->window_pages = window_pages;
-        rc = take_notes(r, levels, notes, err);
+        rc = take_notes(r, levels, reduced, notes, err);
         f->n_refs = notes->n_refs;
     }
     if (rc == FL_OK)
@@ -207,7 +209,7 @@ int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, st
         fclose(notes->file);
     free(notes);
     if (rc == FL_OK)
-        rc = fl_reader_rewind(r, err);
+        rc = reduced_begin(r, reduced, err);
     if (rc != FL_OK) {
         future_free(f);
         return rc;

@@ -21,11 +21,11 @@ struct future;
 
 /**
  * future_build - rewinds @r before and after. @window_pages: as digest_take() is asked, from each
- * batch's first run on; 0: every run is in the stream.
+ * batch's first run on; 0: every run is in the stream. @reduced: of the reduced layer instead.
  * FL_EIO (disk full), FL_ENOMEM, reader errors.
  */
-int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, struct future **out,
-                 struct fl_err *err);
+int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, bool reduced,
+                 struct future **out, struct fl_err *err);
 /** future_next - next use of what is next in the stream; positions are numbers in it. */
 int future_next(struct future *f, uint64_t *next_use, struct fl_err *err);
 void future_free(struct future *f); /* NULL is fine */

@@ -23,6 +23,7 @@ struct replay {
     bool has_tlb;
     struct tlb_follow follow; /* its event also without a TLB */
     struct future *future;    /* NULL unless the policy needs it */
+    bool reduced;             /* the pass is over the trace's reduced layer */
     struct timeline timeline;
     struct regions regions;
     struct attribution attribution;
@@ -40,8 +41,9 @@ struct replay {
 };
 
 /* replay.c: fl_replay() in steps, so that several replays can share a pass over the trace */
-int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct replay **out,
-               struct fl_err *err); /* reads @r as it likes; rewound after */
+/* reads @r as it likes; rewound after. @reduced: the pass will be over the reduced layer */
+int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, bool reduced,
+               struct replay **out, struct fl_err *err);
 /* @digest: of the item's runs; NULL: there is none */
 int replay_item(struct replay *rp, const struct fl_item *item, const struct digest *digest,
                 struct fl_err *err);

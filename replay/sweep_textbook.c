@@ -8,6 +8,7 @@
 #include "grow.h"
 #include "lru_curve.h"
 #include "paging.h"
+#include "reduced.h"
 #include "sweep.h"
 #include "vm.h"
 
@@ -30,6 +31,7 @@ struct sweep {
     struct future *future;   /* NULL: no point needs it */
     int hook_rc;             /* a hook cannot fail; its error waits here */
     struct fl_err *err;
+    bool reduced; /* the pass is over the reduced layer */
     struct digest digest;
     uint32_t window_pages; /* windows have no more pages than the smallest memory that minds */
     struct refs refs;      /* some after the other */
@@ -324,8 +326,8 @@ static int begin(struct sweep *s, struct fl_reader *r, struct fl_sweep_point **p
     if (rc == FL_OK && curve)
         rc = lru_curve_new(&s->curve, s->err);
     if (rc == FL_OK && future)
-        rc = future_build(r, PGTABLE_LEVELS_MAX, s->window_pages, &s->future, s->err);
-    return rc == FL_OK ? fl_reader_rewind(r, s->err) : rc;
+        rc = future_build(r, PGTABLE_LEVELS_MAX, s->window_pages, s->reduced, &s->future, s->err);
+    return rc == FL_OK ? reduced_begin(r, s->reduced, s->err) : rc;
 }
 
 static void answer(struct sweep *s, struct fl_sweep_point **points, size_t n)
@@ -366,8 +368,9 @@ static void sweep_free(struct sweep *s)
     free(s);
 }
 
-int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
-                   const struct sweep_progress *progress, struct fl_err *err)
+/* *again: the layer that it was over does not answer after all. */
+static int one_pass(struct fl_reader *r, struct fl_sweep_point **points, size_t n, bool reduced,
+                    const struct sweep_progress *progress, bool *again, struct fl_err *err)
 {
     struct sweep *s = calloc(1, sizeof *s);
     struct fl_item item;
@@ -376,6 +379,7 @@ int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n
     if (!s)
         return fl_nomem(err, "sweep");
     s->err = err;
+    s->reduced = reduced;
     int rc = begin(s, r, points, n);
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
@@ -391,6 +395,17 @@ int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n
     }
     if (rc == FL_OK)
         answer(s, points, n);
+    *again = rc == FL_OK && reduced && s->vm.segv;
     sweep_free(s);
     return rc;
+}
+
+int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
+                   const struct sweep_progress *progress, struct fl_err *err)
+{
+    bool reduced = true, again;
+    for (size_t i = 0; i < n; i++)
+        reduced &= reduced_suits(r, points[i]->frames, points[i]->policy);
+    int rc = one_pass(r, points, n, reduced, progress, &again, err);
+    return rc == FL_OK && again ? one_pass(r, points, n, false, progress, &again, err) : rc;
 }

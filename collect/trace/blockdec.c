@@ -32,6 +32,23 @@ static bool pagetab_reserve(struct fl_pagetab *t, uint64_t n)
     return true;
 }
 
+int fl_pagetab_enter(struct fl_pagetab *t, uint64_t id, uint64_t mm, uint64_t vpn,
+                     struct fl_err *err)
+{
+    if (id == t->n && id < UINT32_MAX && mm < FL_NO_MM && vpn <= FL_VPN_MAX) {
+        if (!pagetab_reserve(t, id + 1))
+            return fl_nomem(err, "pages of the trace");
+        t->vpn[id] = vpn;
+        t->mm[id] = (uint32_t)mm;
+        t->n++;
+    } else if (id >= t->n) {
+        return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order", (unsigned long long)id);
+    } else if (t->vpn[id] != vpn || t->mm[id] != mm) {
+        return fl_fail(err, FL_EFORMAT, "page id %llu changes its meaning", (unsigned long long)id);
+    }
+    return FL_OK;
+}
+
 void fl_blockdec_free(struct fl_blockdec *d)
 {
     free(d->dict);
@@ -77,23 +94,13 @@ static int load_dictionary(struct fl_blockdec *d, struct fl_cur *c, const struct
         fl_planes_get_u64(a, ids, n, w->id, from, count);
         fl_planes_get_u64(b, mms, n, w->mm, from, count);
         fl_planes_get_u64(v, vpns, n, w->vpn, from, count);
-        if (!pagetab_reserve(pages, (uint64_t)pages->n + count))
-            return fl_nomem(err, "pages of the trace");
         for (uint32_t i = 0; i < count; i++) {
             id += (uint64_t)fl_unzigzag(a[i]);
             mm += (uint64_t)fl_unzigzag(b[i]);
             vpn += (uint64_t)fl_unzigzag(v[i]);
-            if (id == pages->n && id < UINT32_MAX && mm < FL_NO_MM && vpn <= FL_VPN_MAX) {
-                pages->vpn[id] = vpn;
-                pages->mm[id] = (uint32_t)mm;
-                pages->n++;
-            } else if (id >= pages->n) {
-                return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order",
-                               (unsigned long long)id);
-            } else if (pages->vpn[id] != vpn || pages->mm[id] != mm) {
-                return fl_fail(err, FL_EFORMAT, "page id %llu changes its meaning",
-                               (unsigned long long)id);
-            }
+            int rc = fl_pagetab_enter(pages, id, mm, vpn, err);
+            if (rc != FL_OK)
+                return rc;
             d->dict[from + i] = (uint32_t)id;
         }
         from += count;

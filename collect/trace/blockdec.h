@@ -17,6 +17,9 @@ struct fl_pagetab {
     uint32_t n, cap;
 };
 void fl_pagetab_free(struct fl_pagetab *t);
+/* fl_pagetab_enter - what a dictionary says of @id: the next one, or the same again. FL_EFORMAT. */
+int fl_pagetab_enter(struct fl_pagetab *t, uint64_t id, uint64_t mm, uint64_t vpn,
+                     struct fl_err *err);
 
 struct fl_blockdec {
     const uint8_t *index_planes, *codes, *shape_codes, *escape_planes[3];
