@@ -5,6 +5,8 @@
 
 #include "reduce.h"
 
+#define FL_LAYER_LEVEL 6 /* of zstd: there is little of it */
+
 struct fl_layer_writer {
     struct fl_reduce *reduce; /* NULL: no layer */
     struct fl_meta *meta;     /* the header's, with what the layer is */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * reduce.c - which runs of a block are kept.
+ * reduce.c - which runs of a block are kept; docs/reduction.md has the rules and why they do.
  *
- * A window is a stretch with no more than @floor units: its pages, and once more each page that
- * is written after it was not, for which a copy may be made. Kept of each page are the first run,
- * every run that does what none before it did, the run before such a write, and the last. The
- * rest of a run's price here is one look at its page's slot.
+ * A window is a stretch with no more than @floor units. Of each page the first run is kept, each
+ * that does what none before it did, and the last, unless the next window's first comes soon
+ * enough. The price of any other run is one look at its page's slot.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +23,15 @@ struct fl_reduce *fl_reduce_new(uint32_t floor)
     x->floor = floor;
     x->dec = calloc(1, sizeof *x->dec);
     x->last = calloc(floor, sizeof *x->last);
-    x->need = calloc(floor, sizeof *x->need);
-    x->files = calloc(floor, sizeof *x->files);
+    x->slots = calloc(floor, sizeof *x->slots);
+    x->old_last = calloc(floor, sizeof *x->old_last);
+    x->old_slots = calloc(floor, sizeof *x->old_slots);
+    x->ends = calloc(floor, sizeof *x->ends);
     x->bits = calloc(FL_BLOCK_RUNS_MAX / 64, sizeof *x->bits);
     x->rank = calloc(FL_BLOCK_RUNS_MAX / 64, sizeof *x->rank);
     x->text = malloc(FL_STRING_MAX + 1);
-    if (x->dec && x->last && x->need && x->files && x->bits && x->rank && x->text)
+    if (x->dec && x->last && x->slots && x->old_last && x->old_slots && x->ends && x->bits &&
+        x->rank && x->text)
         return x;
     fl_reduce_free(x);
     return NULL;
@@ -44,10 +46,11 @@ void fl_reduce_free(struct fl_reduce *x)
         fl_blockdec_free(x->dec);
     free(x->dec);
     free(x->last);
-    free(x->need);
-    free(x->files);
-    free(x->slot_of);
-    free(x->written);
+    free(x->slots);
+    free(x->old_last);
+    free(x->old_slots);
+    free(x->ends);
+    free(x->by_page);
     free(x->kept);
     free(x->sorted);
     free(x->events);
@@ -81,94 +84,165 @@ static bool reach(void *array, uint32_t *room, uint64_t i, size_t size)
 
 /* ---- a window ---- */
 
-static void keep(struct fl_reduce *x, const struct fl_kept *run)
+static void keep(struct fl_reduce *x, const struct fl_kept *run, uint32_t code, uint32_t must)
 {
-    if (x->n_kept == x->most_kept)
+    if (x->n_kept == x->most_kept) {
         x->too_many = true;
-    else
-        x->kept[x->n_kept++] = *run;
+        return;
+    }
+    struct fl_kept *to = &x->kept[x->n_kept++];
+    *to = *run;
+    to->at_need |= must;
+    to->code = code;
 }
 
+/* The thread's last run with a location is kept: something is to know where the thread is. */
 static void keep_located(struct fl_reduce *x, uint32_t thread)
 {
     if (thread < x->threads_room && x->threads[thread].pending) {
+        const struct fl_kept *run = &x->threads[thread].located;
         x->threads[thread].pending = false;
-        keep(x, &x->threads[thread].located);
+        keep(x, run, run->code, FL_KEPT_MUST);
     }
 }
 
-static void end_window(struct fl_reduce *x)
+static int by_number(const void *a, const void *b)
 {
-    for (uint32_t i = 0; i < x->n; i++)
-        keep(x, &x->last[i]);
-    x->n = x->units = 0;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
 }
 
+/* How many of @n sorted numbers are @from or more. */
+static uint32_t count_from(const uint32_t *sorted, uint32_t n, uint32_t from)
+{
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (sorted[middle] < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return n - low;
+}
+
+/* Last runs of the window before this one that are still undecided are kept. */
+static void settle_old(struct fl_reduce *x)
+{
+    for (uint32_t i = 0; i < x->old_n; i++)
+        if (x->old_last[i].page != UINT32_MAX)
+            keep(x, &x->old_last[i], 0, 0);
+    x->old_n = 0;
+}
+
+/* The window becomes the one before. */
+static void next_window(struct fl_reduce *x)
+{
+    settle_old(x);
+    for (uint32_t i = 0; i < x->n; i++)
+        x->ends[i] = fl_kept_at(&x->last[i]);
+    qsort(x->ends, x->n, sizeof *x->ends, by_number);
+    for (uint32_t i = 0; i < x->n; i++) {
+        struct fl_reduce_slot *s = &x->slots[i];
+        s->span = count_from(x->ends, x->n, s->kept_at) + x->copies;
+        if (fl_kept_at(&x->last[i]) == s->kept_at)
+            x->last[i].page = UINT32_MAX;
+    }
+    struct fl_kept *last = x->last;
+    struct fl_reduce_slot *slots = x->slots;
+    x->last = x->old_last;
+    x->slots = x->old_slots;
+    x->old_last = last;
+    x->old_slots = slots;
+    x->old_n = x->n;
+    x->n = x->units = x->copies = 0;
+}
+
+/* Here something changes: nothing of what was before can be left out for what follows. */
+static void end_windows(struct fl_reduce *x)
+{
+    next_window(x);
+    settle_old(x);
+    x->epoch++;
+}
+
+/* The file of a run's code, + 2; 1: none, or not known. */
 static uint32_t file_of(const struct fl_reduce *x, const struct fl_kept *run)
 {
-    return run->code && run->code <= x->codes ? x->file_of[run->code - 1] : 0;
+    return run->code <= x->codes ? x->file_of[run->code - 1] + 1 : 1;
 }
 
-/* A run with a location in code of a file that has not been seen on the page. */
-static bool other_file(const struct fl_reduce *x, uint32_t slot, const struct fl_kept *run)
+/* A location matters where its page is touched from that file for the first time. */
+static bool new_file(const struct fl_reduce *x, const struct fl_kept *run)
 {
-    uint32_t file = file_of(x, run);
-    return run->code && file + 1 != x->files[slot][0] && file + 1 != x->files[slot][1];
-}
-
-static void keep_run(struct fl_reduce *x, uint32_t slot, const struct fl_kept *run)
-{
-    keep(x, run);
+    const struct fl_reduce_page *p = &x->by_page[run->page];
     if (!run->code)
-        return;
-    x->threads[run->who >> 1].pending = false;
-    if (other_file(x, slot, run)) {
-        x->files[slot][1] = x->files[slot][0];
-        x->files[slot][0] = file_of(x, run) + 1;
-    }
+        return false;
+    uint32_t file = file_of(x, run);
+    return p->located != x->epoch || (file != p->files[0] && file != p->files[1]);
 }
 
-static uint32_t new_slot(struct fl_reduce *x, const struct fl_kept *run)
+static void keep_run(struct fl_reduce *x, uint32_t slot, const struct fl_kept *run, bool located)
 {
+    struct fl_reduce_page *p = &x->by_page[run->page];
+    keep(x, run, located ? run->code : 0, FL_KEPT_MUST);
+    x->slots[slot].kept_at = fl_kept_at(run);
+    if (!located)
+        return;
+    p->files[1] = p->located == x->epoch ? p->files[0] : 0;
+    p->files[0] = file_of(x, run);
+    p->located = x->epoch;
+    x->threads[run->who >> 1].pending = false;
+}
+
+/* The page enters the window. Was it in the one before, its last run there may go. */
+static uint32_t new_slot(struct fl_reduce *x, const struct fl_kept *run, bool copy)
+{
+    struct fl_reduce_page *p = &x->by_page[run->page];
     if (x->units == x->floor)
-        end_window(x);
+        next_window(x);
+    uint32_t old = p->slot;
+    if (old < x->old_n && x->old_last[old].page == run->page) {
+        if (copy || x->old_slots[old].span + x->units > x->floor)
+            keep(x, &x->old_last[old], 0, 0);
+        x->old_last[old].page = UINT32_MAX;
+    }
     uint32_t slot = x->n++;
     x->units++;
-    x->slot_of[run->page] = slot;
-    x->need[slot] = 0;
-    x->files[slot][0] = x->files[slot][1] = 0;
-    if (!run->code) /* it may be what brings the page in, for whoever ran last */
-        keep_located(x, run->who >> 1);
+    p->slot = slot;
+    x->slots[slot].need = 0;
+    if (!run->code && p->located != x->epoch && p->written != x->epoch)
+        keep_located(x, run->who >> 1); /* this may bring the page in, for whoever ran last */
     return slot;
 }
 
 /* Any run that may have to be kept. */
 static void judge(struct fl_reduce *x, const struct fl_kept *run, bool forced)
 {
-    uint32_t slot = x->slot_of[run->page];
+    struct fl_reduce_page *p = &x->by_page[run->page];
+    uint32_t slot = p->slot;
     uint8_t need = run->at_need & 7, more;
-    bool inside = slot < x->n && x->last[slot].page == run->page;
-    more = inside ? (uint8_t)(need & ~x->need[slot]) : need;
-    bool copy = inside && (more & WRITES) && x->written[run->page] != x->epoch;
-    if (copy && x->units == x->floor) {
-        end_window(x);
-        inside = copy = false;
+    bool inside = slot < x->n && x->last[slot].page == run->page, located = new_file(x, run);
+    bool copy = (need & WRITES) && p->written != x->epoch;
+    more = inside ? (uint8_t)(need & ~x->slots[slot].need) : need;
+    if (inside && copy && x->units == x->floor) {
+        next_window(x);
+        inside = false;
     }
-    if (!inside)
-        slot = new_slot(x, run);
-    if (copy) {
+    if (run->code)
+        x->threads[run->who >> 1] = (struct fl_reduce_thread){ *run, true };
+    if (!inside) {
+        slot = new_slot(x, run, copy);
+    } else if (copy) {
         x->units++;
-        keep(x, &x->last[slot]);
+        x->copies++;
+        keep(x, &x->last[slot], 0, 0);
     }
-    if (!inside || more || forced || other_file(x, slot, run)) {
-        keep_run(x, slot, run);
-    } else if (run->code) {
-        x->threads[run->who >> 1].located = *run;
-        x->threads[run->who >> 1].pending = true;
-    }
-    x->need[slot] |= need;
+    if (!inside || more || forced || located)
+        keep_run(x, slot, run, located);
+    x->slots[slot].need |= need;
     if (need & WRITES)
-        x->written[run->page] = x->epoch;
+        p->written = x->epoch;
     x->last[slot] = *run;
 }
 
@@ -183,9 +257,9 @@ static void plain_runs(struct fl_reduce *x, uint32_t from, uint32_t to, uint32_t
         uint32_t r = d->count[0][i], w = d->count[1][i], f = d->count[2][i], page = d->page[i];
         uint8_t need = (uint8_t)((r ? READS : 0) | (w ? WRITES : 0) | (f ? FETCHES : 0));
         struct fl_kept run = { clock, at << 3 | need, who, page, 0 };
-        uint32_t slot = x->slot_of[page];
-        if (__builtin_expect(slot < x->n && x->last[slot].page == page && !(need & ~x->need[slot]),
-                             1))
+        uint32_t slot = x->by_page[page].slot;
+        if (__builtin_expect(
+                slot < x->n && x->last[slot].page == page && !(need & ~x->slots[slot].need), 1))
             x->last[slot] = run;
         else
             judge(x, &run, false);
@@ -261,10 +335,8 @@ static int one_event(struct fl_reduce *x, struct fl_err *err)
     if (rc < 0)
         return rc;
     x->dec->events_seen++;
-    if (rc == 0 || !is_passive(ev.kind)) {
-        end_window(x);
-        x->epoch++;
-    }
+    if (rc == 0 || !is_passive(ev.kind))
+        end_windows(x);
     keep_located(x, ev.thread);
     if (rc == 1 && ev.kind == FL_EV_CODE) {
         if (ev.code.code > x->codes)
@@ -309,22 +381,10 @@ static int segment(struct fl_reduce *x, uint64_t n, uint32_t thread, unsigned ac
     return FL_OK;
 }
 
-static bool pages_room(struct fl_reduce *x)
-{
-    uint32_t room = x->pages_room;
-    if (!x->pages.n)
-        return true;
-    bool ok = reach(&x->slot_of, &room, x->pages.n - 1, sizeof *x->slot_of);
-    room = x->pages_room;
-    ok = ok && reach(&x->written, &room, x->pages.n - 1, sizeof *x->written);
-    if (ok)
-        x->pages_room = room;
-    return ok;
-}
-
 static int begin_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint32_t most,
                        struct fl_err *err)
 {
+    x->first_fresh = x->pages.n;
     int rc = fl_blockdec_load(x->dec, in->raw, in->raw_len, in->runs, &x->pages, err);
     if (rc == FL_OK && in->codes)
         rc = fl_blockdec_codes(x->dec, in->codes, in->codes_len, err);
@@ -332,14 +392,16 @@ static int begin_block(struct fl_reduce *x, const struct fl_reduce_input *in, ui
         return rc;
     uint32_t room = x->kept_room;
     x->most_kept = most;
-    bool ok = pages_room(x) && reach(&x->kept, &room, most, sizeof *x->kept);
+    bool ok = !x->pages.n || reach(&x->by_page, &x->pages_room, x->pages.n - 1, sizeof *x->by_page);
+    ok = ok && reach(&x->kept, &room, most, sizeof *x->kept);
     room = x->kept_room;
     ok = ok && reach(&x->sorted, &room, most, sizeof *x->sorted);
     if (!ok)
         return fl_nomem(err, "the reduced layer");
     x->kept_room = room;
     x->clock = 0;
-    x->at = x->n = x->units = x->n_kept = x->n_events = x->records = 0;
+    x->at = x->n = x->units = x->copies = x->old_n = 0;
+    x->n_kept = x->n_events = x->records = 0;
     x->behind_kernel = true; /* so that what is left out has a user's run before it */
     x->too_many = false;
     memset(x->counts, 0, sizeof x->counts);
@@ -372,7 +434,7 @@ int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint3
         if (rc != FL_OK)
             return rc;
     }
-    end_window(x);
+    end_windows(x);
     for (uint32_t i = 0; i < x->threads_room; i++)
         keep_located(x, i);
     if (x->too_many)

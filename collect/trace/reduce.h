@@ -15,17 +15,40 @@
 #include "wire.h"
 
 #define FL_REDUCED_VERSION 1u
-#define FL_REDUCED_HEADER 88u
+#define FL_REDUCED_HEADER 96u
+#define FL_REDUCED_DEPTH 240u /* pages in the list of those touched last */
 #define FL_REDUCED_FLOOR_MAX FL_LAYER_FLOOR_MAX
 enum { FL_REDUCED_CODES = 1u << 0 };
 
 /* Where a kept run is, and what is known of it. */
 struct fl_kept {
     uint64_t clock;   /* user accesses of the block before it */
-    uint32_t at_need; /* number in the block << 3 | what it does: 1 reads, 2 writes, 4 fetches */
+    uint32_t at_need; /* number in the block << 3 | what it does: 1 reads, 2 writes, 4 fetches;
+                         FL_KEPT_MUST: and it is more than a page's last in a window */
     uint32_t who;     /* thread << 1 | actor */
     uint32_t page;    /* its id */
     uint32_t code;    /* code + 1; 0: without a location */
+};
+
+#define FL_KEPT_MUST (UINT32_C(1) << 31)
+
+static inline uint32_t fl_kept_at(const struct fl_kept *run)
+{
+    return (run->at_need & ~FL_KEPT_MUST) >> 3;
+}
+
+/* What a window knows of a page besides its last run. */
+struct fl_reduce_slot {
+    uint32_t kept_at; /* its last run that is kept by now */
+    uint32_t span;    /* once the window has ended: units touched from there to its end */
+    uint8_t need;     /* of all its runs */
+};
+
+/* By page: what has been so since the last event that changes what pages hold. */
+struct fl_reduce_page {
+    uint32_t slot;
+    uint32_t written, located; /* the epoch of its last write; of what follows */
+    uint32_t files[2];         /* of code that its last two kept runs with a location are in, + 1 */
 };
 
 struct fl_reduce_events {
@@ -34,7 +57,7 @@ struct fl_reduce_events {
 
 struct fl_reduce_thread {
     struct fl_kept located; /* its last run with a location, */
-    bool pending;           /* which has not been kept */
+    bool pending;           /* which has not been kept with it */
 };
 
 struct fl_reduce {
@@ -42,14 +65,17 @@ struct fl_reduce {
     struct fl_pagetab pages;
     struct fl_blockdec *dec;
 
-    /* The window: its pages in slots. */
-    uint32_t n, units; /* units: pages, and those that a write may have given new contents */
+    /* The window: its pages in slots, and the one before. */
+    uint32_t n, units, copies; /* units: pages, and copies: those that a write may have made */
     struct fl_kept *last;
-    uint8_t *need;        /* of all its runs */
-    uint32_t (*files)[2]; /* of the code of its last two kept runs from different files */
-    /* by page id */
-    uint32_t *slot_of, *written; /* written: the epoch of the last write */
-    uint32_t pages_room, epoch;
+    struct fl_reduce_slot *slots;
+    uint32_t old_n;
+    struct fl_kept *old_last; /* page UINT32_MAX: nothing is left to decide of it */
+    struct fl_reduce_slot *old_slots;
+    uint32_t *ends; /* room to sort in */
+
+    struct fl_reduce_page *by_page;
+    uint32_t pages_room, epoch, first_fresh; /* pages that blocks before this one have */
 
     /* The block. */
     uint64_t clock;
@@ -102,10 +128,11 @@ struct fl_reduced {
     uint64_t time_ns, counts[5]; /* as of struct fl_reduce */
     struct fl_cur sequence, events;
     bool has_codes;
-    const uint8_t *indexes, *kinds, *accesses, *locations;
-    unsigned index_width, accesses_width, location_width;
+    const uint8_t *codes, *fars, *kinds, *accesses, *locations;
+    unsigned far_width, accesses_width, location_width;
     uint32_t *dict, dict_cap;
-    uint32_t run_at, events_seen;
+    uint32_t run_at, events_seen, dict_next, n_fars, far_at;
+    uint32_t list[FL_REDUCED_DEPTH + 1], list_n; /* ids of the pages touched last, latest first */
     uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
     struct fl_run_code run_codes[FL_BATCH_RUNS];
     uint32_t run_codes_n;

@@ -8,7 +8,7 @@
 #include "reader_priv.h"
 #include "sink.h"
 
-#define LEVEL 3
+#define LEVEL FL_LAYER_LEVEL
 
 struct job {
     struct fl_reader *r;

@@ -118,7 +118,9 @@ static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const str
         uint8_t *p = fl_buf_room(&w->packed, room);
         if (!p)
             return fl_nomem(err, "trace block");
-        size_t n = ZSTD_compressCCtx(w->zstd, p, room, raw->data, raw->len, w->level);
+        int level = kind == FL_BLOCK_REDUCED && w->level < FL_LAYER_LEVEL ? FL_LAYER_LEVEL
+                                                                          : w->level;
+        size_t n = ZSTD_compressCCtx(w->zstd, p, room, raw->data, raw->len, level);
         if (!ZSTD_isError(n) && n < raw->len - raw->len / 20) {
             e.codec = FL_CODEC_ZSTD;
             e.stored_len = (uint32_t)n;
