@@ -22,11 +22,11 @@ int fl_layer_counts(struct fl_meta *late, uint32_t blocks, uint32_t of, uint64_t
     return rc == FL_OK ? fl_meta_setf(late, err, "layer.of_runs", "%" PRIu64, of_runs) : rc;
 }
 
-int fl_layer_begin(struct fl_layer_writer *l, uint32_t floor, const struct fl_meta *meta,
-                   struct fl_err *err)
+int fl_layer_begin(struct fl_layer_writer *l, uint32_t floor, bool always,
+                   const struct fl_meta *meta, struct fl_err *err)
 {
     const char *key, *value;
-    *l = (struct fl_layer_writer){ 0 };
+    *l = (struct fl_layer_writer){ .always = always };
     if (!floor)
         return FL_OK;
     if (floor > FL_LAYER_FLOOR_MAX)
@@ -57,7 +57,7 @@ int fl_layer_block(struct fl_layer_writer *l, const struct fl_buf *codes, uint32
                                   .codes_len = codes ? codes->len : 0,
                                   .runs = runs,
                                   .time_ns = time_ns };
-    int rc = fl_reduce_block(l->reduce, &in, fl_layer_most(runs), &l->out, err);
+    int rc = fl_reduce_block(l->reduce, &in, fl_layer_most(runs, l->always), &l->out, err);
     *pays = rc == FL_OK && l->out.len;
     uint64_t kept = *pays ? fl_reduced_count(l->out.data) : runs;
     l->runs += kept;

@@ -12,13 +12,14 @@ struct fl_layer_writer {
     struct fl_meta *meta;     /* the header's, with what the layer is */
     struct fl_buf stream;     /* the STREAM payload under way */
     struct fl_buf out;        /* its REDUCED payload */
+    bool always;              /* put it where it does not pay, too */
     uint64_t runs, of_runs;
     uint32_t blocks, of;
 };
 
 /* fl_layer_begin - @floor 0: nothing is ever to be done. */
-int fl_layer_begin(struct fl_layer_writer *l, uint32_t floor, const struct fl_meta *meta,
-                   struct fl_err *err);
+int fl_layer_begin(struct fl_layer_writer *l, uint32_t floor, bool always,
+                   const struct fl_meta *meta, struct fl_err *err);
 /* fl_layer_take - a STREAM payload; @raw gets a buffer of no more use in exchange. */
 void fl_layer_take(struct fl_layer_writer *l, struct fl_buf *raw);
 /* fl_layer_block - l->out of the block taken, with its CODE payload or NULL. *pays: there is one. */
@@ -29,9 +30,9 @@ int fl_layer_end(const struct fl_layer_writer *l, struct fl_meta *late, struct f
 void fl_layer_free(struct fl_layer_writer *l);
 
 /* fl_layer_most - runs of so many that a reduced block may keep, to be worth its place. */
-static inline uint32_t fl_layer_most(uint32_t runs)
+static inline uint32_t fl_layer_most(uint32_t runs, bool always)
 {
-    return runs / 8;
+    return always ? FL_REDUCED_REASONS * runs : runs / 8;
 }
 /* fl_layer_keys - what the layer is, as header metadata. */
 int fl_layer_keys(struct fl_meta *meta, uint32_t floor, struct fl_err *err);

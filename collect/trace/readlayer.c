@@ -124,10 +124,10 @@ int fl_layer_check(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
         return rc;
     if (!r->stream.raw || e->raw_len < FL_REDUCED_HEADER)
         return fl_fail(err, FL_EFORMAT, "a reduced layer, but of no block before it");
-    /* a run is kept for at most four reasons */
-    uint64_t most = 4 * (uint64_t)fl_reduced_count(raw);
-    rc = reduce_stream(r, most < 4 * FL_BLOCK_RUNS_MAX ? (uint32_t)most : 4 * FL_BLOCK_RUNS_MAX,
-                       err);
+    uint32_t kept = fl_reduced_count(raw);
+    if (kept > r->stream.runs)
+        return fl_fail(err, FL_EFORMAT, "more runs than the block before it has");
+    rc = reduce_stream(r, FL_REDUCED_REASONS * kept, err);
     if (rc == FL_OK &&
         (r->layer_made.len != e->raw_len || memcmp(r->layer_made.data, raw, e->raw_len)))
         rc = fl_fail(err, FL_EFORMAT, "it is not what the block before it reduces to");

@@ -186,7 +186,7 @@ static int reduce_into(struct job *j, uint32_t floor, struct fl_err *err)
     j->zstd = ZSTD_createCCtx();
     int rc = meta && j->zstd ? FL_OK : fl_nomem(err, "trace");
     if (rc == FL_OK)
-        rc = fl_layer_begin(&j->layer, floor, NULL, err);
+        rc = fl_layer_begin(&j->layer, floor, false, NULL, err);
     if (rc == FL_OK)
         rc = put_header(j, floor, meta, err);
     if (rc == FL_OK) {

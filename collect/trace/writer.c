@@ -54,7 +54,8 @@ static int writer_new(enum fl_fidelity fidelity, const struct fl_meta *meta,
     if (rc == FL_OK)
         rc = fl_blockenc_init(&w->block, runs < FL_BLOCK_RUNS_MAX ? runs : FL_BLOCK_RUNS_MAX, err);
     if (rc == FL_OK)
-        rc = fl_layer_begin(&w->layer, opts ? opts->layer_floor : 0, meta, err);
+        rc = fl_layer_begin(&w->layer, opts ? opts->layer_floor : 0, opts && opts->layer_always,
+                            meta, err);
     if (rc == FL_OK)
         rc = fl_header_encode(&head, fidelity, w->layer.meta ? w->layer.meta : meta, err);
     if (rc == FL_OK && path)

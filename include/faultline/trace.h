@@ -72,6 +72,7 @@ struct fl_writer_opts {
     int zstd_level;       /* 0: 3 */
     uint32_t layer_floor; /* put the reduced layer (docs/reduction.md) behind blocks where it pays,
                              for memories of so many frames or more; 0: no layer */
+    bool layer_always;    /* and where it does not pay; for tests */
 };
 
 /**
