@@ -18,7 +18,7 @@
 #define FL_REDUCED_HEADER 96u
 #define FL_REDUCED_DEPTH 240u /* pages in the list of those touched last */
 #define FL_REDUCED_FLOOR_MAX FL_LAYER_FLOOR_MAX
-#define FL_REDUCED_REASONS 5u  /* a run is noted at most so often as one to keep */
+#define FL_REDUCED_REASONS 5u /* a run is noted at most so often as one to keep */
 enum { FL_REDUCED_CODES = 1u << 0 };
 
 /* Where a kept run is, and what is known of it. */
