@@ -13,6 +13,7 @@
     X(info)         \
     X(dump)         \
     X(check)        \
+    X(reduce)       \
     X(replay)       \
     X(sweep)        \
     X(report)       \

@@ -13,7 +13,7 @@
 struct record_cfg {
     const char *mode, *output, *groups, *event;
     uint64_t pid, duration_ns, period;
-    bool machine, kernel, stacks, user_only, redact, no_ip, strict, quiet;
+    bool machine, kernel, stacks, user_only, redact, no_ip, no_layer, strict, quiet;
 };
 
 static const struct record_mode {
@@ -100,6 +100,10 @@ static const struct fl_opt opts[] = {
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct record_cfg, no_ip),
       .help = "do not note the functions that accesses and faults come from" },
+    { .name = "no-layer",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct record_cfg, no_layer),
+      .help = "exact: without the reduced layer (see reduce)" },
     { .name = "strict",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct record_cfg, strict),
@@ -248,6 +252,7 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
         .sample_event = cfg->event,
         .sample_period = cfg->period,
         .sample_user_only = cfg->user_only,
+        .writer.layer_floor = cfg->no_layer || strcmp(cfg->mode, "exact") ? 0 : FL_LAYER_FLOOR,
     };
     int rc = check_cfg(cfg, cfg->mode, n_operands, err);
     if (rc == FL_OK)

@@ -35,6 +35,30 @@ static void print_meta(const struct fl_reader *r)
     }
 }
 
+static void print_layer(const struct fl_reader *r)
+{
+    const struct fl_layer *l = fl_reader_layer(r);
+    char runs[FL_FORMAT_BYTES], bytes[FL_FORMAT_BYTES];
+    if (!l)
+        return;
+    printf("%-22s ", "reduced layer");
+    if (!l->blocks)
+        printf("none: too little locality\n");
+    else
+        printf("%s runs, 1 of %.1f, %s in %u of %u blocks%s; lru and opt at %u frames or more\n",
+               l->runs ? fl_format_count(runs, l->runs) : "?",
+               l->runs ? (double)l->of_runs / (double)l->runs : 0, fl_format_bytes(bytes, l->bytes),
+               l->blocks, l->of, l->only ? ", which have nothing else" : "", l->floor);
+}
+
+static json_t *layer_json(const struct fl_layer *l)
+{
+    return json_pack("{sI sI sI sI sI sI sb s[ss]}", "floor_frames", (json_int_t)l->floor, "blocks",
+                     (json_int_t)l->blocks, "of_blocks", (json_int_t)l->of, "runs",
+                     (json_int_t)l->runs, "of_runs", (json_int_t)l->of_runs, "bytes",
+                     (json_int_t)l->bytes, "only", l->only, "policies", "lru", "opt");
+}
+
 static void print_info(const struct fl_reader *r, const char *path, uint64_t peak)
 {
     const struct fl_totals *t = fl_reader_totals(r);
@@ -60,6 +84,7 @@ static void print_info(const struct fl_reader *r, const char *path, uint64_t pea
         print_row("other faults", t->faults_unknown);
     }
     print_row("lost events", t->lost_events);
+    print_layer(r);
     print_row("processes", t->processes);
     print_row("threads", t->threads);
     if (peak != UINT64_MAX)
@@ -110,6 +135,8 @@ static int show(const struct info_cfg *cfg, struct fl_reader *r, const char *pat
     int rc = cmd_trace_json(r, path, peak, &trace, err);
     if (rc != FL_OK)
         return rc;
+    if (fl_reader_layer(r))
+        json_object_set_new(trace, "layer", layer_json(fl_reader_layer(r)));
     if (kernel->snapshots)
         rc = kernel_summary_json(kernel, trace, err);
     if (rc == FL_OK && sampled)

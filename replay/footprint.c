@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a trace would keep resident if memory were unlimited: the virtual memory stage alone. */
+#include "reduced.h"
 #include "trace_pass.h"
 #include "vm.h"
 
@@ -28,10 +29,17 @@ int fl_footprint(struct fl_reader *r, uint64_t *peak_pages, struct fl_err *err)
                        "a trace of fidelity '%s' does not tell its peak resident set; record it "
                        "with --mode exact",
                        fl_fidelity_name(fl_reader_fidelity(r)));
-    vm_init(&vm, r, PGTABLE_LEVELS_MAX, NULL);
-    const struct trace_pass pass = { .arg = &vm, .event = on_event, .runs = on_runs };
-    int rc = trace_pass(r, &pass, err);
-    *peak_pages = vm.cs.live_peak;
-    vm_fini(&vm);
-    return rc;
+    struct trace_pass pass = { .arg = &vm, .event = on_event, .runs = on_runs };
+    pass.reduced = reduced_there(r);
+    for (bool again = true; again;) {
+        vm_init(&vm, r, PGTABLE_LEVELS_MAX, NULL);
+        int rc = trace_pass(r, &pass, err);
+        *peak_pages = vm.cs.live_peak;
+        again = rc == FL_OK && pass.reduced && vm.segv;
+        pass.reduced = false;
+        vm_fini(&vm);
+        if (rc != FL_OK)
+            return rc;
+    }
+    return FL_OK;
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "digest.h"
 #include "future.h"
+#include "reduced.h"
 #include "vm.h"
 
 /* Notes of the forward pass, a word each: contents referenced, or one of these. */
@@ -30,8 +30,6 @@ struct notes {
     uint32_t n_contents;
     bool failed;
     struct vm vm;
-    struct digest digest;
-    uint32_t window_pages;
 };
 
 static FILE *temp_file(struct fl_err *err)
@@ -75,41 +73,26 @@ static void note_ref(struct notes *notes, uint32_t c)
     notes->n_refs++;
 }
 
-static void note_ends(struct notes *notes)
-{
-    uint32_t pages[DIGEST_RUNS_MAX], n = digest_pages(&notes->digest, DIGEST_ENDS, pages);
-    for (uint32_t i = 0; i < n; i++)
-        note_ref(notes, notes->vm.contents[pages[i]]);
-}
-
 static int note_runs(struct notes *notes, const struct fl_runs *runs, struct fl_err *err)
 {
-    struct digest *d = &notes->digest;
     int rc = vm_new_pages(&notes->vm, err);
-    if (rc == FL_OK && notes->window_pages)
-        rc = digest_room(d, notes->vm.n_pages, err);
-    for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs) {
-        if (digest_take(d, runs, from, notes->window_pages, notes->vm.rights)) {
-            note_ends(notes);
-            continue;
-        }
-        for (size_t i = from; i < from + d->n_runs && rc == FL_OK; i++) {
-            uint32_t c;
-            uint8_t info;
-            uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
-            rc = vm_run(&notes->vm, runs->page[i], need, runs->actor, &c, &info, err);
-            note_ref(notes, c);
-        }
+    for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
+        uint32_t c;
+        uint8_t info;
+        uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
+        rc = vm_run(&notes->vm, runs->page[i], need, runs->actor, &c, &info, err);
+        note_ref(notes, c);
     }
     return rc == FL_OK && notes->failed ? disk_failed(err) : rc;
 }
 
 /* The forward pass: which contents the stream refers to, and when contents go. */
-static int take_notes(struct fl_reader *r, uint32_t levels, struct notes *notes, struct fl_err *err)
+static int take_notes(struct fl_reader *r, uint32_t levels, bool reduced, struct notes *notes,
+                      struct fl_err *err)
 {
     struct vm_hooks hooks = { .arg = notes, .contents_gone = note_gone };
     struct fl_item item;
-    int rc = fl_reader_rewind(r, err);
+    int rc = reduced_begin(r, reduced, err);
 
     vm_init(&notes->vm, r, levels, &hooks);
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK && item.kind != FL_ITEM_END)
@@ -117,7 +100,6 @@ static int take_notes(struct fl_reader *r, uint32_t levels, struct notes *notes,
                                         : note_runs(notes, &item.runs, err);
     notes->n_contents = notes->vm.cs.n;
     vm_fini(&notes->vm);
-    digest_fini(&notes->digest);
     if (rc == FL_OK && fflush(notes->file) != 0)
         rc = disk_failed(err);
     return rc;
@@ -186,7 +168,7 @@ static int write_backwards(const struct notes *notes, struct future *f, struct f
     return rc;
 }
 
-int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, struct future **out,
+int future_build(struct fl_reader *r, uint32_t levels, bool reduced, struct future **out,
                  struct fl_err *err)
 {
     struct future *f = calloc(1, sizeof *f);
@@ -197,8 +179,7 @@ int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, st
     if (rc == FL_OK && (!(notes->file = temp_file(err)) || !(f->file = temp_file(err))))
         rc = FL_EIO;
     if (rc == FL_OK) {
-        notes->window_pages = window_pages;
-        rc = take_notes(r, levels, notes, err);
+        rc = take_notes(r, levels, reduced, notes, err);
         f->n_refs = notes->n_refs;
     }
     if (rc == FL_OK)
@@ -207,7 +188,7 @@ int future_build(struct fl_reader *r, uint32_t levels, uint32_t window_pages, st
         fclose(notes->file);
     free(notes);
     if (rc == FL_OK)
-        rc = fl_reader_rewind(r, err);
+        rc = reduced_begin(r, reduced, err);
     if (rc != FL_OK) {
         future_free(f);
         return rc;

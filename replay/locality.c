@@ -326,7 +326,7 @@ int fl_locality(struct fl_reader *r, void (*progress)(void *arg, unsigned done_b
         p.l->accesses = fl_totals_accesses(fl_reader_totals(r));
         for (uint32_t c = 0; c < FL_LOCALITY_COLUMNS; c++)
             p.end[c] = fl_locality_end(p.l->accesses, c);
-        const struct trace_pass pass = { &p, on_event, on_runs, progress, arg };
+        const struct trace_pass pass = { &p, on_event, on_runs, progress, arg, false };
         rc = trace_pass(r, &pass, err);
         for (uint32_t c = p.column; c < FL_LOCALITY_COLUMNS; c++)
             p.l->resident_pages[c] = p.vm.cs.live;

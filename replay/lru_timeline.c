@@ -7,6 +7,8 @@
 #include "digest.h"
 #include "grow.h"
 #include "lru_curve.h"
+#include "policies.h"
+#include "reduced.h"
 #include "trace_pass.h"
 #include "vm.h"
 
@@ -24,6 +26,7 @@ struct pass {
     uint32_t room;
     struct digest digest;
     uint32_t least_frames, window_pages;
+    bool reduced; /* the pass is over the reduced layer */
     const uint64_t *forget;
     size_t n_forget;
     uint32_t since; /* of these positions, how many are behind */
@@ -205,35 +208,33 @@ uint32_t fl_curve_sizes(uint64_t peak_pages, uint32_t frames[FL_CURVE_SIZES])
     return n;
 }
 
-static int fill_curve(struct pass *p)
+/* *all: there would be no more of the curve, were the pass not over a layer. */
+static int fill_curve(struct pass *p, uint32_t floor, bool *all)
 {
     struct fl_lru_timeline *t = p->t;
     uint32_t frames[FL_CURVE_SIZES], n = fl_curve_sizes(t->peak_pages, frames);
+    uint32_t least = p->reduced && floor > p->window_pages ? floor : p->window_pages;
     int rc = lru_curve_end(p->curve, p->err);
+    *all = true;
     for (uint32_t i = 0; i < n && rc == FL_OK; i++)
-        if (frames[i] >= p->window_pages) {
+        if (frames[i] >= least) {
             t->curve_frames[t->n_curve] = frames[i];
             t->curve_major[t->n_curve++] = lru_curve_at(p->curve, frames[i]).major;
+        } else {
+            *all &= frames[i] < p->window_pages;
         }
     return rc;
 }
 
-int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64_t *forget,
-                        size_t n_forget, void (*progress)(void *arg, unsigned done_bp), void *arg,
-                        struct fl_lru_timeline **out, struct fl_err *err)
+/* One pass; *enough: it answers all that is asked of it. */
+static int one_pass(struct fl_reader *r, struct pass *like, const struct trace_pass *to,
+                    bool *enough, struct fl_lru_timeline **out, struct fl_err *err)
 {
-    struct pass p = { .least_frames = least_frames,
-                      .window_pages = least_frames < WINDOW_PAGES ? least_frames : WINDOW_PAGES,
-                      .forget = forget,
-                      .n_forget = n_forget,
-                      .err = err };
+    struct pass p = *like;
     struct vm_hooks hooks = { .arg = &p, .contents_gone = on_contents_gone };
-    const struct trace_pass pass = { &p, on_event, on_runs, progress, arg };
-    if (fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
-        return fl_fail(err, FL_EDATA,
-                       "a trace of fidelity '%s' cannot answer what would happen under other "
-                       "memory sizes; record it with --mode exact",
-                       fl_fidelity_name(fl_reader_fidelity(r)));
+    struct trace_pass pass = *to;
+    pass.arg = &p;
+    pass.reduced = p.reduced;
     p.t = calloc(1, sizeof *p.t);
     if (p.t) {
         p.t->distances = calloc(FL_LRU_ROWS, sizeof *p.t->distances);
@@ -255,7 +256,9 @@ int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64
         p.t->n_rows = FL_LRU_ROWS;
     p.t->peak_pages = p.vm.cs.live_peak;
     if (rc == FL_OK)
-        rc = fill_curve(&p);
+        rc = fill_curve(&p, p.reduced ? fl_reader_layer(r)->floor : 0, enough);
+    if (p.reduced)
+        *enough = (*enough || fl_reader_layer(r)->only) && !p.vm.segv;
     p.vm.hooks = (struct vm_hooks){ 0 };
     vm_fini(&p.vm);
     lru_curve_free(p.curve);
@@ -266,6 +269,34 @@ int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64
     else
         fl_lru_timeline_free(p.t);
     return rc;
+}
+
+/* Over the layer, if it does; a trace that has nothing else gives a shorter curve. */
+int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64_t *forget,
+                        size_t n_forget, void (*progress)(void *arg, unsigned done_bp), void *arg,
+                        struct fl_lru_timeline **out, struct fl_err *err)
+{
+    struct pass p = { .least_frames = least_frames,
+                      .window_pages = least_frames < WINDOW_PAGES ? least_frames : WINDOW_PAGES,
+                      .forget = forget,
+                      .n_forget = n_forget,
+                      .err = err };
+    const struct trace_pass pass = {
+        .event = on_event, .runs = on_runs, .progress = progress, .progress_arg = arg
+    };
+    bool enough = false;
+    if (fl_reader_fidelity(r) > FL_FIDELITY_PAGE_EXACT)
+        return fl_fail(err, FL_EDATA,
+                       "a trace of fidelity '%s' cannot answer what would happen under other "
+                       "memory sizes; record it with --mode exact",
+                       fl_fidelity_name(fl_reader_fidelity(r)));
+    p.reduced = reduced_suits(r, least_frames, &fl_policy_lru);
+    int rc = one_pass(r, &p, &pass, &enough, out, err);
+    if (rc != FL_OK || !p.reduced || enough)
+        return rc;
+    fl_lru_timeline_free(*out);
+    p.reduced = false;
+    return one_pass(r, &p, &pass, &enough, out, err);
 }
 
 void fl_lru_timeline_free(struct fl_lru_timeline *t)

@@ -8,6 +8,7 @@
 #include "fill_result.h"
 #include "kernel_opts.h"
 #include "policies.h"
+#include "reduced.h"
 #include "replay_priv.h"
 
 /* ---- what one stage tells another --------------------------------------------------- */
@@ -128,7 +129,7 @@ static void tell_progress(struct replay *rp, const struct fl_reader *r, size_t n
     rp->runs += n;
     if (!rp->opts.progress || rp->runs < rp->runs_to_tell)
         return;
-    uint64_t total = fl_reader_totals(r)->runs;
+    uint64_t total = reduced_total(r, rp->reduced);
     uint64_t done = rp->runs < total ? rp->runs : total;
     rp->runs_to_tell = rp->runs + total / 1000 + 1;
     rp->opts.progress(rp->opts.progress_arg,
@@ -190,9 +191,9 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
 
     rp->has_kernel = rp->opts.policy->needs & FL_IS_KERNEL;
     if (rp->opts.policy->needs & FL_NEEDS_FUTURE)
-        rc = future_build(r, machine->levels, 0, &rp->future, err);
+        rc = future_build(r, machine->levels, rp->reduced, &rp->future, err);
     if (rc == FL_OK)
-        rc = fl_reader_rewind(r, err);
+        rc = reduced_begin(r, rp->reduced, err);
     vm_init(&rp->vm, r, machine->levels, &hooks);
     rp->vm.oom_adj = rp->opts.oom_adj;
     rp->vm.n_oom_adj = rp->opts.n_oom_adj;
@@ -261,8 +262,8 @@ void replay_free(struct replay *rp)
     free(rp);
 }
 
-int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct replay **out,
-               struct fl_err *err)
+int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, bool reduced,
+               struct replay **out, struct fl_err *err)
 {
     *out = NULL;
     if (opts->frames == 0)
@@ -274,6 +275,7 @@ int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct re
     if (!rp)
         return fl_nomem(err, "replay");
     rp->opts = *opts;
+    rp->reduced = reduced;
     if (!rp->opts.machine)
         rp->opts.machine = fl_machine_at(0);
     if (!rp->opts.kernel)
@@ -317,15 +319,15 @@ int replay_result(struct replay *rp, struct fl_reader *r, struct fl_result **out
     return rc;
 }
 
-int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_result **out,
-              struct fl_err *err)
+static int one_pass(struct fl_reader *r, const struct fl_replay_opts *opts, bool reduced,
+                    struct fl_result **out, struct fl_err *err)
 {
     struct digest *digest = calloc(1, sizeof *digest);
     struct replay *rp = NULL;
     struct fl_item item;
 
     *out = NULL;
-    int rc = digest ? replay_new(r, opts, &rp, err) : fl_nomem(err, "replay");
+    int rc = digest ? replay_new(r, opts, reduced, &rp, err) : fl_nomem(err, "replay");
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         const struct digest *of = NULL;
@@ -345,4 +347,17 @@ int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_
         digest_fini(digest);
     free(digest);
     return rc;
+}
+
+/* A layer does not tell how often somebody touched what he may not, nor when exactly one was killed;
+   the stream does. */
+int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_result **out,
+              struct fl_err *err)
+{
+    bool reduced = opts->no_tlb && opts->policy && reduced_suits(r, opts->frames, opts->policy);
+    int rc = one_pass(r, opts, reduced, out, err);
+    if (rc != FL_OK || !reduced || (!(*out)->segv && !(*out)->n_oom_kills))
+        return rc;
+    fl_result_free(*out);
+    return one_pass(r, opts, false, out, err);
 }

@@ -31,6 +31,19 @@ static size_t until_row_ends(const struct replay *rp, const struct fl_runs *runs
     return i;
 }
 
+/* In a reduced layer a run stands for those behind it as well, which may be rows. */
+static void pass_time(struct replay *rp, uint64_t n)
+{
+    struct timeline *t = &rp->timeline;
+    uint64_t left = n;
+    for (uint64_t part; left >= (part = t->row_accesses - t->in_row); left -= part) {
+        timeline_due(t, part);
+        replay_end_row(rp);
+    }
+    if (left || !n)
+        timeline_due(t, left);
+}
+
 /* @n runs are over, with which a row may be. */
 static void runs_done(struct replay *rp, const struct fl_runs *runs, size_t from, size_t n)
 {
@@ -38,7 +51,9 @@ static void runs_done(struct replay *rp, const struct fl_runs *runs, size_t from
     rp->accesses += accesses;
     if (rp->vm.processes[rp->process].killed)
         rp->result->skipped_accesses += accesses;
-    if (timeline_due(&rp->timeline, accesses))
+    if (rp->reduced)
+        pass_time(rp, accesses);
+    else if (timeline_due(&rp->timeline, accesses))
         replay_end_row(rp);
 }
 

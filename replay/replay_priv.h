@@ -29,6 +29,7 @@ struct replay {
     size_t next_use_room;
     uint32_t contents[PAGING_BATCH]; /* of a stretch of them: replay_batch.c */
     uint8_t info[PAGING_BATCH], need[PAGING_BATCH];
+    bool reduced; /* the pass is over the trace's reduced layer */
     struct timeline timeline;
     struct regions regions;
     struct attribution attribution;
@@ -47,8 +48,9 @@ struct replay {
 };
 
 /* replay.c: fl_replay() in steps, so that several replays can share a pass over the trace */
-int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, struct replay **out,
-               struct fl_err *err); /* reads @r as it likes; rewound after */
+/* reads @r as it likes; rewound after. @reduced: the pass will be over the reduced layer */
+int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, bool reduced,
+               struct replay **out, struct fl_err *err);
 /* @digest: of the item's runs; NULL: there is none */
 int replay_item(struct replay *rp, const struct fl_item *item, const struct digest *digest,
                 struct fl_err *err);

@@ -59,7 +59,7 @@ static int begin(struct side_by_side *s, struct fl_reader *r, struct fl_err *err
                                        .no_peak = true,
                                        .kernel = p->kernel,
                                        .seed = p->seed };
-        rc = replay_new(r, &opts, &s->replays[i], err);
+        rc = replay_new(r, &opts, false, &s->replays[i], err);
     }
     return rc;
 }

@@ -8,6 +8,7 @@
 #include "lru_curve.h"
 #include "opt_curve.h"
 #include "paging.h"
+#include "reduced.h"
 #include "sweep.h"
 #include "vm.h"
 
@@ -36,6 +37,7 @@ struct sweep {
     bool looking; /* the pass before the others, for opt */
     int hook_rc;  /* a hook cannot fail; its error waits here */
     struct fl_err *err;
+    bool reduced; /* the pass is over the reduced layer */
     struct digest digest;
     uint32_t unworthy, without; /* windows of too many pages, the latest; so, batches with none */
     uint32_t window_pages;      /* windows have no more pages than the smallest memory that minds */
@@ -459,7 +461,7 @@ static int pass(struct sweep *s, struct fl_reader *r, bool looking,
     struct vm_hooks hooks = { .arg = s, .contents_gone = on_contents_gone };
     struct fl_item item;
     uint64_t done = 0;
-    int rc = fl_reader_rewind(r, s->err);
+    int rc = reduced_begin(r, s->reduced, s->err);
 
     vm_init(&s->vm, r, PGTABLE_LEVELS_MAX, &hooks);
     s->looking = looking;
@@ -480,13 +482,15 @@ static int pass(struct sweep *s, struct fl_reader *r, bool looking,
     return rc;
 }
 
-int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
-                   const struct sweep_progress *progress, struct fl_err *err)
+/* *again: the layer that it was over does not answer after all. */
+static int one_pass(struct fl_reader *r, struct fl_sweep_point **points, size_t n, bool reduced,
+                    const struct sweep_progress *progress, bool *again, struct fl_err *err)
 {
     struct sweep *s = calloc(1, sizeof *s);
     if (!s)
         return fl_nomem(err, "sweep");
     s->err = err;
+    s->reduced = reduced;
     int rc = begin(s, points, n);
     if (rc == FL_OK && s->n_opt) {
         rc = pass(s, r, true, progress);
@@ -497,6 +501,17 @@ int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n
         rc = pass(s, r, false, progress);
     if (rc == FL_OK)
         rc = answer(s, points, n);
+    *again = rc == FL_OK && reduced && s->vm.segv;
     sweep_free(s);
     return rc;
+}
+
+int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
+                   const struct sweep_progress *progress, struct fl_err *err)
+{
+    bool reduced = true, again;
+    for (size_t i = 0; i < n; i++)
+        reduced &= reduced_suits(r, points[i]->frames, points[i]->policy);
+    int rc = one_pass(r, points, n, reduced, progress, &again, err);
+    return rc == FL_OK && again ? one_pass(r, points, n, false, progress, &again, err) : rc;
 }

@@ -438,7 +438,7 @@ int fl_tlb_reach(struct fl_reader *r, const struct fl_machine *machine,
 {
     struct reach s = { .generation = 1 };
     struct vm_hooks hooks = { .arg = &s, .page_dropped = on_page_dropped, .mm_gone = on_mm_gone };
-    const struct trace_pass pass = { &s, on_event, on_runs, progress, arg };
+    const struct trace_pass pass = { &s, on_event, on_runs, progress, arg, false };
     *out = NULL;
     if (!machine)
         machine = fl_machine_at(0);

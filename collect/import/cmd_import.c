@@ -10,6 +10,7 @@
 
 struct import_cfg {
     const char *from, *out;
+    bool no_layer;
 };
 
 static const struct fl_opt import_opts[] = {
@@ -18,6 +19,8 @@ static const struct fl_opt import_opts[] = {
       fl_importer_name_at },
     { "output", 'o', FL_OPT_STRING, offsetof(struct import_cfg, out), "FILE", NULL,
       "the trace to write", NULL },
+    { "no-layer", 0, FL_OPT_FLAG, offsetof(struct import_cfg, no_layer), NULL, NULL,
+      "without the reduced layer (see reduce)", NULL },
     FL_OPT_END
 };
 
@@ -61,17 +64,18 @@ static int import_watched(const struct import_cfg *cfg, FILE *in, const char *na
                           struct fl_totals *totals, struct fl_err *err)
 {
     struct watched w = { .in = in };
+    const struct fl_writer_opts opts = { .layer_floor = cfg->no_layer ? 0 : FL_LAYER_FLOOR };
     struct stat st;
     const struct fl_importer *importer = fl_importer_find(cfg->from);
     if (!isatty(STDERR_FILENO) || fstat(fileno(in), &st) != 0 || !S_ISREG(st.st_mode))
-        return fl_import(importer, in, name, cfg->out, totals, err);
+        return fl_import(importer, in, name, cfg->out, &opts, totals, err);
     w.size_bytes = (uint64_t)st.st_size;
     fl_progress_begin(&w.progress, "import", stderr);
     FILE *stream = fopencookie(&w, "r", (cookie_io_functions_t){ .read = read_watched });
     if (!stream)
         return fl_nomem(err, "the input");
     setvbuf(stream, NULL, _IOFBF, 1 << 16);
-    int rc = fl_import(importer, stream, name, cfg->out, totals, err);
+    int rc = fl_import(importer, stream, name, cfg->out, &opts, totals, err);
     fclose(stream);
     fl_progress_end(&w.progress);
     return rc;

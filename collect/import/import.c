@@ -62,15 +62,15 @@ int fl_import_to(const struct fl_importer *importer, FILE *in, struct fl_writer 
     return rc == FL_OK ? importer->run(in, w, err) : rc;
 }
 
-static int open_writer(const struct fl_importer *importer, const char *path, struct fl_writer **w,
-                       struct fl_err *err)
+static int open_writer(const struct fl_importer *importer, const char *path,
+                       const struct fl_writer_opts *opts, struct fl_writer **w, struct fl_err *err)
 {
     struct fl_meta *meta = fl_meta_new();
     int rc = meta ? fl_meta_set(meta, "record.mode", "import", err) : fl_nomem(err, "metadata");
     if (rc == FL_OK)
         rc = fl_meta_set(meta, "import.format", importer->name, err);
     if (rc == FL_OK)
-        rc = fl_writer_open(path, FL_FIDELITY_EXACT, meta, NULL, w, err);
+        rc = fl_writer_open(path, FL_FIDELITY_EXACT, meta, opts, w, err);
     fl_meta_free(meta);
     return rc;
 }
@@ -99,10 +99,11 @@ static int make_temporary(const char *out_path, char **tmp, struct fl_err *err)
 }
 
 static int write_trace(const struct fl_importer *importer, FILE *in, const char *in_name,
-                       const char *path, struct fl_totals *totals, struct fl_err *err)
+                       const char *path, const struct fl_writer_opts *opts,
+                       struct fl_totals *totals, struct fl_err *err)
 {
     struct fl_writer *w = NULL;
-    int rc = open_writer(importer, path, &w, err);
+    int rc = open_writer(importer, path, opts, &w, err);
     if (rc != FL_OK)
         return rc;
     rc = fl_import_to(importer, in, w, err);
@@ -121,13 +122,14 @@ static int write_trace(const struct fl_importer *importer, FILE *in, const char 
 }
 
 int fl_import(const struct fl_importer *importer, FILE *in, const char *in_name,
-              const char *out_path, struct fl_totals *totals, struct fl_err *err)
+              const char *out_path, const struct fl_writer_opts *opts, struct fl_totals *totals,
+              struct fl_err *err)
 {
     char *tmp;
     int rc = make_temporary(out_path, &tmp, err);
     if (rc != FL_OK)
         return rc;
-    rc = write_trace(importer, in, in_name, tmp ? tmp : out_path, totals, err);
+    rc = write_trace(importer, in, in_name, tmp ? tmp : out_path, opts, totals, err);
     if (rc == FL_OK && tmp && rename(tmp, out_path) != 0)
         rc = fl_fail_errno(err, "cannot create %s", out_path);
     if (rc != FL_OK && tmp)

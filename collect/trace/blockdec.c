@@ -32,6 +32,29 @@ static bool pagetab_reserve(struct fl_pagetab *t, uint64_t n)
     return true;
 }
 
+/* pre: there is room for one more */
+static inline int enter(struct fl_pagetab *t, uint64_t id, uint64_t mm, uint64_t vpn,
+                        struct fl_err *err)
+{
+    if (id == t->n && id < UINT32_MAX && mm < FL_NO_MM && vpn <= FL_VPN_MAX) {
+        t->vpn[id] = vpn;
+        t->mm[id] = (uint32_t)mm;
+        t->n++;
+    } else if (id >= t->n) {
+        return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order", (unsigned long long)id);
+    } else if (t->vpn[id] != vpn || t->mm[id] != mm) {
+        return fl_fail(err, FL_EFORMAT, "page id %llu changes its meaning", (unsigned long long)id);
+    }
+    return FL_OK;
+}
+
+int fl_pagetab_enter(struct fl_pagetab *t, uint64_t id, uint64_t mm, uint64_t vpn,
+                     struct fl_err *err)
+{
+    return pagetab_reserve(t, (uint64_t)t->n + 1) ? enter(t, id, mm, vpn, err)
+                                                  : fl_nomem(err, "pages of the trace");
+}
+
 void fl_blockdec_free(struct fl_blockdec *d)
 {
     free(d->dict);
@@ -66,20 +89,11 @@ static int enter_pages(struct fl_pagetab *pages, struct entry *last, const uint6
 {
     uint64_t mm = last->mm, vpn = last->vpn;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t id = ids[i];
         mm += (uint64_t)fl_unzigzag(mms[i]);
         vpn += (uint64_t)fl_unzigzag(vpns[i]);
-        if (id == pages->n && id < UINT32_MAX && mm < FL_NO_MM && vpn <= FL_VPN_MAX) {
-            pages->vpn[id] = vpn;
-            pages->mm[id] = (uint32_t)mm;
-            pages->n++;
-        } else if (id >= pages->n) {
-            return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order",
-                           (unsigned long long)id);
-        } else if (pages->vpn[id] != vpn || pages->mm[id] != mm) {
-            return fl_fail(err, FL_EFORMAT, "page id %llu changes its meaning",
-                           (unsigned long long)id);
-        }
+        int rc = enter(pages, ids[i], mm, vpn, err);
+        if (rc != FL_OK)
+            return rc;
     }
     last->mm = mm;
     last->vpn = vpn;

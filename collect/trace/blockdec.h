@@ -17,6 +17,9 @@ struct fl_pagetab {
     uint32_t n, cap;
 };
 void fl_pagetab_free(struct fl_pagetab *t);
+/* fl_pagetab_enter - what a dictionary says of @id: the next one, or the same again. FL_EFORMAT. */
+int fl_pagetab_enter(struct fl_pagetab *t, uint64_t id, uint64_t mm, uint64_t vpn,
+                     struct fl_err *err);
 
 /* One shape of runs; facts: enum fl_run_facts, and those of below. */
 struct fl_shape_row {

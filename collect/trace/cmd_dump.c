@@ -8,7 +8,7 @@
 extern const struct fl_cmd fl_cmd_dump;
 
 struct dump_cfg {
-    bool partial, no_runs;
+    bool partial, no_runs, layer;
 };
 
 static int dump_items(struct fl_reader *r, bool runs, FILE *out, struct fl_err *err)
@@ -38,6 +38,15 @@ static int dump_run(void *cfg, int n_operands, char **operands, struct fl_err *e
     int rc = fl_reader_open_path(operands[0], c->partial ? FL_READ_PARTIAL : 0, &r, err);
     if (rc != FL_OK)
         return rc;
+    if (c->layer && (!fl_reader_layer(r) || !fl_reader_layer(r)->blocks))
+        rc = fl_fail(err, FL_EDATA, "%s has no reduced layer: faultline reduce gives it one",
+                     operands[0]);
+    else if (c->layer)
+        rc = fl_reader_rewind_reduced(r, err);
+    if (rc != FL_OK) {
+        fl_reader_free(r);
+        return rc;
+    }
     rc = fl_outfile_open(&out, NULL, err);
     if (rc == FL_OK) {
         rc = dump_items(r, !c->no_runs, out.stream, err);
@@ -61,13 +70,17 @@ static const struct fl_opt dump_opts[] = {
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct dump_cfg, no_runs),
       .help = "print events only" },
+    { .name = "layer",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct dump_cfg, layer),
+      .help = "print what the reduced layer keeps (see reduce)" },
     FL_OPT_END,
 };
 
 const struct fl_cmd fl_cmd_dump = {
     .name = "dump",
     .summary = "Print a trace as text, one event or run a line",
-    .synopsis = "[--partial] [--no-runs] FILE",
+    .synopsis = "[--partial] [--no-runs] [--layer] FILE",
     .description =
         "Prints every event and every run of FILE in order. A run is a stretch of consecutive "
         "accesses of one thread to one page.\n\n"

@@ -40,8 +40,9 @@ int fl_reader_new(const char *path, const void *mem, size_t len, struct fl_reade
     r->source.fd = -1;
     r->meta = fl_meta_new();
     r->dec = calloc(1, sizeof *r->dec);
+    r->reduced = calloc(1, sizeof *r->reduced);
     r->zstd = ZSTD_createDCtx();
-    int rc = r->meta && r->dec && r->zstd ? FL_OK : fl_nomem(err, "trace reader");
+    int rc = r->meta && r->dec && r->reduced && r->zstd ? FL_OK : fl_nomem(err, "trace reader");
     if (rc == FL_OK && path)
         rc = fl_source_open_file(&r->source, path, err);
     else if (rc == FL_OK)
@@ -91,16 +92,30 @@ int fl_reader_open_mem(const void *buf, size_t len_bytes, unsigned flags, struct
     return reader_open(NULL, buf, len_bytes, flags, out, err);
 }
 
-int fl_reader_rewind(struct fl_reader *r, struct fl_err *err)
+static void stand_at_begin(struct fl_reader *r, enum fl_wanted wanted)
 {
-    (void)err;
+    r->wanted = wanted;
     r->offset = r->header_bytes;
     r->block = 0;
     r->block_open = false;
     r->segment_left = r->events_left = 0;
     r->time_ns = r->foreign_events = 0;
     r->failed = (struct fl_err){ 0 };
+    r->stream.raw = NULL;
     fl_tstate_reset(&r->state);
+}
+
+int fl_reader_rewind(struct fl_reader *r, struct fl_err *err)
+{
+    (void)err;
+    stand_at_begin(r, FL_WANT_STREAM);
+    return FL_OK;
+}
+
+int fl_reader_rewind_reduced(struct fl_reader *r, struct fl_err *err)
+{
+    (void)err;
+    stand_at_begin(r, r->layer.blocks ? FL_WANT_REDUCED : FL_WANT_STREAM);
     return FL_OK;
 }
 
@@ -137,12 +152,11 @@ static int unpack(struct fl_reader *r, const struct fl_envelope *e, const uint8_
     return FL_OK;
 }
 
-/* The envelope at @at, of a block that was sound when the file was scanned. */
-static int get_envelope(struct fl_reader *r, uint64_t at, uint8_t head[FL_ENVELOPE_BYTES],
-                        struct fl_envelope *e, struct fl_buf *room, struct fl_err *err)
+int fl_reader_envelope(struct fl_reader *r, uint64_t at, uint8_t head[FL_ENVELOPE_BYTES],
+                       struct fl_envelope *e, struct fl_err *err)
 {
     const uint8_t *p;
-    int rc = fl_source_get(&r->source, at, FL_ENVELOPE_BYTES, room, &p, err);
+    int rc = fl_source_get(&r->source, at, FL_ENVELOPE_BYTES, &r->envelope, &p, err);
     if (rc != FL_OK)
         return rc;
     memcpy(head, p, FL_ENVELOPE_BYTES);
@@ -153,10 +167,9 @@ static int get_envelope(struct fl_reader *r, uint64_t at, uint8_t head[FL_ENVELO
     return FL_OK;
 }
 
-/* The payload behind the envelope at @at, decoded; lives as long as nothing else uses the rooms. */
-static int get_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_ENVELOPE_BYTES],
-                       const struct fl_envelope *e, struct fl_buf *stored, struct fl_buf *room,
-                       const uint8_t **raw, struct fl_err *err)
+int fl_reader_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_ENVELOPE_BYTES],
+                      const struct fl_envelope *e, struct fl_buf *stored, struct fl_buf *room,
+                      const uint8_t **raw, struct fl_err *err)
 {
     const uint8_t *p;
     int rc = fl_source_get(&r->source, at + FL_ENVELOPE_BYTES, e->stored_len, stored, &p, err);
@@ -172,57 +185,96 @@ static int open_codes(struct fl_reader *r, struct fl_err *err)
     const uint8_t *raw;
     struct fl_envelope e;
     struct fl_err why;
-    int rc = get_envelope(r, r->offset, head, &e, &r->stored_codes, err);
+    int rc = fl_reader_envelope(r, r->offset, head, &e, err);
     if (rc != FL_OK || !fl_envelope_is_code(&e))
         return rc;
-    rc = get_payload(r, r->offset, head, &e, &r->stored_codes, &r->raw_codes, &raw, &why);
+    rc = fl_reader_payload(r, r->offset, head, &e, &r->stored_codes, &r->raw_codes, &raw, &why);
     if (rc == FL_OK)
         rc = fl_blockdec_codes(r->dec, raw, e.raw_len, &why);
     if (rc != FL_OK)
         return fl_fail(err, rc, "block %u: %s", e.seq, why.msg);
+    r->stream.codes = raw;
+    r->stream.codes_len = e.raw_len;
     r->codes_time_ns = e.first_time_ns;
     r->block++;
     r->offset += FL_ENVELOPE_BYTES + e.stored_len;
     return FL_OK;
 }
 
-/* Open the next STREAM block, with its code locations. Pre: there is another block. */
+/* A STREAM block, with its code locations. */
+static int open_stream(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
+                       const struct fl_envelope *e, struct fl_err *err)
+{
+    const uint8_t *raw;
+    int rc = fl_reader_payload(r, r->offset, head, e, &r->stored, &r->raw, &raw, err);
+    if (rc == FL_OK && e->first_time_ns != r->time_ns)
+        rc = fl_fail(err, FL_EFORMAT, "its time is not the last event's");
+    if (rc == FL_OK)
+        rc = fl_blockdec_load(r->dec, raw, e->raw_len, e->flags, e->runs, &r->pages, err);
+    if (rc != FL_OK)
+        return rc;
+    r->block_open = true;
+    r->stream = (struct fl_reduce_input){
+        .raw = raw, .raw_len = e->raw_len, .flags = e->flags, .runs = e->runs, .time_ns = r->time_ns
+    };
+    r->offset += FL_ENVELOPE_BYTES + e->stored_len;
+    return r->has_codes && r->block < r->good_blocks ? open_codes(r, err) : FL_OK;
+}
+
+/* Open the next block that has items. Pre: there is another block. */
 static int open_block(struct fl_reader *r, struct fl_err *err)
 {
     uint8_t head[FL_ENVELOPE_BYTES];
-    const uint8_t *raw;
     struct fl_envelope e;
+    bool taken = false;
     r->block_offset = r->offset;
     r->block_number = r->block++;
     r->block_accesses = 0;
-    int rc = get_envelope(r, r->offset, head, &e, &r->stored, err);
+    r->block_reduced = false;
+    int rc = fl_reader_envelope(r, r->offset, head, &e, err);
+    if (rc == FL_OK && r->reduce)
+        rc = fl_layer_check(r, head, &e, err);
     if (rc != FL_OK)
         return rc;
     r->block_accesses = e.accesses;
     if (fl_envelope_is_code(&e))
         return fl_fail(err, FL_EFORMAT, "code locations, but no runs before them");
-    if (e.kind == FL_BLOCK_STREAM) {
-        rc = get_payload(r, r->offset, head, &e, &r->stored, &r->raw, &raw, err);
-        if (rc == FL_OK && e.first_time_ns != r->time_ns)
-            rc = fl_fail(err, FL_EFORMAT, "its time is not the last event's");
-        if (rc == FL_OK)
-            rc = fl_blockdec_load(r->dec, raw, e.raw_len, e.flags, e.runs, &r->pages, err);
-        r->block_open = rc == FL_OK;
-    }
+    if (e.kind == FL_BLOCK_STREAM && r->wanted == FL_WANT_REDUCED)
+        rc = fl_layer_instead(r, &e, &taken, err);
+    if (rc != FL_OK || taken)
+        return rc;
+    if (e.kind == FL_BLOCK_STREAM)
+        return open_stream(r, head, &e, err);
+    if (e.kind == FL_BLOCK_REDUCED && !(e.flags & FL_BLOCKF_OPTIONAL))
+        return fl_layer_open(r, head, &e, err);
     r->offset += FL_ENVELOPE_BYTES + e.stored_len;
-    if (rc == FL_OK && r->block_open && r->has_codes && r->block < r->good_blocks)
-        rc = open_codes(r, err);
-    return rc;
+    return FL_OK;
+}
+
+/* Its sequence, its event records and how many of them are still to come. */
+static struct fl_cur *sequence(struct fl_reader *r)
+{
+    return r->block_reduced ? &r->reduced->sequence : &r->dec->sequence;
+}
+
+static struct fl_cur *events(struct fl_reader *r)
+{
+    return r->block_reduced ? &r->reduced->events : &r->dec->events;
+}
+
+static uint32_t *events_seen(struct fl_reader *r)
+{
+    return r->block_reduced ? &r->reduced->events_seen : &r->dec->events_seen;
 }
 
 static int next_event(struct fl_reader *r, struct fl_item *item, bool *got, struct fl_err *err)
 {
-    int rc = fl_event_decode(&r->dec->events, &item->event, r->time_ns, r->text, err);
+    int rc = fl_event_decode(events(r), &item->event, r->time_ns, r->text, err);
     if (rc < 0)
         return rc;
     r->time_ns = item->event.time_ns;
     r->events_left--;
-    r->dec->events_seen++;
+    ++*events_seen(r);
     *got = rc == 1;
     if (*got) {
         item->kind = FL_ITEM_EVENT;
@@ -236,6 +288,8 @@ static int next_runs(struct fl_reader *r, struct fl_item *item, struct fl_err *e
 {
     struct fl_blockdec *d = r->dec;
     uint32_t n = r->segment_left < FL_BATCH_RUNS ? r->segment_left : FL_BATCH_RUNS;
+    if (r->block_reduced)
+        return fl_layer_runs(r, n, item, err);
     int rc = fl_blockdec_runs(d, r->segment_thread, n, r->state.codes, err);
     if (rc != FL_OK)
         return rc;
@@ -258,13 +312,14 @@ static int next_runs(struct fl_reader *r, struct fl_item *item, struct fl_err *e
 
 static int next_entry(struct fl_reader *r, struct fl_err *err)
 {
-    struct fl_cur *c = &r->dec->sequence;
+    struct fl_cur *c = sequence(r);
+    uint32_t n_events = r->block_reduced ? r->reduced->n_events : r->dec->n_events;
     uint64_t tag = fl_cur_varint(c), n = tag & 1 ? tag >> 2 : (tag >> 1) + 1;
     uint32_t thread = tag & 1 ? fl_cur_varint32(c) : 0;
     if (c->bad || n == 0 || n > UINT32_MAX)
         return fl_fail(err, FL_EFORMAT, "malformed sequence");
     if (!(tag & 1)) {
-        if (n > r->dec->n_events - r->dec->events_seen)
+        if (n > n_events - *events_seen(r))
             return fl_fail(err, FL_EFORMAT, "more events in the sequence than in the block");
         r->events_left = (uint32_t)n;
         return FL_OK;
@@ -286,10 +341,12 @@ int fl_reader_step(struct fl_reader *r, struct fl_item *item, bool *got, struct 
     }
     if (r->events_left)
         return next_event(r, item, got, err);
-    if (r->block_open && fl_cur_left(&r->dec->sequence))
+    if (r->block_open && fl_cur_left(sequence(r)))
         return next_entry(r, err);
     if (r->block_open) {
         r->block_open = false;
+        if (r->block_reduced)
+            return fl_reduced_end(r->reduced, err);
         if (r->dec->has_codes && r->codes_time_ns != r->time_ns)
             return fl_fail(err, FL_EFORMAT,
                            "the time of its code locations is not the last event's");
@@ -335,6 +392,11 @@ bool fl_reader_has_codes(const struct fl_reader *r)
     return r->has_codes;
 }
 
+const struct fl_layer *fl_reader_layer(const struct fl_reader *r)
+{
+    return r->layer.floor ? &r->layer : NULL;
+}
+
 enum fl_fidelity fl_reader_fidelity(const struct fl_reader *r)
 {
     return r->fidelity;
@@ -371,10 +433,18 @@ void fl_reader_free(struct fl_reader *r)
     if (r->dec)
         fl_blockdec_free(r->dec);
     free(r->dec);
+    if (r->reduced)
+        fl_reduced_free(r->reduced);
+    free(r->reduced);
+    fl_reduce_free(r->reduce);
     ZSTD_freeDCtx(r->zstd);
     fl_buf_free(&r->stored);
     fl_buf_free(&r->raw);
     fl_buf_free(&r->stored_codes);
     fl_buf_free(&r->raw_codes);
+    fl_buf_free(&r->envelope);
+    fl_buf_free(&r->layer_raw);
+    fl_buf_free(&r->layer_stored);
+    fl_buf_free(&r->layer_made);
     free(r);
 }

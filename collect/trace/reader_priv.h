@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * reader_priv.h - the inside of a reader, shared by its parts: scan.c (checksums,
- * at open), reader.c (items), walk.c (all items against the invariants).
+ * at open), reader.c (items), readlayer.c (the same from the reduced layer), walk.c (all items
+ * against the invariants).
  */
 #ifndef FL_TRACE_READER_PRIV_H
 #define FL_TRACE_READER_PRIV_H
@@ -9,8 +10,16 @@
 #include <zstd.h>
 
 #include "blockdec.h"
+#include "reduce.h"
 #include "source.h"
 #include "tstate.h"
+
+/* What to read of a stretch of the trace. */
+enum fl_wanted {
+    FL_WANT_STREAM,  /* the full stream; an error where it is not there */
+    FL_WANT_REDUCED, /* the reduced layer where it is there */
+    FL_WANT_ALL,     /* the full stream where it is there */
+};
 
 struct fl_reader {
     struct fl_source source;
@@ -24,7 +33,8 @@ struct fl_reader {
     uint64_t good_accesses;
     bool has_end; /* an END block that is whole */
     bool complete;
-    bool has_codes;        /* a CODE block */
+    bool has_codes; /* a CODE block */
+    struct fl_layer layer;
     uint64_t damage_at;    /* offset */
     char damage[200];      /* what is wrong and where; "" when complete */
     char damage_note[400]; /* damage, and how much before it is good */
@@ -44,11 +54,20 @@ struct fl_reader {
     uint64_t foreign_events; /* records of kinds not known here */
     struct fl_err failed;
 
+    enum fl_wanted wanted;
+    bool block_reduced; /* the open block is the layer's */
+    struct fl_reduced *reduced;
+
+    /* Only where the layer is to be checked: */
+    struct fl_reduce *reduce;
+    struct fl_reduce_input stream; /* the last STREAM block, in the buffers still; raw NULL: none */
+    struct fl_buf layer_raw, layer_stored, layer_made;
+
     struct fl_tstate state;
     struct fl_pagetab pages;
     struct fl_blockdec *dec;
     ZSTD_DCtx *zstd;
-    struct fl_buf stored, raw, stored_codes, raw_codes;
+    struct fl_buf stored, raw, stored_codes, raw_codes, envelope;
     char text[FL_STRING_MAX + 1];
 };
 
@@ -74,5 +93,33 @@ int fl_reader_step(struct fl_reader *r, struct fl_item *item, bool *got, struct 
  * @strict every invariant of docs/trace-format.md is checked.
  */
 int fl_reader_walk(struct fl_reader *r, bool strict, struct fl_err *err);
+
+/* fl_reader_envelope - the envelope at @at, of a block that was sound when the file was scanned. */
+int fl_reader_envelope(struct fl_reader *r, uint64_t at, uint8_t head[FL_ENVELOPE_BYTES],
+                       struct fl_envelope *e, struct fl_err *err);
+/* fl_reader_payload - what is behind it, decoded; lives as long as nothing uses the rooms. */
+int fl_reader_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_ENVELOPE_BYTES],
+                      const struct fl_envelope *e, struct fl_buf *stored, struct fl_buf *room,
+                      const uint8_t **raw, struct fl_err *err);
+
+/* ---- readlayer.c ---- */
+
+/* fl_layer_facts - r->layer, from the metadata and what the scan has counted in it. */
+void fl_layer_facts(struct fl_reader *r);
+/*
+ * fl_layer_instead - the REDUCED block of the STREAM block with envelope @e at r->offset, opened in
+ * its place; *taken is false, and nothing has changed, where there is none that this build reads.
+ */
+int fl_layer_instead(struct fl_reader *r, const struct fl_envelope *e, bool *taken,
+                     struct fl_err *err);
+/* fl_layer_open - the REDUCED block at r->offset, in whose place there is no STREAM block. */
+int fl_layer_open(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
+                  const struct fl_envelope *e, struct fl_err *err);
+/* fl_layer_runs - the next @n runs of an open one. */
+int fl_layer_runs(struct fl_reader *r, uint32_t n, struct fl_item *item, struct fl_err *err);
+/* fl_layer_check - with r->reduce: is the REDUCED block at r->offset what it must be? And any other
+ * block: the reducer has to see all of the stream. */
+int fl_layer_check(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
+                   const struct fl_envelope *e, struct fl_err *err);
 
 #endif

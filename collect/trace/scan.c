@@ -54,16 +54,16 @@ static bool judge_envelope(struct fl_reader *r, const struct fl_envelope *e, uin
                            uint64_t time_ns)
 {
     const char *why = NULL;
+    bool has_runs = e->kind == FL_BLOCK_STREAM || fl_envelope_is_only(e);
     if (e->seq != r->good_blocks)
         why = "its number is wrong";
     else if (e->codec == FL_CODEC_RAW && e->raw_len != e->stored_len)
         why = "its lengths disagree";
-    else if (e->runs > FL_BLOCK_RUNS_MAX || (e->kind != FL_BLOCK_STREAM && e->runs))
+    else if (e->runs > FL_BLOCK_RUNS_MAX || (!has_runs && e->runs))
         why = "its number of runs is wrong";
     else if (e->first_access != r->good_accesses)
         why = "it does not continue the block before";
-    else if (e->accesses > UINT64_MAX - e->first_access ||
-             (e->kind != FL_BLOCK_STREAM && e->accesses))
+    else if (e->accesses > UINT64_MAX - e->first_access || (!has_runs && e->accesses))
         why = "its number of accesses is wrong";
     else if (e->first_time_ns < time_ns)
         why = "its time is before the last block's";
@@ -85,7 +85,7 @@ static int judge_versions(struct fl_reader *r, const struct fl_envelope *e, stru
                        "know (codec %u, flags 0x%x); upgrade faultline",
                        r->source.name, e->seq, e->codec, e->flags);
     }
-    if (e->flags & FL_BLOCKF_OPTIONAL)
+    if (e->flags & FL_BLOCKF_OPTIONAL || fl_envelope_is_only(e))
         return FL_OK;
     return fl_fail(err, FL_EVERSION,
                    "%s: block %u is of kind %u, which this faultline does not "
@@ -170,6 +170,11 @@ static int scan_block(struct fl_reader *r, uint64_t at, uint64_t *time_ns, bool 
         return rc;
     }
     r->has_codes |= fl_envelope_is_code(&e);
+    bool only = fl_envelope_is_only(&e), reduced = fl_envelope_is_reduced(&e);
+    r->layer.only |= only;
+    r->layer.blocks += only || reduced;
+    r->layer.of += only || e.kind == FL_BLOCK_STREAM;
+    r->layer.bytes += only || reduced ? FL_ENVELOPE_BYTES + e.stored_len : 0;
     r->good_blocks++;
     r->good_bytes = at + FL_ENVELOPE_BYTES + e.stored_len;
     r->good_accesses += e.accesses;
@@ -192,6 +197,7 @@ int fl_reader_scan(struct fl_reader *r, struct fl_err *err)
     if (go) /* at the end of the file, without an END block */
         damaged(r, r->good_bytes, "truncated before block %u at byte %llu", r->good_blocks,
                 (unsigned long long)r->good_bytes);
+    fl_layer_facts(r);
     fl_reader_note(r);
     return FL_OK;
 }

@@ -27,6 +27,7 @@ int fl_trace_check(const char *path, struct fl_check_report *report, struct fl_e
         report->good_accesses = r->good_accesses;
         report->good_events = r->totals.events;
         report->file_bytes = r->source.size_bytes;
+        report->layer = r->layer;
         snprintf(report->problem, sizeof report->problem, "%s", fl_reader_damage(r));
     } else if (rc == FL_EFORMAT || rc == FL_EVERSION) {
         size_t named = strlen(path); /* the message begins with the path; problems do not */

@@ -49,6 +49,17 @@ static int strict_runs(struct walk *k, const struct fl_runs *runs, struct fl_err
 static int settle(struct walk *k, struct fl_err *err)
 {
     struct fl_reader *r = k->r;
+    if (r->block_reduced) {
+        const uint64_t *n = r->reduced->counts;
+        if (k->block_accesses != n[0] + n[1] + n[2])
+            return fl_fail(err, FL_EFORMAT, "its accesses are not those that it counts");
+        k->totals.reads += n[0];
+        k->totals.writes += n[1];
+        k->totals.fetches += n[2];
+        k->totals.syscall_reads += n[3];
+        k->totals.syscall_writes += n[4];
+        k->totals.runs += r->reduced->stream_runs;
+    }
     if (k->block_accesses != r->block_accesses)
         return fl_fail(err, FL_EFORMAT, "it has %llu accesses, not %llu",
                        (unsigned long long)k->block_accesses,
@@ -77,7 +88,9 @@ static int take(struct walk *k, const struct fl_item *item, struct fl_err *err)
     if (item->kind != FL_ITEM_RUNS)
         return FL_OK;
     k->located |= item->runs.n_codes > 0;
-    k->block_accesses += fl_totals_runs(&k->totals, &item->runs);
+    struct fl_totals of_reduced = { 0 }; /* which says what it stands for */
+    k->block_accesses +=
+        fl_totals_runs(k->r->block_reduced ? &of_reduced : &k->totals, &item->runs);
     return k->strict ? strict_runs(k, &item->runs, err) : FL_OK;
 }
 
@@ -131,7 +144,16 @@ int fl_reader_walk(struct fl_reader *r, bool strict, struct fl_err *err)
 {
     struct walk k = { .r = r, .strict = strict };
     struct fl_err why = { 0 };
-    int rc = walk_blocks(&k, &why);
+    int rc = FL_OK;
+    r->wanted = FL_WANT_ALL;
+    if (strict && r->layer.floor) {
+        r->reduce = fl_reduce_new(r->layer.floor);
+        rc = r->reduce ? FL_OK : fl_nomem(&why, "the reduced layer");
+    }
+    if (rc == FL_OK)
+        rc = walk_blocks(&k, &why);
+    fl_reduce_free(r->reduce);
+    r->reduce = NULL;
     if (rc == FL_EFORMAT)
         block_is_damage(&k, why.msg);
     else if (rc == FL_OK && strict && r->has_end)

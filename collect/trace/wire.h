@@ -38,7 +38,7 @@
 #define FL_STREAM_HEADER 40u /* bytes before a STREAM block's columns */
 #define FL_CODE_HEADER 8u    /* and before a CODE block's */
 
-enum { FL_BLOCK_STREAM = 1, FL_BLOCK_END = 2, FL_BLOCK_CODE = 3 };
+enum { FL_BLOCK_STREAM = 1, FL_BLOCK_END = 2, FL_BLOCK_CODE = 3, FL_BLOCK_REDUCED = 4 };
 enum { FL_CODEC_RAW = 0, FL_CODEC_ZSTD = 1 };
 enum { FL_BLOCKF_OPTIONAL = 1u << 0, FL_BLOCKF_IDS = 1u << 1 };
 
@@ -53,6 +53,18 @@ struct fl_envelope {
 static inline bool fl_envelope_is_code(const struct fl_envelope *e)
 {
     return e->kind == FL_BLOCK_CODE && e->codec <= FL_CODEC_ZSTD && e->flags == FL_BLOCKF_OPTIONAL;
+}
+
+/* A REDUCED block beside the STREAM block before it; and one in whose place there is none. */
+static inline bool fl_envelope_is_reduced(const struct fl_envelope *e)
+{
+    return e->kind == FL_BLOCK_REDUCED && e->codec <= FL_CODEC_ZSTD &&
+           e->flags == FL_BLOCKF_OPTIONAL;
+}
+
+static inline bool fl_envelope_is_only(const struct fl_envelope *e)
+{
+    return e->kind == FL_BLOCK_REDUCED && e->codec <= FL_CODEC_ZSTD && e->flags == 0;
 }
 
 extern const uint8_t fl_trace_magic[8];

@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include "blockenc.h"
+#include "layer.h"
 #include "sink.h"
 #include "tstate.h"
 
@@ -31,6 +32,7 @@ struct fl_writer {
     uint32_t *code_at; /* thread -> where it is; made by the first fl_writer_code() */
     uint32_t code_at_cap;
 
+    struct fl_layer_writer layer;
     struct fl_buf packed;
     struct fl_err failed; /* code FL_OK: nothing has failed */
 };
@@ -52,7 +54,10 @@ static int writer_new(enum fl_fidelity fidelity, const struct fl_meta *meta,
     if (rc == FL_OK)
         rc = fl_blockenc_init(&w->block, runs < FL_BLOCK_RUNS_MAX ? runs : FL_BLOCK_RUNS_MAX, err);
     if (rc == FL_OK)
-        rc = fl_header_encode(&head, fidelity, meta, err);
+        rc = fl_layer_begin(&w->layer, opts ? opts->layer_floor : 0, opts && opts->layer_always,
+                            meta, err);
+    if (rc == FL_OK)
+        rc = fl_header_encode(&head, fidelity, w->layer.meta ? w->layer.meta : meta, err);
     if (rc == FL_OK && path)
         rc = fl_sink_open_file(&w->sink, path, err);
     if (rc == FL_OK)
@@ -96,9 +101,9 @@ static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const str
     struct fl_envelope e = {
         .kind = kind,
         .codec = FL_CODEC_RAW,
-        .flags = kind == FL_BLOCK_CODE     ? (uint16_t)FL_BLOCKF_OPTIONAL
-                 : kind == FL_BLOCK_STREAM ? w->block.flags
-                                           : (uint16_t)0,
+        .flags = kind == FL_BLOCK_STREAM ? w->block.flags
+                 : kind == FL_BLOCK_END  ? (uint16_t)0
+                                         : (uint16_t)FL_BLOCKF_OPTIONAL,
         .seq = w->blocks,
         .runs = runs,
         .raw_len = (uint32_t)raw->len,
@@ -116,7 +121,9 @@ static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const str
         uint8_t *p = fl_buf_room(&w->packed, room);
         if (!p)
             return fl_nomem(err, "trace block");
-        size_t n = ZSTD_compressCCtx(w->zstd, p, room, raw->data, raw->len, w->level);
+        int level = kind == FL_BLOCK_REDUCED && w->level < FL_LAYER_LEVEL ? FL_LAYER_LEVEL
+                                                                          : w->level;
+        size_t n = ZSTD_compressCCtx(w->zstd, p, room, raw->data, raw->len, level);
         if (!ZSTD_isError(n) && n < raw->len - raw->len / 20) {
             e.codec = FL_CODEC_ZSTD;
             e.stored_len = (uint32_t)n;
@@ -170,6 +177,20 @@ static void block_is_good(struct fl_writer *w)
     w->block_time_ns = w->totals.duration_ns;
 }
 
+/* The reduced layer of the block just put, where it pays. */
+static int put_reduced(struct fl_writer *w, const struct fl_buf *codes, uint64_t time_ns,
+                       struct fl_err *err)
+{
+    bool pays;
+    int rc = fl_layer_block(&w->layer, codes, w->block.flags, w->block.runs, time_ns, &pays, err);
+    if (rc != FL_OK || !pays)
+        return rc;
+    rc = put_block(w, FL_BLOCK_REDUCED, 0, &w->layer.out, err);
+    if (rc == FL_OK)
+        block_is_good(w);
+    return rc;
+}
+
 static int put_stream(struct fl_writer *w, struct fl_err *err)
 {
     struct fl_blockenc *b = &w->block;
@@ -178,15 +199,19 @@ static int put_stream(struct fl_writer *w, struct fl_err *err)
         rc = put_block(w, FL_BLOCK_STREAM, b->runs, &b->raw, err);
     if (rc != FL_OK)
         return rc;
+    uint64_t time_ns = w->block_time_ns;
+    bool codes = fl_blockenc_locations(b);
     block_is_good(w);
-    if (!fl_blockenc_locations(b))
-        return FL_OK;
-    rc = fl_blockenc_codes(b, err);
-    if (rc == FL_OK)
+    if (w->layer.reduce)
+        fl_layer_take(&w->layer, &b->raw);
+    if (codes)
+        rc = fl_blockenc_codes(b, err);
+    if (rc == FL_OK && codes)
         rc = put_block(w, FL_BLOCK_CODE, 0, &b->raw, err);
-    if (rc == FL_OK)
+    if (rc == FL_OK && codes)
         block_is_good(w);
-    return rc;
+    return rc == FL_OK && w->layer.reduce ? put_reduced(w, codes ? &b->raw : NULL, time_ns, err)
+                                          : rc;
 }
 
 static int finish_block(struct fl_writer *w, struct fl_err *err)
@@ -477,6 +502,7 @@ const struct fl_totals *fl_writer_totals(const struct fl_writer *w)
 
 static void writer_free(struct fl_writer *w)
 {
+    fl_layer_free(&w->layer);
     fl_blockenc_free(&w->block);
     fl_tstate_free(&w->state);
     fl_meta_free(w->late);
@@ -491,6 +517,8 @@ int fl_writer_close(struct fl_writer *w, void **bytes, size_t *len, struct fl_er
 {
     struct fl_err why = { 0 };
     int rc = fl_writer_flush(w, &why);
+    if (rc == FL_OK)
+        rc = fl_layer_end(&w->layer, w->late, &why);
     if (rc == FL_OK) {
         rc = put_end(w, &why);
         if (rc != FL_OK)

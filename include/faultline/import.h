@@ -32,10 +32,12 @@ const struct fl_importer *fl_importer_find(const char *name);
 
 /**
  * fl_import - the stream @in, named @in_name in messages, into the trace @out_path.
+ * @opts: of the writer; NULL: its defaults, without a reduced layer.
  * On error nothing is left at @out_path that was not there before.
  */
 int fl_import(const struct fl_importer *importer, FILE *in, const char *in_name,
-              const char *out_path, struct fl_totals *totals, struct fl_err *err);
+              const char *out_path, const struct fl_writer_opts *opts, struct fl_totals *totals,
+              struct fl_err *err);
 
 /** fl_import_to - the same into an open writer; for tests and fuzzing. */
 int fl_import_to(const struct fl_importer *importer, FILE *in, struct fl_writer *w,

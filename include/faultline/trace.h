@@ -64,9 +64,15 @@ static inline uint64_t fl_totals_accesses(const struct fl_totals *t)
 
 struct fl_writer;
 
+#define FL_LAYER_FLOOR 256u /* frames, unless somebody says otherwise */
+#define FL_LAYER_FLOOR_MAX 65536u
+
 struct fl_writer_opts {
-    uint32_t block_runs; /* runs a block holds at most; 0: 1048576, which is the limit too */
-    int zstd_level;      /* 0: 3 */
+    uint32_t block_runs;  /* runs a block holds at most; 0: 1048576, which is the limit too */
+    int zstd_level;       /* 0: 3 */
+    uint32_t layer_floor; /* put the reduced layer (docs/reduction.md) behind blocks where it pays,
+                             for memories of so many frames or more; 0: no layer */
+    bool layer_always;    /* and where it does not pay; for tests */
 };
 
 /**
@@ -225,8 +231,33 @@ int fl_reader_open_mem(const void *buf, size_t len_bytes, unsigned flags, struct
 /** fl_reader_next - the next item. FL_OK (item->kind says END at the end) or an error. */
 int fl_reader_next(struct fl_reader *r, struct fl_item *item, struct fl_err *err);
 
-/** fl_reader_rewind - stand at the first item again. Page ids stay as they were. */
+/**
+ * fl_reader_rewind - stand at the first item again. Page ids stay as they were.
+ * A trace that has kept its reduced layer only fails in fl_reader_next() then: FL_EDATA.
+ */
 int fl_reader_rewind(struct fl_reader *r, struct fl_err *err);
+
+/** What a trace's reduced layer is: docs/reduction.md. */
+struct fl_layer {
+    uint32_t floor;         /* frames: it is exact for memories of these and more */
+    bool only;              /* of some blocks the full stream is not there */
+    uint32_t blocks, of;    /* stretches of the trace that are reduced, and all */
+    uint64_t bytes;         /* that its blocks take in the file */
+    uint64_t runs, of_runs; /* as the recorder counted at the end; 0 in a trace cut short */
+};
+
+/** fl_reader_layer - of the trace, or NULL when it has none. Lives as long as the reader. */
+const struct fl_layer *fl_reader_layer(const struct fl_reader *r);
+
+/**
+ * fl_reader_rewind_reduced - stand at the first item of the reduced layer: the same events, and
+ * of the runs those that LRU and OPT need in memories of its floor or more. Until the next rewind.
+ * A run has reads, writes, fetches as the full one has them or not, one each, and then those of
+ * user runs left out behind it are added to the first kind it has: how many accesses are before a
+ * run or an event is exact, which of them are reads is not. Blocks that are not reduced come
+ * whole. Without a layer it is fl_reader_rewind().
+ */
+int fl_reader_rewind_reduced(struct fl_reader *r, struct fl_err *err);
 
 /** fl_reader_pages - ids handed out so far; ids are 0 .. this - 1. */
 uint32_t fl_reader_pages(const struct fl_reader *r);
@@ -257,7 +288,8 @@ int fl_sha256_file(const char *path, char hex[65], struct fl_err *err);
 struct fl_check_report {
     bool sound;
     uint64_t good_blocks, good_bytes, good_accesses, good_events, file_bytes;
-    char problem[512]; /* "" when sound */
+    char problem[512];     /* "" when sound */
+    struct fl_layer layer; /* floor 0: it has none */
 };
 
 /**
@@ -265,6 +297,14 @@ struct fl_check_report {
  * Returns: FL_OK when the walk could be made, whatever it found; FL_EIO otherwise.
  */
 int fl_trace_check(const char *path, struct fl_check_report *report, struct fl_err *err);
+
+/**
+ * fl_trace_reduce - copy @from to @to with a reduced layer of @floor (1 to FL_LAYER_FLOOR_MAX) in
+ * place of any that it has. @only: a block that is reduced is left out itself. @layer: what came
+ * of it. Refuses damaged traces, and to reduce one again whose full stream is gone: FL_EDATA.
+ */
+int fl_trace_reduce(const char *from, const char *to, uint32_t floor, bool only,
+                    struct fl_layer *layer, struct fl_err *err);
 
 /** fl_trace_salvage - copy the good blocks of @from to @to and close it properly. */
 int fl_trace_salvage(const char *from, const char *to, struct fl_err *err);

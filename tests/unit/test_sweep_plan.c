@@ -108,7 +108,8 @@ static void make_trace(const char *path)
         assert_int_equal(fwrite(&page, sizeof page, 1, f), 1);
     }
     rewind(f);
-    assert_int_equal(fl_import(fl_importer_find("pages"), f, "refs", path, &totals, NULL), FL_OK);
+    assert_int_equal(fl_import(fl_importer_find("pages"), f, "refs", path, NULL, &totals, NULL),
+                     FL_OK);
     fclose(f);
     page_stream_free(s);
 }

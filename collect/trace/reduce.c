@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reduce.c - which runs of a block are kept; docs/reduction.md has the rules and why they do.
+ *
+ * A window is a stretch with no more than @floor units. Of each page the first run is kept, each
+ * that does what none before it did, and the last, unless the next window's first comes soon
+ * enough. The price of any other run is one look at its page's slot.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "reduce.h"
+
+#define READS 1u
+#define WRITES 2u
+#define FETCHES 4u
+
+struct fl_reduce *fl_reduce_new(uint32_t floor)
+{
+    struct fl_reduce *x = calloc(1, sizeof *x);
+    if (!x)
+        return NULL;
+    x->floor = floor;
+    x->dec = calloc(1, sizeof *x->dec);
+    x->last = calloc(floor, sizeof *x->last);
+    x->slots = calloc(floor, sizeof *x->slots);
+    x->old_last = calloc(floor, sizeof *x->old_last);
+    x->old_slots = calloc(floor, sizeof *x->old_slots);
+    x->ends = calloc(floor, sizeof *x->ends);
+    x->bits = calloc(FL_BLOCK_RUNS_MAX / 64, sizeof *x->bits);
+    x->rank = calloc(FL_BLOCK_RUNS_MAX / 64, sizeof *x->rank);
+    x->text = malloc(FL_STRING_MAX + 1);
+    if (x->dec && x->last && x->slots && x->old_last && x->old_slots && x->ends && x->bits &&
+        x->rank && x->text)
+        return x;
+    fl_reduce_free(x);
+    return NULL;
+}
+
+void fl_reduce_free(struct fl_reduce *x)
+{
+    if (!x)
+        return;
+    fl_pagetab_free(&x->pages);
+    if (x->dec)
+        fl_blockdec_free(x->dec);
+    free(x->dec);
+    free(x->last);
+    free(x->slots);
+    free(x->old_last);
+    free(x->old_slots);
+    free(x->ends);
+    free(x->by_page);
+    free(x->kept);
+    free(x->sorted);
+    free(x->events);
+    free(x->bits);
+    free(x->rank);
+    free(x->threads);
+    free(x->file_of);
+    free(x->text);
+    free(x);
+}
+
+/* @array of @size bytes an entry has an entry @i then; new ones are zero. */
+static bool reach(void *array, uint32_t *room, uint64_t i, size_t size)
+{
+    void **at = array;
+    if (i < *room)
+        return true;
+    uint64_t want = *room ? *room : 256;
+    while (want <= i)
+        want *= 2;
+    if (want > UINT32_MAX)
+        return false;
+    uint8_t *grown = realloc(*at, want * size);
+    if (!grown)
+        return false;
+    memset(grown + *room * size, 0, (want - *room) * size);
+    *at = grown;
+    *room = (uint32_t)want;
+    return true;
+}
+
+/* ---- a window ---- */
+
+static void keep(struct fl_reduce *x, const struct fl_kept *run, uint32_t code, uint32_t must)
+{
+    if (x->n_kept == x->most_kept) {
+        x->too_many = true;
+        return;
+    }
+    struct fl_kept *to = &x->kept[x->n_kept++];
+    *to = *run;
+    to->at_need |= must;
+    to->code = code;
+}
+
+/* The thread's last run with a location is kept: something is to know where the thread is. */
+static void keep_located(struct fl_reduce *x, uint32_t thread)
+{
+    if (thread < x->threads_room && x->threads[thread].pending) {
+        const struct fl_kept *run = &x->threads[thread].located;
+        x->threads[thread].pending = false;
+        keep(x, run, run->code, FL_KEPT_MUST);
+    }
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* How many of @n sorted numbers are @from or more. */
+static uint32_t count_from(const uint32_t *sorted, uint32_t n, uint32_t from)
+{
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (sorted[middle] < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return n - low;
+}
+
+/* Last runs of the window before this one that are still undecided are kept. */
+static void settle_old(struct fl_reduce *x)
+{
+    for (uint32_t i = 0; i < x->old_n; i++)
+        if (x->old_last[i].page != UINT32_MAX)
+            keep(x, &x->old_last[i], 0, 0);
+    x->old_n = 0;
+}
+
+/* The window becomes the one before. */
+static void next_window(struct fl_reduce *x)
+{
+    settle_old(x);
+    for (uint32_t i = 0; i < x->n; i++)
+        x->ends[i] = fl_kept_at(&x->last[i]);
+    qsort(x->ends, x->n, sizeof *x->ends, by_number);
+    for (uint32_t i = 0; i < x->n; i++) {
+        struct fl_reduce_slot *s = &x->slots[i];
+        s->span = count_from(x->ends, x->n, s->kept_at) + x->copies;
+        if (fl_kept_at(&x->last[i]) == s->kept_at)
+            x->last[i].page = UINT32_MAX;
+    }
+    struct fl_kept *last = x->last;
+    struct fl_reduce_slot *slots = x->slots;
+    x->last = x->old_last;
+    x->slots = x->old_slots;
+    x->old_last = last;
+    x->old_slots = slots;
+    x->old_n = x->n;
+    x->n = x->units = x->copies = 0;
+}
+
+/* Here something changes: nothing of what was before can be left out for what follows. */
+static void end_windows(struct fl_reduce *x)
+{
+    next_window(x);
+    settle_old(x);
+    x->epoch++;
+}
+
+/* The file of a run's code, + 2; 1: none, or not known. */
+static uint32_t file_of(const struct fl_reduce *x, const struct fl_kept *run)
+{
+    return run->code <= x->codes ? x->file_of[run->code - 1] + 1 : 1;
+}
+
+/* A location matters where its page is touched from that file for the first time. */
+static bool new_file(const struct fl_reduce *x, const struct fl_kept *run)
+{
+    const struct fl_reduce_page *p = &x->by_page[run->page];
+    if (!run->code)
+        return false;
+    uint32_t file = file_of(x, run);
+    return p->located != x->epoch || (file != p->files[0] && file != p->files[1]);
+}
+
+static void keep_run(struct fl_reduce *x, uint32_t slot, const struct fl_kept *run, bool located)
+{
+    struct fl_reduce_page *p = &x->by_page[run->page];
+    keep(x, run, located ? run->code : 0, FL_KEPT_MUST);
+    x->slots[slot].kept_at = fl_kept_at(run);
+    if (!located)
+        return;
+    p->files[1] = p->located == x->epoch ? p->files[0] : 0;
+    p->files[0] = file_of(x, run);
+    p->located = x->epoch;
+    x->threads[run->who >> 1].pending = false;
+}
+
+/* The page enters the window. Was it in the one before, its last run there may go. */
+static uint32_t new_slot(struct fl_reduce *x, const struct fl_kept *run, bool copy)
+{
+    struct fl_reduce_page *p = &x->by_page[run->page];
+    if (x->units == x->floor)
+        next_window(x);
+    uint32_t old = p->slot;
+    if (old < x->old_n && x->old_last[old].page == run->page) {
+        if (copy || x->old_slots[old].span + x->units > x->floor)
+            keep(x, &x->old_last[old], 0, 0);
+        x->old_last[old].page = UINT32_MAX;
+    }
+    uint32_t slot = x->n++;
+    x->units++;
+    p->slot = slot;
+    x->slots[slot].need = 0;
+    if (!run->code && p->located != x->epoch && p->written != x->epoch)
+        keep_located(x, run->who >> 1); /* this may bring the page in, for whoever ran last */
+    return slot;
+}
+
+/* Any run that may have to be kept. */
+static void judge(struct fl_reduce *x, const struct fl_kept *run, bool forced)
+{
+    struct fl_reduce_page *p = &x->by_page[run->page];
+    uint32_t slot = p->slot;
+    uint8_t need = run->at_need & 7, more;
+    bool inside = slot < x->n && x->last[slot].page == run->page, located = new_file(x, run);
+    bool copy = (need & WRITES) && p->written != x->epoch;
+    more = inside ? (uint8_t)(need & ~x->slots[slot].need) : need;
+    if (inside && copy && x->units == x->floor) {
+        next_window(x);
+        inside = false;
+    }
+    if (run->code)
+        x->threads[run->who >> 1] = (struct fl_reduce_thread){ *run, true };
+    if (!inside) {
+        slot = new_slot(x, run, copy);
+    } else if (copy) {
+        x->units++;
+        x->copies++;
+        keep(x, &x->last[slot], 0, 0);
+    }
+    if (!inside || more || forced || located)
+        keep_run(x, slot, run, located);
+    x->slots[slot].need |= need;
+    if (need & WRITES)
+        p->written = x->epoch;
+    x->last[slot] = *run;
+}
+
+/* Runs [from, to) of a batch without a location. */
+static void plain_runs(struct fl_reduce *x, uint32_t from, uint32_t to, uint32_t who)
+{
+    const struct fl_blockdec *d = x->dec;
+    uint64_t clock = x->clock;
+    uint32_t at = x->at;
+    bool user = (who & 1) == FL_ACTOR_USER;
+    for (uint32_t i = from; i < to; i++, at++) {
+        uint32_t r = d->count[0][i], w = d->count[1][i], f = d->count[2][i], page = d->page[i];
+        uint8_t need = (uint8_t)((r ? READS : 0) | (w ? WRITES : 0) | (f ? FETCHES : 0));
+        struct fl_kept run = { clock, at << 3 | need, who, page, 0 };
+        uint32_t slot = x->by_page[page].slot;
+        if (__builtin_expect(
+                slot < x->n && x->last[slot].page == page && !(need & ~x->slots[slot].need), 1))
+            x->last[slot] = run;
+        else
+            judge(x, &run, false);
+        clock += user ? (uint64_t)r + w + f : 0;
+    }
+    x->clock = clock;
+    x->at = at;
+}
+
+static void one_run(struct fl_reduce *x, uint32_t i, uint32_t who, uint32_t code, bool forced)
+{
+    const struct fl_blockdec *d = x->dec;
+    uint32_t r = d->count[0][i], w = d->count[1][i], f = d->count[2][i];
+    uint32_t need = (r ? READS : 0) | (w ? WRITES : 0) | (f ? FETCHES : 0);
+    const struct fl_kept run = { x->clock, x->at << 3 | need, who, d->page[i], code };
+    judge(x, &run, forced);
+    x->clock += (who & 1) == FL_ACTOR_USER ? (uint64_t)r + w + f : 0;
+    x->at++;
+}
+
+static void count(struct fl_reduce *x, uint32_t n, uint32_t who)
+{
+    const struct fl_blockdec *d = x->dec;
+    uint64_t sums[3] = { 0 };
+    for (unsigned k = 0; k < 3; k++)
+        for (uint32_t i = 0; i < n; i++)
+            sums[k] += d->count[k][i];
+    bool user = (who & 1) == FL_ACTOR_USER;
+    x->counts[user ? 0 : 3] += sums[0];
+    x->counts[user ? 1 : 4] += sums[1];
+    x->counts[2] += sums[2];
+}
+
+static void batch(struct fl_reduce *x, uint32_t n, uint32_t who)
+{
+    const struct fl_blockdec *d = x->dec;
+    bool user = (who & 1) == FL_ACTOR_USER, forced = user && x->behind_kernel;
+    uint32_t from = 0, codes = d->has_codes ? d->run_codes_n : 0;
+    for (uint32_t i = 0; i < codes; i++) {
+        uint32_t run = d->run_codes[i].run;
+        if (forced && run > 0) {
+            one_run(x, from++, who, 0, true);
+            forced = false;
+        }
+        plain_runs(x, from, run, who);
+        one_run(x, run, who, d->run_codes[i].code + 1, forced);
+        forced = false;
+        from = run + 1;
+    }
+    if (forced)
+        one_run(x, from++, who, 0, true);
+    plain_runs(x, from, n, who);
+    count(x, n, who);
+    x->behind_kernel = !user;
+}
+
+/* ---- a block ---- */
+
+/* Events that change nothing of what pages hold, so that a window may go on. */
+static bool is_passive(enum fl_event_kind kind)
+{
+    return kind == FL_EV_COMM || kind == FL_EV_OOM_ADJ || kind == FL_EV_FILE ||
+           kind == FL_EV_FAULT || kind == FL_EV_FILE_IO || kind == FL_EV_RESIDENT ||
+           kind == FL_EV_CODE || kind == FL_EV_NAME || kind == FL_EV_PROBE || kind == FL_EV_HIT ||
+           kind == FL_EV_SNAPSHOT || kind == FL_EV_PRESENT || kind == FL_EV_STACK ||
+           kind == FL_EV_SAMPLE;
+}
+
+static int one_event(struct fl_reduce *x, struct fl_err *err)
+{
+    struct fl_event ev;
+    int rc = fl_event_decode(&x->dec->events, &ev, 0, x->text, err);
+    if (rc < 0)
+        return rc;
+    x->dec->events_seen++;
+    if (rc == 0 || !is_passive(ev.kind))
+        end_windows(x);
+    keep_located(x, ev.thread);
+    if (rc == 1 && ev.kind == FL_EV_CODE) {
+        if (ev.code.code > x->codes)
+            return fl_fail(err, FL_EFORMAT, "code %u comes out of order", ev.code.code);
+        if (!reach(&x->file_of, &x->codes_room, ev.code.code, sizeof *x->file_of))
+            return fl_nomem(err, "code of the trace");
+        x->file_of[ev.code.code] = ev.code.file + 1;
+        x->codes += ev.code.code == x->codes;
+    }
+    return FL_OK;
+}
+
+static int some_events(struct fl_reduce *x, uint64_t n, struct fl_err *err)
+{
+    if (n > x->dec->n_events - x->dec->events_seen)
+        return fl_fail(err, FL_EFORMAT, "more events in the sequence than in the block");
+    if (!reach(&x->events, &x->events_room, x->n_events, sizeof *x->events))
+        return fl_nomem(err, "events of the block");
+    x->events[x->n_events++] = (struct fl_reduce_events){ x->at, (uint32_t)n };
+    x->records += (uint32_t)n;
+    int rc = FL_OK;
+    for (uint64_t i = 0; i < n && rc == FL_OK; i++)
+        rc = one_event(x, err);
+    return rc;
+}
+
+static int segment(struct fl_reduce *x, uint64_t n, uint32_t thread, unsigned actor,
+                   struct fl_err *err)
+{
+    if (thread > INT32_MAX)
+        return fl_fail(err, FL_EFORMAT, "malformed sequence");
+    if (!reach(&x->threads, &x->threads_room, thread, sizeof *x->threads))
+        return fl_nomem(err, "threads");
+    for (uint64_t left = n; left && !x->too_many;) {
+        uint32_t some = left < FL_BATCH_RUNS ? (uint32_t)left : FL_BATCH_RUNS;
+        int rc = fl_blockdec_runs(x->dec, thread, some, UINT32_MAX, err);
+        if (rc != FL_OK)
+            return rc;
+        batch(x, some, thread << 1 | actor);
+        left -= some;
+    }
+    return FL_OK;
+}
+
+static int begin_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint32_t most,
+                       struct fl_err *err)
+{
+    x->first_fresh = x->pages.n;
+    int rc = fl_blockdec_load(x->dec, in->raw, in->raw_len, in->flags, in->runs, &x->pages, err);
+    if (rc == FL_OK && in->codes)
+        rc = fl_blockdec_codes(x->dec, in->codes, in->codes_len, err);
+    if (rc != FL_OK)
+        return rc;
+    uint32_t room = x->kept_room;
+    x->most_kept = most;
+    bool ok = !x->pages.n || reach(&x->by_page, &x->pages_room, x->pages.n - 1, sizeof *x->by_page);
+    ok = ok && reach(&x->kept, &room, most, sizeof *x->kept);
+    room = x->kept_room;
+    ok = ok && reach(&x->sorted, &room, most, sizeof *x->sorted);
+    if (!ok)
+        return fl_nomem(err, "the reduced layer");
+    x->kept_room = room;
+    x->clock = 0;
+    x->at = x->n = x->units = x->copies = x->old_n = 0;
+    x->n_kept = x->n_events = x->records = 0;
+    x->behind_kernel = true; /* so that what is left out has a user's run before it */
+    x->too_many = false;
+    memset(x->counts, 0, sizeof x->counts);
+    for (uint32_t i = 0; i < x->threads_room; i++)
+        x->threads[i].pending = false;
+    x->epoch++;
+    return FL_OK;
+}
+
+int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint32_t most,
+                    struct fl_buf *out, struct fl_err *err)
+{
+    fl_buf_reset(out);
+    int rc = begin_block(x, in, most, err);
+    const uint8_t *events = x->dec->events.p;
+    size_t events_bytes = rc == FL_OK ? fl_cur_left(&x->dec->events) : 0;
+    struct fl_cur *c = &x->dec->sequence;
+    while (rc == FL_OK && fl_cur_left(c) && !x->too_many) {
+        uint64_t tag = fl_cur_varint(c), n = tag & 1 ? tag >> 2 : (tag >> 1) + 1;
+        uint32_t thread = tag & 1 ? fl_cur_varint32(c) : 0;
+        if (c->bad || n == 0)
+            rc = fl_fail(err, FL_EFORMAT, "malformed sequence");
+        else
+            rc = tag & 1 ? segment(x, n, thread, tag >> 1 & 1, err) : some_events(x, n, err);
+    }
+    if (rc != FL_OK)
+        return rc;
+    while (x->too_many && x->dec->events_seen < x->dec->n_events) { /* they define code */
+        rc = one_event(x, err);
+        if (rc != FL_OK)
+            return rc;
+    }
+    end_windows(x);
+    for (uint32_t i = 0; i < x->threads_room; i++)
+        keep_located(x, i);
+    if (x->too_many)
+        return FL_OK;
+    rc = fl_blockdec_end(x->dec, err);
+    return rc == FL_OK ? fl_reduce_encode(x, in, events, events_bytes, out, err) : rc;
+}

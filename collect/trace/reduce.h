@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reduce.h - a STREAM block cut down to what LRU and OPT need: docs/reduction.md says what is left
+ * out and why nothing is lost, docs/trace-format.md how a REDUCED block is coded.
+ *
+ * reduce.c     which runs are kept, window by window
+ * reduceenc.c  those runs as a payload
+ * reducedec.c  and a payload back as items
+ */
+#ifndef FL_TRACE_REDUCE_H
+#define FL_TRACE_REDUCE_H
+
+#include "blockdec.h"
+#include "codec.h"
+#include "wire.h"
+
+#define FL_REDUCED_VERSION 1u
+#define FL_REDUCED_HEADER 96u
+#define FL_REDUCED_DEPTH 240u /* pages in the list of those touched last */
+#define FL_REDUCED_FLOOR_MAX FL_LAYER_FLOOR_MAX
+#define FL_REDUCED_REASONS 5u /* a run is noted at most so often as one to keep */
+enum { FL_REDUCED_CODES = 1u << 0 };
+
+/* Where a kept run is, and what is known of it. */
+struct fl_kept {
+    uint64_t clock;   /* user accesses of the block before it */
+    uint32_t at_need; /* number in the block << 3 | what it does: 1 reads, 2 writes, 4 fetches;
+                         FL_KEPT_MUST: and it is more than a page's last in a window */
+    uint32_t who;     /* thread << 1 | actor */
+    uint32_t page;    /* its id */
+    uint32_t code;    /* code + 1; 0: without a location */
+};
+
+#define FL_KEPT_MUST (UINT32_C(1) << 31)
+
+static inline uint32_t fl_kept_at(const struct fl_kept *run)
+{
+    return (run->at_need & ~FL_KEPT_MUST) >> 3;
+}
+
+/* What a window knows of a page besides its last run. */
+struct fl_reduce_slot {
+    uint32_t kept_at; /* its last run that is kept by now */
+    uint32_t span;    /* once the window has ended: units touched from there to its end */
+    uint8_t need;     /* of all its runs */
+};
+
+/* By page: what has been so since the last event that changes what pages hold. */
+struct fl_reduce_page {
+    uint32_t slot;
+    uint32_t written, located; /* the epoch of its last write; of what follows */
+    uint32_t files[2];         /* of code that its last two kept runs with a location are in, + 1 */
+};
+
+struct fl_reduce_events {
+    uint32_t at, n; /* so many records before run @at */
+};
+
+struct fl_reduce_thread {
+    struct fl_kept located; /* its last run with a location, */
+    bool pending;           /* which has not been kept with it */
+};
+
+struct fl_reduce {
+    uint32_t floor;
+    struct fl_pagetab pages;
+    struct fl_blockdec *dec;
+
+    /* The window: its pages in slots, and the one before. */
+    uint32_t n, units, copies; /* units: pages, and copies: those that a write may have made */
+    struct fl_kept *last;
+    struct fl_reduce_slot *slots;
+    uint32_t old_n;
+    struct fl_kept *old_last; /* page UINT32_MAX: nothing is left to decide of it */
+    struct fl_reduce_slot *old_slots;
+    uint32_t *ends; /* room to sort in */
+
+    struct fl_reduce_page *by_page;
+    uint32_t pages_room, epoch, first_fresh; /* pages that blocks before this one have */
+
+    /* The block. */
+    uint64_t clock;
+    uint32_t at;
+    bool behind_kernel; /* the run before was a system call's */
+    bool too_many;      /* kept: it does not pay */
+    struct fl_kept *kept, *sorted;
+    uint32_t n_kept, most_kept, kept_room;
+    struct fl_reduce_events *events;
+    uint32_t n_events, events_room, records;
+    uint64_t counts[5]; /* user reads, writes, fetches; of system calls: reads, writes */
+    uint64_t *bits;     /* by run: it is kept */
+    uint32_t *rank;     /* by word of these: kept runs before it */
+
+    struct fl_reduce_thread *threads;
+    uint32_t threads_room;
+    uint32_t *file_of; /* by code, of all blocks so far; + 1 */
+    uint32_t codes, codes_room;
+    char *text;
+};
+
+/* fl_reduce_new - NULL: out of memory. @floor: 1 to FL_REDUCED_FLOOR_MAX pages a window. */
+struct fl_reduce *fl_reduce_new(uint32_t floor);
+void fl_reduce_free(struct fl_reduce *x); /* NULL is fine */
+
+/* A STREAM block's payload, decoded, with that of its CODE block (NULL: none). */
+struct fl_reduce_input {
+    const uint8_t *raw, *codes;
+    size_t raw_len, codes_len;
+    uint16_t flags; /* of its envelope */
+    uint32_t runs;
+    uint64_t time_ns; /* of the last event before it */
+};
+
+/*
+ * fl_reduce_block - the REDUCED payload of the next block into @out; @out->len is 0 where more than
+ * @most runs would be left. Blocks come in order, all of them.
+ * FL_EFORMAT: not a payload that a reader would take; FL_ENOMEM. Messages are the bare reason.
+ */
+int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint32_t most,
+                    struct fl_buf *out, struct fl_err *err);
+
+/* fl_reduce_encode - x->kept, complete, as a payload. */
+int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in, const uint8_t *events,
+                     size_t events_bytes, struct fl_buf *out, struct fl_err *err);
+
+/* ---- reading ---- */
+
+struct fl_reduced {
+    uint32_t floor, runs, dict_n, n_events, stream_runs;
+    uint64_t time_ns, counts[5]; /* as of struct fl_reduce */
+    struct fl_cur sequence, events;
+    bool has_codes;
+    const uint8_t *codes, *fars, *kinds, *accesses, *locations;
+    unsigned far_width, accesses_width, location_width;
+    uint32_t *dict, dict_cap;
+    uint32_t run_at, events_seen, dict_next, n_fars, far_at;
+    uint32_t list[FL_REDUCED_DEPTH + 1], list_n; /* ids of the pages touched last, latest first */
+    uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
+    struct fl_run_code run_codes[FL_BATCH_RUNS];
+    uint32_t run_codes_n;
+};
+
+/* fl_reduced_load - take a payload, which must outlive its use here. FL_EFORMAT, FL_ENOMEM;
+ * FL_EVERSION: of a version that this build does not know. */
+int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, struct fl_pagetab *pages,
+                    struct fl_err *err);
+/* fl_reduced_count - runs that a payload of ours keeps. */
+static inline uint32_t fl_reduced_count(const uint8_t *payload)
+{
+    return (uint32_t)fl_get_le(payload + 12, 4);
+}
+/* fl_reduced_runs - the next @n (1 to FL_BATCH_RUNS) runs into its columns. */
+int fl_reduced_runs(struct fl_reduced *d, enum fl_actor actor, uint32_t n, uint32_t codes,
+                    struct fl_err *err);
+int fl_reduced_end(const struct fl_reduced *d, struct fl_err *err);
+void fl_reduced_free(struct fl_reduced *d);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* reducedec.c - the payload of a REDUCED block, back as runs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "reduce.h"
+
+struct dictionary {
+    uint8_t width[3];
+    uint32_t first_fresh, n_fresh;
+};
+
+/* Pages of blocks before are named by id alone. */
+static int load_dictionary(struct fl_reduced *d, struct fl_cur *c, const struct dictionary *from,
+                           struct fl_pagetab *pages, struct fl_err *err)
+{
+    const uint8_t *planes[3];
+    uint64_t now[3] = { UINT64_MAX, 0, 0 };
+    uint32_t fresh = 0;
+    for (unsigned k = 0; k < 3; k++)
+        planes[k] = fl_cur_bytes(c, (size_t)(k ? from->n_fresh : d->dict_n) * from->width[k]);
+    if (c->bad)
+        return FL_EFORMAT;
+    if (d->dict_n > d->dict_cap) {
+        uint32_t *grown = realloc(d->dict, d->dict_n * sizeof *grown);
+        if (!grown)
+            return fl_nomem(err, "trace block");
+        d->dict = grown;
+        d->dict_cap = d->dict_n;
+    }
+    for (uint32_t i = 0; i < d->dict_n; i++) {
+        uint64_t v;
+        fl_planes_get_u64(&v, planes[0], d->dict_n, from->width[0], i, 1);
+        now[0] += (uint64_t)fl_unzigzag(v);
+        d->dict[i] = (uint32_t)now[0];
+        if (now[0] < from->first_fresh && now[0] < pages->n)
+            continue;
+        if (now[0] < from->first_fresh || fresh == from->n_fresh)
+            return fl_fail(err, FL_EFORMAT, "page id %llu comes out of order",
+                           (unsigned long long)now[0]);
+        for (unsigned k = 1; k < 3; k++) {
+            fl_planes_get_u64(&v, planes[k], from->n_fresh, from->width[k], fresh, 1);
+            now[k] += (uint64_t)fl_unzigzag(v);
+        }
+        fresh++;
+        int rc = fl_pagetab_enter(pages, now[0], now[1], now[2], err);
+        if (rc != FL_OK)
+            return rc;
+    }
+    return fresh == from->n_fresh ? FL_OK : FL_EFORMAT;
+}
+
+static bool header(struct fl_reduced *d, const uint8_t *h, struct dictionary *dict)
+{
+    uint32_t n[4];
+    for (unsigned i = 0; i < 4; i++)
+        n[i] = (uint32_t)fl_get_le(h + 8 + 4 * i, 4);
+    d->has_codes = (h[1] & FL_REDUCED_CODES) != 0;
+    d->far_width = h[2], d->accesses_width = h[3], d->location_width = h[4];
+    memcpy(dict->width, h + 5, sizeof dict->width);
+    d->floor = n[0], d->runs = n[1], d->dict_n = n[2], d->n_events = n[3];
+    d->time_ns = fl_get_le(h + 32, 8);
+    for (unsigned k = 0; k < 5; k++)
+        d->counts[k] = fl_get_le(h + 40 + 8 * k, 8);
+    d->stream_runs = (uint32_t)fl_get_le(h + 80, 4);
+    dict->first_fresh = (uint32_t)fl_get_le(h + 84, 4);
+    dict->n_fresh = (uint32_t)fl_get_le(h + 88, 4);
+    d->n_fars = (uint32_t)fl_get_le(h + 92, 4);
+    d->run_at = d->events_seen = d->run_codes_n = d->dict_next = d->far_at = d->list_n = 0;
+    return !(h[1] & ~FL_REDUCED_CODES) && d->far_width <= 4 && d->accesses_width <= 4 &&
+           d->location_width <= 4 && (d->has_codes || !d->location_width) && h[5] <= 5 &&
+           h[6] <= 5 && h[7] <= 8 && d->floor >= 1 && d->floor <= FL_REDUCED_FLOOR_MAX &&
+           d->runs <= d->stream_runs && d->stream_runs <= FL_BLOCK_RUNS_MAX &&
+           d->dict_n <= d->runs && dict->n_fresh <= d->dict_n && d->n_fars <= d->runs;
+}
+
+int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, struct fl_pagetab *pages,
+                    struct fl_err *err)
+{
+    struct fl_cur c = { .p = raw, .end = raw + len };
+    struct fl_err why = { 0 };
+    const uint8_t *h = fl_cur_bytes(&c, FL_REDUCED_HEADER);
+    struct dictionary dict;
+    if (h && h[0] != FL_REDUCED_VERSION)
+        return fl_fail(err, FL_EVERSION, "a reduced layer of version %u", h[0]);
+    if (!h || !header(d, h, &dict))
+        return fl_fail(err, FL_EFORMAT, "malformed block");
+    uint32_t sequence_bytes = (uint32_t)fl_get_le(h + 24, 4);
+    uint32_t events_bytes = (uint32_t)fl_get_le(h + 28, 4);
+    const uint8_t *sequence = fl_cur_bytes(&c, sequence_bytes);
+    const uint8_t *events = fl_cur_bytes(&c, events_bytes);
+    if (c.bad)
+        return fl_fail(err, FL_EFORMAT, "malformed block");
+    d->sequence = (struct fl_cur){ .p = sequence, .end = sequence + sequence_bytes };
+    d->events = (struct fl_cur){ .p = events, .end = events + events_bytes };
+    int rc = load_dictionary(d, &c, &dict, pages, &why);
+    d->codes = fl_cur_bytes(&c, d->runs);
+    d->fars = fl_cur_bytes(&c, (size_t)d->n_fars * d->far_width);
+    d->kinds = fl_cur_bytes(&c, d->runs);
+    d->accesses = fl_cur_bytes(&c, (size_t)d->runs * d->accesses_width);
+    d->locations = fl_cur_bytes(&c, (size_t)d->runs * d->location_width);
+    if (rc == FL_OK && !c.bad && !fl_cur_left(&c))
+        return FL_OK;
+    return fl_fail(err, rc == FL_OK ? FL_EFORMAT : rc, "%s",
+                   why.msg[0] ? why.msg : "malformed block");
+}
+
+static int locate(struct fl_reduced *d, uint32_t n, uint32_t codes, struct fl_err *err)
+{
+    uint32_t location[FL_BATCH_RUNS], found = 0;
+    bool ok = true;
+    fl_planes_get_u32(location, d->locations, d->runs, d->location_width, d->run_at, n);
+    for (uint32_t i = 0; i < n; i++) {
+        ok &= location[i] <= codes;
+        d->run_codes[found] = (struct fl_run_code){ i, location[i] - 1 };
+        found += location[i] != 0;
+    }
+    d->run_codes_n = found;
+    return ok ? FL_OK : fl_fail(err, FL_EFORMAT, "a run in code that was not defined");
+}
+
+/* The page of code @code, which becomes the first of the list. False: there is none. */
+static bool next_page(struct fl_reduced *d, uint32_t code, uint32_t *page)
+{
+    uint32_t at = code, index;
+    if (code < d->list_n) {
+        *page = d->list[code];
+    } else {
+        if (code == FL_REDUCED_DEPTH) {
+            index = d->dict_next++;
+        } else {
+            if (code != FL_REDUCED_DEPTH + 1 || d->far_at == d->n_fars)
+                return false;
+            fl_planes_get_u32(&index, d->fars, d->n_fars, d->far_width, d->far_at++, 1);
+        }
+        if (index >= d->dict_n)
+            return false;
+        *page = d->dict[index];
+        at = d->list_n;
+        d->list_n += d->list_n < FL_REDUCED_DEPTH;
+    }
+    memmove(d->list + 1, d->list, at * sizeof *d->list);
+    d->list[0] = *page;
+    return true;
+}
+
+int fl_reduced_runs(struct fl_reduced *d, enum fl_actor actor, uint32_t n, uint32_t codes,
+                    struct fl_err *err)
+{
+    if (n > d->runs - d->run_at)
+        return fl_fail(err, FL_EFORMAT, "more runs in the sequence than in the block");
+    const uint8_t *kinds = d->kinds + d->run_at;
+    uint32_t accesses[FL_BATCH_RUNS];
+    uint64_t any = 0;
+    fl_planes_get_u32(accesses, d->accesses, d->runs, d->accesses_width, d->run_at, n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!next_page(d, d->codes[d->run_at + i], &d->page[i]))
+            return fl_fail(err, FL_EFORMAT, "a run of a page that is not in the dictionary");
+        uint32_t kind = kinds[i], r = kind & 1, w = kind >> 1 & 1, f = kind >> 2;
+        uint32_t own = r + w + f, more = accesses[i] - own;
+        any |= actor == FL_ACTOR_USER ? accesses[i] < own : (accesses[i] | f);
+        if (kind == 0 || kind > 7 || any)
+            return fl_fail(err, FL_EFORMAT, "a run without accesses");
+        more = actor == FL_ACTOR_USER ? more : 0;
+        d->count[0][i] = r + (r ? more : 0);
+        d->count[1][i] = w + (!r && w ? more : 0);
+        d->count[2][i] = f + (!r && !w ? more : 0);
+    }
+    d->run_codes_n = 0;
+    int rc = d->has_codes ? locate(d, n, codes, err) : FL_OK;
+    d->run_at += n;
+    return rc;
+}
+
+int fl_reduced_end(const struct fl_reduced *d, struct fl_err *err)
+{
+    bool all = d->run_at == d->runs && d->dict_next == d->dict_n && d->far_at == d->n_fars &&
+               d->events_seen == d->n_events && !fl_cur_left(&d->events);
+    return all ? FL_OK : fl_fail(err, FL_EFORMAT, "the block holds more than its sequence names");
+}
+
+void fl_reduced_free(struct fl_reduced *d)
+{
+    free(d->dict);
+    d->dict = NULL;
+}
