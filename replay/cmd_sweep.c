@@ -318,10 +318,9 @@ const struct fl_cmd fl_cmd_sweep = {
         "on one machine or many: each writes a part of its own to the folder, and the sweep "
         "without\n"
         "--shard puts the parts together, doing what is missing.",
-    .examples =
-        "  faultline sweep trace.flt --ram 10%..100%/10 --policy lru,clock,opt\n"
-        "  faultline sweep trace.flt --ram 1G..16G/64 --policy linux --resume day.part -o r.json\n"
-        "  faultline sweep --list traces.txt --ram 50%,75% --shard 2/8 --resume parts/",
+    .examples = "  faultline sweep t.flt --ram 10%..100%/10 --policy lru,clock,opt\n"
+                "  faultline sweep t.flt --ram 1G..9G/64 --policy linux --resume t.part\n"
+                "  faultline sweep --list all --ram 50%,75% --shard 2/8 --resume parts/",
     .opts = sweep_opts,
     .cfg_size = sizeof(struct sweep_cfg),
     .min_operands = 0,

@@ -2,7 +2,7 @@
 #include "sweep_enough.h"
 
 /* So many sizes of one kind pay for the pass more that the largest of them takes. */
-#define MANY 16u
+#define MANY 4u
 
 static bool same_but_for_size(const struct fl_sweep_point *a, const struct fl_sweep_point *b)
 {

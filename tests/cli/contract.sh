@@ -195,6 +195,12 @@ for i in 0 37 70 133; do
         "$(jq -c "[.points[$i] | .minor, .major, .swap_in, .swap_out, .oom_kills]" j1.json)" = \
         "$(jq -c '[.faults.minor, .faults.major, .swap.pages_in, .swap.pages_out, (.oom.kills | length)]' x.json)"
 done
+fl sweep many.flt --ram 64K..1M/16 --policy linux,lru -j1 --dry-run --json >x.json
+json x.json '.schema == "faultline.sweep-plan/1"' '.points == 32' '.to_do == 32' '.passes == 3' \
+    '.traces == 1' '.threads == 1' '.memory_bytes > 1000000'
+fl sweep many.flt --ram 64K,1M --machine teaching,zen4 --json >x.json
+json x.json '[.points[] | [.machine, .frames]] == [["teaching", 16], ["teaching", 256], ["zen4", 16], ["zen4", 256]]' \
+    '.points | all(.tlb | keys == ["flushes", "page_flushes", "walk_refs", "walks"])'
 fl sweep many.flt --ram 64K,128K >out
 ok "every figure with its fidelity: sweep's table says exact" grep -q exact out
 

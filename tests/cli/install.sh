@@ -47,6 +47,7 @@ sound() { fl check "$1" >/dev/null; }
 
 # ---- the program -----------------------------------------------------------------
 perl -e 'my @p = (1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5); print pack("Q<*", @p)' >belady.u64
+ok "faultline-mpi, and the script for Slurm" test -x "$prefix/bin/faultline-mpi" -a -x "$prefix/share/faultline/slurm/sweep.sbatch"
 ok "--version" test "$(fl --version)" = "$("$build/bin/faultline" --version)"
 fl import --from pages belady.u64 -o b.flt 2>err
 ok "import" test $? = 0

@@ -38,7 +38,7 @@ ok "--memory is kept to" test "$(plan "${every[@]}" -j4 --memory $less | jq '.[2
 fl sweep "${every[@]}" -j4 --memory $less -o m.json
 ok "with the same bytes" cmp -s m.json one.json
 pages wide.flt 4 100000 60000
-wide=(wide.flt --ram 1M..200M/32 --policy linux -j1)
+wide=(wide.flt --ram 1M..200M/32 --policy fifo -j1)
 less=$(($(plan "${wide[@]}" | jq '.[2]') * 3 / 4))
 ok "one thread makes more passes in less memory" test "$(plan "${wide[@]}" --memory $less | jq '.[0]')" -gt \
     "$(plan "${wide[@]}" | jq '.[0]')"
