@@ -211,6 +211,34 @@ static void sweep_of_bursts_equals_replays(void **state)
     each_seed(sweep_one, 200);
 }
 
+/* A curve of opt holds so many sizes and no more: there are several then. */
+static void more_sizes_than_a_pass_takes_are_answered(void **state)
+{
+    enum { SIZES_OF_ALL = 600 };
+    static struct fl_sweep_point points[SIZES_OF_ALL];
+    struct item_list list;
+    struct fl_reader *r;
+    struct fl_err err;
+    uint64_t rng = 7;
+    size_t len;
+    void *bytes;
+    (void)state;
+    random_pages(3, RANDOM_ZIPF, 9000, 700, &list);
+    random_bursts(3, &list);
+    assert_int_equal(item_list_trace(&list, &bytes, &len, &err), FL_OK);
+    item_list_free(&list);
+    assert_int_equal(fl_reader_open_mem(bytes, len, 0, &r, &err), FL_OK);
+    for (uint32_t i = 0; i < SIZES_OF_ALL; i++)
+        points[i] = (struct fl_sweep_point){ .policy = fl_policy_find(i % 9 ? "opt" : "lru"),
+                                             .frames = 1 + (uint32_t)random_below(&rng, 750),
+                                             .swap_pages = UINT64_MAX };
+    assert_int_equal(fl_sweep(r, points, SIZES_OF_ALL, NULL, NULL, &err), FL_OK);
+    for (uint32_t i = 0; i < SIZES_OF_ALL; i += 5)
+        compare_point(r, &points[i], 3);
+    fl_reader_free(r);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +246,7 @@ int main(void)
         cmocka_unit_test(linux_of_bursts_equals_the_twin),
         cmocka_unit_test(sweep_of_bursts_equals_replays),
         cmocka_unit_test(sweep_of_many_sizes_equals_replays),
+        cmocka_unit_test(more_sizes_than_a_pass_takes_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
