@@ -51,14 +51,6 @@ static void print_layer(const struct fl_reader *r)
                l->blocks, l->of, l->only ? ", which have nothing else" : "", l->floor);
 }
 
-static json_t *layer_json(const struct fl_layer *l)
-{
-    return json_pack("{sI sI sI sI sI sI sb s[ss]}", "floor_frames", (json_int_t)l->floor, "blocks",
-                     (json_int_t)l->blocks, "of_blocks", (json_int_t)l->of, "runs",
-                     (json_int_t)l->runs, "of_runs", (json_int_t)l->of_runs, "bytes",
-                     (json_int_t)l->bytes, "only", l->only, "policies", "lru", "opt");
-}
-
 static void print_info(const struct fl_reader *r, const char *path, uint64_t peak)
 {
     const struct fl_totals *t = fl_reader_totals(r);
@@ -135,8 +127,6 @@ static int show(const struct info_cfg *cfg, struct fl_reader *r, const char *pat
     int rc = cmd_trace_json(r, path, peak, &trace, err);
     if (rc != FL_OK)
         return rc;
-    if (fl_reader_layer(r))
-        json_object_set_new(trace, "layer", layer_json(fl_reader_layer(r)));
     if (kernel->snapshots)
         rc = kernel_summary_json(kernel, trace, err);
     if (rc == FL_OK && sampled)

@@ -331,7 +331,8 @@ static int one_pass(struct fl_reader *r, const struct fl_replay_opts *opts, bool
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         const struct digest *of = NULL;
-        if (item.kind == FL_ITEM_RUNS && !rp->future)
+        /* in a layer there is little left to save; the future, and some of the kernel's, are by run */
+        if (item.kind == FL_ITEM_RUNS && !reduced && !rp->future && !replay_run_by_run(rp))
             rc = digest_item(digest, r, &item.runs, &of, err);
         if (rc == FL_OK)
             rc = replay_item(rp, &item, of, err);

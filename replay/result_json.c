@@ -16,6 +16,14 @@
 
 #define CANDIDATES_MAX 1000u
 
+static json_t *layer_json(const struct fl_layer *l)
+{
+    return json_pack("{sI sI sI sI sI sI sb s[ss]}", "floor_frames", (json_int_t)l->floor, "blocks",
+                     (json_int_t)l->blocks, "of_blocks", (json_int_t)l->of, "runs",
+                     (json_int_t)l->runs, "of_runs", (json_int_t)l->of_runs, "bytes",
+                     (json_int_t)l->bytes, "only", l->only, "policies", "lru", "opt");
+}
+
 json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *sha256,
                       uint64_t peak_pages)
 {
@@ -37,6 +45,8 @@ json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *s
     json_object_set_new(o, "threads", fl_json_u64(t->threads));
     if (fl_reader_fidelity(r) <= FL_FIDELITY_PAGE_EXACT)
         json_object_set_new(o, "peak_resident_pages", fl_json_u64(peak_pages));
+    if (fl_reader_layer(r))
+        json_object_set_new(o, "layer", layer_json(fl_reader_layer(r)));
     json_object_set_new(o, "lost_events", fl_json_u64(t->lost_events));
     if (fl_reader_fidelity(r) == FL_FIDELITY_EVENTS)
         json_object_set_new(o, "faults",

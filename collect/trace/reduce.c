@@ -224,7 +224,7 @@ static void judge(struct fl_reduce *x, const struct fl_kept *run, bool forced)
     uint8_t need = run->at_need & 7, more;
     bool inside = slot < x->n && x->last[slot].page == run->page, located = new_file(x, run);
     bool copy = (need & WRITES) && p->written != x->epoch;
-    more = inside ? (uint8_t)(need & ~x->slots[slot].need) : need;
+    more = inside ? (uint8_t)(need & ~(uint32_t)x->slots[slot].need) : need;
     if (inside && copy && x->units == x->floor) {
         next_window(x);
         inside = false;
@@ -255,14 +255,19 @@ static void plain_runs(struct fl_reduce *x, uint32_t from, uint32_t to, uint32_t
     bool user = (who & 1) == FL_ACTOR_USER;
     for (uint32_t i = from; i < to; i++, at++) {
         uint32_t r = d->count[0][i], w = d->count[1][i], f = d->count[2][i], page = d->page[i];
-        uint8_t need = (uint8_t)((r ? READS : 0) | (w ? WRITES : 0) | (f ? FETCHES : 0));
-        struct fl_kept run = { clock, at << 3 | need, who, page, 0 };
+        uint32_t need = (r ? READS : 0) | (w ? WRITES : 0) | (f ? FETCHES : 0);
         uint32_t slot = x->by_page[page].slot;
+        struct fl_kept *last = &x->last[slot < x->n ? slot : 0];
         if (__builtin_expect(
-                slot < x->n && x->last[slot].page == page && !(need & ~x->slots[slot].need), 1))
-            x->last[slot] = run;
-        else
-            judge(x, &run, false);
+                slot < x->n && last->page == page && !(need & ~(uint32_t)x->slots[slot].need), 1)) {
+            /* by members: a whole one would be put together elsewhere first, and waited for */
+            last->clock = clock;
+            last->at_need = at << 3 | need;
+            last->who = who;
+            last->code = 0;
+        } else {
+            judge(x, &(struct fl_kept){ clock, at << 3 | need, who, page, 0 }, false);
+        }
         clock += user ? (uint64_t)r + w + f : 0;
     }
     x->clock = clock;

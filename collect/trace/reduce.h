@@ -134,7 +134,8 @@ struct fl_reduced {
     unsigned far_width, accesses_width, location_width;
     uint32_t *dict, dict_cap;
     uint32_t run_at, events_seen, dict_next, n_fars, far_at;
-    uint32_t list[FL_REDUCED_DEPTH + 1], list_n; /* ids of the pages touched last, latest first */
+    uint32_t slots[FL_REDUCED_DEPTH], list_n; /* ids of the pages touched last, and their order: */
+    uint8_t list[FL_REDUCED_DEPTH];           /* slots, the latest first */
     uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
     struct fl_run_code run_codes[FL_BATCH_RUNS];
     uint32_t run_codes_n;

@@ -123,8 +123,9 @@ static int locate(struct fl_reduced *d, uint32_t n, uint32_t codes, struct fl_er
 static bool next_page(struct fl_reduced *d, uint32_t code, uint32_t *page)
 {
     uint32_t at = code, index;
+    uint8_t slot;
     if (code < d->list_n) {
-        *page = d->list[code];
+        slot = d->list[code];
     } else {
         if (code == FL_REDUCED_DEPTH) {
             index = d->dict_next++;
@@ -135,12 +136,14 @@ static bool next_page(struct fl_reduced *d, uint32_t code, uint32_t *page)
         }
         if (index >= d->dict_n)
             return false;
-        *page = d->dict[index];
-        at = d->list_n;
-        d->list_n += d->list_n < FL_REDUCED_DEPTH;
+        bool full = d->list_n == FL_REDUCED_DEPTH;
+        at = full ? FL_REDUCED_DEPTH - 1 : d->list_n++;
+        slot = full ? d->list[at] : (uint8_t)at;
+        d->slots[slot] = d->dict[index];
     }
-    memmove(d->list + 1, d->list, at * sizeof *d->list);
-    d->list[0] = *page;
+    memmove(d->list + 1, d->list, at);
+    d->list[0] = slot;
+    *page = d->slots[slot];
     return true;
 }
 

@@ -13,7 +13,7 @@ struct walk {
     bool strict;
     struct fl_totals totals, good_totals; /* good: up to the last whole block */
     uint64_t block_accesses;
-    bool located, good_located; /* a run has a code location */
+    bool coded; /* a block has code locations, if of no run */
     uint32_t good_pages, blocks;
     uint32_t next_page; /* strict: the id that must appear next */
     struct fl_pageids seen;
@@ -75,7 +75,7 @@ static int settle(struct walk *k, struct fl_err *err)
     k->totals.duration_ns = r->time_ns;
     k->good_totals = k->totals;
     k->good_pages = r->pages.n;
-    k->good_located = k->located;
+    k->coded |= r->block_reduced ? r->reduced->has_codes : r->dec->has_codes;
     k->block_accesses = 0;
     k->blocks = r->block;
     return FL_OK;
@@ -87,7 +87,6 @@ static int take(struct walk *k, const struct fl_item *item, struct fl_err *err)
         fl_totals_event(&k->totals, &item->event);
     if (item->kind != FL_ITEM_RUNS)
         return FL_OK;
-    k->located |= item->runs.n_codes > 0;
     struct fl_totals of_reduced = { 0 }; /* which says what it stands for */
     k->block_accesses +=
         fl_totals_runs(k->r->block_reduced ? &of_reduced : &k->totals, &item->runs);
@@ -117,7 +116,7 @@ static void block_is_damage(struct walk *k, const char *why)
     r->good_bytes = r->damage_at = r->block_offset;
     r->good_accesses = fl_totals_accesses(&k->good_totals);
     r->pages.n = k->good_pages;
-    r->has_codes = k->good_located;
+    r->has_codes = k->coded;
     r->complete = r->has_end = false;
     snprintf(r->damage, sizeof r->damage, "damaged in block %u at byte %llu: %.120s", k->blocks,
              (unsigned long long)r->block_offset, why);
