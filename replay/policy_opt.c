@@ -149,7 +149,7 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* About a quarter of the pages is used next at or after it. */
+/* About one page in thirty-two is used next at or after it. */
 static uint64_t choose_threshold(const struct opt *o, const struct frames *f)
 {
     uint64_t sample[SAMPLE];
@@ -160,7 +160,7 @@ static uint64_t choose_threshold(const struct opt *o, const struct frames *f)
         if (is_candidate(o, f, frame, 0))
             sample[n++] = o->next_use[frame];
     qsort(sample, n, sizeof *sample, by_size);
-    return n ? sample[n / 4 * 3] : 0;
+    return n ? sample[n - n / 32 - 1] : 0;
 }
 
 static __attribute__((noinline)) void make_heap(struct opt *o, const struct frames *f)
@@ -173,7 +173,7 @@ static __attribute__((noinline)) void make_heap(struct opt *o, const struct fram
     }
     for (uint32_t at = o->n / 2; at-- > 0;)
         sift_down(o->heap, o->n, at, o->heap[at]);
-    o->most = o->n + f->begun / 2 + SAMPLE; /* less than two of each frame there is room for */
+    o->most = o->n + f->begun / 8 + SAMPLE; /* less than two of each frame there is room for */
 }
 
 /* ---- what the paging stage tells -------------------------------------------------------- */
@@ -181,7 +181,7 @@ static __attribute__((noinline)) void make_heap(struct opt *o, const struct fram
 static inline void opt_touched(void *self, struct frames *f, uint32_t frame, uint64_t next_use)
 {
     struct opt *o = self;
-    if (o->next_use[frame] == FL_NEVER_USED)
+    if (o->nevers.n && o->next_use[frame] == FL_NEVER_USED)
         nevers_remove(&o->nevers, frame); /* after an OOM kill it may be used all the same */
     o->next_use[frame] = next_use;
     if (next_use == FL_NEVER_USED)
