@@ -29,8 +29,7 @@ int attribution_init(struct attribution *a, const struct vm *vm, uint64_t frames
 
 void attribution_fini(struct attribution *a)
 {
-    free(a->evicted_at);
-    free(a->seen_row);
+    free(a->past);
     free(a->owners);
     free(a->in_row);
     free(a->slots);
@@ -45,10 +44,9 @@ static bool contents_room(struct attribution *a, uint32_t c)
     if (c < a->room)
         return true;
     uint32_t room = grow_room_for(a->room, (uint64_t)c + 1);
-    if (!room || !grow(&a->evicted_at, room) || !grow(&a->seen_row, room))
+    if (!room || !grow(&a->past, room))
         return false;
-    memset(a->evicted_at + a->room, 0, (room - a->room) * sizeof *a->evicted_at);
-    memset(a->seen_row + a->room, 0, (room - a->room) * sizeof *a->seen_row);
+    memset(a->past + a->room, 0, (room - a->room) * sizeof *a->past);
     a->room = room;
     return true;
 }
@@ -58,16 +56,14 @@ int attribution_evicted(struct attribution *a, uint32_t c)
     if (!contents_room(a, c))
         return FL_ENOMEM;
     uint32_t number = (uint32_t)++a->evictions;
-    a->evicted_at[c] = number ? number : 1;
+    a->past[c].evicted_at = number ? number : 1;
     return FL_OK;
 }
 
 void attribution_gone(struct attribution *a, uint32_t c)
 {
-    if (c < a->room) {
-        a->evicted_at[c] = 0;
-        a->seen_row[c] = 0;
-    }
+    if (c < a->room)
+        a->past[c] = (struct past){ 0, 0 };
 }
 
 /* ---- owners ------------------------------------------------------------------------- */
@@ -87,20 +83,32 @@ static bool new_owner(struct attribution *a, const struct fl_owner *owner)
     return true;
 }
 
+static bool is_owner(const struct fl_owner *o, uint32_t process, uint32_t label, uint32_t code)
+{
+    return o->process == process && o->mapping == label && o->function == code;
+}
+
 /* Its index; 0, that of all others, when there are too many. */
-static uint32_t owner_of(struct attribution *a, uint32_t process, uint32_t label, uint32_t code)
+static uint32_t find_owner(struct attribution *a, uint32_t process, uint32_t label, uint32_t code)
 {
     uint64_t h = ((uint64_t)process << 32 ^ label) * 0x9e3779b97f4a7c15u;
     h = (h ^ code) * 0xff51afd7ed558ccdu;
     uint32_t slot = (uint32_t)(h >> 32) % SLOTS;
-    for (; a->slots[slot]; slot = (slot + 1) % SLOTS) {
-        const struct fl_owner *o = &a->owners[a->slots[slot]];
-        if (o->process == process && o->mapping == label && o->function == code)
+    for (; a->slots[slot]; slot = (slot + 1) % SLOTS)
+        if (is_owner(&a->owners[a->slots[slot]], process, label, code))
             return a->slots[slot];
-    }
     if (!new_owner(a, &(struct fl_owner){ process, label, code, 0, 0, 0 }))
         return 0;
     return a->slots[slot] = a->n_owners - 1;
+}
+
+/* Most of the time it is the last one again. */
+static inline uint32_t owner_of(struct attribution *a, uint32_t process, uint32_t label,
+                                uint32_t code)
+{
+    if (!is_owner(&a->owners[a->owner], process, label, code))
+        a->owner = find_owner(a, process, label, code);
+    return a->owner;
 }
 
 /* ---- faults -------------------------------------------------------------------------- */
@@ -122,10 +130,9 @@ static bool touch(struct attribution *a, uint32_t owner)
 static int refault(struct attribution *a, uint32_t c, uint32_t owner, uint64_t accesses)
 {
     struct fl_refault_row *row = &a->rows[a->row];
-    uint32_t distance = (uint32_t)a->evictions - a->evicted_at[c];
-    uint32_t *before = &a->before[a->row * (size_t)COLUMNS + a->seen_row[c]];
-    a->evicted_at[c] = 0;
-    a->seen_row[c] = (uint16_t)(a->row + 1);
+    uint32_t distance = (uint32_t)a->evictions - a->past[c].evicted_at;
+    uint32_t *before = &a->before[a->row * (size_t)COLUMNS + a->past[c].seen_row];
+    a->past[c] = (struct past){ .seen_row = a->row + 1 };
     *before += *before < UINT32_MAX;
     if (row->refaults++ == 0)
         row->first = accesses;
@@ -140,7 +147,7 @@ int attribution_fault(struct attribution *a, uint32_t process, uint32_t page, ui
 {
     uint32_t owner = owner_of(a, process, a->vm->label_of[page], a->vm->regions->code);
     *(major ? &a->owners[owner].major : &a->owners[owner].minor) += 1;
-    return c < a->room && a->evicted_at[c] ? refault(a, c, owner, accesses) : FL_OK;
+    return c < a->room && a->past[c].evicted_at ? refault(a, c, owner, accesses) : FL_OK;
 }
 
 int attribution_row(struct attribution *a)
@@ -178,8 +185,8 @@ void attribution_halve(struct attribution *a)
 {
     halve_before(a);
     for (uint32_t c = 0; c < a->room; c++)
-        if (a->seen_row[c])
-            a->seen_row[c] = (uint16_t)((a->seen_row[c] - 1) / 2 + 1);
+        if (a->past[c].seen_row)
+            a->past[c].seen_row = (a->past[c].seen_row - 1) / 2 + 1;
     for (size_t i = 0; i < a->n_shares; i++)
         a->shares[i].row /= 2;
     for (uint32_t r = 0; r < a->row / 2; r++) {
@@ -241,6 +248,7 @@ static int merge_owners(struct attribution *a)
         return FL_ENOMEM;
     memset(a->slots, 0, SLOTS * sizeof *a->slots);
     a->n_owners = 1;
+    a->owner = 0;
     for (uint32_t i = 1; i < n; i++) {
         struct fl_owner o = a->owners[i];
         place[i] = owner_of(a, o.process, regions_resolve(r, o.mapping), o.function);

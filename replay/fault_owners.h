@@ -12,15 +12,16 @@ struct attribution {
     const struct vm *vm; /* with regions */
     uint64_t frames;     /* of RAM: how far away a refault may be to count as near */
     uint64_t evictions;
-    /* by contents */
-    uint32_t *evicted_at; /* number of the eviction, wrapping past 0; 0: not evicted */
-    uint16_t *seen_row;   /* of its last refault, plus 1; 0: none */
+    struct past {
+        uint32_t evicted_at; /* number of the eviction, wrapping past 0; 0: not evicted */
+        uint32_t seen_row;   /* of its last refault, plus 1; 0: none */
+    } * past;                /* by contents */
     uint32_t room;
     /* owners, and a hash of them */
     struct fl_owner *owners;
-    uint32_t *in_row; /* refaults in the present row */
-    uint32_t n_owners, owners_room;
-    uint32_t *slots; /* index of an owner; 0: empty */
+    uint32_t *in_row;                      /* refaults in the present row */
+    uint32_t n_owners, owners_room, owner; /* the last one that was looked for */
+    uint32_t *slots;                       /* index of an owner; 0: empty */
     uint32_t n_slots;
     uint32_t *touched; /* owners with refaults in the present row */
     uint32_t n_touched, touched_room;

@@ -26,6 +26,8 @@ struct future {
 
 struct notes {
     FILE *file;
+    uint32_t buf[CHUNK]; /* not written yet */
+    uint32_t buf_n;
     uint64_t n, n_refs; /* all; those that are not NOTE_GONE */
     uint32_t n_contents;
     bool failed;
@@ -55,11 +57,28 @@ static int disk_failed(struct fl_err *err)
     return fl_fail_errno(err, "cannot write opt's temporary file (set TMPDIR to a larger disk)");
 }
 
-static void note(struct notes *notes, uint32_t word)
+static bool put_all(int fd, const void *from, size_t len)
 {
-    notes->n++;
-    if (fwrite_unlocked(&word, sizeof word, 1, notes->file) != 1)
+    for (ssize_t some; len; from = (const char *)from + some, len -= (size_t)some)
+        if ((some = write(fd, from, len)) <= 0)
+            return false;
+    return true;
+}
+
+static void flush_notes(struct notes *notes)
+{
+    if (!notes->failed &&
+        !put_all(fileno(notes->file), notes->buf, notes->buf_n * sizeof *notes->buf))
         notes->failed = true;
+    notes->n += notes->buf_n;
+    notes->buf_n = 0;
+}
+
+static inline void note(struct notes *notes, uint32_t word)
+{
+    if (notes->buf_n == CHUNK)
+        flush_notes(notes);
+    notes->buf[notes->buf_n++] = word;
 }
 
 static void note_gone(void *arg, uint32_t c)
@@ -67,7 +86,7 @@ static void note_gone(void *arg, uint32_t c)
     note(arg, c | NOTE_GONE);
 }
 
-static void note_ref(struct notes *notes, uint32_t c)
+static inline void note_ref(struct notes *notes, uint32_t c)
 {
     note(notes, c == NO_CONTENTS ? NOTE_NO_REF : c);
     notes->n_refs++;
@@ -100,23 +119,24 @@ static int take_notes(struct fl_reader *r, uint32_t levels, bool reduced, struct
                                         : note_runs(notes, &item.runs, err);
     notes->n_contents = notes->vm.cs.n;
     vm_fini(&notes->vm);
-    if (rc == FL_OK && fflush(notes->file) != 0)
+    flush_notes(notes);
+    if (rc == FL_OK && notes->failed)
         rc = disk_failed(err);
     return rc;
 }
 
 static void put_next(uint8_t *p, uint64_t v)
 {
-    for (unsigned i = 0; i < NEXT_BYTES; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
+    uint32_t low = (uint32_t)v;
+    memcpy(p, &low, sizeof low);
+    p[sizeof low] = (uint8_t)(v >> 32);
 }
 
 static uint64_t get_next(const uint8_t *p)
 {
-    uint64_t v = 0;
-    for (unsigned i = 0; i < NEXT_BYTES; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    return v;
+    uint32_t low;
+    memcpy(&low, p, sizeof low);
+    return low | (uint64_t)p[sizeof low] << 32;
 }
 
 /* One chunk of notes, last to first; @run is the number of the reference after its last. */

@@ -108,7 +108,7 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* About a quarter of the pages is used next at or after it. */
+/* About one page in thirty-two is used next at or after it. */
 static uint64_t choose_threshold(const struct opt *o, const struct frames *f)
 {
     uint64_t sample[SAMPLE];
@@ -119,7 +119,7 @@ static uint64_t choose_threshold(const struct opt *o, const struct frames *f)
         if (is_candidate(o, f, frame, 0))
             sample[n++] = o->next_use[frame];
     qsort(sample, n, sizeof *sample, by_size);
-    return n ? sample[n / 4 * 3] : 0;
+    return n ? sample[n - n / 32 - 1] : 0;
 }
 
 static __attribute__((noinline)) void make_heap(struct opt *o, const struct frames *f)
@@ -132,7 +132,7 @@ static __attribute__((noinline)) void make_heap(struct opt *o, const struct fram
     }
     for (uint32_t at = o->n / 2; at-- > 0;)
         sift_down(o->heap, o->n, at, o->heap[at]);
-    o->most = o->n + f->begun / 2 + SAMPLE; /* less than two of each frame there is room for */
+    o->most = o->n + f->begun / 8 + SAMPLE; /* less than two of each frame there is room for */
 }
 
 /* ---- what the paging stage tells -------------------------------------------------------- */
