@@ -88,8 +88,8 @@ static int end_block(struct job *j, struct fl_err *err)
     if (j->layer.stream.oom)
         return fl_nomem(err, "trace block");
     j->has_codes = r->stream.codes != NULL;
-    int rc = fl_layer_block(&j->layer, j->has_codes ? &codes : NULL, r->stream.flags, r->stream.runs,
-                            r->stream.time_ns, &pays, err);
+    int rc = fl_layer_block(&j->layer, j->has_codes ? &codes : NULL, r->stream.flags,
+                            r->stream.runs, r->stream.time_ns, &pays, err);
     if (rc != FL_OK)
         return rc;
     if (pays && j->only) {

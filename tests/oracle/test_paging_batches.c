@@ -167,7 +167,8 @@ static void make_stream(struct stream *s, uint64_t *rng)
             s->info[i] |= (uint8_t)(FL_CAUSE_COW << REF_CAUSE_SHIFT);
     }
     for (uint32_t i = REFS; i-- > 0;) {
-        s->next_use[i] = next[s->contents[i]];
+        uint64_t use = next[s->contents[i]];
+        s->next_use[i] = use == FL_NEVER_USED ? FL_NEVER_USED - i : use; /* the oldest goes first */
         next[s->contents[i]] = i;
     }
 }
