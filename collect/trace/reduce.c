@@ -96,14 +96,16 @@ static void keep(struct fl_reduce *x, const struct fl_kept *run, uint32_t code, 
     to->code = code;
 }
 
-/* The thread's last run with a location is kept: something is to know where the thread is. */
-static void keep_located(struct fl_reduce *x, uint32_t thread)
+/* Something is to know where the thread is: does a kept run say so? If not, the last one that
+   has it says it. */
+static void tell_location(struct fl_reduce *x, uint32_t thread)
 {
-    if (thread < x->threads_room && x->threads[thread].pending) {
-        const struct fl_kept *run = &x->threads[thread].located;
-        x->threads[thread].pending = false;
-        keep(x, run, run->code, FL_KEPT_MUST);
+    struct fl_reduce_thread *t = &x->threads[thread];
+    if (t->pending && t->located.code != t->told) {
+        t->told = t->located.code;
+        keep(x, &t->located, t->told, FL_KEPT_MUST);
     }
+    t->pending = false;
 }
 
 static int by_number(const void *a, const void *b)
@@ -185,6 +187,7 @@ static bool new_file(const struct fl_reduce *x, const struct fl_kept *run)
 static void keep_run(struct fl_reduce *x, uint32_t slot, const struct fl_kept *run, bool located)
 {
     struct fl_reduce_page *p = &x->by_page[run->page];
+    tell_location(x, run->who >> 1); /* of this run, when it has one */
     keep(x, run, located ? run->code : 0, FL_KEPT_MUST);
     x->slots[slot].kept_at = fl_kept_at(run);
     if (!located)
@@ -192,7 +195,6 @@ static void keep_run(struct fl_reduce *x, uint32_t slot, const struct fl_kept *r
     p->files[1] = p->located == x->epoch ? p->files[0] : 0;
     p->files[0] = file_of(x, run);
     p->located = x->epoch;
-    x->threads[run->who >> 1].pending = false;
 }
 
 /* The page enters the window. Was it in the one before, its last run there may go. */
@@ -211,9 +213,14 @@ static uint32_t new_slot(struct fl_reduce *x, const struct fl_kept *run, bool co
     x->units++;
     p->slot = slot;
     x->slots[slot].need = 0;
-    if (!run->code && p->located != x->epoch && p->written != x->epoch)
-        keep_located(x, run->who >> 1); /* this may bring the page in, for whoever ran last */
     return slot;
+}
+
+static void note_location(struct fl_reduce *x, const struct fl_kept *run)
+{
+    struct fl_reduce_thread *t = &x->threads[run->who >> 1];
+    t->located = *run;
+    t->pending = true;
 }
 
 /* Any run that may have to be kept. */
@@ -230,7 +237,7 @@ static void judge(struct fl_reduce *x, const struct fl_kept *run, bool forced)
         inside = false;
     }
     if (run->code)
-        x->threads[run->who >> 1] = (struct fl_reduce_thread){ *run, true };
+        note_location(x, run);
     if (!inside) {
         slot = new_slot(x, run, copy);
     } else if (copy) {
@@ -342,7 +349,8 @@ static int one_event(struct fl_reduce *x, struct fl_err *err)
     x->dec->events_seen++;
     if (rc == 0 || !is_passive(ev.kind))
         end_windows(x);
-    keep_located(x, ev.thread);
+    if (ev.thread < x->threads_room)
+        tell_location(x, ev.thread);
     if (rc == 1 && ev.kind == FL_EV_CODE) {
         if (ev.code.code > x->codes)
             return fl_fail(err, FL_EFORMAT, "code %u comes out of order", ev.code.code);
@@ -411,7 +419,7 @@ static int begin_block(struct fl_reduce *x, const struct fl_reduce_input *in, ui
     x->too_many = false;
     memset(x->counts, 0, sizeof x->counts);
     for (uint32_t i = 0; i < x->threads_room; i++)
-        x->threads[i].pending = false;
+        x->threads[i].pending = false, x->threads[i].told = 0;
     x->epoch++;
     return FL_OK;
 }
@@ -441,7 +449,7 @@ int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint3
     }
     end_windows(x);
     for (uint32_t i = 0; i < x->threads_room; i++)
-        keep_located(x, i);
+        tell_location(x, i);
     if (x->too_many)
         return FL_OK;
     rc = fl_blockdec_end(x->dec, err);

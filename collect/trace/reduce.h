@@ -57,8 +57,9 @@ struct fl_reduce_events {
 };
 
 struct fl_reduce_thread {
-    struct fl_kept located; /* its last run with a location, */
+    struct fl_kept located; /* its last run of the block with a location, */
     bool pending;           /* which has not been kept with it */
+    uint32_t told;          /* the last code + 1 that a kept run has said; 0: none in the block */
 };
 
 struct fl_reduce {

@@ -37,7 +37,7 @@ static void each_seed(void (*one)(uint64_t seed), uint64_t n)
     }
 }
 
-/* A third of the runs have a location, in code of two files and of none; one file is the C library. */
+/* Threads go from code to code, of two files and of none; one file is the C library. */
 static void give_codes(uint64_t *rng, struct item_list *list)
 {
     struct item_list with = { 0 };
@@ -62,7 +62,7 @@ static void give_codes(uint64_t *rng, struct item_list *list)
             item_list_event(&with, &it->event);
             continue;
         }
-        it->has_code = random_below(rng, 3) == 0;
+        it->has_code = random_below(rng, 4) == 0;
         it->code = (uint32_t)random_below(rng, CODES);
         item_list_run(&with, it);
     }
@@ -72,8 +72,11 @@ static void give_codes(uint64_t *rng, struct item_list *list)
 
 static void make_list(uint64_t seed, uint64_t *rng, struct item_list *list)
 {
-    if (seed % 4 == 0)
+    if (seed % 8 == 4)
         random_pages(seed, (enum random_pattern)random_below(rng, RANDOM_PATTERNS), 400, 60, list);
+    else if (seed % 8 == 0) /* more pages than a block's recency lists have */
+        random_pages(seed, (enum random_pattern)random_below(rng, RANDOM_PATTERNS), 1500, 250,
+                     list);
     else
         random_processes(seed, 80 + random_below(rng, 300), list);
     random_bursts(seed, list);
@@ -91,8 +94,8 @@ static struct bytes write_list(const struct item_list *list, uint32_t block_runs
     assert_int_equal(fl_writer_open_mem(FL_FIDELITY_EXACT, NULL, &opts, &w, &err), FL_OK);
     for (size_t i = 0; i < list->n; i++) {
         const struct naive_item *it = &list->at[i];
-        if (it->is_run)
-            fl_writer_code(w, it->thread, it->has_code ? it->code : FL_NO_CODE);
+        if (it->is_run && it->has_code)
+            fl_writer_code(w, it->thread, it->code == CODES - 1 ? FL_NO_CODE : it->code);
         int rc = it->is_run ? fl_writer_run(w, it->thread, it->actor, it->mm, it->vpn, it->reads,
                                             it->writes, it->fetches, &err)
                             : fl_writer_event(w, &it->event, &err);
@@ -195,7 +198,7 @@ static void same_answers(const struct bytes *full, const struct bytes *layered,
 
 static uint32_t some_floor(uint64_t *rng)
 {
-    static const uint32_t floors[] = { 1, 2, 3, 5, 8, 13, 21, 34 };
+    static const uint32_t floors[] = { 1, 2, 3, 5, 8, 13, 21, 34, 80, 120 };
     return floors[random_below(rng, FL_COUNT(floors))];
 }
 
