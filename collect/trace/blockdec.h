@@ -25,6 +25,13 @@ int fl_pagetab_enter(struct fl_pagetab *t, uint64_t id, uint64_t mm, uint64_t vp
 struct fl_shape_row {
     uint32_t count[3], facts;
 };
+/* fl_facts_of_run - enum fl_run_facts of one. */
+static inline unsigned fl_facts_of_run(uint32_t r, uint32_t w, uint32_t f)
+{
+    return ((uint64_t)r + w + f > 1 ? FL_RUNS_LONG : 0u) | (w ? FL_RUNS_WRITES : 0u) |
+           (f ? FL_RUNS_FETCHES : 0u);
+}
+
 #define FL_FACT_ESCAPE (1u << 30) /* of the next escape instead */
 #define FL_FACT_BAD (1u << 31)    /* no such shape */
 

@@ -83,6 +83,14 @@ int fl_layer_open(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
     return rc;
 }
 
+static unsigned facts_of(const struct fl_reduced *d, uint32_t n)
+{
+    unsigned facts = 0;
+    for (uint32_t i = 0; i < n; i++)
+        facts |= fl_facts_of_run(d->count[0][i], d->count[1][i], d->count[2][i]);
+    return facts;
+}
+
 int fl_layer_runs(struct fl_reader *r, uint32_t n, struct fl_item *item, struct fl_err *err)
 {
     struct fl_reduced *d = r->reduced;
@@ -101,6 +109,7 @@ int fl_layer_runs(struct fl_reader *r, uint32_t n, struct fl_item *item, struct 
         .fetches = d->count[2],
         .n_codes = d->run_codes_n,
         .codes = d->run_codes,
+        .facts = facts_of(d, n),
     };
     return FL_OK;
 }

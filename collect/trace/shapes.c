@@ -6,12 +6,6 @@
 
 #include "blockdec.h"
 
-static unsigned facts_of(uint32_t r, uint32_t w, uint32_t f)
-{
-    return ((uint64_t)r + w + f > 1 ? FL_RUNS_LONG : 0u) | (w ? FL_RUNS_WRITES : 0u) |
-           (f ? FL_RUNS_FETCHES : 0u);
-}
-
 static bool all_zero(const uint8_t *p, size_t n)
 {
     return n == 0 || (!p[0] && !memcmp(p, p + 1, n - 1));
@@ -29,7 +23,7 @@ int fl_shapes_load(struct fl_blockdec *d, const uint8_t *const planes[3], const 
         uint32_t r = column[0][i], w = column[1][i], f = column[2][i];
         if (!(r | w | f))
             return fl_fail(err, FL_EFORMAT, "a run without accesses");
-        d->shape[i] = (struct fl_shape_row){ { r, w, f }, facts_of(r, w, f) };
+        d->shape[i] = (struct fl_shape_row){ { r, w, f }, fl_facts_of_run(r, w, f) };
     }
     d->shape[d->escape_code].facts = FL_FACT_ESCAPE;
     d->one_shape = n == 1 && !d->escapes && (!d->shape_bits || all_zero(d->shape_codes, d->runs));
@@ -96,7 +90,7 @@ static bool escapes(struct fl_blockdec *d, const uint8_t *codes, uint32_t n)
         uint32_t r = d->count[0][i], w = d->count[1][i], f = d->count[2][i];
         if (!(r | w | f))
             return false;
-        d->facts |= facts_of(r, w, f);
+        d->facts |= fl_facts_of_run(r, w, f);
         d->escape_at++;
     }
     return true;
