@@ -19,7 +19,7 @@
 #endif
 
 #define LRU_NO_KEY UINT32_MAX
-#define LRU_STAMPED_MAX 16u
+#define LRU_STAMPED_MAX 128u
 
 struct lru_sets {
     uint32_t sets, ways, stride; /* entries of a set, unused ones included */

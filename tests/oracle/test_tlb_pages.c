@@ -58,7 +58,7 @@ static const struct fl_machine machines[] = {
                { "U", FL_TLB_UNIFIED, 30, 3 } } },
 };
 
-/* Ways, sets and roles of any number: sets of more than LRU_STAMPED_MAX ways are rings. */
+/* Ways, sets and roles of any number. */
 static struct fl_machine random_machine(uint64_t *rng)
 {
     static const char *const names[] = { "a", "b", "c", "d", "e", "f" };
@@ -74,7 +74,7 @@ static struct fl_machine random_machine(uint64_t *rng)
     for (size_t unified = random_below(rng, 3); unified; unified--)
         roles[n++] = FL_TLB_UNIFIED;
     for (size_t i = 0; i < n; i++) {
-        uint32_t ways = 1 + (uint32_t)random_below(rng, random_below(rng, 4) ? 9 : 40);
+        uint32_t ways = 1 + (uint32_t)random_below(rng, random_below(rng, 4) ? 9 : 200);
         uint32_t sets = 1 + (uint32_t)random_below(rng, ways > 9 ? 3 : 18);
         m.tlb[i] = (struct fl_tlb_level){ names[i], roles[i], ways * sets, ways,
                                           P4K | (uint32_t)random_below(rng, 4) << 1 };
