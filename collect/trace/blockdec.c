@@ -209,7 +209,7 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, unsi
         return fl_fail(err, FL_EFORMAT, "malformed block");
     d->dict_next = d->run_at = d->far_at = d->escape_at = d->events_seen = d->lists_n = 0;
     d->has_codes = false;
-    d->location_at = d->run_codes_n = 0;
+    d->location_at = d->batch.run_codes_n = 0;
     d->epoch++;
     int rc = load_columns(d, &c, &w, counts[5], counts[6], pages, &why);
     if (rc == FL_OK && fl_cur_left(&c))
@@ -312,7 +312,7 @@ static bool all_below(const uint32_t *v, uint32_t n, uint32_t limit)
 
 static bool plain_pages(struct fl_blockdec *d, uint32_t n)
 {
-    uint32_t *page = d->page;
+    uint32_t *page = d->batch.page;
     const uint32_t *dict = d->dict;
     if (d->ids) {
         fl_bits_get_u32(page, d->room, d->index_planes, d->runs, d->index_width, d->run_at, n);
@@ -336,10 +336,11 @@ static bool locations(struct fl_blockdec *d, uint32_t n, uint32_t codes)
     bool ok = true;
     for (uint32_t i = 0; i < count; i++) {
         ok &= location[i] <= codes;
-        d->run_codes[found] = (struct fl_run_code){ d->depth ? d->outside[i] : i, location[i] - 1 };
+        d->batch.run_codes[found] =
+            (struct fl_run_code){ d->depth ? d->outside[i] : i, location[i] - 1 };
         found += location[i] != 0;
     }
-    d->run_codes_n = found;
+    d->batch.run_codes_n = found;
     return ok;
 }
 

@@ -35,6 +35,14 @@ static inline unsigned fl_facts_of_run(uint32_t r, uint32_t w, uint32_t f)
 #define FL_FACT_ESCAPE (1u << 30) /* of the next escape instead */
 #define FL_FACT_BAD (1u << 31)    /* no such shape */
 
+/* The runs that were decoded last, and where some of them began. */
+struct fl_batch {
+    unsigned facts; /* enum fl_run_facts */
+    uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
+    uint32_t run_codes_n;
+    struct fl_run_code run_codes[FL_BATCH_RUNS];
+};
+
 struct fl_blockdec {
     const uint8_t *index_planes, *codes, *shape_codes, *escape_planes[3];
     uint32_t depth, runs, dict_n, fars, escapes, n_events;
@@ -59,8 +67,7 @@ struct fl_blockdec {
     uint32_t shapes_n, escape_code;
     bool one_shape; /* and no escape: the columns are filled already */
     struct fl_shape_row shape[256];
-    unsigned facts; /* of the batch */
-    uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
+    struct fl_batch batch;
     uint8_t room[FL_BATCH_RUNS + 16];
 
     uint32_t outside_n; /* runs of the batch whose page is in no list, */
@@ -69,8 +76,7 @@ struct fl_blockdec {
     bool has_codes; /* and, then, where they began */
     const uint8_t *location_planes;
     unsigned location_width;
-    uint32_t locations, location_at, run_codes_n;
-    struct fl_run_code run_codes[FL_BATCH_RUNS];
+    uint32_t locations, location_at;
 };
 
 /*
@@ -85,12 +91,12 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, unsi
  * and nothing is taken, when it is not what the block's runs need.
  */
 int fl_blockdec_codes(struct fl_blockdec *d, const uint8_t *raw, size_t len, struct fl_err *err);
-/* fl_blockdec_runs - the next @n (1 to FL_BATCH_RUNS) runs, of @thread, into d->page, d->count
- * and d->facts, and the locations among them, below @codes, into d->run_codes. */
+/* fl_blockdec_runs - the next @n (1 to FL_BATCH_RUNS) runs, of @thread, into d->batch.page, d->batch.count
+ * and d->batch.facts, and the locations among them, below @codes, into d->batch.run_codes. */
 int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, uint32_t codes,
                      struct fl_err *err);
 /*
- * fl_recency_pages - the next @n page codes, of list @which, into d->page. False: a code
+ * fl_recency_pages - the next @n page codes, of list @which, into d->batch.page. False: a code
  * that names nothing. Pre: depth > 0, and there are @n codes.
  */
 bool fl_recency_pages(struct fl_blockdec *d, uint32_t which, uint32_t n);

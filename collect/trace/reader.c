@@ -286,11 +286,11 @@ static int next_event(struct fl_reader *r, struct fl_item *item, bool *got, stru
 
 static int next_runs(struct fl_reader *r, struct fl_item *item, struct fl_err *err)
 {
-    struct fl_blockdec *d = r->dec;
+    const struct fl_batch *b = r->block_reduced ? &r->reduced->batch : &r->dec->batch;
     uint32_t n = r->segment_left < FL_BATCH_RUNS ? r->segment_left : FL_BATCH_RUNS;
-    if (r->block_reduced)
-        return fl_layer_runs(r, n, item, err);
-    int rc = fl_blockdec_runs(d, r->segment_thread, n, r->state.codes, err);
+    int rc = r->block_reduced
+                 ? fl_reduced_runs(r->reduced, r->segment_actor, n, r->state.codes, err)
+                 : fl_blockdec_runs(r->dec, r->segment_thread, n, r->state.codes, err);
     if (rc != FL_OK)
         return rc;
     r->segment_left -= n;
@@ -299,13 +299,13 @@ static int next_runs(struct fl_reader *r, struct fl_item *item, struct fl_err *e
         .thread = r->segment_thread,
         .actor = r->segment_actor,
         .n = n,
-        .page = d->page,
-        .reads = d->count[0],
-        .writes = d->count[1],
-        .fetches = d->count[2],
-        .facts = d->facts,
-        .n_codes = d->run_codes_n,
-        .codes = d->run_codes,
+        .page = b->page,
+        .reads = b->count[0],
+        .writes = b->count[1],
+        .fetches = b->count[2],
+        .facts = b->facts,
+        .n_codes = b->run_codes_n,
+        .codes = b->run_codes,
     };
     return FL_OK;
 }

@@ -115,8 +115,6 @@ int fl_layer_instead(struct fl_reader *r, const struct fl_envelope *e, bool *tak
 /* fl_layer_open - the REDUCED block at r->offset, in whose place there is no STREAM block. */
 int fl_layer_open(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
                   const struct fl_envelope *e, struct fl_err *err);
-/* fl_layer_runs - the next @n runs of an open one. */
-int fl_layer_runs(struct fl_reader *r, uint32_t n, struct fl_item *item, struct fl_err *err);
 /* fl_layer_check - with r->reduce: is the REDUCED block at r->offset what it must be? And any other
  * block: the reducer has to see all of the stream. */
 int fl_layer_check(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],

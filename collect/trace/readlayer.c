@@ -83,37 +83,6 @@ int fl_layer_open(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
     return rc;
 }
 
-static unsigned facts_of(const struct fl_reduced *d, uint32_t n)
-{
-    unsigned facts = 0;
-    for (uint32_t i = 0; i < n; i++)
-        facts |= fl_facts_of_run(d->count[0][i], d->count[1][i], d->count[2][i]);
-    return facts;
-}
-
-int fl_layer_runs(struct fl_reader *r, uint32_t n, struct fl_item *item, struct fl_err *err)
-{
-    struct fl_reduced *d = r->reduced;
-    int rc = fl_reduced_runs(d, r->segment_actor, n, r->state.codes, err);
-    if (rc != FL_OK)
-        return rc;
-    r->segment_left -= n;
-    item->kind = FL_ITEM_RUNS;
-    item->runs = (struct fl_runs){
-        .thread = r->segment_thread,
-        .actor = r->segment_actor,
-        .n = n,
-        .page = d->page,
-        .reads = d->count[0],
-        .writes = d->count[1],
-        .fetches = d->count[2],
-        .n_codes = d->run_codes_n,
-        .codes = d->run_codes,
-        .facts = facts_of(d, n),
-    };
-    return FL_OK;
-}
-
 /* The last STREAM block through the reducer, into r->layer_made. */
 static int reduce_stream(struct fl_reader *r, uint32_t most, struct fl_err *err)
 {

@@ -67,7 +67,7 @@ static bool plain_list(struct fl_blockdec *d, uint32_t *list, uint32_t *len, uin
             to_front(list, *len < d->depth ? *len : d->depth - 1, id);
             *len += *len < d->depth;
         }
-        d->page[i] = id;
+        d->batch.page[i] = id;
     }
     *at = i;
     return true;
@@ -155,7 +155,7 @@ SHUFFLES static bool shuffled_list(struct fl_blockdec *d, uint32_t *list, uint32
         if (__builtin_expect(code < FRONT, 1)) {
             o.first =
                 _mm_shuffle_epi8(o.first, _mm_loadu_si128((const __m128i *)to_front_of[code]));
-            d->page[i] = id_of[(uint32_t)_mm_cvtsi128_si32(o.first) % ORDERED];
+            d->batch.page[i] = id_of[(uint32_t)_mm_cvtsi128_si32(o.first) % ORDERED];
             continue;
         }
         bool inside = code < have;
@@ -167,7 +167,7 @@ SHUFFLES static bool shuffled_list(struct fl_blockdec *d, uint32_t *list, uint32
         if (!ok)
             break;
         close_up(&o, place, slot);
-        d->page[i] = id_of[slot];
+        d->batch.page[i] = id_of[slot];
     }
     uint8_t order[ORDERED];
     _mm_storeu_si128((__m128i *)(void *)order, o.first);

@@ -261,7 +261,8 @@ static void plain_runs(struct fl_reduce *x, uint32_t from, uint32_t to, uint32_t
     uint32_t at = x->at;
     bool user = (who & 1) == FL_ACTOR_USER;
     for (uint32_t i = from; i < to; i++, at++) {
-        uint32_t r = d->count[0][i], w = d->count[1][i], f = d->count[2][i], page = d->page[i];
+        uint32_t r = d->batch.count[0][i], w = d->batch.count[1][i], f = d->batch.count[2][i],
+                 page = d->batch.page[i];
         uint32_t need = (r ? READS : 0) | (w ? WRITES : 0) | (f ? FETCHES : 0);
         uint32_t slot = x->by_page[page].slot;
         struct fl_kept *last = &x->last[slot < x->n ? slot : 0];
@@ -284,9 +285,9 @@ static void plain_runs(struct fl_reduce *x, uint32_t from, uint32_t to, uint32_t
 static void one_run(struct fl_reduce *x, uint32_t i, uint32_t who, uint32_t code, bool forced)
 {
     const struct fl_blockdec *d = x->dec;
-    uint32_t r = d->count[0][i], w = d->count[1][i], f = d->count[2][i];
+    uint32_t r = d->batch.count[0][i], w = d->batch.count[1][i], f = d->batch.count[2][i];
     uint32_t need = (r ? READS : 0) | (w ? WRITES : 0) | (f ? FETCHES : 0);
-    const struct fl_kept run = { x->clock, x->at << 3 | need, who, d->page[i], code };
+    const struct fl_kept run = { x->clock, x->at << 3 | need, who, d->batch.page[i], code };
     judge(x, &run, forced);
     x->clock += (who & 1) == FL_ACTOR_USER ? (uint64_t)r + w + f : 0;
     x->at++;
@@ -298,7 +299,7 @@ static void count(struct fl_reduce *x, uint32_t n, uint32_t who)
     uint64_t sums[3] = { 0 };
     for (unsigned k = 0; k < 3; k++)
         for (uint32_t i = 0; i < n; i++)
-            sums[k] += d->count[k][i];
+            sums[k] += d->batch.count[k][i];
     bool user = (who & 1) == FL_ACTOR_USER;
     x->counts[user ? 0 : 3] += sums[0];
     x->counts[user ? 1 : 4] += sums[1];
@@ -309,15 +310,15 @@ static void batch(struct fl_reduce *x, uint32_t n, uint32_t who)
 {
     const struct fl_blockdec *d = x->dec;
     bool user = (who & 1) == FL_ACTOR_USER, forced = user && x->behind_kernel;
-    uint32_t from = 0, codes = d->has_codes ? d->run_codes_n : 0;
+    uint32_t from = 0, codes = d->has_codes ? d->batch.run_codes_n : 0;
     for (uint32_t i = 0; i < codes; i++) {
-        uint32_t run = d->run_codes[i].run;
+        uint32_t run = d->batch.run_codes[i].run;
         if (forced && run > 0) {
             one_run(x, from++, who, 0, true);
             forced = false;
         }
         plain_runs(x, from, run, who);
-        one_run(x, run, who, d->run_codes[i].code + 1, forced);
+        one_run(x, run, who, d->batch.run_codes[i].code + 1, forced);
         forced = false;
         from = run + 1;
     }

@@ -137,9 +137,7 @@ struct fl_reduced {
     uint32_t run_at, events_seen, dict_next, n_fars, far_at;
     uint32_t slots[FL_REDUCED_DEPTH], list_n; /* ids of the pages touched last, and their order: */
     uint8_t list[FL_REDUCED_DEPTH];           /* slots, the latest first */
-    uint32_t page[FL_BATCH_RUNS], count[3][FL_BATCH_RUNS];
-    struct fl_run_code run_codes[FL_BATCH_RUNS];
-    uint32_t run_codes_n;
+    struct fl_batch batch;
 };
 
 /* fl_reduced_load - take a payload, which must outlive its use here. FL_EFORMAT, FL_ENOMEM;
@@ -151,7 +149,7 @@ static inline uint32_t fl_reduced_count(const uint8_t *payload)
 {
     return (uint32_t)fl_get_le(payload + 12, 4);
 }
-/* fl_reduced_runs - the next @n (1 to FL_BATCH_RUNS) runs into its columns. */
+/* fl_reduced_runs - the next @n (1 to FL_BATCH_RUNS) runs into d->batch. */
 int fl_reduced_runs(struct fl_reduced *d, enum fl_actor actor, uint32_t n, uint32_t codes,
                     struct fl_err *err);
 int fl_reduced_end(const struct fl_reduced *d, struct fl_err *err);

@@ -66,7 +66,7 @@ static bool header(struct fl_reduced *d, const uint8_t *h, struct dictionary *di
     dict->first_fresh = (uint32_t)fl_get_le(h + 84, 4);
     dict->n_fresh = (uint32_t)fl_get_le(h + 88, 4);
     d->n_fars = (uint32_t)fl_get_le(h + 92, 4);
-    d->run_at = d->events_seen = d->run_codes_n = d->dict_next = d->far_at = d->list_n = 0;
+    d->run_at = d->events_seen = d->batch.run_codes_n = d->dict_next = d->far_at = d->list_n = 0;
     return !(h[1] & ~FL_REDUCED_CODES) && d->far_width <= 4 && d->accesses_width <= 4 &&
            d->location_width <= 4 && (d->has_codes || !d->location_width) && h[5] <= 5 &&
            h[6] <= 5 && h[7] <= 8 && d->floor >= 1 && d->floor <= FL_REDUCED_FLOOR_MAX &&
@@ -112,10 +112,10 @@ static int locate(struct fl_reduced *d, uint32_t n, uint32_t codes, struct fl_er
     fl_planes_get_u32(location, d->locations, d->runs, d->location_width, d->run_at, n);
     for (uint32_t i = 0; i < n; i++) {
         ok &= location[i] <= codes;
-        d->run_codes[found] = (struct fl_run_code){ i, location[i] - 1 };
+        d->batch.run_codes[found] = (struct fl_run_code){ i, location[i] - 1 };
         found += location[i] != 0;
     }
-    d->run_codes_n = found;
+    d->batch.run_codes_n = found;
     return ok ? FL_OK : fl_fail(err, FL_EFORMAT, "a run in code that was not defined");
 }
 
@@ -155,9 +155,10 @@ int fl_reduced_runs(struct fl_reduced *d, enum fl_actor actor, uint32_t n, uint3
     const uint8_t *kinds = d->kinds + d->run_at;
     uint32_t accesses[FL_BATCH_RUNS];
     uint64_t any = 0;
+    unsigned facts = 0;
     fl_planes_get_u32(accesses, d->accesses, d->runs, d->accesses_width, d->run_at, n);
     for (uint32_t i = 0; i < n; i++) {
-        if (!next_page(d, d->codes[d->run_at + i], &d->page[i]))
+        if (!next_page(d, d->codes[d->run_at + i], &d->batch.page[i]))
             return fl_fail(err, FL_EFORMAT, "a run of a page that is not in the dictionary");
         uint32_t kind = kinds[i], r = kind & 1, w = kind >> 1 & 1, f = kind >> 2;
         uint32_t own = r + w + f, more = accesses[i] - own;
@@ -165,11 +166,13 @@ int fl_reduced_runs(struct fl_reduced *d, enum fl_actor actor, uint32_t n, uint3
         if (kind == 0 || kind > 7 || any)
             return fl_fail(err, FL_EFORMAT, "a run without accesses");
         more = actor == FL_ACTOR_USER ? more : 0;
-        d->count[0][i] = r + (r ? more : 0);
-        d->count[1][i] = w + (!r && w ? more : 0);
-        d->count[2][i] = f + (!r && !w ? more : 0);
+        d->batch.count[0][i] = r + (r ? more : 0);
+        d->batch.count[1][i] = w + (!r && w ? more : 0);
+        d->batch.count[2][i] = f + (!r && !w ? more : 0);
+        facts |= fl_facts_of_run(d->batch.count[0][i], d->batch.count[1][i], d->batch.count[2][i]);
     }
-    d->run_codes_n = 0;
+    d->batch.run_codes_n = 0;
+    d->batch.facts = facts;
     int rc = d->has_codes ? locate(d, n, codes, err) : FL_OK;
     d->run_at += n;
     return rc;

@@ -29,8 +29,8 @@ int fl_shapes_load(struct fl_blockdec *d, const uint8_t *const planes[3], const 
     d->one_shape = n == 1 && !d->escapes && (!d->shape_bits || all_zero(d->shape_codes, d->runs));
     for (uint32_t i = 0; i < FL_BATCH_RUNS && d->one_shape; i++)
         for (unsigned k = 0; k < 3; k++)
-            d->count[k][i] = d->shape[0].count[k];
-    d->facts = d->shape[0].facts; /* of every batch, with one shape */
+            d->batch.count[k][i] = d->shape[0].count[k];
+    d->batch.facts = d->shape[0].facts; /* of every batch, with one shape */
     return FL_OK;
 }
 
@@ -41,7 +41,7 @@ static unsigned look_up(struct fl_blockdec *d, const uint8_t *codes, uint32_t fr
     for (uint32_t i = from; i < n; i++) {
         const struct fl_shape_row *row = &d->shape[codes[i]];
         for (unsigned k = 0; k < 3; k++)
-            d->count[k][i] = row->count[k];
+            d->batch.count[k][i] = row->count[k];
         facts |= row->facts;
     }
     return facts;
@@ -61,9 +61,10 @@ static unsigned look_up_all(struct fl_blockdec *d, const uint8_t *codes, uint32_
         __m128i c = _mm_loadu_si128(rows + codes[i + 2]), e = _mm_loadu_si128(rows + codes[i + 3]);
         __m128i ab = _mm_unpacklo_epi32(a, b), ce = _mm_unpacklo_epi32(c, e);
         __m128i ab_high = _mm_unpackhi_epi32(a, b), ce_high = _mm_unpackhi_epi32(c, e);
-        _mm_storeu_si128((__m128i *)(void *)&d->count[0][i], _mm_unpacklo_epi64(ab, ce));
-        _mm_storeu_si128((__m128i *)(void *)&d->count[1][i], _mm_unpackhi_epi64(ab, ce));
-        _mm_storeu_si128((__m128i *)(void *)&d->count[2][i], _mm_unpacklo_epi64(ab_high, ce_high));
+        _mm_storeu_si128((__m128i *)(void *)&d->batch.count[0][i], _mm_unpacklo_epi64(ab, ce));
+        _mm_storeu_si128((__m128i *)(void *)&d->batch.count[1][i], _mm_unpackhi_epi64(ab, ce));
+        _mm_storeu_si128((__m128i *)(void *)&d->batch.count[2][i],
+                         _mm_unpacklo_epi64(ab_high, ce_high));
         any = _mm_or_si128(any, _mm_or_si128(ab_high, ce_high));
     }
     _mm_storeu_si128((__m128i *)(void *)facts, any);
@@ -85,12 +86,12 @@ static bool escapes(struct fl_blockdec *d, const uint8_t *codes, uint32_t n)
         if (d->escape_at == d->escapes)
             return false;
         for (unsigned k = 0; k < 3; k++)
-            fl_planes_get_u32(&d->count[k][i], d->escape_planes[k], d->escapes, d->escape_width[k],
-                              d->escape_at, 1);
-        uint32_t r = d->count[0][i], w = d->count[1][i], f = d->count[2][i];
+            fl_planes_get_u32(&d->batch.count[k][i], d->escape_planes[k], d->escapes,
+                              d->escape_width[k], d->escape_at, 1);
+        uint32_t r = d->batch.count[0][i], w = d->batch.count[1][i], f = d->batch.count[2][i];
         if (!(r | w | f))
             return false;
-        d->facts |= fl_facts_of_run(r, w, f);
+        d->batch.facts |= fl_facts_of_run(r, w, f);
         d->escape_at++;
     }
     return true;
@@ -102,6 +103,6 @@ bool fl_shapes_runs(struct fl_blockdec *d, uint32_t n)
         d->ids ? fl_bits_get_u8(d->room, d->shape_codes, d->runs, d->shape_bits, d->run_at, n)
                : d->shape_codes + d->run_at;
     unsigned facts = look_up_all(d, codes, n);
-    d->facts = facts & ~FL_FACT_ESCAPE;
+    d->batch.facts = facts & ~FL_FACT_ESCAPE;
     return !(facts & FL_FACT_BAD) && (!(facts & FL_FACT_ESCAPE) || escapes(d, codes, n));
 }

@@ -148,7 +148,7 @@ static void one_depth(uint32_t depth, uint32_t longest)
         n = 1 + below(longest);
         n = n < CODES - d->run_at ? n : CODES - d->run_at;
         assert_true(fl_recency_pages(d, 0, n));
-        assert_memory_equal(d->page, want + d->run_at, n * sizeof *want);
+        assert_memory_equal(d->batch.page, want + d->run_at, n * sizeof *want);
         uint32_t outside = 0;
         for (uint32_t i = 0; i < n; i++)
             if (codes[d->run_at + i] >= depth)
