@@ -15,6 +15,7 @@
 #define RUN_MASK UINT64_C(0xfff)
 
 #define REST_MAX 63u /* one less than a power of two */
+#define WORTH 2u     /* runs a page, on average, from which on digest_take()'s windows pay */
 
 _Static_assert(DIGEST_RUNS_MAX - 1 <= RUN_MASK, "a run's number must fit");
 _Static_assert((FL_PROT_READ | FL_PROT_WRITE | FL_PROT_EXEC) == 7, "the needs take three bits");
@@ -94,11 +95,14 @@ void digest_window(struct digest *d, const struct fl_runs *runs, size_t from, ui
 bool digest_take(struct digest *d, const struct fl_runs *runs, size_t from, uint32_t max_pages,
                  const uint8_t *rights)
 {
-    if (max_pages < DIGEST_PAGES_MIN || runs->n - from < DIGEST_PAGES_MIN) {
+    bool rests = d->rests > 0;
+    d->rests -= rests;
+    if (rests || max_pages < DIGEST_PAGES_MIN || runs->n - from < DIGEST_PAGES_MIN) {
         d->n_runs = runs->n - from;
         return false;
     }
     digest_window(d, runs, from, max_pages);
+    digest_paid(d, d->n <= d->n_runs / WORTH);
     return digest_covered(d, rights);
 }
 

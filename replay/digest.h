@@ -34,8 +34,7 @@ struct digest {
     uint32_t pages_room, window;
     uint8_t need[DIGEST_RUNS_MAX]; /* by run */
 
-    uint32_t rests,
-        pause; /* items that digest_item() passes over: still, and at the last failure */
+    uint32_t rests, pause; /* items passed over: still, and at the last failure */
 };
 
 /* An order of a window's pages; a run's place in it is its place in the trace. */
@@ -75,8 +74,9 @@ static inline bool digest_covered(const struct digest *d, const uint8_t *rights)
 
 /**
  * digest_take - digest_window(), where it is worth it, and digest_covered(). Returns whether it is
- * covered. Where it is not worth it (too few runs left, or @max_pages below DIGEST_PAGES_MIN) the
- * window is all that is left, and not covered. pre: digest_room(), unless @max_pages is 0.
+ * covered. Where it is not worth it (too few runs left, @max_pages below DIGEST_PAGES_MIN, or for a
+ * while after windows of nearly as many pages as runs) the window is all that is left, and not
+ * covered. pre: digest_room(), unless @max_pages is 0.
  */
 bool digest_take(struct digest *d, const struct fl_runs *runs, size_t from, uint32_t max_pages,
                  const uint8_t *rights);
@@ -90,10 +90,16 @@ int digest_item(struct digest *d, const struct fl_reader *r, const struct fl_run
                 const struct digest **out, struct fl_err *err);
 
 /**
- * digest_paid - was the window that digest_item() made of use? After one that was not, it makes none
- * of the next items: of one more than twice as many as after the failure before, of 63 at most.
+ * digest_paid - was the window of use? digest_take() sees for itself. After one that was not, none
+ * is made of the next items: of one more than twice as many as after the failure before, of 63 at most.
  */
 void digest_paid(struct digest *d, bool paid);
+
+/** digest_rested - forget what did not pay: a second pass over the same runs makes the same windows. */
+static inline void digest_rested(struct digest *d)
+{
+    d->rests = d->pause = 0;
+}
 
 /** digest_pages - the pages in @order into @out, room for DIGEST_RUNS_MAX. Returns how many. */
 uint32_t digest_pages(const struct digest *d, enum digest_order order, uint32_t *out);

@@ -47,19 +47,12 @@ static void opt_fini(struct paging *p)
     free(o);
 }
 
-static bool grow_words(uint64_t **words, uint32_t from, uint32_t to)
-{
-    if (!grow(words, to))
-        return false;
-    memset(*words + from, 0, (to - from) * sizeof **words);
-    return true;
-}
-
 static bool opt_room(void *self, uint32_t frames)
 {
     struct opt *o = self;
-    if (!grow_words(&o->next_use, o->room, frames) || !grow(&o->heap, 2 * (size_t)frames))
+    if (!grow(&o->next_use, frames) || !grow(&o->heap, 2 * (size_t)frames))
         return false;
+    memset(o->next_use + o->room, 0, (frames - o->room) * sizeof *o->next_use);
     o->room = frames;
     return true;
 }

@@ -68,13 +68,19 @@ static int item(struct side_by_side *s, const struct fl_reader *r, const struct 
                 struct fl_err *why, struct fl_err *err)
 {
     const struct digest *digest = NULL;
+    bool windowed = false;
     int rc = item->kind == FL_ITEM_RUNS ? digest_item(&s->digest, r, &item->runs, &digest, err)
                                         : FL_OK;
     for (size_t i = 0; i < s->n && rc == FL_OK; i++) {
         struct fl_err own = { 0 };
-        if (s->replays[i])
-            rc = of_one(s, i, replay_item(s->replays[i], item, digest, &own), &own, why, err);
+        if (!s->replays[i])
+            continue;
+        int of_this = replay_item(s->replays[i], item, digest, &own);
+        windowed |= s->replays[i]->windowed;
+        rc = of_one(s, i, of_this, &own, why, err);
     }
+    if (digest)
+        digest_paid(&s->digest, windowed);
     return rc;
 }
 

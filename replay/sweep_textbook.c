@@ -12,10 +12,6 @@
 #include "sweep.h"
 #include "vm.h"
 
-/* Windows are worth it that touch each page so often. After some that did not, one after the other,
-   they are tried again after twice as many batches each time, up to 2 to this. */
-#define WINDOW_WORTH 2u
-#define UNWORTHY_MAX 6u
 #define AHEAD 16u  /* runs: what they need is fetched */
 #define BATCH 512u /* references resolved before each paging stage gets its turn */
 
@@ -39,12 +35,11 @@ struct sweep {
     struct fl_err *err;
     bool reduced; /* the pass is over the reduced layer */
     struct digest digest;
-    uint32_t unworthy, without; /* windows of too many pages, the latest; so, batches with none */
-    uint32_t window_pages;      /* windows have no more pages than the smallest memory that minds */
-    struct refs refs;           /* some after the other */
-    struct refs last;           /* the last to each contents; a write if any was */
-    struct refs ends;           /* of a window: the first and last to each page */
-    bool plain;                 /* no reference of @refs has a cause */
+    uint32_t window_pages; /* windows have no more pages than the smallest memory that minds */
+    struct refs refs;      /* some after the other */
+    struct refs last;      /* the last to each contents; a write if any was */
+    struct refs ends;      /* of a window: the first and last to each page */
+    bool plain;            /* no reference of @refs has a cause */
     uint32_t distance[DIGEST_RUNS_MAX];   /* on the curve */
     uint32_t batch, *batch_of, *place_of; /* by contents: when and where in @last, from its end */
     uint32_t contents_room;
@@ -308,26 +303,6 @@ static int do_window(struct sweep *s)
     return rc == FL_OK && left ? all_of_window(s) : rc;
 }
 
-/*
- * A window costs what some of its runs do. Where most touch a page that the window had not yet, it
- * only costs; then for a while there are none. Returns whether the next runs are one, covered.
- */
-static bool take_window(struct sweep *s, const struct fl_runs *runs, size_t from)
-{
-    struct digest *d = &s->digest;
-    uint32_t pages = s->without ? 0 : s->window_pages;
-    s->without -= s->without > 0;
-    d->n = 0;
-    bool covered = digest_take(d, runs, from, pages, s->vm.rights);
-    if (d->n > d->n_runs / WINDOW_WORTH) {
-        s->without = (1u << s->unworthy) - 1;
-        s->unworthy += s->unworthy < UNWORTHY_MAX;
-    } else if (d->n) {
-        s->unworthy = 0;
-    }
-    return covered;
-}
-
 static int do_item(struct sweep *s, const struct fl_runs *runs)
 {
     struct digest *d = &s->digest;
@@ -335,7 +310,9 @@ static int do_item(struct sweep *s, const struct fl_runs *runs)
     if (rc == FL_OK)
         rc = digest_room(d, s->vm.n_pages, s->err);
     for (size_t from = 0; from < runs->n && rc == FL_OK; from += d->n_runs)
-        rc = take_window(s, runs, from) ? do_window(s) : do_runs(s, runs, from, d->n_runs);
+        rc = digest_take(d, runs, from, s->window_pages, s->vm.rights)
+                 ? do_window(s)
+                 : do_runs(s, runs, from, d->n_runs);
     return rc;
 }
 
@@ -465,7 +442,7 @@ static int pass(struct sweep *s, struct fl_reader *r, bool looking,
 
     vm_init(&s->vm, r, PGTABLE_LEVELS_MAX, &hooks);
     s->looking = looking;
-    s->without = s->unworthy = 0;
+    digest_rested(&s->digest);
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, s->err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         if (item.kind == FL_ITEM_EVENT) {
