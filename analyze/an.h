@@ -25,6 +25,8 @@ bool an_timeline_open_at(const struct json_t *result, const char *path, struct a
 size_t an_timeline_column(const struct an_timeline *t, const char *name);
 /** an_timeline_get - a cell; 0 outside. */
 uint64_t an_timeline_get(const struct an_timeline *t, size_t row, size_t column);
+/** an_timeline_axis - the positions as column 0 of @table, which has none yet, and its x axis. */
+void an_timeline_axis(const struct an_timeline *t, struct fl_table *table);
 /** an_timeline_sum, an_timeline_max - over a column. */
 uint64_t an_timeline_sum(const struct an_timeline *t, size_t column);
 uint64_t an_timeline_max(const struct an_timeline *t, size_t column);
@@ -32,6 +34,8 @@ uint64_t an_timeline_max(const struct an_timeline *t, size_t column);
 /** an_free_blocks - the page allocator's, by order, over time; false when @result has none. */
 bool an_free_blocks(const struct json_t *result, struct an_timeline *t, size_t columns[AN_ORDERS]);
 
+/** an_count - the count at @key of @entry; 0 when there is none. */
+uint64_t an_count(const struct json_t *entry, const char *key);
 /** an_page_bytes - the result's page size, 4096 when it does not say. */
 uint64_t an_page_bytes(const struct json_t *result);
 /** an_ram_limit - bytes of RAM it was given; false when there was no limit. */

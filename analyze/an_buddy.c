@@ -55,8 +55,7 @@ int an_buddy_build(const struct json_t *report, size_t i, struct fl_table **out,
     struct fl_table *table = fl_table_new("buddy");
     if (!table)
         return fl_nomem(err, "chart buddy");
-    fl_table_column(table, t.is_time ? "time" : "accesses", t.is_time ? FL_UNIT_NS : FL_UNIT_COUNT,
-                    0);
+    an_timeline_axis(&t, table);
     for (size_t k = 0; k < FL_COUNT(sizes); k++)
         fl_table_column(table, sizes[k].words, FL_UNIT_BYTES, sizes[k].style);
     table->stacked = true;
@@ -67,7 +66,6 @@ int an_buddy_build(const struct json_t *report, size_t i, struct fl_table **out,
             fl_table_put(table, row, k + 1, bytes_of(&t, r, k, columns, an_page_bytes(result)));
     }
     write_title(table, &t, columns, an_page_bytes(result));
-    fl_table_label(table, &table->x_name, t.is_time ? "time" : "memory accesses of the program");
     fl_table_label(table, &table->y_name, "free memory, by size of block");
     an_footer(table, result, NULL);
     return an_finish(table, out, err);

@@ -83,8 +83,7 @@ static int draw(const struct json_t *result, const struct an_timeline *t,
     struct fl_table *table = fl_table_new("fragmentation");
     if (!table)
         return fl_nomem(err, "chart fragmentation");
-    fl_table_column(table, t->is_time ? "time" : "accesses",
-                    t->is_time ? FL_UNIT_NS : FL_UNIT_COUNT, 0);
+    an_timeline_axis(t, table);
     for (size_t k = 0; k < FL_COUNT(sizes); k++)
         fl_table_column(table, sizes[k].words, FL_UNIT_BP, sizes[k].style);
     for (size_t r = 0; r < t->n_rows; r++) {
@@ -97,7 +96,6 @@ static int draw(const struct json_t *result, const struct an_timeline *t,
             fl_table_put(table, row, k + 1, unusable_bp(&blocks, sizes[k].order));
     }
     write_title(table, &first, &blocks, HUGE_ORDER);
-    fl_table_label(table, &table->x_name, t->is_time ? "time" : "memory accesses of the program");
     fl_table_label(table, &table->y_name, "of free memory");
     an_footer(table, result, "unusable free space index; all zones together");
     return an_finish(table, out, err);

@@ -9,19 +9,12 @@
 
 #define BARS_MAX 8u
 
-static uint64_t count_of(const json_t *entry, const char *key)
-{
-    uint64_t value = 0;
-    fl_document_count(entry, key, &value);
-    return value;
-}
-
 static bool was_killed(const json_t *result, const json_t *candidate)
 {
     const json_t *kills = fl_document_at(result, "oom.kills"), *kill;
     size_t i;
     json_array_foreach(kills, i,
-                       kill) if (count_of(kill, "pid") == count_of(candidate, "pid")) return true;
+                       kill) if (an_count(kill, "pid") == an_count(candidate, "pid")) return true;
     return false;
 }
 
@@ -34,7 +27,7 @@ static void mark_bar(struct fl_table *t, uint64_t at, const json_t *result, cons
     const json_t *badness = json_object_get(candidate, "badness");
     bool safe = json_is_true(json_object_get(candidate, "protected"));
     if (name && asprintf(&label, "%s (%llu): badness %lld%s", name,
-                         (unsigned long long)count_of(candidate, "pid"),
+                         (unsigned long long)an_count(candidate, "pid"),
                          (long long)json_integer_value(badness),
                          was_killed(result, candidate) ? ", killed"
                          : safe                        ? ", protected"
@@ -83,9 +76,9 @@ int an_oom_build(const struct json_t *report, size_t i, struct fl_table **out, s
             break;
         size_t row = fl_table_row(t);
         fl_table_put(t, row, 0, shown - k);
-        fl_table_put(t, row, 1, an_mul(count_of(v, "rss_pages"), page));
-        fl_table_put(t, row, 2, an_mul(count_of(v, "swap_pages"), page));
-        fl_table_put(t, row, 3, an_mul(count_of(v, "page_table_pages"), page));
+        fl_table_put(t, row, 1, an_mul(an_count(v, "rss_pages"), page));
+        fl_table_put(t, row, 2, an_mul(an_count(v, "swap_pages"), page));
+        fl_table_put(t, row, 3, an_mul(an_count(v, "page_table_pages"), page));
         mark_bar(t, shown - k, result, v);
     }
     write_title(t, result, first, n);

@@ -54,8 +54,7 @@ int an_resident_build(const struct json_t *report, size_t i, struct fl_table **o
     struct fl_table *table = fl_table_new("resident");
     if (!table)
         return fl_nomem(err, "chart resident");
-    fl_table_column(table, t.is_time ? "time" : "accesses", t.is_time ? FL_UNIT_NS : FL_UNIT_COUNT,
-                    0);
+    an_timeline_axis(&t, table);
     for (size_t k = 0; k < FL_COUNT(sizes); k++) {
         size_t column = an_timeline_column(&t, sizes[k].key);
         if (column == AN_NO_COLUMN || (k > 0 && an_timeline_max(&t, column) == 0))
@@ -82,7 +81,6 @@ int an_resident_build(const struct json_t *report, size_t i, struct fl_table **o
         snprintf(label, sizeof label, "RAM %s", fl_format_bytes(text, limit));
         fl_table_mark(table, 'y', limit, label);
     }
-    fl_table_label(table, &table->x_name, t.is_time ? "time" : "memory accesses of the program");
     fl_table_label(table, &table->y_name, "memory");
     an_footer(table, result, NULL);
     return an_finish(table, out, err);

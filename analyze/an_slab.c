@@ -14,20 +14,13 @@ struct cache {
     uint64_t objects, slabs, used, waste; /* the last two in bytes */
 };
 
-static uint64_t count_of(const json_t *entry, const char *key)
-{
-    uint64_t value = 0;
-    fl_document_count(entry, key, &value);
-    return value;
-}
-
 static bool read_cache(const json_t *entry, struct cache *c)
 {
     *c = (struct cache){ .name = fl_document_text(entry, "name"),
-                         .objects = count_of(entry, "objects"),
-                         .slabs = count_of(entry, "slabs"),
-                         .waste = count_of(entry, "internal_waste_bytes") };
-    c->used = an_mul(c->objects, count_of(entry, "object_bytes"));
+                         .objects = an_count(entry, "objects"),
+                         .slabs = an_count(entry, "slabs"),
+                         .waste = an_count(entry, "internal_waste_bytes") };
+    c->used = an_mul(c->objects, an_count(entry, "object_bytes"));
     return c->name && c->used <= UINT64_MAX - c->waste && c->used + c->waste > 0;
 }
 

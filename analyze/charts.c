@@ -134,6 +134,20 @@ bool an_free_blocks(const json_t *result, struct an_timeline *t, size_t columns[
     return found;
 }
 
+void an_timeline_axis(const struct an_timeline *t, struct fl_table *table)
+{
+    fl_table_column(table, t->is_time ? "time" : "accesses",
+                    t->is_time ? FL_UNIT_NS : FL_UNIT_COUNT, 0);
+    fl_table_label(table, &table->x_name, t->is_time ? "time" : "memory accesses of the program");
+}
+
+uint64_t an_count(const json_t *entry, const char *key)
+{
+    uint64_t value = 0;
+    fl_document_count(entry, key, &value);
+    return value;
+}
+
 uint64_t an_timeline_get(const struct an_timeline *t, size_t row, size_t column)
 {
     json_int_t v = json_integer_value(json_array_get(json_array_get(t->rows, row), column));

@@ -11,13 +11,6 @@
 
 #define ROWS_MAX 20u
 
-static uint64_t count_of(const json_t *doc, const char *key)
-{
-    uint64_t value = 0;
-    fl_document_count(doc, key, &value);
-    return value;
-}
-
 static unsigned percent(uint64_t part, uint64_t whole)
 {
     return (unsigned)((an_share_bp(part, whole) + 50) / 100);
@@ -34,7 +27,7 @@ static const char *text_of(const json_t *doc, const char *key)
 struct fl_table *view_windows_table(const json_t *result)
 {
     const json_t *windows = fl_document_at(result, "locality.windows"), *w;
-    uint64_t page = an_page_bytes(result), all = count_of(result, "locality.accesses");
+    uint64_t page = an_page_bytes(result), all = an_count(result, "locality.accesses");
     size_t i;
     if (json_array_size(windows) == 0)
         return NULL;
@@ -46,10 +39,10 @@ struct fl_table *view_windows_table(const json_t *result)
     json_array_foreach(windows, i, w)
     {
         size_t row = fl_table_row(t);
-        fl_table_put(t, row, 0, count_of(w, "accesses"));
-        fl_table_put(t, row, 1, an_share_bp(count_of(w, "accesses"), all));
-        fl_table_put(t, row, 2, an_mul(count_of(w, "mean_pages"), page));
-        fl_table_put(t, row, 3, an_mul(count_of(w, "peak_pages"), page));
+        fl_table_put(t, row, 0, an_count(w, "accesses"));
+        fl_table_put(t, row, 1, an_share_bp(an_count(w, "accesses"), all));
+        fl_table_put(t, row, 2, an_mul(an_count(w, "mean_pages"), page));
+        fl_table_put(t, row, 3, an_mul(an_count(w, "peak_pages"), page));
         if (i + 1 == ROWS_MAX)
             break;
     }
@@ -72,7 +65,7 @@ static void put_faults(struct fl_table *t, const json_t *result, const json_t *p
     }
     for (size_t r = 0; r < line.n_rows && n > 0; r++) {
         uint64_t to = an_timeline_get(&line, r, line.x), middle = from + (to - from) / 2;
-        while (phase + 1 < n && middle >= count_of(json_array_get(phases, phase), "to_access"))
+        while (phase + 1 < n && middle >= an_count(json_array_get(phases, phase), "to_access"))
             phase++;
         for (size_t k = 0; k < FL_COUNT(keys); k++)
             sums[phase * FL_COUNT(keys) + k] +=
@@ -109,12 +102,12 @@ struct fl_table *view_phases_table(const json_t *result)
         size_t row = fl_table_row(t);
         fl_table_put(t, row, 0, i + 1);
         fl_table_text(t, row, 1, text_of(p, "label"));
-        fl_table_put(t, row, 2, count_of(p, "from_access"));
-        fl_table_put(t, row, 3, count_of(p, "to_access"));
-        fl_table_put(t, row, 4, an_mul(count_of(p, "pages"), page));
-        fl_table_put(t, row, 5, an_mul(count_of(p, "new_pages"), page));
+        fl_table_put(t, row, 2, an_count(p, "from_access"));
+        fl_table_put(t, row, 3, an_count(p, "to_access"));
+        fl_table_put(t, row, 4, an_mul(an_count(p, "pages"), page));
+        fl_table_put(t, row, 5, an_mul(an_count(p, "new_pages"), page));
         if (i > 0)
-            fl_table_put(t, row, 6, count_of(p, "common_bp"));
+            fl_table_put(t, row, 6, an_count(p, "common_bp"));
         fl_table_text(t, row, 7, text_of(p, "hottest"));
         if (i + 1 == ROWS_MAX)
             break;
@@ -139,12 +132,12 @@ struct fl_table *view_sets_table(const json_t *result)
         char *name = NULL;
         size_t row = fl_table_row(t);
         if (asprintf(&name, "%s (%llu)", text_of(p, "comm"),
-                     (unsigned long long)count_of(p, "pid")) < 0)
+                     (unsigned long long)an_count(p, "pid")) < 0)
             name = NULL;
         fl_table_text(t, row, 0, name ? name : "");
         free(name);
-        fl_table_put(t, row, 1, an_mul(count_of(p, "pages"), page));
-        fl_table_put(t, row, 2, an_mul(count_of(p, "unique_pages"), page));
+        fl_table_put(t, row, 1, an_mul(an_count(p, "pages"), page));
+        fl_table_put(t, row, 2, an_mul(an_count(p, "unique_pages"), page));
         if (i + 1 == ROWS_MAX)
             break;
     }
@@ -169,17 +162,17 @@ struct fl_table *view_reach_table(const json_t *result)
     fl_table_column(t, "How", FL_UNIT_TEXT, 0);
     json_array_foreach(list, i, m)
     {
-        uint64_t walks = count_of(m, "walks"), huge = count_of(m, "walks_huge");
+        uint64_t walks = an_count(m, "walks"), huge = an_count(m, "walks_huge");
         size_t row = fl_table_row(t);
         fl_table_text(t, row, 0, text_of(m, "mapping"));
-        fl_table_put(t, row, 1, an_mul(count_of(m, "pages"), page));
+        fl_table_put(t, row, 1, an_mul(an_count(m, "pages"), page));
         fl_table_put(t, row, 2, walks);
         fl_table_put(t, row, 3, huge);
         if (walks >= huge)
             fl_table_put(t, row, 4, an_share_bp(walks - huge, walks));
-        fl_table_put(t, row, 5, count_of(m, "walks_ragged"));
-        if (count_of(m, "huge_ranges"))
-            fl_table_put(t, row, 6, count_of(m, "extra_bytes"));
+        fl_table_put(t, row, 5, an_count(m, "walks_ragged"));
+        if (an_count(m, "huge_ranges"))
+            fl_table_put(t, row, 6, an_count(m, "extra_bytes"));
         fl_table_text(t, row, 7, text_of(m, "advice"));
         if (i + 1 == ROWS_MAX)
             break;
@@ -193,23 +186,23 @@ static void line_working_set(struct view_builder *b, const json_t *result)
 {
     const json_t *windows = fl_document_at(result, "locality.windows");
     const json_t *w = json_array_get(windows, json_array_size(windows) / 2);
-    uint64_t page = an_page_bytes(result), all = count_of(result, "locality.accesses");
+    uint64_t page = an_page_bytes(result), all = an_count(result, "locality.accesses");
     if (w)
         view_line(b, "Working set: %s on average, %s at most, in any %u %% of the run.",
-                  view_bytes(an_mul(count_of(w, "mean_pages"), page)),
-                  view_bytes(an_mul(count_of(w, "peak_pages"), page)),
-                  percent(count_of(w, "accesses"), all));
+                  view_bytes(an_mul(an_count(w, "mean_pages"), page)),
+                  view_bytes(an_mul(an_count(w, "peak_pages"), page)),
+                  percent(an_count(w, "accesses"), all));
 }
 
 /* How many there are, and which is the longest. */
 static void line_phases(struct view_builder *b, const json_t *result)
 {
     const json_t *phases = fl_document_at(result, "locality.phases"), *p, *longest = NULL;
-    uint64_t page = an_page_bytes(result), most = 0, all = count_of(result, "locality.accesses");
+    uint64_t page = an_page_bytes(result), most = 0, all = an_count(result, "locality.accesses");
     size_t i, number = 0, n = json_array_size(phases);
     json_array_foreach(phases, i, p)
     {
-        uint64_t from = count_of(p, "from_access"), to = count_of(p, "to_access");
+        uint64_t from = an_count(p, "from_access"), to = an_count(p, "to_access");
         if (to <= from || to - from <= most)
             continue;
         most = to - from;
@@ -220,10 +213,10 @@ static void line_phases(struct view_builder *b, const json_t *result)
         view_line(b,
                   "Phases: %zu; the longest, number %zu, is %u %% of the run, %s, and touches %s.",
                   n, number, percent(most, all), text_of(longest, "label"),
-                  view_bytes(an_mul(count_of(longest, "pages"), page)));
+                  view_bytes(an_mul(an_count(longest, "pages"), page)));
     else if (longest)
         view_line(b, "Phases: one; it touches %s.",
-                  view_bytes(an_mul(count_of(longest, "pages"), page)));
+                  view_bytes(an_mul(an_count(longest, "pages"), page)));
 }
 
 static void line_reach(struct view_builder *b, const json_t *result)
@@ -233,7 +226,7 @@ static void line_reach(struct view_builder *b, const json_t *result)
     size_t i;
     json_array_foreach(list, i, m)
     {
-        uint64_t walks = count_of(m, "walks"), huge = count_of(m, "walks_huge");
+        uint64_t walks = an_count(m, "walks"), huge = an_count(m, "walks_huge");
         if (*text_of(m, "advice") && walks > huge && walks - huge > most) {
             most = walks - huge;
             best = m;

@@ -10,13 +10,6 @@
 
 #define ROWS_SHOWN_MAX 20u
 
-static uint64_t count_of(const json_t *entry, const char *key)
-{
-    uint64_t n = 0;
-    fl_document_count(entry, key, &n);
-    return n;
-}
-
 static int64_t signed_of(const json_t *entry, const char *key)
 {
     return json_integer_value(json_object_get(entry, key));
@@ -24,7 +17,7 @@ static int64_t signed_of(const json_t *entry, const char *key)
 
 static uint64_t kib_of(const json_t *entry, const char *key, uint64_t page_bytes)
 {
-    return an_mul(count_of(entry, key), page_bytes) / 1024;
+    return an_mul(an_count(entry, key), page_bytes) / 1024;
 }
 
 static const char *comm_of(const json_t *entry)
@@ -62,7 +55,7 @@ static char *say_where(struct view_builder *b, const json_t *result, const json_
     return view_text(b,
                      "%s (process %" PRIu64 ") was killed after %s accesses: memory was needed, no "
                      "page of the %s of RAM could be freed, and %s. ",
-                     comm_of(kill), count_of(kill, "pid"), view_count(count_of(kill, "at_access")),
+                     comm_of(kill), an_count(kill, "pid"), view_count(an_count(kill, "at_access")),
                      has_ram ? view_bytes(ram) : "unlimited amount",
                      !has_swap ? "swap did not help"
                      : swap    ? "the swap was full"
@@ -72,12 +65,12 @@ static char *say_where(struct view_builder *b, const json_t *result, const json_
 static char *say_parts(struct view_builder *b, const json_t *c, uint64_t page)
 {
     uint64_t parts =
-        count_of(c, "rss_pages") + count_of(c, "swap_pages") + count_of(c, "page_table_pages");
+        an_count(c, "rss_pages") + an_count(c, "swap_pages") + an_count(c, "page_table_pages");
     int64_t adj = (int64_t)((uint64_t)signed_of(c, "badness") - parts);
     char *text = view_text(b, "Its badness of %s pages is %s resident, %s in swap, %s page tables",
-                           badness_words(c), view_bytes(an_mul(count_of(c, "rss_pages"), page)),
-                           view_bytes(an_mul(count_of(c, "swap_pages"), page)),
-                           view_bytes(an_mul(count_of(c, "page_table_pages"), page)));
+                           badness_words(c), view_bytes(an_mul(an_count(c, "rss_pages"), page)),
+                           view_bytes(an_mul(an_count(c, "swap_pages"), page)),
+                           view_bytes(an_mul(an_count(c, "page_table_pages"), page)));
     return add(b, text,
                adj ? view_text(b, ", and %s%s pages for its oom_score_adj of %" PRId64 ". ",
                                adj < 0 ? "-" : "+",
@@ -101,7 +94,7 @@ static char *say_others(struct view_builder *b, const json_t *list, const json_t
     char *text = next ? view_text(b,
                                   "It was the highest; %s (process %" PRIu64
                                   ") comes next with %s pages. ",
-                                  comm_of(next), count_of(next, "pid"), badness_words(next))
+                                  comm_of(next), an_count(next, "pid"), badness_words(next))
                       : view_text(b, "Nobody else could be killed. ");
     return exempt ? add(b, text,
                         view_text(b, "%zu %s exempt, by oom_score_adj -1000 or as pid 1. ", exempt,
@@ -144,7 +137,7 @@ static char *say_log(struct view_builder *b, const json_t *result, const json_t 
         " (%s) total-vm:%" PRIu64 "kB, anon-rss:%" PRIu64 "kB, file-rss:%" PRIu64
         "kB, shmem-rss:%" PRIu64 "kB, pgtables:%" PRIu64 "kB oom_score_adj:%" PRId64
         "\", after the tasks below.",
-        group ? "Memory cgroup out of memory" : "Out of memory", count_of(c, "pid"), comm_of(c),
+        group ? "Memory cgroup out of memory" : "Out of memory", an_count(c, "pid"), comm_of(c),
         kib_of(c, "virtual_pages", page), kib_of(c, "anon_pages", page),
         kib_of(c, "file_pages", page), kib_of(c, "shmem_pages", page),
         kib_of(c, "page_table_pages", page), signed_of(c, "oom_score_adj"));
@@ -172,7 +165,7 @@ static struct fl_table *tasks_table(const json_t *list, uint64_t page)
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
             if (keys[k])
                 view_put_count(t, row, k, v, keys[k]);
-        fl_table_put(t, row, 6, an_mul(count_of(v, "page_table_pages"), page));
+        fl_table_put(t, row, 6, an_mul(an_count(v, "page_table_pages"), page));
         snprintf(adj, sizeof adj, "%" PRId64, signed_of(v, "oom_score_adj"));
         fl_table_text(t, row, 8, adj);
         fl_table_text(t, row, 9, comm_of(v));
@@ -186,7 +179,7 @@ static const json_t *find_pid(const json_t *list, uint64_t pid)
 {
     const json_t *v;
     size_t i;
-    json_array_foreach(list, i, v) if (count_of(v, "pid") == pid) return v;
+    json_array_foreach(list, i, v) if (an_count(v, "pid") == pid) return v;
     return NULL;
 }
 
@@ -195,7 +188,7 @@ void view_oom_why(struct view_builder *b, size_t i)
     const json_t *result = fl_report_result(b->report, i);
     const json_t *kill = json_array_get(fl_document_at(result, "oom.kills"), 0);
     const json_t *list = fl_document_at(result, "oom.candidates");
-    const json_t *victim = kill ? find_pid(list, count_of(kill, "pid")) : NULL;
+    const json_t *victim = kill ? find_pid(list, an_count(kill, "pid")) : NULL;
     uint64_t page = an_page_bytes(result);
     if (!victim || !json_object_get(victim, "virtual_pages"))
         return;
