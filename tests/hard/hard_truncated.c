@@ -47,10 +47,10 @@ static int on_disk(void)
     return fd;
 }
 
-/* Each write behind the end is a SIGBUS, and no access. */
-static void truncated(int fd, const char *policies)
+/* All of @fd is written to, then cut: each write behind the end is a SIGBUS, and no access. */
+static bytes *cut_under(int fd, int sharing)
 {
-    bytes *p = map_at(NULL, N, RW, MAP_SHARED, fd);
+    bytes *p = map_at(NULL, N, RW, sharing, fd);
     region("p", p, N);
     expect_bus();
     MEASURE("first_writes", first_writes(p, N));
@@ -61,6 +61,12 @@ static void truncated(int fd, const char *policies)
     need(n_faults == N - LEFT, "a fault each");
     expect("writes p %d\n", N);
     expect("events %d  signal signo=7 address=0x\n", N - LEFT);
+    return p;
+}
+
+static void truncated(int fd, const char *policies)
+{
+    bytes *p = cut_under(fd, MAP_SHARED);
     expect("events 1  signal signo=7 address=%#lx$\n", (ul)(p + (N - 1) * PAGE));
     expect("events 1  file-io .*op=truncate offset=%lu length=0\n", (ul)(LEFT * PAGE));
     expect("faults%s first_writes %d\n", policies, N);
@@ -82,18 +88,7 @@ static void disk(char **argv)
 static void copied(char **argv)
 {
     (void)argv;
-    int fd = in_memory();
-    bytes *p = map_at(NULL, N, RW, MAP_PRIVATE, fd);
-    region("p", p, N);
-    expect_bus();
-    MEASURE("first_writes", first_writes(p, N));
-    need(ftruncate(fd, LEFT * PAGE) == 0, "ftruncate");
-    for (int i = LEFT; i < N; i++)
-        if (sigsetjmp(back, 1) == 0)
-            p[i * PAGE] = 1;
-    need(n_faults == N - LEFT, "a fault each");
-    expect("writes p %d\n", N);
-    expect("events %d  signal signo=7 address=0x\n", N - LEFT);
+    cut_under(in_memory(), MAP_PRIVATE);
     expect("faults first_writes %d\n", N);
 }
 

@@ -52,115 +52,83 @@ static char *dump(struct fl_reader *r)
     return text;
 }
 
+struct golden {
+    char path[512];
+    struct fl_reader *r;
+};
+
+/* NAME.flt dumps to NAME.txt. */
+static struct golden dumps_as_told(const char *name)
+{
+    struct golden g;
+    struct fl_err err;
+    char file[64];
+    size_t len;
+    snprintf(file, sizeof file, "%s.txt", name);
+    char *want = load(file, &len);
+    snprintf(file, sizeof file, "%s.flt", name);
+    golden_path(g.path, file);
+    assert_int_equal(fl_reader_open_path(g.path, 0, &g.r, &err), FL_OK);
+    char *got = dump(g.r);
+    assert_string_equal(got, want);
+    free(got);
+    free(want);
+    return g;
+}
+
+static void is_sound(struct golden *g)
+{
+    struct fl_err err;
+    struct fl_check_report report;
+    fl_reader_free(g->r);
+    assert_int_equal(fl_trace_check(g->path, &report, &err), FL_OK);
+    assert_true(report.sound);
+}
+
 static void the_version_1_trace_dumps_to_the_same_text(void **state)
 {
     (void)state;
-    struct fl_reader *r;
-    struct fl_err err;
-    struct fl_check_report report;
-    char path[512];
-    size_t len;
-    char *want = load("v1-small.txt", &len);
-    golden_path(path, "v1-small.flt");
-    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
-    char *got = dump(r);
-    assert_string_equal(got, want);
-    assert_int_equal(fl_reader_fidelity(r), FL_FIDELITY_PAGE_EXACT);
-    assert_string_equal(fl_fidelity_name(fl_reader_fidelity(r)), "page-exact");
-    assert_string_equal(fl_meta_get(fl_reader_meta(r), "command.argv"), "demo 'two words'");
-    assert_int_equal(fl_meta_get_u64(fl_reader_meta(r), "host.ram_bytes", 0), 8589934592);
-    assert_string_equal(fl_meta_get(fl_reader_meta(r), "quality.lost"), "7 records were lost");
-    fl_reader_free(r);
-    assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
-    assert_true(report.sound);
-    free(got);
-    free(want);
+    struct golden g = dumps_as_told("v1-small");
+    assert_int_equal(fl_reader_fidelity(g.r), FL_FIDELITY_PAGE_EXACT);
+    assert_string_equal(fl_fidelity_name(fl_reader_fidelity(g.r)), "page-exact");
+    assert_string_equal(fl_meta_get(fl_reader_meta(g.r), "command.argv"), "demo 'two words'");
+    assert_int_equal(fl_meta_get_u64(fl_reader_meta(g.r), "host.ram_bytes", 0), 8589934592);
+    assert_string_equal(fl_meta_get(fl_reader_meta(g.r), "quality.lost"), "7 records were lost");
+    is_sound(&g);
 }
 
 static void file_events_dump_to_the_same_text(void **state)
 {
     (void)state;
-    struct fl_reader *r;
-    struct fl_err err;
-    struct fl_check_report report;
-    char path[512];
-    size_t len;
-    char *want = load("v1-files.txt", &len);
-    golden_path(path, "v1-files.flt");
-    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
-    char *got = dump(r);
-    assert_string_equal(got, want);
+    struct golden g = dumps_as_told("v1-files");
     /* 2 process, 2 file, 3 resident, 12 file-io, 4 lock, 1 exit */
-    assert_int_equal(fl_reader_totals(r)->events, 24);
-    fl_reader_free(r);
-    assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
-    assert_true(report.sound);
-    free(got);
-    free(want);
+    assert_int_equal(fl_reader_totals(g.r)->events, 24);
+    is_sound(&g);
 }
 
 static void kernel_events_dump_to_the_same_text(void **state)
 {
     (void)state;
-    struct fl_reader *r;
-    struct fl_err err;
-    struct fl_check_report report;
-    char path[512];
-    size_t len;
-    char *want = load("v1-kernel.txt", &len);
-    golden_path(path, "v1-kernel.flt");
-    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
-    char *got = dump(r);
-    assert_string_equal(got, want);
-    assert_int_equal(fl_reader_totals(r)->events, 34);
-    assert_int_equal(fl_reader_totals(r)->faults_minor, 1);
-    fl_reader_free(r);
-    assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
-    assert_true(report.sound);
-    free(got);
-    free(want);
+    struct golden g = dumps_as_told("v1-kernel");
+    assert_int_equal(fl_reader_totals(g.r)->events, 34);
+    assert_int_equal(fl_reader_totals(g.r)->faults_minor, 1);
+    is_sound(&g);
 }
 
 static void code_locations_dump_to_the_same_text(void **state)
 {
     (void)state;
-    struct fl_reader *r;
-    struct fl_err err;
-    struct fl_check_report report;
-    char path[512];
-    size_t len;
-    char *want = load("v1-codes.txt", &len);
-    golden_path(path, "v1-codes.flt");
-    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
-    assert_true(fl_reader_has_codes(r));
-    char *got = dump(r);
-    assert_string_equal(got, want);
-    fl_reader_free(r);
-    assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
-    assert_true(report.sound);
-    free(got);
-    free(want);
+    struct golden g = dumps_as_told("v1-codes");
+    assert_true(fl_reader_has_codes(g.r));
+    is_sound(&g);
 }
 
 static void page_ids_dump_to_the_same_text(void **state)
 {
     (void)state;
-    struct fl_reader *r;
-    struct fl_err err;
-    struct fl_check_report report;
-    char path[512];
-    size_t len;
-    char *want = load("v1-ids.txt", &len);
-    golden_path(path, "v1-ids.flt");
-    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
-    char *got = dump(r);
-    assert_string_equal(got, want);
-    assert_int_equal(fl_reader_totals(r)->runs, 1300);
-    fl_reader_free(r);
-    assert_int_equal(fl_trace_check(path, &report, &err), FL_OK);
-    assert_true(report.sound);
-    free(got);
-    free(want);
+    struct golden g = dumps_as_told("v1-ids");
+    assert_int_equal(fl_reader_totals(g.r)->runs, 1300);
+    is_sound(&g);
 }
 
 static void the_version_1_trace_has_these_totals(void **state)
