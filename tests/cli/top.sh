@@ -60,7 +60,18 @@ if command -v script >/dev/null; then
     same "terminal: the other screen is entered once, and left" "$enter $leave" "1 1"
     ok "terminal: three screens" test "$(grep -o "$(printf '\033')\[H" typed | wc -l)" = 3
     ok "terminal: echo and lines are back" grep -q ' icanon.* echo \| echo .* icanon\|[^-]echo ' typed
-    script -qec "stty rows 20 cols 60; timeout --foreground -s INT 1 $faultline top -p $pid --interval 100ms; stty -a" typed </dev/null >/dev/null
+    # interrupted once it is on the other screen, whenever that is
+    cat >interrupted.sh <<S
+stty rows 20 cols 60
+(for _ in \$(seq 100); do
+    grep -q '\[?1049h' typed && break
+    sleep 0.1
+done
+pkill -INT -P \$\$ -x "\$(basename "$faultline")") &
+"$faultline" top -p $pid --interval 100ms
+stty -a
+S
+    script -qefc "sh interrupted.sh" typed </dev/null >/dev/null
     ok "terminal: left on Ctrl-C too" grep -q "$(printf '\033')\[?1049l" typed
 else
     echo "script is not here: the terminal is not tried"
