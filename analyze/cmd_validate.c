@@ -237,6 +237,8 @@ static int compare(const struct validate_cfg *cfg, struct validate *v,
     if (rc == FL_OK)
         rc = fl_reader_open_path(path, 0, r, err);
     if (rc == FL_OK)
+        rc = validate_warm_find(*r, &v->warm, err);
+    if (rc == FL_OK)
         rc = validate_points(v, cfg->ram, *r, err);
     if (rc == FL_OK)
         rc = validate_kernel(v, swap, scratch_dir(), err);

@@ -2,8 +2,8 @@
 /**
  * validate.h - the kernel's counts beside the model's, for one command.
  *
- * validate_points.c has the limits, validate_run.c asks the kernel, validate_predict.c the model,
- * validate_stats.c compares, validate_json.c and validate_text.c say it, validate_doubts.c what to think of it.
+ * validate_points.c has the limits, validate_run.c asks the kernel, validate_warm.c the page cache for
+ * it, validate_predict.c the model, validate_stats.c compares, validate_json.c and validate_text.c say it, validate_doubts.c what to think of it.
  */
 #ifndef FAULTLINE_VALIDATE_H
 #define FAULTLINE_VALIDATE_H
@@ -75,6 +75,7 @@ struct validate {
     uint64_t foreign_swaps; /* pages swapped on the machine while no run of ours was on */
     struct validate_point *points;
     size_t n_points;
+    struct validate_warm *warm; /* read before each run; NULL: nothing */
     /* within */
     struct fl_guard *guard;
     struct fl_flushes *flushes;
@@ -93,6 +94,14 @@ int validate_record(struct validate *v, const char *path, struct fl_err *err);
 /** validate_kernel - swap, every run at every point, and all of it undone again. */
 int validate_kernel(struct validate *v, const struct fl_swapdev_request *swap, const char *dir,
                     struct fl_err *err);
+/**
+ * validate_warm_find - what the page cache held of the trace's files when they were recorded.
+ * @out is for validate_warm_free(), also after an error. Rewinds @r.
+ */
+int validate_warm_find(struct fl_reader *r, struct validate_warm **out, struct fl_err *err);
+/** validate_warm_read - bring it there again; files that have gone, or are others, are passed over. */
+void validate_warm_read(const struct validate_warm *w);
+void validate_warm_free(struct validate_warm *w);
 /** validate_stopped - FL_EIO and a message when v->stop is set, else FL_OK. */
 int validate_stopped(const struct validate *v, struct fl_err *err);
 /** validate_look - fill v->host. */

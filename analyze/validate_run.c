@@ -49,6 +49,8 @@ int validate_end(struct validate *v, struct fl_err *err)
         for (size_t k = 0; k < VALIDATE_POLICIES_MAX; k++)
             free(v->points[i].predicted[k].answers);
     }
+    validate_warm_free(v->warm);
+    v->warm = NULL;
     free(v->points);
     v->points = NULL;
     v->n_points = 0;
@@ -116,6 +118,7 @@ static int run_once(struct validate *v, uint64_t limit_bytes, uint64_t phase_ns,
         rc = make_group(v, limit_bytes, &group, err);
     if (rc == FL_OK)
         v->swappiness = fl_cgroup_swappiness(&group);
+    validate_warm_read(v->warm);
     wait_phase(v, phase_ns);
     if (rc == FL_OK)
         rc = fl_run(&group, &opts, out, err);

@@ -12,6 +12,8 @@
 #   --cap-all SECS  give up a workload that takes longer in all (3600)
 #   --before CMD    words to put before each validate, as `flock FILE`; their waiting is not in SECS
 #   --options WORDS more options for validate
+# What faults and swapping cost this machine is measured first, once for each kind of swap, and told
+# the model: OUT/costs.SWAP.
 # What has its JSON already is left alone, so the same command goes on where it stopped; what was given
 # up has OUT/WORKLOAD.SWAP.skipped with the reason, and is tried again when that file is deleted.
 # Exit: 0 nothing failed (given up and not installed are no failures), 1 something did, 2 usage.
@@ -83,11 +85,17 @@ prepared() {
     return $status
 }
 
+# calibrated SWAP: OUT/costs.SWAP is there
+calibrated() {
+    [ -e "$out/costs.$1" ] || $before "$faultline" calibrate --swap "$1" -o "$out/costs.$1" >/dev/null
+}
+
 # point WORKLOAD SWAP: one validate, all limits
 point() {
     local to=$out/$1.$2 trace=$out/work/$1.flt keep status start=$SECONDS
     [ -e "$to.json" ] && say "$1 $2: is there" && return
     [ -e "$to.skipped" ] && say "$1 $2: given up before: $(cat "$to.skipped")" && return
+    calibrated "$2" || { failures=$((failures + 1)); return; }
     prepared "$1"
     status=$?
     if [ $status != 0 ]; then
@@ -99,6 +107,7 @@ point() {
     [ -e "$trace" ] || keep="--save-trace $trace.new"
     # shellcheck disable=SC2086
     $before timeout -k 60 "$cap_all" "$faultline" validate --swap "$2" --runs "$runs" --timeout "$cap" \
+        --costs "$out/costs.$2" \
         ${ram:+--ram "$ram"} $options $keep -o "$to.json" -- $line >"$to.log" 2>&1 </dev/null
     status=$?
     [ -e "$trace.new" ] && "$faultline" check "$trace.new" >/dev/null 2>&1 && mv "$trace.new" "$trace"
