@@ -13,7 +13,7 @@
 #include "validate.h"
 
 struct validate_cfg {
-    const char *ram, *swap, *policy, *trace, *save_trace, *cpus, *costs, *out;
+    const char *ram, *swap, *policy, *trace, *save_trace, *measured, *cpus, *costs, *out;
     uint64_t runs, timeout_ns;
     bool show_output, no_align, json;
 };
@@ -35,6 +35,10 @@ static const struct fl_opt opts[] = {
       "replay this recording of the command instead of making one", NULL },
     { "save-trace", 0, FL_OPT_STRING, offsetof(struct validate_cfg, save_trace), "FILE", NULL,
       "keep the recording", NULL },
+    { "measured", 0, FL_OPT_STRING, offsetof(struct validate_cfg, measured), "FILE", NULL,
+      "run nothing: take the command and the kernel's runs from this earlier result, and replay "
+      "--trace; needs no root",
+      NULL },
     { "cpus", 0, FL_OPT_STRING, offsetof(struct validate_cfg, cpus), "LIST", NULL,
       "CPUs for the real runs: 0 or 0,2-3", NULL },
     { "costs", 0, FL_OPT_STRING, offsetof(struct validate_cfg, costs), "FILE", NULL,
@@ -102,6 +106,8 @@ static int choose_policies(struct validate *v, const char *list, struct fl_err *
 static int check_command(const char *name, struct fl_err *err)
 {
     char path[FL_COMMAND_PATH_BYTES];
+    if (!name)
+        return fl_fail(err, FL_EUSAGE, "no command to run; give one after --");
     int why = fl_command_find(name, path);
     if (!why)
         return FL_OK;
@@ -110,11 +116,25 @@ static int check_command(const char *name, struct fl_err *err)
                               : "cannot be executed; check its permissions");
 }
 
+/* The runs are there: what would make others has no place beside them. */
+static int check_measured(const struct validate_cfg *cfg, const struct validate *v,
+                          struct fl_err *err)
+{
+    if (v->argv[0] || cfg->ram || cfg->save_trace || cfg->cpus)
+        return fl_fail(
+            err, FL_EUSAGE,
+            "--measured has the command and its limits: leave out CMD, --ram, --cpus and "
+            "--save-trace");
+    if (!cfg->trace)
+        return fl_fail(err, FL_EUSAGE, "--measured: give the recording to replay with --trace");
+    return fl_outfile_apart(cfg->out, cfg->measured, err);
+}
+
 static int question(const struct validate_cfg *cfg, struct validate *v,
                     struct fl_swapdev_request *swap, cpu_set_t *cpus, struct fl_err *err)
 {
-    if (cfg->runs < 1 || cfg->runs > 1000)
-        return fl_fail(err, FL_EUSAGE, "--runs: between 1 and 1000");
+    if (cfg->runs < 1 || cfg->runs > VALIDATE_RUNS_MAX)
+        return fl_fail(err, FL_EUSAGE, "--runs: between 1 and %d", VALIDATE_RUNS_MAX);
     if (cfg->timeout_ns == 0)
         return fl_fail(err, FL_EUSAGE, "--timeout: longer than that");
     v->runs = (unsigned)cfg->runs;
@@ -122,7 +142,7 @@ static int question(const struct validate_cfg *cfg, struct validate *v,
     v->show_output = cfg->show_output;
     v->no_align = cfg->no_align;
     v->stop = &stop;
-    int rc = check_command(v->argv[0], err);
+    int rc = cfg->measured ? check_measured(cfg, v, err) : check_command(v->argv[0], err);
     if (rc == FL_OK)
         rc = choose_policies(v, cfg->policy, err);
     if (rc == FL_OK)
@@ -138,7 +158,7 @@ static int question(const struct validate_cfg *cfg, struct validate *v,
     v->costs = *fl_costs_default();
     if (rc == FL_OK && cfg->costs)
         rc = fl_costs_load(cfg->costs, &v->costs, err);
-    return rc == FL_OK ? fl_swapdev_check(swap, err) : rc;
+    return rc == FL_OK && !cfg->measured ? fl_swapdev_check(swap, err) : rc;
 }
 
 /* ---- the answer ------------------------------------------------------------------------ */
@@ -165,10 +185,8 @@ static int get_trace(const struct validate_cfg *cfg, struct validate *v, char pa
 static void doubt_trace(const struct validate *v, const struct fl_reader *r, json_t *quality)
 {
     const char *recorded = fl_meta_get(fl_reader_meta(r), "command.argv");
-    char *now = fl_command_quote(v->argv);
-    if (recorded && now && strcmp(recorded, now) != 0)
+    if (recorded && strcmp(recorded, v->command) != 0)
         fl_quality_add(quality, "other_command", "the trace is of another command line");
-    free(now);
 }
 
 static int write_json(json_t *json, const char *path, struct fl_err *err)
@@ -222,12 +240,15 @@ static int check_trace(const char *path, struct fl_err *err)
     return rc;
 }
 
-/* From the first run to the last replay; the machine is as before when this returns. */
-static int compare(const struct validate_cfg *cfg, struct validate *v,
+/* The runs under limits; the machine is as before when this returns. */
+static int measure(const struct validate_cfg *cfg, struct validate *v,
                    const struct fl_swapdev_request *swap, struct fl_reader **r, char path[],
                    struct fl_err *err)
 {
     int rc = cfg->trace ? check_trace(cfg->trace, err) : FL_OK;
+    v->command = fl_command_quote(v->argv);
+    if (rc == FL_OK && !v->command)
+        rc = fl_nomem(err, "command");
     if (rc == FL_OK)
         rc = validate_begin(v, err);
     if (rc == FL_OK)
@@ -242,6 +263,20 @@ static int compare(const struct validate_cfg *cfg, struct validate *v,
         rc = validate_points(v, cfg->ram, *r, err);
     if (rc == FL_OK)
         rc = validate_kernel(v, swap, scratch_dir(), err);
+    return rc;
+}
+
+/* Or runs that were made before. */
+static int recall(const struct validate_cfg *cfg, struct validate *v, struct fl_reader **r,
+                  char path[], struct fl_err *err)
+{
+    snprintf(path, FL_GUARD_PATH_BYTES, "%s", cfg->trace);
+    int rc = validate_load(v, cfg->measured, err);
+    if (rc == FL_OK)
+        rc = check_trace(path, err);
+    if (rc == FL_OK)
+        rc = fl_reader_open_path(path, 0, r, err);
+    v->steps_all = 1;
     return rc;
 }
 
@@ -264,12 +299,16 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
                       isatty(STDERR_FILENO) && !cfg->show_output ? stderr : NULL);
     v.progress = progress.out ? fl_progress_step : NULL;
     v.progress_arg = &progress;
-    validate_look(&v);
-    take_signals(before);
-    rc = compare(cfg, &v, &swap, &r, path, err);
-    if (rc == FL_OK)
-        rc = validate_stopped(&v, err);
-    give_signals_back(before); /* from here on nothing but a temporary file is left to undo */
+    if (cfg->measured) {
+        rc = recall(cfg, &v, &r, path, err);
+    } else {
+        validate_look(&v);
+        take_signals(before);
+        rc = measure(cfg, &v, &swap, &r, path, err);
+        if (rc == FL_OK)
+            rc = validate_stopped(&v, err);
+        give_signals_back(before); /* from here on nothing but a temporary file is left to undo */
+    }
     if (rc == FL_OK)
         rc = validate_predict(&v, path, err);
     fl_progress_end(&progress);
@@ -283,7 +322,9 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
 const struct fl_cmd fl_cmd_validate = {
     .name = "validate",
     .summary = "Run a command under real memory limits and compare the model with the kernel",
-    .synopsis = "[--ram LIST] [--runs N] [--swap KIND] [--policy LIST] [-o FILE] [--] CMD [ARG...]",
+    .synopsis =
+        "[--ram LIST] [--runs N] [--swap KIND] [--policy LIST] [-o FILE] [--] CMD [ARG...]\n"
+        "--measured FILE --trace FILE [--policy LIST] [--costs FILE] [-o FILE]",
     .description =
         "Runs CMD without a limit, records it once, runs it N times under each limit in a memory\n"
         "control group of its own, replays the recording at the same limits, and prints what the\n"
@@ -292,13 +333,13 @@ const struct fl_cmd fl_cmd_validate = {
         "/dev/null.\n\n"
         "Needs root. Unless swap is on already, a zram device or a swap file is made for the time\n"
         "of the runs. Everything made is taken away again, also when validate is killed.\n"
-        "Only one validate runs on a machine at a time.",
+        "Only one validate runs on a machine at a time. With --measured nothing is run.",
     .examples = "  faultline validate -- sort big.txt\n"
-                "  faultline validate --ram 64M..256M/4 --runs 3 --swap file -- sort big.txt",
+                "  faultline validate --ram 64M..256M/4 --runs 3 --swap file -- sort big.txt\n"
+                "  faultline validate --measured V.json --trace T.flt --costs C.json",
     .opts = opts,
     .cfg_size = sizeof(struct validate_cfg),
     .takes_command = true,
-    .min_operands = 1,
     .max_operands = -1,
     .run = run,
 };

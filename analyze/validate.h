@@ -3,7 +3,7 @@
  * validate.h - the kernel's counts beside the model's, for one command.
  *
  * validate_points.c has the limits, validate_run.c asks the kernel, validate_warm.c the page cache for
- * it, validate_predict.c the model, validate_stats.c compares, validate_json.c and validate_text.c say it, validate_doubts.c what to think of it.
+ * it, validate_predict.c the model, validate_load.c recalls runs of before, validate_stats.c compares, validate_json.c and validate_text.c say it, validate_doubts.c what to think of it.
  */
 #ifndef FAULTLINE_VALIDATE_H
 #define FAULTLINE_VALIDATE_H
@@ -18,7 +18,12 @@
 #include <faultline/replay.h>
 #include <faultline/swapdev.h>
 
-enum { VALIDATE_POLICIES_MAX = 16, VALIDATE_POINTS_MAX = 256, VALIDATE_DEFAULT_POINTS = 5 };
+enum {
+    VALIDATE_POLICIES_MAX = 16,
+    VALIDATE_POINTS_MAX = 256,
+    VALIDATE_DEFAULT_POINTS = 5,
+    VALIDATE_RUNS_MAX = 1000
+};
 
 /* What is compared; names are JSON keys. */
 enum validate_count { V_MINOR, V_MAJOR, V_SWAP_IN, V_SWAP_OUT, V_OOM, V_COUNT };
@@ -53,7 +58,7 @@ struct validate_host {
 
 struct validate {
     /* asked */
-    char *const *argv;
+    char *const *argv; /* ended by NULL */
     unsigned runs;
     const cpu_set_t *cpus;
     uint64_t timeout_ns;
@@ -64,6 +69,8 @@ struct validate {
     void (*progress)(void *arg, unsigned done_bp);
     void *progress_arg;
     /* found */
+    char *command;           /* @argv, as a shell would take it */
+    struct json_t *measured; /* the earlier result whose runs these are; NULL: made just now */
     int cgroup_version, swappiness;
     struct fl_run native; /* without limit, files warm */
     struct fl_swapdev swap;
@@ -102,6 +109,11 @@ int validate_warm_find(struct fl_reader *r, struct validate_warm **out, struct f
 /** validate_warm_read - bring it there again; files that have gone, or are others, are passed over. */
 void validate_warm_read(const struct validate_warm *w);
 void validate_warm_free(struct validate_warm *w);
+/**
+ * validate_load - in place of all of these: the command, the machine and the kernel's runs of the
+ * result at @path. Errors: FL_EUSAGE when it is another kind of result; FL_EFORMAT; FL_EIO; FL_ENOMEM.
+ */
+int validate_load(struct validate *v, const char *path, struct fl_err *err);
 /** validate_stopped - FL_EIO and a message when v->stop is set, else FL_OK. */
 int validate_stopped(const struct validate *v, struct fl_err *err);
 /** validate_look - fill v->host. */

@@ -132,9 +132,38 @@ static void run_doubts(const struct validate *v, json_t *q)
     }
 }
 
+static bool has_flag(const json_t *quality, const char *flag)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(quality, i, entry)
+    {
+        const char *there = json_string_value(json_object_get(entry, "flag"));
+        if (there && flag && strcmp(there, flag) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What there was to doubt when the runs were made. */
+static void earlier_doubts(const struct validate *v, json_t *quality)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(v->measured, "quality"), i, entry)
+    {
+        if (!has_flag(quality, json_string_value(json_object_get(entry, "flag"))))
+            json_array_append(quality, entry);
+    }
+}
+
 void validate_doubts(const struct validate *v, json_t *quality)
 {
     char text[160];
+    if (v->measured) {
+        earlier_doubts(v, quality);
+        return;
+    }
     machine_doubts(v, quality);
     if (!same_end(v->native.wait_status, 0)) {
         bool killed = WIFSIGNALED(v->native.wait_status);

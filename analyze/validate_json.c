@@ -241,11 +241,11 @@ static json_t *point_json(const struct validate *v, const struct validate_point 
 json_t *validate_json(const struct validate *v, json_t *trace, json_t *quality)
 {
     json_t *o = json_object(), *points = json_array();
-    char *command = fl_command_quote(v->argv);
+    const json_t *host = v->measured ? json_object_get(v->measured, "host") : NULL;
     json_object_set_new(o, "schema", json_string("faultline.validate/1"));
-    json_object_set_new(o, "command", fl_json_text(command));
+    json_object_set_new(o, "command", fl_json_text(v->command));
     json_object_set_new(o, "trace", trace);
-    json_object_set_new(o, "host", host_json());
+    json_object_set_new(o, "host", host ? json_deep_copy(host) : host_json());
     json_object_set_new(
         o, "cgroup",
         json_pack("{s:i,s:i}", "version", v->cgroup_version, "swappiness", v->swappiness));
@@ -260,6 +260,5 @@ json_t *validate_json(const struct validate *v, json_t *trace, json_t *quality)
         json_array_append_new(points, point_json(v, &v->points[i]));
     json_object_set_new(o, "points", points);
     json_object_set_new(o, "quality", quality);
-    free(command);
     return o;
 }

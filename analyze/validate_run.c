@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include <faultline/record.h>
 
 #include "validate.h"
@@ -51,6 +53,10 @@ int validate_end(struct validate *v, struct fl_err *err)
     }
     validate_warm_free(v->warm);
     v->warm = NULL;
+    free(v->command);
+    v->command = NULL;
+    json_decref(v->measured);
+    v->measured = NULL;
     free(v->points);
     v->points = NULL;
     v->n_points = 0;

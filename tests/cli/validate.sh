@@ -31,6 +31,10 @@ status 2 --swap none:1M -- true
 status 2 --cpus 3-1 -- true
 status 2 --policy nosuch -- true
 status 2 --timeout 0 -- true
+status 2
+status 2 --measured no.json
+status 2 --measured no.json --trace no.flt -- true
+status 1 --measured no.json --trace no.flt
 status 1 --costs no-such-file -- true
 if [ "$(id -u)" != 0 ]; then
     status 5 --runs 1 -- true
@@ -98,7 +102,7 @@ done
 json file.json '.swap.kind == "file"' '.aligned == false' '[.quality[].flag] | index("unaligned")'
 
 # ---- the kernel's own policy, runs at phases of the kernel's flushes: bounds no noise can reach ----
-"$faultline" validate --runs 2 --ram 5M -o linux.json -- "$work" 2048 3 >out 2>err
+"$faultline" validate --runs 2 --ram 5M --save-trace linux.flt -o linux.json -- "$work" 2048 3 >out 2>err
 ok "policy linux: exit 0, silent" test $? = 0 -a ! -s out -a ! -s err
 json linux.json '.policy == "linux" and .access_ps >= 20 and .native.cpu_ns > 0' \
     '.points[0] | .predicted == (.policies.linux | {minor, major, swap_in, swap_out, oom})' \
@@ -113,6 +117,10 @@ else
     echo "not tried: phases: $(jq -r '.quality[] | select(.flag == "unaligned").detail' linux.json)"
     json linux.json '.points[0].predicted_runs.first_flush_ms == [500, 1500]'
 fi
+"$faultline" validate --measured linux.json --trace linux.flt -o again.json
+ok "--measured gives the same result again" test "$(jq -S . linux.json)" = "$(jq -S . again.json)"
+"$faultline" validate --measured linux.json --trace linux.flt --policy lru >again.txt
+ok "--measured with another policy: a table of it" grep -qE '^5.0 MiB +minor .* lru|^5.0 MiB +minor' again.txt
 ok "policy linux: nothing is left" test "$(state x)" = "$clean"
 
 # ---- out of memory, processes left behind, a time limit -----------------------------------

@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -146,9 +148,9 @@ static void other_outcomes_have_counts_but_no_error(void **state)
 /* One limit of 1 MiB, three runs; lru is 10 % high in majors. */
 static struct validate_answer lru_says[1];
 
-static void fill(struct validate *v, struct validate_point *p, struct fl_run runs[3],
-                 char *const *argv)
+static void fill(struct validate *v, struct validate_point *p, struct fl_run runs[3])
 {
+    static char command[] = "sort 'a b'";
     static const uint64_t majors[] = { 100, 98, 105 };
     for (unsigned i = 0; i < 3; i++) {
         runs[i] = (struct fl_run){ .minor = 1000, .major = majors[i] };
@@ -162,7 +164,7 @@ static void fill(struct validate *v, struct validate_point *p, struct fl_run run
                                   .n_runs = 3,
                                   .predicted = { { .answers = lru_says, .n = 1 } } };
     lru_says[0] = (struct validate_answer){ .count = { 1000, 110, 95, 190, 0 } };
-    *v = (struct validate){ .argv = argv,
+    *v = (struct validate){ .command = command,
                             .runs = 3,
                             .policies = { fl_policy_find("lru") },
                             .n_policies = 1,
@@ -187,8 +189,7 @@ static void json_has_the_keys_and_the_errors(void **state)
     struct validate v;
     struct validate_point p;
     struct fl_run runs[3];
-    char *argv[] = { (char[]){ "sort" }, (char[]){ "a b" }, NULL };
-    fill(&v, &p, runs, argv);
+    fill(&v, &p, runs);
     json_t *doc = validate_json(&v, json_object(), json_array());
     assert_non_null(doc);
     assert_string_equal(json_string_value(json_object_get(doc, "schema")), "faultline.validate/1");
@@ -220,14 +221,69 @@ static void json_has_the_keys_and_the_errors(void **state)
     json_decref(doc);
 }
 
+/* What was measured is written, read, and written again the same. */
+static void a_result_is_taken_up_again(void **state)
+{
+    (void)state;
+    static const char path[] = "test_validate.json";
+    struct validate v, again = { .policies = { fl_policy_find("lru") }, .n_policies = 1 };
+    struct validate_point p;
+    struct fl_run runs[3];
+    struct fl_err err;
+    fill(&v, &p, runs);
+    v.native = (struct fl_run){ .cpu_ns = 7, .wall_ns = 8, .wait_status = 3 << 8 };
+    v.swap.rotational = true;
+    runs[1].oom_kills = 1;
+    runs[1].wait_status = SIGKILL;
+    runs[1].outlived = 2;
+    runs[1].n_victims = 1;
+    runs[1].victims[0] = (struct fl_run_victim){ .pid = 9, .comm = "sort" };
+    json_t *doubts = json_array();
+    fl_quality_add(doubts, "damon", "it was on");
+    json_t *first = validate_json(&v, json_object(), json_incref(doubts));
+    assert_int_equal(json_dump_file(first, path, 0), 0);
+    assert_int_equal(validate_load(&again, path, &err), FL_OK);
+    assert_int_equal(again.n_points, 1);
+    again.points[0].predicted[0] = p.predicted[0];
+    json_t *quality = json_array();
+    validate_doubts(&again, quality);
+    json_t *second = validate_json(&again, json_object(), quality);
+    assert_true(json_equal(first, second));
+    json_decref(first);
+    json_decref(second);
+    json_decref(doubts);
+    again.points[0].predicted[0].answers = NULL;
+    assert_int_equal(validate_end(&again, &err), FL_OK);
+    unlink(path);
+}
+
+static void a_result_without_all_of_the_runs_is_refused(void **state)
+{
+    (void)state;
+    static const char path[] = "test_validate.json";
+    struct validate v, again = { .n_policies = 0 };
+    struct validate_point p;
+    struct fl_run runs[3];
+    struct fl_err err;
+    fill(&v, &p, runs);
+    json_t *doc = validate_json(&v, json_object(), json_array());
+    json_t *kernel = json_object_get(json_array_get(json_object_get(doc, "points"), 0), "kernel");
+    json_array_remove(json_object_get(kernel, "wall_ns"), 2);
+    assert_int_equal(json_dump_file(doc, path, 0), 0);
+    assert_int_equal(validate_load(&again, path, &err), FL_EFORMAT);
+    assert_non_null(strstr(err.msg, "wall_ns"));
+    assert_int_equal(validate_end(&again, &err), FL_OK);
+    json_decref(doc);
+    unlink(path);
+}
+
 static void without_runs_there_is_no_error(void **state)
 {
     (void)state;
     struct validate v;
     struct validate_point p;
     struct fl_run runs[3];
-    char *argv[] = { (char[]){ "sort" }, NULL };
-    fill(&v, &p, runs, argv);
+    fill(&v, &p, runs);
     p.n_runs = 0;
     p.timeouts = 1;
     json_t *doc = validate_json(&v, json_object(), json_array());
@@ -243,9 +299,9 @@ static void the_table_has_both_and_the_doubts(void **state)
     struct validate v;
     struct validate_point p;
     struct fl_run runs[3];
-    char *argv[] = { (char[]){ "sort" }, NULL }, *text = NULL;
+    char *text = NULL;
     size_t n;
-    fill(&v, &p, runs, argv);
+    fill(&v, &p, runs);
     v.swap.was_on = true;
     v.foreign_swaps = 3;
     json_t *quality = json_array();
@@ -270,10 +326,9 @@ static void every_doubt_has_a_remedy(void **state)
     struct validate v;
     struct validate_point p;
     struct fl_run runs[3];
-    char *argv[] = { (char[]){ "sort" }, NULL };
     size_t i;
     json_t *doubt, *quality = json_array();
-    fill(&v, &p, runs, argv);
+    fill(&v, &p, runs);
     v.host = (struct validate_host){ true, true, true, true, 3 };
     v.swap.was_on = true;
     v.swap.devices = 2;
@@ -344,6 +399,8 @@ int main(void)
         cmocka_unit_test(half_killed_counts_as_survived),
         cmocka_unit_test(other_outcomes_have_counts_but_no_error),
         cmocka_unit_test(json_has_the_keys_and_the_errors),
+        cmocka_unit_test(a_result_is_taken_up_again),
+        cmocka_unit_test(a_result_without_all_of_the_runs_is_refused),
         cmocka_unit_test(without_runs_there_is_no_error),
         cmocka_unit_test(the_table_has_both_and_the_doubts),
         cmocka_unit_test(every_doubt_has_a_remedy),
