@@ -31,7 +31,9 @@ const char *validate_count_name(enum validate_count c);
 
 /* One answer of the model. */
 struct validate_answer {
-    uint32_t first_flush_ms; /* asked with; of no meaning to textbook policies */
+    /* asked with; of no meaning to textbook policies */
+    const struct fl_seen_flushes *seen; /* the run's own; NULL: not known, then */
+    uint32_t first_flush_ms;            /* on the model's clock */
     uint64_t count[V_COUNT];
 };
 
@@ -45,7 +47,7 @@ struct validate_prediction {
 struct validate_point {
     uint64_t ram_bytes;
     struct fl_run *runs; /* those that ended, by themselves or killed for want of memory */
-    uint64_t *flush_ns;  /* of each: from its start to the first periodic flush; 0: not known */
+    struct fl_seen_flushes *flushes; /* of each; none and end.at_ns 0: not known */
     unsigned n_runs, timeouts;
     struct validate_prediction predicted[VALIDATE_POLICIES_MAX];
 };
@@ -118,6 +120,8 @@ int validate_load(struct validate *v, const char *path, struct fl_err *err);
 int validate_stopped(const struct validate *v, struct fl_err *err);
 /** validate_look - fill v->host. */
 void validate_look(struct validate *v);
+/** validate_first_flush_ns - from the start of a run to the first flush, in it or after; 0: not known. */
+uint64_t validate_first_flush_ns(const struct fl_seen_flushes *seen);
 /** validate_end - undo and free everything. NULL-safe fields. */
 int validate_end(struct validate *v, struct fl_err *err);
 
@@ -130,8 +134,8 @@ int validate_end(struct validate *v, struct fl_err *err);
 int validate_points(struct validate *v, const char *list, struct fl_reader *r, struct fl_err *err);
 /**
  * validate_predict - the trace at @path under every policy at every point. A policy of the kernel's
- * is asked for each run, with the run's own first flush rounded to 50 ms, or with phases spread
- * evenly where that is not known; runs whose answer must be the same share a replay.
+ * is asked for each run, with the flushes that were seen in it, or with phases spread evenly where they
+ * are not known; runs whose answer must be the same share a replay.
  */
 int validate_predict(struct validate *v, const char *path, struct fl_err *err);
 

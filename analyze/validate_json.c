@@ -113,11 +113,36 @@ static json_t *counters_json(const struct validate_point *p)
     return o;
 }
 
+static json_t *first_flushes_json(const struct validate_point *p)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < p->n_runs; i++) {
+        uint64_t ns = validate_first_flush_ns(&p->flushes[i]);
+        json_array_append_new(list, ns ? fl_json_u64(ns) : json_null());
+    }
+    return list;
+}
+
+/* A list of every run's flushes. */
 static json_t *flushes_json(const struct validate_point *p)
+{
+    json_t *runs = json_array();
+    for (unsigned i = 0; i < p->n_runs; i++) {
+        json_t *list = json_array();
+        for (unsigned k = 0; k < p->flushes[i].n; k++)
+            json_array_append_new(
+                list, json_pack("{s:o,s:o}", "at_ns", fl_json_u64(p->flushes[i].flush[k].at_ns),
+                                "moved", fl_json_u64(p->flushes[i].flush[k].moved)));
+        json_array_append_new(runs, list);
+    }
+    return runs;
+}
+
+static json_t *moved_json(const struct validate_point *p)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < p->n_runs; i++)
-        json_array_append_new(list, p->flush_ns[i] ? fl_json_u64(p->flush_ns[i]) : json_null());
+        json_array_append_new(list, fl_json_u64(p->flushes[i].end.moved));
     return list;
 }
 
@@ -132,7 +157,9 @@ static json_t *kernel_json(const struct validate_point *p)
     json_object_set_new(o, "swap_out_zero", each(p, get_swap, FL_VM_swpout_zero));
     for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
         json_object_set_new(o, others[i], each(p, get_other, i));
-    json_object_set_new(o, "first_flush_ns", flushes_json(p));
+    json_object_set_new(o, "first_flush_ns", first_flushes_json(p));
+    json_object_set_new(o, "flushes", flushes_json(p));
+    json_object_set_new(o, "moved", moved_json(p));
     json_object_set_new(o, "timeouts", fl_json_u64(p->timeouts));
     json_object_set_new(o, "oom_victims", victims_json(p));
     json_object_set_new(o, "counters", counters_json(p));

@@ -72,6 +72,31 @@ static int load_run(const json_t *kernel, unsigned i, struct fl_run *run, struct
     return FL_OK;
 }
 
+static int load_flushes(const json_t *kernel, unsigned i, struct fl_seen_flushes *seen,
+                        struct fl_err *err)
+{
+    const json_t *list = json_array_get(json_object_get(kernel, "flushes"), i);
+    size_t n = json_array_size(list);
+    uint64_t first_ns;
+    if (!field(kernel, "first_flush_ns", i, &first_ns)) /* null: not known */
+        return FL_OK;
+    if (!json_is_array(list) || !field(kernel, "moved", i, &seen->end.moved))
+        return lacks("flushes", err);
+    seen->flush = calloc(n + 1, sizeof *seen->flush);
+    if (!seen->flush)
+        return fl_nomem(err, "flushes");
+    for (size_t k = 0; k < n; k++) {
+        const json_t *flush = json_array_get(list, k);
+        if (!fl_document_count(flush, "at_ns", &seen->flush[k].at_ns) ||
+            !fl_document_count(flush, "moved", &seen->flush[k].moved))
+            return lacks("flushes", err);
+    }
+    seen->n = (unsigned)n;
+    seen->end.at_ns = n ? seen->flush[n - 1].at_ns + FL_FLUSH_PERIOD_MS * UINT64_C(1000000)
+                        : first_ns;
+    return FL_OK;
+}
+
 static void load_victims(const json_t *list, struct validate_point *p)
 {
     size_t i;
@@ -102,18 +127,18 @@ static int load_point(const json_t *doc, struct validate *v, struct fl_err *err)
     fl_document_count(kernel, "timeouts", &timeouts);
     p->timeouts = (unsigned)timeouts;
     p->runs = calloc(n + 1, sizeof *p->runs);
-    p->flush_ns = calloc(n + 1, sizeof *p->flush_ns);
-    if (!p->runs || !p->flush_ns)
+    p->flushes = calloc(n + 1, sizeof *p->flushes);
+    if (!p->runs || !p->flushes)
         return fl_nomem(err, "runs");
-    for (p->n_runs = 0; p->n_runs < n; p->n_runs++) {
-        int rc = load_run(kernel, p->n_runs, &p->runs[p->n_runs], err);
-        if (rc != FL_OK)
-            return rc;
-        if (!field(kernel, "first_flush_ns", p->n_runs, &p->flush_ns[p->n_runs]))
-            p->flush_ns[p->n_runs] = 0;
+    p->n_runs = (unsigned)n;
+    int rc = FL_OK;
+    for (unsigned i = 0; i < n && rc == FL_OK; i++) {
+        rc = load_run(kernel, i, &p->runs[i], err);
+        if (rc == FL_OK)
+            rc = load_flushes(kernel, i, &p->flushes[i], err);
     }
     load_victims(json_object_get(kernel, "oom_victims"), p);
-    return FL_OK;
+    return rc;
 }
 
 /* ---- the whole ------------------------------------------------------------------------ */

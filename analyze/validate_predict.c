@@ -9,8 +9,6 @@
 
 #include "validate.h"
 
-enum { FLUSH_STEP_MS = 50 };
-
 static uint32_t frames_of(uint64_t bytes)
 {
     uint64_t pages = bytes >> FL_PAGE_SHIFT;
@@ -45,14 +43,16 @@ static struct fl_kernel_opts kernel_of(const struct validate *v, const struct fl
 
 /* ---- the kernel's policies ------------------------------------------------------------ */
 
-/* When run @i's statistics were first flushed, as a replay is asked. */
-static uint32_t flush_of(const struct validate *v, const struct validate_point *p, unsigned i)
+/* What a replay is asked with to stand beside run @i. */
+static struct validate_answer question_of(const struct validate *v, const struct validate_point *p,
+                                          unsigned i)
 {
-    uint64_t step_ns = FLUSH_STEP_MS * UINT64_C(1000000);
-    if (i >= p->n_runs || !p->flush_ns[i]) /* phases spread evenly */
-        return (2 * i + 1) * FL_FLUSH_PERIOD_MS / (2 * v->runs);
-    uint64_t ms = (p->flush_ns[i] + step_ns / 2) / step_ns * FLUSH_STEP_MS;
-    return ms < FL_FLUSH_PERIOD_MS ? (uint32_t)ms : FL_FLUSH_PERIOD_MS;
+    uint64_t ns = i < p->n_runs ? validate_first_flush_ns(&p->flushes[i]) : 0;
+    if (ns)
+        return (struct validate_answer){ .seen = &p->flushes[i],
+                                         .first_flush_ms = (uint32_t)(ns / 1000000) };
+    return (struct validate_answer){ .first_flush_ms = (2 * i + 1) * FL_FLUSH_PERIOD_MS /
+                                                       (2 * v->runs) }; /* phases spread evenly */
 }
 
 static int replay(const struct validate *v, const struct validate_point *p, size_t policy,
@@ -72,6 +72,7 @@ static int replay(const struct validate *v, const struct validate_point *p, size
                                    .seed = 1 };
     struct fl_result *result = NULL;
     kernel.first_flush_ms = answer->first_flush_ms;
+    kernel.flushes = answer->seen;
     int rc = fl_replay(r, &opts, &result, err);
     if (rc != FL_OK)
         return rc;
@@ -85,34 +86,45 @@ static int replay(const struct validate *v, const struct validate_point *p, size
     return FL_OK;
 }
 
-/* The answer with the earliest flush later than @after_ms; NULL: none. */
-static struct validate_answer *next_answer(const struct validate_prediction *to, int64_t after_ms)
+static int by_flush(const void *a, const void *b)
 {
-    struct validate_answer *next = NULL;
-    for (unsigned i = 0; i < to->n; i++)
-        if (to->answers[i].first_flush_ms > after_ms &&
-            (!next || to->answers[i].first_flush_ms < next->first_flush_ms))
-            next = &to->answers[i];
-    return next;
+    const struct validate_answer *x = *(struct validate_answer *const *)a,
+                                 *y = *(struct validate_answer *const *)b;
+    return (x->first_flush_ms > y->first_flush_ms) - (x->first_flush_ms < y->first_flush_ms);
 }
 
-/* From the earliest flush on: when a replay had ended before its first, the later ones would too. */
+/* @last ended before its first flush. Would @next too? */
+static bool ends_unflushed(const struct validate_answer *next, const struct validate_answer *last)
+{
+    const struct fl_seen_flushes *seen = next->seen;
+    uint64_t moved = last->count[V_MAJOR] + last->count[V_SWAP_IN] + last->count[V_SWAP_OUT];
+    if (!seen)
+        return !last->seen && next->first_flush_ms >= last->first_flush_ms;
+    return seen->n ? moved < seen->flush[0].moved : moved <= seen->end.moved;
+}
+
+/* From the earliest flush on, so that replays that end before theirs are known early. */
 static int predict_runs(const struct validate *v, const struct validate_point *p, size_t policy,
                         struct fl_reader *r, struct validate_prediction *to, struct fl_err *err)
 {
     bool flushed = true;
-    struct validate_answer *one, *last = NULL;
     int rc = FL_OK;
-    for (int64_t ms = -1; rc == FL_OK && (one = next_answer(to, ms)); ms = one->first_flush_ms) {
-        if (flushed)
-            rc = replay(v, p, policy, r, one, &flushed, err);
-        else
-            memcpy(one->count, last->count, sizeof one->count);
-        last = one;
-        for (unsigned i = 0; i < to->n; i++)
-            if (to->answers[i].first_flush_ms == one->first_flush_ms)
-                to->answers[i] = *one;
+    const struct validate_answer *last = NULL;
+    struct validate_answer **order = calloc(to->n, sizeof *order);
+    if (!order)
+        return fl_nomem(err, "predictions");
+    for (unsigned i = 0; i < to->n; i++)
+        order[i] = &to->answers[i];
+    qsort(order, to->n, sizeof *order, by_flush);
+    for (unsigned i = 0; i < to->n && rc == FL_OK; i++) {
+        if (!flushed && ends_unflushed(order[i], last)) {
+            memcpy(order[i]->count, last->count, sizeof last->count);
+            continue;
+        }
+        rc = replay(v, p, policy, r, order[i], &flushed, err);
+        last = order[i];
     }
+    free(order);
     return rc;
 }
 
@@ -127,7 +139,7 @@ static int predict_point(struct validate *v, size_t policy, size_t point, const 
     if (!to->answers)
         return fl_nomem(err, "predictions");
     for (unsigned i = 0; i < to->n; i++)
-        to->answers[i].first_flush_ms = flush_of(v, p, i);
+        to->answers[i] = question_of(v, p, i);
     int rc = fl_reader_open_path(path, 0, &r, err);
     if (rc == FL_OK)
         rc = predict_runs(v, p, policy, r, to, err);

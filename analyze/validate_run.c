@@ -46,8 +46,10 @@ int validate_end(struct validate *v, struct fl_err *err)
     int rc = fl_guard_end(v->guard, err);
     v->guard = NULL;
     for (size_t i = 0; i < v->n_points; i++) {
+        for (unsigned k = 0; k < v->points[i].n_runs; k++)
+            free(v->points[i].flushes[k].flush);
         free(v->points[i].runs);
-        free(v->points[i].flush_ns);
+        free(v->points[i].flushes);
         for (size_t k = 0; k < VALIDATE_POLICIES_MAX; k++)
             free(v->points[i].predicted[k].answers);
     }
@@ -97,26 +99,97 @@ static void wait_phase(struct validate *v, uint64_t phase_ns)
         give_up_aligning(v, &why);
 }
 
-/* From the start of @run to the first flush; 0: not known. */
-static uint64_t first_flush(struct validate *v, const struct fl_run *run)
+/* A run as it goes: flushes, and what the machine had done when they came. */
+struct watch {
+    struct validate *v;
+    struct fl_vm_counts start;
+    struct fl_seen_flushes seen; /* at_ns: CLOCK_MONOTONIC */
+};
+
+static uint64_t moved(const struct fl_vm_counts *counts)
+{
+    return counts->count[FL_VM_pgmajfault] + fl_vm_swap_in(counts) + fl_vm_swap_out(counts);
+}
+
+static int note_flush(struct watch *w, uint64_t at_ns, struct fl_err *err)
+{
+    struct fl_vm_counts now;
+    struct fl_seen_flush *flush = reallocarray(w->seen.flush, w->seen.n + 1, sizeof *w->seen.flush);
+    if (!flush)
+        return fl_nomem(err, "flushes");
+    w->seen.flush = flush;
+    int rc = fl_vm_counts_read(&now, err);
+    if (rc != FL_OK)
+        return rc;
+    struct fl_vm_counts since = fl_vm_counts_since(&now, &w->start);
+    flush[w->seen.n++] = (struct fl_seen_flush){ .at_ns = at_ns, .moved = moved(&since) };
+    return FL_OK;
+}
+
+static void look(void *arg)
+{
+    struct watch *w = arg;
+    struct validate *v = w->v;
+    struct fl_err why = { 0 };
+    uint64_t at_ns, last_ns = w->seen.n ? w->seen.flush[w->seen.n - 1].at_ns : w->seen.end.at_ns;
+    if (!v->flushes)
+        return;
+    int rc = fl_flushes_last(v->flushes, &at_ns, &why);
+    if (rc == FL_OK && at_ns > last_ns)
+        rc = note_flush(w, at_ns, &why);
+    if (rc != FL_OK)
+        give_up_aligning(v, &why);
+}
+
+static void watch_start(struct watch *w, struct validate *v)
 {
     struct fl_err why = { 0 };
-    uint64_t at_ns = 0;
-    if (v->flushes &&
-        fl_flushes_first_after(v->flushes, run->exec_ns, v->stop, &at_ns, &why) != FL_OK)
+    *w = (struct watch){ .v = v };
+    if (v->flushes && (fl_vm_counts_read(&w->start, &why) != FL_OK ||
+                       fl_flushes_last(v->flushes, &w->seen.end.at_ns, &why) != FL_OK))
         give_up_aligning(v, &why);
-    return at_ns > run->exec_ns ? at_ns - run->exec_ns : 0;
+}
+
+/* Times from the start of @run; where no flush was in it, waits for the first one after. */
+static void watch_end(struct watch *w, const struct fl_run *run)
+{
+    struct validate *v = w->v;
+    struct fl_seen_flushes *seen = &w->seen;
+    struct fl_err why = { 0 };
+    unsigned n = 0;
+    uint64_t at_ns = 0;
+    for (unsigned i = 0; i < seen->n; i++)
+        if (seen->flush[i].at_ns > run->exec_ns) {
+            seen->flush[n] = seen->flush[i];
+            seen->flush[n++].at_ns -= run->exec_ns;
+        }
+    seen->n = n;
+    if (n)
+        at_ns = run->exec_ns + seen->flush[n - 1].at_ns + FL_FLUSH_PERIOD_MS * UINT64_C(1000000);
+    else if (v->flushes &&
+             fl_flushes_first_after(v->flushes, run->exec_ns, v->stop, &at_ns, &why) != FL_OK)
+        give_up_aligning(v, &why);
+    seen->end = (struct fl_seen_flush){ .at_ns = at_ns > run->exec_ns ? at_ns - run->exec_ns : 0,
+                                        .moved = moved(&run->machine) };
+}
+
+uint64_t validate_first_flush_ns(const struct fl_seen_flushes *seen)
+{
+    return seen->n ? seen->flush[0].at_ns : seen->end.at_ns;
 }
 
 /* One run in a group of its own, @phase_ns after a flush where these are seen. */
 static int run_once(struct validate *v, uint64_t limit_bytes, uint64_t phase_ns, struct fl_run *out,
-                    struct fl_err *err)
+                    struct fl_seen_flushes *flushes, struct fl_err *err)
 {
+    struct watch w;
     struct fl_run_opts opts = { .argv = v->argv,
                                 .cpus = v->cpus,
                                 .timeout_ns = v->timeout_ns,
                                 .show_output = v->show_output,
-                                .stop = v->stop };
+                                .stop = v->stop,
+                                .look = look,
+                                .look_arg = &w };
     unsigned mark = fl_guard_mark(v->guard);
     struct fl_cgroup group;
     int rc = validate_stopped(v, err);
@@ -126,9 +199,16 @@ static int run_once(struct validate *v, uint64_t limit_bytes, uint64_t phase_ns,
         v->swappiness = fl_cgroup_swappiness(&group);
     validate_warm_read(v->warm);
     wait_phase(v, phase_ns);
+    watch_start(&w, v);
     if (rc == FL_OK)
         rc = fl_run(&group, &opts, out, err);
+    if (rc == FL_OK && flushes)
+        watch_end(&w, out);
     int undone = fl_guard_undo(v->guard, mark, rc == FL_OK ? err : NULL);
+    if (rc == FL_OK && flushes)
+        *flushes = w.seen;
+    else
+        free(w.seen.flush);
     if (validate_stopped(v, err) != FL_OK)
         return FL_EIO;
     return rc == FL_OK ? undone : rc;
@@ -138,7 +218,7 @@ int validate_native(struct validate *v, struct fl_err *err)
 {
     int rc = FL_OK;
     for (unsigned i = 0; i < NATIVE_RUNS && rc == FL_OK; i++) {
-        rc = run_once(v, FL_CGROUP_NO_LIMIT, 0, &v->native, err);
+        rc = run_once(v, FL_CGROUP_NO_LIMIT, 0, &v->native, NULL, err);
         if (rc == FL_OK && v->native.timed_out)
             rc = fl_fail(err, FL_EDATA,
                          "the command takes longer than --timeout even without a limit; give more");
@@ -191,13 +271,16 @@ static int run_point(struct validate *v, struct validate_point *p, unsigned roun
 {
     uint64_t period_ns = FL_FLUSH_PERIOD_MS * UINT64_C(1000000);
     struct fl_run run;
+    struct fl_seen_flushes flushes = { .n = 0 };
     if (p->timeouts) /* it would not end this time either */
         return FL_OK;
-    int rc = run_once(v, p->ram_bytes, (2 * round + 1) * period_ns / (2 * v->runs), &run, err);
+    int rc =
+        run_once(v, p->ram_bytes, (2 * round + 1) * period_ns / (2 * v->runs), &run, &flushes, err);
     if (rc == FL_OK && run.timed_out) {
         p->timeouts++;
+        free(flushes.flush);
     } else if (rc == FL_OK) {
-        p->flush_ns[p->n_runs] = first_flush(v, &run);
+        p->flushes[p->n_runs] = flushes;
         p->runs[p->n_runs++] = run;
     }
     return rc == FL_OK ? validate_stopped(v, err) : rc;

@@ -26,7 +26,7 @@
 #include "oomlog.h"
 #include "smallfile.h"
 
-enum { POLL_MS = 50, KILL_MS = 5000 };
+enum { POLL_MS = 50, LOOK_MS = 2, KILL_MS = 5000 };
 
 /* Between the three processes. */
 struct shared {
@@ -208,7 +208,9 @@ static int oversee(struct job *job, pid_t pid, struct fl_err *err)
             kill_now(s, stop);
         if (s->run.stopped || s->run.timed_out)
             fl_cgroup_kill(job->group->dir, POLL_MS);
-        poll(&p, 1, POLL_MS);
+        poll(&p, 1, o->look ? LOOK_MS : POLL_MS);
+        if (o->look)
+            o->look(o->look_arg);
     }
     if (p.fd >= 0)
         close(p.fd);

@@ -237,6 +237,13 @@ int fl_flushes_wait_phase(struct fl_flushes *f, uint64_t phase_ns,
     return rc;
 }
 
+int fl_flushes_last(struct fl_flushes *f, uint64_t *at_ns, struct fl_err *err)
+{
+    int rc = drain(f, err);
+    *at_ns = f->last_ns;
+    return rc;
+}
+
 int fl_flushes_first_after(struct fl_flushes *f, uint64_t after_ns,
                            const volatile sig_atomic_t *stop, uint64_t *at_ns, struct fl_err *err)
 {

@@ -42,6 +42,12 @@ int fl_flushes_wait_phase(struct fl_flushes *f, uint64_t phase_ns,
                           const volatile sig_atomic_t *stop, struct fl_err *err);
 
 /**
+ * fl_flushes_last - the latest periodic flush until now, CLOCK_MONOTONIC; 0: none was seen yet. Does
+ * not wait. Errors: FL_EIO when tracing fails.
+ */
+int fl_flushes_last(struct fl_flushes *f, uint64_t *at_ns, struct fl_err *err);
+
+/**
  * fl_flushes_first_after - wait for the first periodic flush at or after @after_ns.
  * @after_ns: CLOCK_MONOTONIC, later than the last call's answer and than the last wait_phase.
  * @at_ns: when it was; 0 when @stop ended the wait.

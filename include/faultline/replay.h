@@ -82,6 +82,19 @@ enum fl_thp_mode {
     FL_THP_ALWAYS,
 };
 
+/** A flush of the kernel's statistics, seen in a real run of the recorded program. */
+struct fl_seen_flush {
+    uint64_t at_ns; /* from the program's start */
+    uint64_t moved; /* major faults and pages swapped, in and out, from its start till then */
+};
+
+/** The flushes of one run: where in the program's work they came, whatever its speed. */
+struct fl_seen_flushes {
+    struct fl_seen_flush *flush; /* in order; owned by whoever made it */
+    unsigned n;
+    struct fl_seen_flush end; /* of the run: no other flush was before; at_ns: the first after it */
+};
+
 /** What the kernel's policies (FL_IS_KERNEL) want to know besides RAM and swap. */
 struct fl_kernel_opts {
     enum fl_swap_kind swap_kind;
@@ -89,9 +102,12 @@ struct fl_kernel_opts {
     uint32_t page_cluster;   /* vm.page-cluster: swap read-ahead of up to 2^this pages */
     uint32_t first_flush_ms; /* 0 to 2000, on the model's clock: when the statistics that reclaim
                                 looks at are first brought up to date; then every 2 s */
-    bool data_frames;        /* fl_replay_opts.frames are for data: the kernel's own memory
+    const struct fl_seen_flushes *flushes; /* when they were in a real run of the program: the clock
+                                then only decides where nothing moves, and after the run's end.
+                                NULL: the clock alone. Borrowed for the replay */
+    bool data_frames;            /* fl_replay_opts.frames are for data: the kernel's own memory
                                     (page tables, stacks, slab) takes none of them */
-    enum fl_thp_mode thp;    /* of policy linux; under mglru there are none */
+    enum fl_thp_mode thp;        /* of policy linux; under mglru there are none */
     enum fl_memcg_version memcg; /* v2: swap is the group's own limit; v1: the devices' size */
     /* of scope "machine": */
     uint64_t base_pages;      /* in use by all but the traced; FL_BASE_TYPICAL: as measured on an

@@ -144,6 +144,7 @@ struct linux_opts {
     struct zones_config zones;
     uint32_t cpus;                /* of that machine; 0 is 1 */
     uint64_t first_flush_ps;      /* on the model's clock; later ones every 2 s */
+    const struct fl_seen_flushes *flushes; /* in place of that; NULL: none */
     const struct fl_costs *costs; /* what moves that clock */
     bool data_frames;             /* the kernel's own memory takes none of the pages */
     bool mglru;                   /* generations, in place of active and inactive lists */
@@ -219,6 +220,7 @@ struct linux_mm {
     struct lru_stat stat, seen;
     uint64_t now_ps, next_flush_ps; /* the model's clock */
     uint64_t stat_flushes;
+    unsigned n_seen_flushes; /* of opts.flushes, that have come */
     uint32_t *writing; /* folios under swap write-back, in the order of their submission */
     uint32_t n_writing, writing_room;
 

@@ -111,8 +111,10 @@ json linux.json '.policy == "linux" and .access_ps >= 20 and .native.cpu_ns > 0'
     '[.points[0].error_pct[("minor", "major", "swap_in", "swap_out")] | fabs < 50] | all'
 if holds linux.json .aligned; then # at 0.5 and 1.5 s, so flushed 1.5 and 0.5 s later
     json linux.json '.points[0].kernel.first_flush_ns | (.[0] - .[1]) > 3e8 and .[0] < 4e9' \
-        '.points[0] | [.kernel.first_flush_ns[] / 5e7 | round * 50 | if . > 2000 then 2000 else . end] ==
-             .predicted_runs.first_flush_ms'
+        '.points[0] | [.kernel.first_flush_ns[] / 1e6 | floor] == .predicted_runs.first_flush_ms' \
+        '.points[0].kernel | [.flushes[] | length > 0 and .[0].moved < 1e6 or length == 0] | all' \
+        '.points[0].kernel | [.moved, .major, .swap_in, .swap_out] | transpose |
+             map(.[0] >= .[1] + .[2] + .[3]) | all'
 else
     echo "not tried: phases: $(jq -r '.quality[] | select(.flag == "unaligned").detail' linux.json)"
     json linux.json '.points[0].predicted_runs.first_flush_ms == [500, 1500]'

@@ -157,10 +157,13 @@ static void fill(struct validate *v, struct validate_point *p, struct fl_run run
         fl_vm_counts_parse("pswpin 90\nswpin_zero 5\npswpout 200\nswpout_zero 0\n",
                            &runs[i].machine);
     }
-    static uint64_t flush_ns[3] = { 0, 5, 0 };
+    static struct fl_seen_flush one = { .at_ns = 5, .moved = 6 };
+    static struct fl_seen_flushes flushes[3] = { { .n = 0 },
+                                                 { &one, 1, { .at_ns = 2000000005, .moved = 7 } },
+                                                 { NULL, 0, { 9, 1 } } };
     *p = (struct validate_point){ .ram_bytes = 1 << 20,
                                   .runs = runs,
-                                  .flush_ns = flush_ns,
+                                  .flushes = flushes,
                                   .n_runs = 3,
                                   .predicted = { { .answers = lru_says, .n = 1 } } };
     lru_says[0] = (struct validate_answer){ .count = { 1000, 110, 95, 190, 0 } };
