@@ -343,7 +343,7 @@ void advice_event(struct linux_mm *lm, const struct fl_event *ev)
         return;
     each_mapping(lm, id, ev->advise.start >> FL_PAGE_SHIFT, fl_pages_of(end), ev->advise.advice,
                  advise);
-    swap_write_completed(lm); /* blk_finish_plug */
+    swap_write_submit(lm); /* blk_finish_plug */
 }
 
 void populate_locked(struct linux_mm *lm, uint32_t mm, uint64_t from, uint64_t to)

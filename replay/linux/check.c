@@ -102,7 +102,7 @@ static bool check_folio(const struct linux_mm *lm, uint32_t c, const struct tall
     bool resident = f->flags & FOLIO_RESIDENT, charged = f->flags & FOLIO_CHARGED;
     if (c >= lm->vm->cs.n) /* no such contents yet */
         return f->list == LRU_NONE && !f->flags && f->slot == SWAP_NO_SLOT;
-    if (f->flags & (FOLIO_BUSY | FOLIO_WRITEBACK) || (charged && !resident))
+    if (f->flags & FOLIO_BUSY || (charged && !resident))
         return false;
     if (t->listed != (f->list < LRU_LISTS_MAX || f->list == LRU_BATCHED) ||
         charged != (f->list != LRU_NONE))
@@ -118,7 +118,7 @@ static bool check_sums(const struct linux_mm *lm)
         charged += (lm->folio[c].flags & FOLIO_CHARGED) != 0;
         slots += lm->folio[c].slot != SWAP_NO_SLOT;
     }
-    return charged == lm->resident && slots == lm->swap.used && !lm->n_writing &&
+    return charged == lm->resident && slots == lm->swap.used &&
            lm->usage == lm->stock + charged + lm->kernel_pages + lm->thp.unmapped_pages &&
            lm->usage <= lm->opts.limit_pages;
 }

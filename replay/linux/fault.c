@@ -25,6 +25,8 @@ void folio_free(struct linux_mm *lm, uint32_t c)
         if (folio_is_file(lm, c))
             kernel_memory_of_file_page_gone(lm, c);
     }
+    if (f->flags & FOLIO_WRITEBACK)
+        swap_write_forget(lm, c);
     f->flags &= FOLIO_SHADOW | FOLIO_SHADOW_WORKINGSET | FOLIO_EXEC | FOLIO_ADOPTED;
     f->lazyfree = false;
 }

@@ -20,7 +20,10 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
                                        .is_file = opts->swap_kind != SWAP_SYNCHRONOUS,
                                        .reclaim = swap_cache_reclaim,
                                        .reclaim_arg = lm };
-    *lm = (struct linux_mm){ .opts = *opts, .vm = vm, .next_flush_ps = opts->flushes ? opts->flushes->end.at_ns * 1000 : opts->first_flush_ps };
+    *lm = (struct linux_mm){ .opts = *opts,
+                             .vm = vm,
+                             .next_flush_ps = opts->flushes ? opts->flushes->end.at_ns * 1000
+                                                            : opts->first_flush_ps };
     for (int list = 0; list < LRU_LISTS_MAX; list++)
         lm->lru[list] = (struct lru){ .newest = NO_CONTENTS, .oldest = NO_CONTENTS };
     lm->swap_ra = swap_ra_start(opts->page_cluster);
@@ -38,7 +41,7 @@ void linux_fini(struct linux_mm *lm)
     free(lm->pte);
     free(lm->folio);
     machine_fini(lm);
-    free(lm->writing);
+    swap_write_free(lm);
     page_cache_fini(lm);
     mglru_fini(lm);
     thp_fini(lm);

@@ -142,13 +142,13 @@ struct linux_opts {
     bool no_groups; /* the kernel has no memory groups: its statistics are exact */
     bool machine;   /* no group's limit, but this machine's memory: */
     struct zones_config zones;
-    uint32_t cpus;                /* of that machine; 0 is 1 */
-    uint64_t first_flush_ps;      /* on the model's clock; later ones every 2 s */
+    uint32_t cpus;                         /* of that machine; 0 is 1 */
+    uint64_t first_flush_ps;               /* on the model's clock; later ones every 2 s */
     const struct fl_seen_flushes *flushes; /* in place of that; NULL: none */
-    const struct fl_costs *costs; /* what moves that clock */
-    bool data_frames;             /* the kernel's own memory takes none of the pages */
-    bool mglru;                   /* generations, in place of active and inactive lists */
-    enum fl_thp_mode thp;         /* not with mglru */
+    const struct fl_costs *costs;          /* what moves that clock */
+    bool data_frames;                      /* the kernel's own memory takes none of the pages */
+    bool mglru;                            /* generations, in place of active and inactive lists */
+    enum fl_thp_mode thp;                  /* not with mglru */
 };
 
 /* What a page is taken for: it decides which blocks it comes from (migrate types). */
@@ -171,6 +171,22 @@ struct kswapd {
     uint64_t reclaimed; /* in this round */
     uint64_t now_ps;    /* its own clock */
     uint64_t doze_until_ps;
+};
+
+/* Writes to a swap disk that have been submitted together. */
+struct swap_submission {
+    uint32_t end; /* of swap_writes.contents, those before are its own */
+    uint64_t done_ps;
+};
+
+/* Pages under write-back, in the order in which they were written. */
+struct swap_writes {
+    uint32_t *contents; /* NO_CONTENTS: of a page that has gone */
+    uint32_t n, n_done, room;
+    struct swap_submission *submitted;
+    uint32_t n_submitted, submitted_done, submitted_room;
+    uint32_t requests, request_pages, last_slot; /* held back; pages of the latest, and its last */
+    uint64_t disk_ps;                            /* when the disk has done all it was given */
 };
 
 #define LINUX_EXPECTED 4u
@@ -221,8 +237,7 @@ struct linux_mm {
     uint64_t now_ps, next_flush_ps; /* the model's clock */
     uint64_t stat_flushes;
     unsigned n_seen_flushes; /* of opts.flushes, that have come */
-    uint32_t *writing; /* folios under swap write-back, in the order of their submission */
-    uint32_t n_writing, writing_room;
+    struct swap_writes writes;
 
     /* the fault under way */
     uint32_t process;  /* index of whose it is */
@@ -466,8 +481,16 @@ void swap_cache_left(struct linux_mm *lm, uint32_t c);
 void swap_cache_drop(struct linux_mm *lm, uint32_t c);
 int swap_cache_reclaim(void *arg, uint32_t slot);
 void swap_entry_gone(struct linux_mm *lm, uint32_t c);
+
+/* Writes to a swap disk: swap_write.c. */
+/* false: out of memory, so it is as good as done */
 bool swap_write_begin(struct linux_mm *lm, uint32_t c);
-void swap_write_completed(struct linux_mm *lm);
+void swap_write_submit(struct linux_mm *lm); /* blk_finish_plug */
+void swap_write_arrive(struct linux_mm *lm); /* those that are done by now */
+void swap_write_wait(struct linux_mm *lm, uint32_t c);
+void swap_write_forget(struct linux_mm *lm, uint32_t c);
+void swap_write_free(struct linux_mm *lm);
+
 /* @page: NO_PAGE when it is not a fault, of shared memory only */
 /* read_swap_cache_async: into the swap cache, for nobody yet. false: the process is gone */
 bool swap_cache_read(struct linux_mm *lm, uint32_t c);

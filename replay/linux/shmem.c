@@ -6,6 +6,8 @@
 void shmem_came_in(struct linux_mm *lm, uint32_t c)
 {
     swap_entry_gone(lm, c);
+    if (lm->folio[c].flags & FOLIO_WRITEBACK)
+        swap_write_wait(lm, c); /* shmem_swapin_folio */
     swap_cache_drop(lm, c);
     lm->folio[c].flags |= FOLIO_DIRTY;
 }

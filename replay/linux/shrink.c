@@ -133,7 +133,7 @@ enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
             f->flags |= FOLIO_RECLAIM;
             return ACTIVATE;
         }
-        f->flags &= (uint16_t)~FOLIO_WRITEBACK; /* waited for, then looked at again */
+        swap_write_wait(lm, c); /* then it is looked at again */
     }
     if (folio_is_file(lm, c) && f->flags & FOLIO_DIRTY) /* folio_check_dirty_writeback */
         batch->dirty_files++;
@@ -187,6 +187,7 @@ static uint32_t isolate(struct linux_mm *lm, enum lru_list list, uint64_t n,
     uint32_t n_taken = 0;
     *pages = 0;
     lru_add_drain(lm);
+    swap_write_arrive(lm);
     while (*pages < n && lm->lru[list].oldest != NO_CONTENTS) {
         uint32_t c = lm->lru[list].oldest;
         lru_expect(lm, c);

@@ -121,40 +121,6 @@ void swap_entry_gone(struct linux_mm *lm, uint32_t c)
         f->slot = SWAP_NO_SLOT;
 }
 
-/* A write is on its way; false: out of memory, so it completes at once. */
-bool swap_write_begin(struct linux_mm *lm, uint32_t c)
-{
-    if (lm->n_writing == lm->writing_room) {
-        uint32_t room = grow_room(lm->writing_room);
-        if (!room || !grow(&lm->writing, room)) {
-            lm->failed_memory = true;
-            return false;
-        }
-        lm->writing_room = room;
-    }
-    lm->writing[lm->n_writing++] = c;
-    return true;
-}
-
-/* The plug is pulled: the writes complete, and their pages go to the old end of the inactive
-   list, to be freed next (folio_end_writeback, folio_rotate_reclaimable). */
-void swap_write_completed(struct linux_mm *lm)
-{
-    for (uint32_t i = 0; i < lm->n_writing; i++) {
-        uint32_t c = lm->writing[i];
-        struct folio *f = &lm->folio[c];
-        if (!(f->flags & FOLIO_WRITEBACK))
-            continue; /* waited for, freed or gone meanwhile */
-        f->flags &= (uint16_t)~FOLIO_WRITEBACK;
-        if (!(f->flags & FOLIO_RECLAIM))
-            continue;
-        f->flags &= (uint16_t)~FOLIO_RECLAIM;
-        if (!(f->flags & FOLIO_DIRTY))
-            folio_rotate_reclaimable(lm, c);
-    }
-    lm->n_writing = 0;
-}
-
 /* A page comes back into memory that has been charged for it. */
 static void arrive(struct linux_mm *lm, uint32_t c, bool cached)
 {

@@ -5,13 +5,14 @@
 #include "swap_ra.h"
 
 #define PMD_PAGES UINT64_C(512)
-#define FIRST_HITS 4u   /* before anything is known: the first window is of 8 pages */
-#define VMA_HITS_MAX 63 /* six bits in the kernel */
-#define VMA_ORDER_MAX 5 /* SWAP_RA_ORDER_CEILING */
+#define VMA_FIRST_HITS 4u /* before anything is known: the first window is of 8 pages */
+#define VMA_HITS_MAX 63   /* six bits in the kernel */
+#define VMA_ORDER_MAX 5   /* SWAP_RA_ORDER_CEILING */
 
+/* The kernel keeps one count for the machine, not for a program: others have used it up before. */
 struct swap_ra swap_ra_start(uint32_t page_cluster)
 {
-    return (struct swap_ra){ .page_cluster = page_cluster, .hits = FIRST_HITS };
+    return (struct swap_ra){ .page_cluster = page_cluster };
 }
 
 /* Pages to read (__swapin_nr_pages). @next_to: the fault is next to the one before. */
@@ -63,7 +64,7 @@ static uint64_t pages_before(uint64_t page, uint64_t prev, uint32_t win)
 
 static uint32_t vma_hits(const struct swap_ra_vma *vma)
 {
-    return vma->page || vma->win || vma->hits ? vma->hits : FIRST_HITS;
+    return vma->page || vma->win || vma->hits ? vma->hits : VMA_FIRST_HITS;
 }
 
 struct swap_ra_range swap_ra_pages(const struct swap_ra *ra, struct swap_ra_vma *vma, uint64_t page,

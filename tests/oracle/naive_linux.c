@@ -114,7 +114,7 @@ void naive_linux_replay(const struct naive_item *items, size_t n,
                                 .machine = opts->machine,
                                 .no_tlb = true };
     memset(out, 0, sizeof *out);
-    struct kernel k = { .opts = opts, .out = out, .ra_hits = 4 };
+    struct kernel k = { .opts = opts, .out = out };
     struct world w = { .k = &k, .opts = &plain, .res = &out->r, .running = NONE };
     k.folios = zeroed(FOLIOS_MAX, sizeof *k.folios);
     k.files = zeroed(OBJECTS_MAX, sizeof *k.files);

@@ -78,9 +78,9 @@ void naive_linux_free_folio(struct world *w, int c)
         return;
     naive_linux_off_lists(w, c);
     f->place = NOWHERE;
-    for (size_t i = w->k->writes.n; i-- > 0;)
-        if (w->k->writes.at[i] == c)
-            LIST_DROP(&w->k->writes, i);
+    for (size_t i = 0; i < w->k->writes.n; i++)
+        if (w->k->writes.at[i].c == c)
+            w->k->writes.at[i].c = -1;
     if (f->charged)
         naive_linux_uncharge(w);
     f->resident = f->charged = f->by_write = false;

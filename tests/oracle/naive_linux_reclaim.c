@@ -88,7 +88,7 @@ static enum outcome look_at(struct world *w, int c, size_t *written)
             f->reclaim = true;
             return activated(w, c);
         }
-        f->writeback = f->reclaim = false;
+        naive_linux_wait_for_write(w, c);
     }
     bool referenced = f->referenced; /* 3 */
     size_t references = take_references(w, c);
@@ -113,7 +113,7 @@ static enum outcome look_at(struct world *w, int c, size_t *written)
         f->dirty = false;
         if (!zram) {
             f->writeback = f->reclaim = true;
-            LIST_ADD(&w->k->writes, c);
+            naive_linux_begin_write(w, c);
             return KEPT;
         }
     }
@@ -123,6 +123,7 @@ static enum outcome look_at(struct world *w, int c, size_t *written)
 static size_t isolate(struct world *w, int list, size_t n, int taken[BATCH_SCAN])
 {
     naive_linux_drain(w);
+    naive_linux_complete_writes(w);
     if (n > w->k->list[list].n)
         n = w->k->list[list].n;
     for (size_t i = 0; i < n; i++) {
@@ -142,7 +143,6 @@ static uint64_t shrink_inactive(struct world *w, int list, size_t n)
     if (n == 0)
         return 0;
     w->k->out->scanned += n;
-    naive_linux_tick(w, FL_COST_SCAN, n);
     for (size_t i = 0; i < n; i++) {
         dirty_files += !naive_linux_is_anon(w, taken[i]) && FOLIO(w, taken[i])->dirty;
         outcome[i] = look_at(w, taken[i], &written);
@@ -155,6 +155,7 @@ static uint64_t shrink_inactive(struct world *w, int list, size_t n)
             w->k->age += active;
             w->k->out->activated += active;
         }
+    naive_linux_tick(w, FL_COST_SCAN, n);
     naive_linux_add_cost(w, type_of(list), 32 * written + (n - freed));
     if (dirty_files == n) {
         if (is_v2(w))
@@ -259,6 +260,7 @@ static uint64_t shrink(struct world *w, int p, uint64_t target)
             break;
         adjust(left, count);
     }
+    naive_linux_submit_writes(w);
     naive_linux_complete_writes(w);
     if (k->opts->swap_pages > 0 && is_low(w, ANON))
         shrink_active(w, AA, BATCH_SCAN);

@@ -107,24 +107,87 @@ bool naive_linux_take_slot(struct world *w, int c)
 
 /* ---- section 13 --------------------------------------------------------------------------- */
 
-void naive_linux_complete_writes(struct world *w)
+/* The requests that the writes held back make up; @last: pages of the latest. */
+static size_t requests_held(const struct world *w, size_t *last)
 {
+    size_t n = 0;
+    *last = 0;
     for (size_t i = 0; i < w->k->writes.n; i++) {
-        int c = w->k->writes.at[i];
-        struct folio *f = FOLIO(w, c);
-        if (!f->writeback)
-            continue; /* it was waited for */
-        f->writeback = false;
-        if (!f->reclaim)
+        const struct swap_write *at = &w->k->writes.at[i];
+        if (at->submitted)
             continue;
-        f->reclaim = false;
-        if (f->place < LISTS && !f->dirty) {
-            int list = f->place == AA || f->place == AF ? f->place - 1 : f->place;
-            naive_linux_off_lists(w, c);
-            naive_linux_to_list(w, c, list, true);
+        if (*last > 0 && *last < 254 && at->slot == at[-1].slot + 1) {
+            ++*last;
+        } else {
+            n++;
+            *last = 1;
         }
     }
-    w->k->writes.n = 0;
+    return n;
+}
+
+void naive_linux_submit_writes(struct world *w)
+{
+    struct kernel *k = w->k;
+    const uint64_t *ps = k->opts->costs->ps;
+    size_t held = 0;
+    for (size_t i = 0; i < k->writes.n; i++)
+        held += !k->writes.at[i].submitted;
+    if (held == 0)
+        return;
+    if (k->disk_done_ps < k->now_ps)
+        k->disk_done_ps = k->now_ps;
+    k->disk_done_ps += ps[FL_COST_SWAP_IN_DISK] + (held - 1) * ps[FL_COST_FILE_READAHEAD];
+    for (size_t i = 0; i < k->writes.n; i++)
+        if (!k->writes.at[i].submitted) {
+            k->writes.at[i].submitted = true;
+            k->writes.at[i].done_ps = k->disk_done_ps;
+        }
+}
+
+void naive_linux_begin_write(struct world *w, int c)
+{
+    size_t last, requests = requests_held(w, &last);
+    uint64_t slot = FOLIO(w, c)->slot;
+    bool joins = requests > 0 && last < 254 && slot == w->k->writes.at[w->k->writes.n - 1].slot + 1;
+    if (!joins && (requests >= 32 || last >= 32))
+        naive_linux_submit_writes(w);
+    LIST_ADD(&w->k->writes, ((struct swap_write){ .c = c, .slot = slot }));
+}
+
+static void complete(struct world *w, int c)
+{
+    struct folio *f = FOLIO(w, c);
+    bool reclaim = f->reclaim;
+    if (!f->writeback)
+        return; /* it was waited for */
+    f->writeback = f->reclaim = false;
+    if (reclaim && f->place < LISTS && !f->dirty) {
+        int list = f->place == AA || f->place == AF ? f->place - 1 : f->place;
+        naive_linux_off_lists(w, c);
+        naive_linux_to_list(w, c, list, true);
+    }
+}
+
+void naive_linux_complete_writes(struct world *w)
+{
+    while (w->k->writes.n > 0 && w->k->writes.at[0].submitted &&
+           w->k->writes.at[0].done_ps <= w->k->now_ps) {
+        int c = w->k->writes.at[0].c;
+        LIST_DROP(&w->k->writes, 0);
+        if (c >= 0)
+            complete(w, c);
+    }
+}
+
+void naive_linux_wait_for_write(struct world *w, int c)
+{
+    naive_linux_submit_writes(w);
+    naive_linux_complete_writes(w);
+    while (FOLIO(w, c)->writeback) {
+        w->k->now_ps = w->k->writes.at[0].done_ps;
+        naive_linux_complete_writes(w);
+    }
 }
 
 /* ---- section 16, read-ahead -------------------------------------------------------------- */
@@ -323,6 +386,8 @@ bool naive_linux_shared_in(struct world *w, int c, enum fl_cause *cause)
     if (!FOLIO(w, c)->slot)
         return true;
     w->k->swap.slot[FOLIO(w, c)->slot].maps--;
+    if (FOLIO(w, c)->writeback)
+        naive_linux_wait_for_write(w, c);
     leave_cache(w, c);
     return true;
 }

@@ -34,6 +34,13 @@ struct kfile { /* of the object with the same number */
     uint32_t misses, advice;
 };
 
+struct swap_write {
+    int c; /* -1: it has gone */
+    uint64_t slot;
+    bool submitted; /* else held back */
+    uint64_t done_ps;
+};
+
 struct kernel {
     const struct naive_linux_opts *opts;
     struct naive_linux_result *out;
@@ -51,7 +58,8 @@ struct kernel {
     uint64_t prepared_cost[TYPES];
     /* swap */
     struct naive_swap swap;
-    LIST(int) writes; /* under way, in the order of submission */
+    LIST(struct swap_write) writes; /* under way, in the order of writing */
+    uint64_t disk_done_ps;
     uint64_t ra_place, ra_window, ra_hits;
     /* clock */
     uint64_t now_ps, next_flush_ps;
@@ -95,7 +103,10 @@ bool naive_linux_cached(const struct world *w, int c);
 bool naive_linux_take_slot(struct world *w, int c);
 void naive_linux_put_slot(struct world *w, int c);
 void naive_linux_let_go(struct world *w, int c);
-void naive_linux_complete_writes(struct world *w);
+void naive_linux_begin_write(struct world *w, int c);
+void naive_linux_submit_writes(struct world *w);
+void naive_linux_complete_writes(struct world *w); /* those that are done by now */
+void naive_linux_wait_for_write(struct world *w, int c);
 bool naive_linux_swap_in(struct world *w, int c, bool writes, enum fl_cause *cause);
 bool naive_linux_shared_in(struct world *w, int c, enum fl_cause *cause);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Small scenes under the Linux model, worked out by hand from docs/model-linux.md. */
+#include <string.h>
+
 #include "linux_drive.h"
 #include "scene.h"
 
@@ -109,7 +111,7 @@ static void a_page_touched_between_two_scans_becomes_active(void **state)
 }
 
 /*
- * On an SSD, priority 0 of the same scene writes 125 pages (1 to 125, to slots 1 to 125) and frees none; as the writes complete, each goes to the old
+ * On an SSD that takes no time, priority 0 of the same scene writes 125 pages (1 to 125, to slots 1 to 125) and frees none; as the writes complete, each goes to the old
  * end, 125 last. The second round frees from there: of 128, 127, 126, 123, 116, 102 at priorities 7 to 2:
  * 1, 1, 3, 7, 14, 25, that is 125 down to 75. 1 to 74 are in the swap cache.
  */
@@ -118,7 +120,10 @@ static void a_page_still_in_the_swap_cache_is_a_minor_fault(void **state)
     struct scene s = { 0 };
     struct linux_drive d;
     struct linux_opts opts = room_for(128, SWAP_SSD);
+    struct fl_costs costs = *fl_costs_default();
     (void)state;
+    costs.ps[FL_COST_SWAP_IN_DISK] = costs.ps[FL_COST_FILE_READAHEAD] = 0;
+    opts.costs = &costs;
     write_upwards(&s, 129);
     reads(&s, 0, 0, FIRST + 74);
     reads(&s, 0, 0, FIRST + 125); /* a window of 8 around it: 122 to 125 are on swap */
@@ -140,6 +145,100 @@ static void a_page_still_in_the_swap_cache_is_a_minor_fault(void **state)
     assert_int_equal(d.lm.faults[FL_CAUSE_SWAP_CACHE], 2);
     assert_int_equal(d.lm.readahead_hits, 1);
     assert_true(linux_check(&d.lm));
+    linux_drive_close(&d);
+}
+
+/* ---- writes to a disk ----------------------------------------------------------------- */
+
+static struct folio *written(struct linux_drive *d, uint32_t c, uint32_t slot)
+{
+    struct folio *f = &d->lm.folio[c];
+    f->slot = slot;
+    f->flags |= FOLIO_WRITEBACK | FOLIO_RECLAIM;
+    assert_true(swap_write_begin(&d->lm, c));
+    return f;
+}
+
+/* 1 us for a request's first page, 10 ns for a further one. */
+static void disk_drive(struct linux_drive *d, struct scene *s, struct fl_costs *costs)
+{
+    struct linux_opts opts = room_for(1000, SWAP_ROTATIONAL);
+    memset(costs, 0, sizeof *costs);
+    costs->ps[FL_COST_SWAP_IN_DISK] = 1000000;
+    costs->ps[FL_COST_FILE_READAHEAD] = 10000;
+    opts.costs = costs;
+    write_upwards(s, 600);
+    linux_drive_open(d, &s->list, &opts);
+    linux_drive_run(d, NEVER);
+}
+
+static bool in_flight(const struct linux_drive *d, uint32_t c)
+{
+    return d->lm.folio[c].flags & FOLIO_WRITEBACK;
+}
+
+/* Neighbouring slots are one request of 254 pages; the next one sends it off. */
+static void writes_are_held_until_a_request_is_full(void **state)
+{
+    struct linux_drive d;
+    struct scene s = { 0 };
+    struct fl_costs costs;
+    (void)state;
+    disk_drive(&d, &s, &costs);
+    uint32_t first = contents_of(&d, 1);
+    for (uint32_t i = 0; i < 254; i++)
+        written(&d, first + i, 100 + i);
+    assert_int_equal(d.lm.writes.n_submitted, 0);
+    written(&d, first + 254, 354);
+    assert_int_equal(d.lm.writes.n_submitted, 1);
+    assert_int_equal(d.lm.writes.disk_ps, d.lm.now_ps + 1000000 + 253 * 10000);
+    swap_write_arrive(&d.lm);
+    assert_true(in_flight(&d, first));
+    d.lm.now_ps = d.lm.writes.disk_ps;
+    swap_write_arrive(&d.lm);
+    assert_false(in_flight(&d, first) || in_flight(&d, first + 253));
+    assert_true(in_flight(&d, first + 254)); /* held, with nothing to send it off */
+    swap_write_submit(&d.lm);
+    assert_int_equal(d.lm.writes.disk_ps, d.lm.now_ps + 1000000);
+    linux_drive_close(&d);
+}
+
+/* Slots apart are a request each; the 33rd sends 32 off. One after the other on the disk. */
+static void scattered_writes_go_32_at_a_time(void **state)
+{
+    struct linux_drive d;
+    struct scene s = { 0 };
+    struct fl_costs costs;
+    (void)state;
+    disk_drive(&d, &s, &costs);
+    uint32_t first = contents_of(&d, 1);
+    for (uint32_t i = 0; i < 65; i++)
+        written(&d, first + i, 100 + 2 * i);
+    assert_int_equal(d.lm.writes.n_submitted, 2);
+    uint64_t each_ps = 1000000 + 31 * 10000;
+    assert_int_equal(d.lm.writes.submitted[0].done_ps, d.lm.now_ps + each_ps);
+    assert_int_equal(d.lm.writes.submitted[1].done_ps, d.lm.now_ps + 2 * each_ps);
+    linux_drive_close(&d);
+}
+
+/* Waiting moves the clock to the write's end; a page that goes first is not touched again. */
+static void a_write_is_waited_for_and_a_gone_page_forgotten(void **state)
+{
+    struct linux_drive d;
+    struct scene s = { 0 };
+    struct fl_costs costs;
+    (void)state;
+    disk_drive(&d, &s, &costs);
+    uint32_t first = contents_of(&d, 1);
+    uint64_t before_ps = d.lm.now_ps;
+    written(&d, first, 100);
+    written(&d, first + 1, 101);
+    swap_write_forget(&d.lm, first);
+    swap_write_wait(&d.lm, first + 1);
+    assert_int_equal(d.lm.now_ps, before_ps + 1010000);
+    assert_false(in_flight(&d, first + 1));
+    assert_true(in_flight(&d, first)); /* nobody told it */
+    assert_int_equal(d.lm.writes.n, 0);
     linux_drive_close(&d);
 }
 
@@ -252,6 +351,9 @@ int main(void)
         cmocka_unit_test(the_first_page_beyond_the_limit_walks_the_list_once),
         cmocka_unit_test(a_page_touched_between_two_scans_becomes_active),
         cmocka_unit_test(a_page_still_in_the_swap_cache_is_a_minor_fault),
+        cmocka_unit_test(writes_are_held_until_a_request_is_full),
+        cmocka_unit_test(scattered_writes_go_32_at_a_time),
+        cmocka_unit_test(a_write_is_waited_for_and_a_gone_page_forgotten),
         cmocka_unit_test(a_fork_shares_pages_until_one_side_writes),
         cmocka_unit_test(reading_then_writing_a_new_page_are_two_faults),
         cmocka_unit_test(a_refault_activates_by_flushed_statistics_only),

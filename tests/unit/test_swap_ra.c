@@ -20,11 +20,13 @@ static void assert_range(struct swap_ra_range got, uint64_t first, uint64_t last
     assert_int_equal(got.end, last + 1);
 }
 
-/* 4 hits to begin with: 6, so 8. Nothing hits: half of it each time, down to one slot. */
+/* 4 hits: 6, so 8. Nothing hits: half of it each time, down to one slot. */
 static void swap_ra_slots_without_hits_halve_down_to_one(void **state)
 {
     struct swap_ra ra = swap_ra_start(3);
     (void)state;
+    assert_int_equal(ra.hits, 0); /* to begin with */
+    ra.hits = 4;
     assert_range(swap_ra_slots(&ra, 1003, N_SLOTS), 1000, 1007);
     assert_range(swap_ra_slots(&ra, 2007, N_SLOTS), 2004, 2007);
     assert_range(swap_ra_slots(&ra, 3007, N_SLOTS), 3006, 3007);
@@ -87,6 +89,7 @@ static void swap_ra_slots_are_cut_at_the_header_and_the_end(void **state)
 {
     struct swap_ra ra = swap_ra_start(3);
     (void)state;
+    ra.hits = 4;
     assert_range(swap_ra_slots(&ra, 5, N_SLOTS), 1, 7);
     ra.hits = 4;
     assert_range(swap_ra_slots(&ra, 1001, 1003), 1000, 1002);
@@ -98,6 +101,7 @@ static void swap_ra_page_cluster_zero_reads_the_page_alone(void **state)
     struct swap_ra_vma vma = { 0 };
     bool one = false;
     (void)state;
+    ra.hits = 4;
     assert_range(swap_ra_slots(&ra, 1003, N_SLOTS), 1003, 1003);
     assert_int_equal(ra.hits, 4);
     assert_range(swap_ra_pages(&ra, &vma, 1003, 0, 5000, &one), 1003, 1003);
@@ -130,6 +134,7 @@ static void swap_ra_pages_found_move_the_place_and_count_hits(void **state)
     struct swap_ra ra = swap_ra_start(3);
     struct swap_ra_vma vma = { .page = 1099, .win = 8, .hits = 3 };
     (void)state;
+    ra.hits = 4;
     assert_range(swap_ra_pages(&ra, &vma, 1100, 1000, 2000, NULL), 1100, 1107);
     assert_int_equal(vma.hits, 0);
     for (uint64_t page = 1101; page <= 1104; page++)
