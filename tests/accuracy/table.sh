@@ -58,6 +58,19 @@ summary() {
         "OOM kills: foretold as the kernel did at \(length - ($differ | length)) of \(length) limits" +
         (if ($differ | length) > 0 then "; not at " + ($differ | map("\(.workload) \(.pct) % (kernel \(.outcome.kernel_killed) of \(.outcome.kernel_runs) runs, model \(.outcome.predicted_killed) of \(.outcome.predicted_runs))") | join(", ")) else "" end) +
         ". At \($chance | length) the kernel killed in some runs only."' <<<"$points"
+    echo
+    jq -rs --arg swap "$1" "$definitions"'
+        def at($n): sort | .[((length - 1) * $n | round)] | percent | ltrimstr("+");
+        [.[] | select(.swap == $swap and .kernel.major != null and .predicted_runs.major != null) |
+            select((.predicted_runs.major | length) == (.kernel.major | length)) |
+            [.kernel.major, .kernel.oom, .predicted_runs.major, .predicted_runs.oom] | transpose[] |
+            {major: .[0], killed: (.[1] > 0), said: .[2], foretold: (.[3] > 0)}] as $runs |
+        [$runs[] | select(.killed == .foretold)] as $same |
+        [$same[] | select(.killed | not) | if .major > 0 then (.said - .major) * 100 / .major | fabs else empty end] as $errors |
+        "Run by run, each beside its own replay: \($same | length) of \($runs | length) ended as foretold, killed or not" +
+        if ($errors | length) > 0 then
+            "; majors of the \($errors | length) that survived in both are off by \($errors | at(0.5)) (median), \($errors | at(0.9)) (nine of ten), \($errors | at(1)) (worst)."
+        else "." end' <<<"$points"
 }
 
 # rows SWAP: every workload and limit
