@@ -162,9 +162,8 @@ struct fl_run_opts {
     uint64_t timeout_ns;   /* > 0; then the group is killed */
     bool show_output;      /* standard output and error to our standard error, else nowhere */
     const volatile sig_atomic_t *stop; /* not 0: kill the group and come back; may be NULL */
-    void (*look)(
-        void *arg); /* called by the caller's process every 2 ms while the command runs, and
-                                once after; NULL: not */
+    /* look - called in the caller's process every 2 ms while the command runs; NULL: not. */
+    void (*look)(void *arg);
     void *look_arg;
 };
 
