@@ -78,6 +78,8 @@ static bool killed(const struct linux_mm *lm)
 bool kill_for_memory(struct linux_mm *lm)
 {
     lm->kills++;
+    if (!lm->opts.machine)
+        lm->seen = lm->stat; /* to say them in its report (mem_cgroup_print_oom_meminfo) */
     if (!lm->kill || !lm->kill(lm->arg))
         return false; /* nobody may be killed: the caller of the model hears why */
     return !killed(lm);

@@ -24,15 +24,21 @@ void naive_linux_tick(struct world *w, enum fl_cost cost, uint64_t n)
     w->k->now_ps += w->k->opts->costs->ps[cost] * n;
 }
 
+void naive_linux_see_statistics(struct world *w)
+{
+    struct kernel *k = w->k;
+    for (int l = 0; l < LISTS; l++)
+        k->seen_size[l] = k->list[l].n;
+    memcpy(k->seen_activations, k->activations, sizeof k->activations);
+}
+
 /* Section 14: at the first fault at or after its time. */
 void naive_linux_flush_statistics(struct world *w)
 {
     struct kernel *k = w->k;
     if (k->now_ps < k->next_flush_ps)
         return;
-    for (int l = 0; l < LISTS; l++)
-        k->seen_size[l] = k->list[l].n;
-    memcpy(k->seen_activations, k->activations, sizeof k->activations);
+    naive_linux_see_statistics(w);
     k->out->stat_flushes++;
     while (k->next_flush_ps <= k->now_ps)
         k->next_flush_ps += FLUSH_PERIOD_PS;

@@ -49,7 +49,8 @@ bool naive_linux_charge(struct world *w, bool gives_up_early)
             retries--;
             continue;
         }
-        if (!naive_process_kill_one(w)) /* 8 */
+        naive_linux_see_statistics(w); /* 8 */
+        if (!naive_process_kill_one(w))
             w->res->stuck = true;
         if (naive_linux_dead(w))
             return false;

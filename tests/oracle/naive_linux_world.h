@@ -75,6 +75,7 @@ struct kernel {
 bool naive_linux_dead(const struct world *w); /* the process under way was killed, or stuck */
 void naive_linux_tick(struct world *w, enum fl_cost cost, uint64_t n);
 void naive_linux_flush_statistics(struct world *w);
+void naive_linux_see_statistics(struct world *w);
 
 /* naive_linux_charge.c: section 4 */
 bool naive_linux_charge(struct world *w, bool gives_up_early);
