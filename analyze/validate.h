@@ -120,6 +120,11 @@ int validate_load(struct validate *v, const char *path, struct fl_err *err);
 int validate_stopped(const struct validate *v, struct fl_err *err);
 /** validate_look - fill v->host. */
 void validate_look(struct validate *v);
+/**
+ * validate_flushes_end - fill in the end: @moved_in_all, and when the next flush came: a period after
+ * the last, or where the run saw none at @first_ns (0: not known).
+ */
+void validate_flushes_end(struct fl_seen_flushes *seen, uint64_t first_ns, uint64_t moved_in_all);
 /** validate_first_flush_ns - from the start of a run to the first flush, in it or after; 0: not known. */
 uint64_t validate_first_flush_ns(const struct fl_seen_flushes *seen);
 /** validate_end - undo and free everything. NULL-safe fields. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's runs of an earlier result, as if they had just been made. */
-#include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <jansson.h>
 
@@ -29,7 +28,7 @@ static bool number_at(const json_t *list, unsigned i, uint64_t *out)
 
 static int wait_status_of(uint64_t status)
 {
-    return status > 128 ? (int)(status - 128) & 0x7f : (int)(status & 0xff) << 8;
+    return status > 128 ? W_EXITCODE(0, (int)(status - 128) & 0x7f) : W_EXITCODE((int)status, 0);
 }
 
 /* ---- a point ------------------------------------------------------------------------ */
@@ -77,10 +76,10 @@ static int load_flushes(const json_t *kernel, unsigned i, struct fl_seen_flushes
 {
     const json_t *list = json_array_get(json_object_get(kernel, "flushes"), i);
     size_t n = json_array_size(list);
-    uint64_t first_ns;
+    uint64_t first_ns, moved;
     if (!field(kernel, "first_flush_ns", i, &first_ns)) /* null: not known */
         return FL_OK;
-    if (!json_is_array(list) || !field(kernel, "moved", i, &seen->end.moved))
+    if (!json_is_array(list) || !field(kernel, "moved", i, &moved))
         return lacks("flushes", err);
     seen->flush = calloc(n + 1, sizeof *seen->flush);
     if (!seen->flush)
@@ -92,8 +91,7 @@ static int load_flushes(const json_t *kernel, unsigned i, struct fl_seen_flushes
             return lacks("flushes", err);
     }
     seen->n = (unsigned)n;
-    seen->end.at_ns = n ? seen->flush[n - 1].at_ns + FL_FLUSH_PERIOD_MS * UINT64_C(1000000)
-                        : first_ns;
+    validate_flushes_end(seen, first_ns, moved);
     return FL_OK;
 }
 

@@ -164,13 +164,18 @@ static void watch_end(struct watch *w, const struct fl_run *run)
             seen->flush[n++].at_ns -= run->exec_ns;
         }
     seen->n = n;
-    if (n)
-        at_ns = run->exec_ns + seen->flush[n - 1].at_ns + FL_FLUSH_PERIOD_MS * UINT64_C(1000000);
-    else if (v->flushes &&
-             fl_flushes_first_after(v->flushes, run->exec_ns, v->stop, &at_ns, &why) != FL_OK)
+    if (!n && v->flushes &&
+        fl_flushes_first_after(v->flushes, run->exec_ns, v->stop, &at_ns, &why) != FL_OK)
         give_up_aligning(v, &why);
-    seen->end = (struct fl_seen_flush){ .at_ns = at_ns > run->exec_ns ? at_ns - run->exec_ns : 0,
-                                        .moved = moved(&run->machine) };
+    validate_flushes_end(seen, at_ns > run->exec_ns ? at_ns - run->exec_ns : 0,
+                         moved(&run->machine));
+}
+
+void validate_flushes_end(struct fl_seen_flushes *seen, uint64_t first_ns, uint64_t moved_in_all)
+{
+    uint64_t period_ns = FL_FLUSH_PERIOD_MS * UINT64_C(1000000);
+    seen->end.at_ns = seen->n ? seen->flush[seen->n - 1].at_ns + period_ns : first_ns;
+    seen->end.moved = moved_in_all;
 }
 
 uint64_t validate_first_flush_ns(const struct fl_seen_flushes *seen)
@@ -188,7 +193,7 @@ static int run_once(struct validate *v, uint64_t limit_bytes, uint64_t phase_ns,
                                 .timeout_ns = v->timeout_ns,
                                 .show_output = v->show_output,
                                 .stop = v->stop,
-                                .look = look,
+                                .look = v->flushes ? look : NULL,
                                 .look_arg = &w };
     unsigned mark = fl_guard_mark(v->guard);
     struct fl_cgroup group;

@@ -14,25 +14,26 @@ enum {
     PAGES_HELD = 32,    /* BLK_PLUG_FLUSH_SIZE, of the latest request */
 };
 
-static bool submit(struct linux_mm *lm)
+static void submit(struct linux_mm *lm)
 {
     struct swap_writes *w = &lm->writes;
     uint32_t from = w->n_submitted ? w->submitted[w->n_submitted - 1].end : w->n_done;
     const uint64_t *ps = lm->opts.costs->ps;
     w->requests = w->request_pages = 0;
     if (from == w->n)
-        return true;
+        return;
     if (w->n_submitted == w->submitted_room) {
         uint32_t room = grow_room(w->submitted_room);
-        if (!room || !grow(&w->submitted, room))
-            return false;
+        if (!room || !grow(&w->submitted, room)) {
+            lm->failed_memory = true;
+            return;
+        }
         w->submitted_room = room;
     }
     if (w->disk_ps < lm->now_ps)
         w->disk_ps = lm->now_ps;
     w->disk_ps += ps[FL_COST_SWAP_IN_DISK] + (w->n - from - 1) * ps[FL_COST_FILE_READAHEAD];
     w->submitted[w->n_submitted++] = (struct swap_submission){ w->n, w->disk_ps };
-    return true;
 }
 
 bool swap_write_begin(struct linux_mm *lm, uint32_t c)
@@ -49,10 +50,8 @@ bool swap_write_begin(struct linux_mm *lm, uint32_t c)
         }
         w->room = room;
     }
-    if (!joins && enough && !submit(lm)) {
-        lm->failed_memory = true;
-        return false;
-    }
+    if (!joins && enough)
+        submit(lm);
     w->requests += !joins;
     w->request_pages = joins ? w->request_pages + 1 : 1;
     w->last_slot = slot;
@@ -95,8 +94,7 @@ void swap_write_arrive(struct linux_mm *lm)
 
 void swap_write_submit(struct linux_mm *lm)
 {
-    if (!submit(lm))
-        lm->failed_memory = true;
+    submit(lm);
     swap_write_arrive(lm);
 }
 

@@ -23,26 +23,35 @@ static uint64_t moved(const struct linux_mm *lm)
     return n;
 }
 
-/* Is it time for the next of the flushes that were seen? Where it stands still the clock tells. */
-static bool seen_is_due(const struct linux_mm *lm)
+/* The next of the flushes that were seen in a real run; NULL: none is left, the clock tells. */
+static const struct fl_seen_flush *next_seen(const struct linux_mm *lm)
 {
     const struct fl_seen_flushes *seen = lm->opts.flushes;
+    return seen && lm->n_seen_flushes < seen->n ? &seen->flush[lm->n_seen_flushes] : NULL;
+}
+
+/* Where nothing moves the clock tells here too. */
+static bool has_come(const struct linux_mm *lm, const struct fl_seen_flush *flush)
+{
     uint64_t have = moved(lm);
-    if (lm->n_seen_flushes == seen->n) /* the run had ended before the next */
-        return have > seen->end.moved && lm->now_ps >= lm->next_flush_ps;
-    const struct fl_seen_flush *next = &seen->flush[lm->n_seen_flushes];
-    return have > next->moved || (have == next->moved && lm->now_ps >= next->at_ns * 1000);
+    return have > flush->moved || (have == flush->moved && lm->now_ps >= flush->at_ns * 1000);
+}
+
+/* In all of a real run there was no other flush than those seen. */
+static bool by_the_clock(const struct linux_mm *lm)
+{
+    const struct fl_seen_flushes *seen = lm->opts.flushes;
+    return lm->now_ps >= lm->next_flush_ps && (!seen || moved(lm) > seen->end.moved);
 }
 
 void vmstat_flush_if_due(struct linux_mm *lm)
 {
-    const struct fl_seen_flushes *seen = lm->opts.flushes;
-    bool seen_are_left = seen && lm->n_seen_flushes < seen->n;
-    if (seen ? !seen_is_due(lm) : lm->now_ps < lm->next_flush_ps)
+    const struct fl_seen_flush *next = next_seen(lm);
+    if (next ? !has_come(lm, next) : !by_the_clock(lm))
         return;
     lm->seen = lm->stat;
     lm->stat_flushes++;
-    if (seen_are_left) {
+    if (next) {
         lm->n_seen_flushes++;
         return;
     }

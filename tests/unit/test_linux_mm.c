@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Small scenes under the Linux model, worked out by hand from docs/model-linux.md. */
-#include <string.h>
-
 #include "linux_drive.h"
 #include "scene.h"
 
@@ -150,26 +148,32 @@ static void a_page_still_in_the_swap_cache_is_a_minor_fault(void **state)
 
 /* ---- writes to a disk ----------------------------------------------------------------- */
 
-static struct folio *written(struct linux_drive *d, uint32_t c, uint32_t slot)
+static void written(struct linux_drive *d, uint32_t c, uint32_t slot)
 {
     struct folio *f = &d->lm.folio[c];
     f->slot = slot;
     f->flags |= FOLIO_WRITEBACK | FOLIO_RECLAIM;
     assert_true(swap_write_begin(&d->lm, c));
-    return f;
 }
 
+struct disk {
+    struct linux_drive d;
+    struct scene s;
+    struct fl_costs costs;
+    uint32_t first; /* contents of the first of 600 pages */
+};
+
 /* 1 us for a request's first page, 10 ns for a further one. */
-static void disk_drive(struct linux_drive *d, struct scene *s, struct fl_costs *costs)
+static void open_disk(struct disk *k)
 {
     struct linux_opts opts = room_for(1000, SWAP_ROTATIONAL);
-    memset(costs, 0, sizeof *costs);
-    costs->ps[FL_COST_SWAP_IN_DISK] = 1000000;
-    costs->ps[FL_COST_FILE_READAHEAD] = 10000;
-    opts.costs = costs;
-    write_upwards(s, 600);
-    linux_drive_open(d, &s->list, &opts);
-    linux_drive_run(d, NEVER);
+    *k = (struct disk){ .costs.ps = {
+                            [FL_COST_SWAP_IN_DISK] = 1000000, [FL_COST_FILE_READAHEAD] = 10000 } };
+    opts.costs = &k->costs;
+    write_upwards(&k->s, 600);
+    linux_drive_open(&k->d, &k->s.list, &opts);
+    linux_drive_run(&k->d, NEVER);
+    k->first = contents_of(&k->d, 1);
 }
 
 static bool in_flight(const struct linux_drive *d, uint32_t c)
@@ -180,66 +184,57 @@ static bool in_flight(const struct linux_drive *d, uint32_t c)
 /* Neighbouring slots are one request of 254 pages; the next one sends it off. */
 static void writes_are_held_until_a_request_is_full(void **state)
 {
-    struct linux_drive d;
-    struct scene s = { 0 };
-    struct fl_costs costs;
+    struct disk k;
     (void)state;
-    disk_drive(&d, &s, &costs);
-    uint32_t first = contents_of(&d, 1);
+    open_disk(&k);
     for (uint32_t i = 0; i < 254; i++)
-        written(&d, first + i, 100 + i);
-    assert_int_equal(d.lm.writes.n_submitted, 0);
-    written(&d, first + 254, 354);
-    assert_int_equal(d.lm.writes.n_submitted, 1);
-    assert_int_equal(d.lm.writes.disk_ps, d.lm.now_ps + 1000000 + 253 * 10000);
-    swap_write_arrive(&d.lm);
-    assert_true(in_flight(&d, first));
-    d.lm.now_ps = d.lm.writes.disk_ps;
-    swap_write_arrive(&d.lm);
-    assert_false(in_flight(&d, first) || in_flight(&d, first + 253));
-    assert_true(in_flight(&d, first + 254)); /* held, with nothing to send it off */
-    swap_write_submit(&d.lm);
-    assert_int_equal(d.lm.writes.disk_ps, d.lm.now_ps + 1000000);
-    linux_drive_close(&d);
+        written(&k.d, k.first + i, 100 + i);
+    assert_int_equal(k.d.lm.writes.n_submitted, 0);
+    written(&k.d, k.first + 254, 354);
+    assert_int_equal(k.d.lm.writes.n_submitted, 1);
+    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1000000 + 253 * 10000);
+    swap_write_arrive(&k.d.lm);
+    assert_true(in_flight(&k.d, k.first));
+    k.d.lm.now_ps = k.d.lm.writes.disk_ps;
+    swap_write_arrive(&k.d.lm);
+    assert_false(in_flight(&k.d, k.first) || in_flight(&k.d, k.first + 253));
+    assert_true(in_flight(&k.d, k.first + 254)); /* held, with nothing to send it off */
+    swap_write_submit(&k.d.lm);
+    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1000000);
+    linux_drive_close(&k.d);
 }
 
 /* Slots apart are a request each; the 33rd sends 32 off. One after the other on the disk. */
 static void scattered_writes_go_32_at_a_time(void **state)
 {
-    struct linux_drive d;
-    struct scene s = { 0 };
-    struct fl_costs costs;
+    struct disk k;
     (void)state;
-    disk_drive(&d, &s, &costs);
-    uint32_t first = contents_of(&d, 1);
+    open_disk(&k);
     for (uint32_t i = 0; i < 65; i++)
-        written(&d, first + i, 100 + 2 * i);
-    assert_int_equal(d.lm.writes.n_submitted, 2);
+        written(&k.d, k.first + i, 100 + 2 * i);
+    assert_int_equal(k.d.lm.writes.n_submitted, 2);
     uint64_t each_ps = 1000000 + 31 * 10000;
-    assert_int_equal(d.lm.writes.submitted[0].done_ps, d.lm.now_ps + each_ps);
-    assert_int_equal(d.lm.writes.submitted[1].done_ps, d.lm.now_ps + 2 * each_ps);
-    linux_drive_close(&d);
+    assert_int_equal(k.d.lm.writes.submitted[0].done_ps, k.d.lm.now_ps + each_ps);
+    assert_int_equal(k.d.lm.writes.submitted[1].done_ps, k.d.lm.now_ps + 2 * each_ps);
+    linux_drive_close(&k.d);
 }
 
 /* Waiting moves the clock to the write's end; a page that goes first is not touched again. */
 static void a_write_is_waited_for_and_a_gone_page_forgotten(void **state)
 {
-    struct linux_drive d;
-    struct scene s = { 0 };
-    struct fl_costs costs;
+    struct disk k;
     (void)state;
-    disk_drive(&d, &s, &costs);
-    uint32_t first = contents_of(&d, 1);
-    uint64_t before_ps = d.lm.now_ps;
-    written(&d, first, 100);
-    written(&d, first + 1, 101);
-    swap_write_forget(&d.lm, first);
-    swap_write_wait(&d.lm, first + 1);
-    assert_int_equal(d.lm.now_ps, before_ps + 1010000);
-    assert_false(in_flight(&d, first + 1));
-    assert_true(in_flight(&d, first)); /* nobody told it */
-    assert_int_equal(d.lm.writes.n, 0);
-    linux_drive_close(&d);
+    open_disk(&k);
+    uint64_t before_ps = k.d.lm.now_ps;
+    written(&k.d, k.first, 100);
+    written(&k.d, k.first + 1, 101);
+    swap_write_forget(&k.d.lm, k.first);
+    swap_write_wait(&k.d.lm, k.first + 1);
+    assert_int_equal(k.d.lm.now_ps, before_ps + 1010000);
+    assert_false(in_flight(&k.d, k.first + 1));
+    assert_true(in_flight(&k.d, k.first)); /* nobody told it */
+    assert_int_equal(k.d.lm.writes.n, 0);
+    linux_drive_close(&k.d);
 }
 
 /* The child's write copies; the parent's then finds itself alone and takes a fault all the same. */
