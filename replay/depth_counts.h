@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "contents.h"
+#include "prefetch.h"
 #include "vm.h"
 
 /** References one after the other. */
@@ -88,9 +89,8 @@ static inline __attribute__((always_inline)) void depth_counts_ref(struct depth_
 }
 
 /** depth_counts_soon - depth_counts_ref() of these soon. */
-static inline __attribute__((always_inline)) void depth_counts_soon(const struct depth_counts *dc,
-                                                                    uint32_t state, uint32_t depth,
-                                                                    bool writes)
+static PREFETCHES void depth_counts_soon(const struct depth_counts *dc, uint32_t state,
+                                         uint32_t depth, bool writes)
 {
     uint32_t swapped = state / DEPTH_SWAPPED, deepest = state & DEPTH_MAX;
     __builtin_prefetch(&dc->plain[swapped].count[depth], 1);

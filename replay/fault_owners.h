@@ -6,6 +6,7 @@
 #include <faultline/attribution.h>
 #include <faultline/replay.h>
 
+#include "prefetch.h"
 #include "vm.h"
 
 struct attribution {
@@ -39,6 +40,18 @@ void attribution_fini(struct attribution *a);
 
 /** attribution_evicted - contents @c left memory. FL_ENOMEM. */
 int attribution_evicted(struct attribution *a, uint32_t c);
+/** attribution_prefetch - a fault on @page, which holds @c, will be told of, and that @evicted
+    left memory, or NO_CONTENTS. */
+static PREFETCHES void attribution_prefetch(const struct attribution *a, uint32_t page, uint32_t c,
+                                            uint32_t evicted)
+{
+    __builtin_prefetch(&a->vm->label_of[page]);
+    if (c < a->room)
+        __builtin_prefetch(&a->past[c]);
+    if (evicted < a->room)
+        __builtin_prefetch(&a->past[evicted]);
+}
+
 /** attribution_gone - contents @c cease to exist, or to be worth bringing back. */
 void attribution_gone(struct attribution *a, uint32_t c);
 /**

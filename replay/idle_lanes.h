@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "prefetch.h"
+
 #define NO_LANE UINT8_MAX
 #define LANES_FAN 32u
 #define LANES_DEPTH 7u /* 32^7 slots are more than 32 bits count */
@@ -43,7 +45,7 @@ void idle_lanes_set(struct idle_lanes *l, uint32_t slot, uint8_t class);
 uint8_t idle_lanes_take(struct idle_lanes *l, uint32_t slot);
 
 /** idle_lanes_soon - idle_lanes_take() until @slot soon. */
-static inline void idle_lanes_soon(const struct idle_lanes *l, uint32_t slot)
+static PREFETCHES void idle_lanes_soon(const struct idle_lanes *l, uint32_t slot)
 {
     __builtin_prefetch(&l->least[0][slot], 1);
     __builtin_prefetch(&l->least[1][slot / LANES_FAN], 1);

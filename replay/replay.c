@@ -69,6 +69,15 @@ static void on_unmapped(void *arg, uint32_t page)
         tlb_flush_page(&rp->tlb, page, mapped_as(rp, page));
 }
 
+static void expect_evicted(void *arg, uint32_t page, uint32_t c)
+{
+    struct replay *rp = arg;
+    if (rp->has_tlb && page < rp->vm.n_pages)
+        tlb_prefetch(&rp->tlb, page);
+    if (rp->has_attribution)
+        attribution_prefetch(&rp->attribution, page, NO_CONTENTS, c);
+}
+
 /* ---- runs ------------------------------------------------------------------------------ */
 
 void replay_end_row(struct replay *rp)
@@ -176,6 +185,8 @@ static int begin_kernel(struct replay *rp, struct fl_err *err)
                                .mglru = rp->opts.policy == &fl_policy_mglru };
     int rc = linux_init(&rp->kernel, &opts, &rp->vm, err);
     rp->kernel.kill = kernel_kill;
+    if (!rp->opts.no_tlb || !rp->opts.no_owners)
+        rp->kernel.expect_evicted = expect_evicted;
     rp->kernel.arg = rp;
     rp->vm.hooks.pte = linux_pte_hooks(&rp->kernel);
     return rc;

@@ -6,6 +6,7 @@
  * before it are done; a row of the timeline ends with its stretch.
  */
 #include "grow.h"
+#include "prefetch.h"
 #include "replay_priv.h"
 
 static inline uint64_t accesses_of(const struct fl_runs *runs, size_t from, size_t n)
@@ -84,7 +85,14 @@ static uint32_t resolve(struct replay *rp, const uint32_t *page, uint32_t i, uin
 
 /* ---- what the other stages hear --------------------------------------------------------- */
 
-static void look_up(struct replay *rp, const struct fl_runs *runs, size_t from, size_t to)
+static void look_up_sized(struct replay *rp, const struct fl_runs *runs, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        tlb_run(&rp->tlb, runs->page[i], linux_mapped_as(&rp->kernel, runs->page[i]),
+                runs->fetches[i], runs->reads[i], runs->writes[i]);
+}
+
+void replay_look_up(struct replay *rp, const struct fl_runs *runs, size_t from, size_t to)
 {
     bool looks = runs->actor == FL_ACTOR_USER && !rp->vm.processes[rp->process].killed;
     const uint32_t *mm_of = rp->vm.mm_of;
@@ -93,7 +101,9 @@ static void look_up(struct replay *rp, const struct fl_runs *runs, size_t from, 
         for (end = i + 1; end < to && mm_of[runs->page[end]] == mm;)
             end++;
         tlb_switch(&rp->tlb, mm);
-        if (looks)
+        if (looks && rp->kernel.thp.n_pmds) /* some page was huge */
+            look_up_sized(rp, runs, i, end);
+        else if (looks)
             tlb_batch(&rp->tlb, runs, i, end);
     }
 }
@@ -104,6 +114,34 @@ static void on_evicted(struct replay *rp, uint32_t c)
     for (uint32_t page = rp->has_tlb ? rp->vm.cs.first_page[c] : NO_PAGE; page != NO_PAGE;
          page = rp->vm.next_mapper[page])
         tlb_flush_page(&rp->tlb, page, FL_PAGE_4K);
+}
+
+/* What telling of a fault looks at, some of it at the end of a chain: each link is asked for a few
+   faults after the one before. */
+#define TELL_AHEAD 8u
+
+static PREFETCHES void tell_soon(const struct replay *rp, const uint32_t *page, uint32_t i)
+{
+    const struct paging_fault *f = rp->paging.faulted;
+    const struct vm *vm = &rp->vm;
+    uint32_t n = rp->paging.n_faulted, soon = i + 2 * TELL_AHEAD;
+    if (soon < n) {
+        uint32_t p = page[f[soon].ref], c = f[soon].evicted;
+        if (c != NO_CONTENTS && rp->has_tlb)
+            __builtin_prefetch(&vm->cs.first_page[c]);
+        if (rp->has_tlb)
+            __builtin_prefetch(&vm->mm_of[p]);
+        if (rp->has_attribution)
+            attribution_prefetch(&rp->attribution, p, vm->contents[p], c);
+    }
+    soon -= TELL_AHEAD;
+    if (soon < n && rp->has_tlb && f[soon].evicted != NO_CONTENTS) {
+        uint32_t mapper = vm->cs.first_page[f[soon].evicted];
+        if (mapper != NO_PAGE) {
+            __builtin_prefetch(&vm->next_mapper[mapper]);
+            tlb_prefetch(&rp->tlb, mapper);
+        }
+    }
 }
 
 /* The last batch's faults, of @n runs; rp->accesses is from before them. */
@@ -117,8 +155,9 @@ static void tell(struct replay *rp, const struct fl_runs *runs, size_t from, siz
         const struct paging_fault *f = &rp->paging.faulted[i];
         size_t run = from + f->ref;
         uint32_t page = runs->page[run];
+        tell_soon(rp, runs->page + from, i);
         if (rp->has_tlb) {
-            look_up(rp, runs, told, run);
+            replay_look_up(rp, runs, told, run);
             tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
         }
         if (f->evicted != NO_CONTENTS)
@@ -132,7 +171,7 @@ static void tell(struct replay *rp, const struct fl_runs *runs, size_t from, siz
         told = run;
     }
     if (rp->has_tlb)
-        look_up(rp, runs, told, from + n);
+        replay_look_up(rp, runs, told, from + n);
     if (rp->has_attribution && n)
         run_codes_until(&rp->codes, runs, from + n - 1, &rp->vm);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs under the kernel's model.
- *
- * With nothing else to be told of each (no TLB, no owners of faults) a run that its entry covers only
- * moves the clock. So all runs up to the next that is not covered
- * are two bytes each to look at, and the clock moves once. What faults has its memory on the way to
- * the processor by then: linux_expect().
+ * Runs under the kernel's model. One that its entry covers only moves the clock and is looked up in
+ * the TLB. So all runs up to the next that is not covered are two bytes each to look at, the clock
+ * moves once, and the TLB takes them together. What faults has its memory on the way to the
+ * processor by then: linux_expect().
  */
 #include "linux/expect.h"
 #include "replay_priv.h"
@@ -64,10 +62,13 @@ static uint32_t next_uncovered_of_many(const struct chunk *k, uint32_t i)
 {
     const uint32_t *page = k->runs->page + k->from;
     size_t left = k->runs->n - k->from;
+    struct replay *rp = k->rp;
     for (; i < k->n; i++) {
         if (i + 2 * LINUX_AHEAD < left) {
-            linux_expect_page(&k->rp->kernel, page[i + 2 * LINUX_AHEAD]);
-            linux_expect(&k->rp->kernel, page[i + LINUX_AHEAD]);
+            linux_expect_page(&rp->kernel, page[i + 2 * LINUX_AHEAD]);
+            uint32_t c = linux_expect(&rp->kernel, page[i + LINUX_AHEAD]);
+            if (rp->has_attribution && c != NO_CONTENTS)
+                attribution_prefetch(&rp->attribution, page[i + LINUX_AHEAD], c, NO_CONTENTS);
         }
         if (!covered(k, i))
             break;
@@ -89,14 +90,17 @@ static uint32_t to_row_end(const struct chunk *k, uint32_t i, uint32_t end, uint
     return i;
 }
 
-/* Runs [i, end) are done, but for the clock and the timeline. */
+/* Runs [i, end) are done, but for the TLB, the clock and the timeline. */
 static void passed(const struct chunk *k, uint32_t i, uint32_t end)
 {
     struct replay *rp = k->rp;
     bool killed = rp->vm.processes[k->process].killed, user = k->runs->actor == FL_ACTOR_USER;
     while (i < end) {
         uint64_t n = 0;
+        size_t from = k->from + i;
         i = user ? to_row_end(k, i, end, &n) : end;
+        if (rp->has_tlb && !killed)
+            replay_look_up(rp, k->runs, from, k->from + i);
         rp->accesses += n;
         if (killed)
             rp->result->skipped_accesses += n;
@@ -134,6 +138,9 @@ static int uncovered(const struct chunk *k, uint32_t i, struct fl_err *err)
     uint32_t page = k->runs->page[k->from + i], c;
     uint8_t info, need = k->need[i];
     bool anew = need & (uint8_t)~rp->vm.rights[page];
+    run_codes_until(&rp->codes, k->runs, k->from + i, &rp->vm);
+    if (rp->has_tlb)
+        tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
     int rc = vm_run(&rp->vm, page, need, k->runs->actor, &c, &info, err);
     if (rc != FL_OK || c == NO_CONTENTS)
         return kernel_rc(rp, rc, err);
@@ -175,7 +182,7 @@ bool replay_run_by_run(const struct replay *rp)
     return rp->has_kernel && !rp->has_tlb && !rp->has_attribution;
 }
 
-static int by_chunks(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
+int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
 {
     struct chunk k = { .rp = rp, .runs = runs, .process = rp->process };
     int rc = linux_room(&rp->kernel, rp->vm.n_pages, 0, err); /* entries of all pages */
@@ -187,56 +194,7 @@ static int by_chunks(struct replay *rp, const struct fl_runs *runs, struct fl_er
         rc = do_chunk(&k, err);
         k.from += k.n;
     }
+    if (rc == FL_OK)
+        run_codes_until(&rp->codes, runs, runs->n, &rp->vm);
     return rc;
-}
-
-static int one_run(struct replay *rp, const struct fl_runs *runs, size_t i, struct fl_err *err)
-{
-    uint32_t page = runs->page[i], c;
-    uint8_t info, need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
-    const struct process *self = &rp->vm.processes[rp->process];
-    bool anew = need & (uint8_t)~rp->vm.rights[page];
-    if (self->killed)
-        return FL_OK;
-    if (rp->has_tlb)
-        tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
-    rp->kernel.process = rp->process;
-    int rc = vm_run(&rp->vm, page, need, runs->actor, &c, &info, err);
-    if (rc != FL_OK || c == NO_CONTENTS)
-        return kernel_rc(rp, rc, err);
-    if (anew && !reached_now(&rp->reached, c))
-        return fl_nomem(err, "pages");
-    rc = kernel_reference(rp, page, c, info, err);
-    if (rc == FL_OK && rp->has_tlb && runs->actor == FL_ACTOR_USER && !self->killed)
-        tlb_run(&rp->tlb, page, linux_mapped_as(&rp->kernel, page), runs->fetches[i],
-                runs->reads[i], runs->writes[i]);
-    return rc;
-}
-
-static int one_by_one(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
-{
-    int rc = FL_OK;
-    for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
-        uint64_t n = 0;
-        if (rp->has_tlb && i + TLB_AHEAD < runs->n)
-            tlb_prefetch(&rp->tlb, runs->page[i + TLB_AHEAD]);
-        run_codes_until(&rp->codes, runs, i, &rp->vm);
-        rc = one_run(rp, runs, i, err);
-        if (runs->actor == FL_ACTOR_USER) {
-            n = (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
-            rp->accesses += n;
-            if (rp->vm.processes[rp->process].killed)
-                rp->result->skipped_accesses += n;
-            else
-                linux_tick(&rp->kernel, FL_COST_ACCESS, n);
-        }
-        if (timeline_due(&rp->timeline, n))
-            replay_end_row(rp);
-    }
-    return rc;
-}
-
-int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)
-{
-    return replay_run_by_run(rp) ? by_chunks(rp, runs, err) : one_by_one(rp, runs, err);
 }

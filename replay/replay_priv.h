@@ -62,6 +62,8 @@ void replay_free(struct replay *rp); /* NULL is fine */
 /* replay_batch.c */
 /* the runs of rp->process, under a textbook policy */
 int replay_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err);
+/* runs [from, to) of rp->process in the TLB, as what their pages are mapped as now */
+void replay_look_up(struct replay *rp, const struct fl_runs *runs, size_t from, size_t to);
 
 /* replay_kill.c */
 /* the OOM killer gets somebody; FL_EDATA: nobody may be killed */

@@ -58,12 +58,7 @@ static void look_up(struct replay *rp, const struct fl_runs *runs, bool huge)
         tlb_window(&rp->tlb, runs, d);
         return;
     }
-    for (size_t i = 0; i < runs->n; i++) {
-        uint32_t page = runs->page[i];
-        tlb_switch(&rp->tlb, rp->vm.mm_of[page]);
-        tlb_run(&rp->tlb, page, rp->has_kernel ? linux_mapped_as(&rp->kernel, page) : FL_PAGE_4K,
-                runs->fetches[i], runs->reads[i], runs->writes[i]);
-    }
+    replay_look_up(rp, runs, 0, runs->n);
 }
 
 bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struct fl_err *err)

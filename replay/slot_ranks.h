@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "prefetch.h"
+
 #define RANKS_WORDS 16u  /* of 64 slots, a line */
 #define RANKS_LINES 32u  /* a block */
 #define RANKS_BLOCKS 32u /* a chunk */
@@ -43,8 +45,7 @@ static inline __attribute__((always_inline)) uint32_t slot_ranks_before(const st
 }
 
 /** slot_ranks_soon - a rank of @slot, perhaps none, is asked for soon, or it is taken. */
-static inline __attribute__((always_inline)) void slot_ranks_soon(const struct slot_ranks *r,
-                                                                  uint32_t slot)
+static PREFETCHES void slot_ranks_soon(const struct slot_ranks *r, uint32_t slot)
 {
     uint32_t word = slot / 64;
     __builtin_prefetch(&r->words[word], 1);

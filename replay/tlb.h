@@ -19,6 +19,7 @@
 
 #include "digest.h"
 #include "lru_sets.h"
+#include "prefetch.h"
 #include "tlb_tables.h"
 #include "walk_cache.h"
 
@@ -118,7 +119,7 @@ void tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest
 #define TLB_AHEAD 12u /* runs between the two */
 
 /** tlb_prefetch - @page will be looked up, or flushed. pre: tlb_room(). */
-static inline void tlb_prefetch(const struct tlb *tlb, uint32_t page)
+static PREFETCHES void tlb_prefetch(const struct tlb *tlb, uint32_t page)
 {
     __builtin_prefetch(tlb->pages + ((size_t)page << tlb->page_shift));
 }

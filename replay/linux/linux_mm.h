@@ -252,9 +252,10 @@ struct linux_mm {
 
     /* the one to call when the group is out of memory; false: nobody may be killed */
     bool (*kill)(void *arg);
-    void (*unmapped)(void *arg, uint32_t page); /* reclaim took the entry away */
-    void (*evicted)(void *arg, uint32_t c);     /* and the frame; NULL: nobody cares, as */
-    void (*dropped)(void *arg, uint32_t c);     /* what was in @c is not to come back */
+    void (*unmapped)(void *arg, uint32_t page);                   /* reclaim took the entry away */
+    void (*expect_evicted)(void *arg, uint32_t page, uint32_t c); /* both soon; NULL, as below */
+    void (*evicted)(void *arg, uint32_t c); /* and the frame; NULL: nobody cares, as */
+    void (*dropped)(void *arg, uint32_t c); /* what was in @c is not to come back */
     void (*faulted)(void *arg, uint32_t page, enum fl_cause cause); /* of @process */
     void *arg;
 

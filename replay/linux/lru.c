@@ -24,10 +24,12 @@ void lru_expect(struct linux_mm *lm, uint32_t c)
     __builtin_prefetch(&cs->kind[ahead]);
     if (lm->mglru)
         __builtin_prefetch(&lm->mglru->state[ahead], 1);
-    uint32_t page = cs->first_page[*soon];
+    uint32_t next = *soon, page = cs->first_page[next];
     *soon = ahead;
     if (page >= lm->pages_room)
         return;
+    if (lm->expect_evicted)
+        lm->expect_evicted(lm->arg, page, next);
     __builtin_prefetch(&lm->pte[page], 1);
     __builtin_prefetch(&lm->vm->next_mapper[page]);
 }

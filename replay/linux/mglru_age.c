@@ -5,6 +5,7 @@
 
 #include "grow.h"
 #include "mglru.h"
+#include "prefetch.h"
 
 #define FILTER_WORDS ((1u << MGLRU_FILTER_BITS) / 64)
 #define FILTER_MASK ((1u << MGLRU_FILTER_BITS) - 1)
@@ -113,7 +114,7 @@ static uint32_t take_accessed(struct linux_mm *lm, struct leaf *leaf)
 #define EXPECT_ENTRY 16u
 #define EXPECT_CONTENTS 8u
 
-static void expect_entry(const struct linux_mm *lm, uint32_t id)
+static PREFETCHES void expect_entry(const struct linux_mm *lm, uint32_t id)
 {
     if (!id || id > lm->pages_room)
         return;
@@ -121,7 +122,7 @@ static void expect_entry(const struct linux_mm *lm, uint32_t id)
     __builtin_prefetch(&lm->vm->contents[id - 1]);
 }
 
-static void expect_contents(const struct linux_mm *lm, uint32_t id)
+static PREFETCHES void expect_contents(const struct linux_mm *lm, uint32_t id)
 {
     if (!id || id > lm->pages_room || !(lm->pte[id - 1] & PTE_YOUNG))
         return;
@@ -134,7 +135,8 @@ static void expect_contents(const struct linux_mm *lm, uint32_t id)
 }
 
 /* All of [@leaf, @end) are going to be. */
-static void expect_begin(const struct linux_mm *lm, const struct leaf *leaf, const struct leaf *end)
+static PREFETCHES void expect_begin(const struct linux_mm *lm, const struct leaf *leaf,
+                                    const struct leaf *end)
 {
     for (uint32_t i = 0; i < EXPECT_ENTRY && leaf + i < end; i++)
         expect_entry(lm, leaf[i].id);
@@ -143,7 +145,8 @@ static void expect_begin(const struct linux_mm *lm, const struct leaf *leaf, con
 }
 
 /* @leaf is. */
-static void expect_next(const struct linux_mm *lm, const struct leaf *leaf, const struct leaf *end)
+static PREFETCHES void expect_next(const struct linux_mm *lm, const struct leaf *leaf,
+                                   const struct leaf *end)
 {
     if (end - leaf > EXPECT_ENTRY)
         expect_entry(lm, leaf[EXPECT_ENTRY].id);

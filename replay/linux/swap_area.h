@@ -18,6 +18,8 @@
 
 #include <faultline/err.h>
 
+#include "prefetch.h"
+
 #define SWAP_NO_SLOT UINT32_C(0)
 #define SWAP_NO_OWNER UINT32_MAX
 #define SWAP_CLUSTER_SLOTS UINT32_C(512)
@@ -165,7 +167,7 @@ static inline uint32_t swap_slot_owner(const struct swap_area *area, uint32_t sl
 }
 
 /** swap_slot_expect - the slot is asked for soon; also one that is free, or SWAP_NO_SLOT. */
-static inline void swap_slot_expect(const struct swap_area *area, uint32_t slot)
+static PREFETCHES void swap_slot_expect(const struct swap_area *area, uint32_t slot)
 {
     const struct swap_table *t = area->clusters[slot / SWAP_CLUSTER_SLOTS].table;
     uint32_t i = slot % SWAP_CLUSTER_SLOTS;
