@@ -13,6 +13,7 @@
 #include "vm.h"
 
 #define WINDOW_PAGES 64u
+#define AHEAD 16u   /* references between asking for memory and using it */
 #define SUB_BITS 6u /* buckets an octave: 2 to this */
 
 /* How far away a page came back at most, since the position to forget at that it says. */
@@ -35,6 +36,8 @@ struct pass {
     struct fl_err *err;
     int hook_rc;
     uint64_t accesses;
+    uint32_t row; /* of the last reference; it ends before access row_end */
+    uint64_t row_end;
     /* references to come: each after so many accesses */
     uint32_t n, contents[DIGEST_RUNS_MAX], distance[DIGEST_RUNS_MAX];
     uint64_t at[DIGEST_RUNS_MAX];
@@ -86,13 +89,22 @@ static void count(uint32_t *n)
     *n += *n < UINT32_MAX;
 }
 
+/* References come in order, and the last row takes what is behind it. */
+static uint32_t row_of(struct pass *p, uint64_t at)
+{
+    while (at >= p->row_end && p->row < FL_LRU_ROWS - 1) {
+        p->row++;
+        p->row_end += p->t->row_accesses;
+    }
+    return p->row;
+}
+
 /* A reference @at so many accesses. */
 static int note(struct pass *p, uint32_t c, uint32_t distance, uint64_t at)
 {
-    uint32_t row = at / p->t->row_accesses < FL_LRU_ROWS ? (uint32_t)(at / p->t->row_accesses)
-                                                         : FL_LRU_ROWS - 1;
     if (!distance)
         return FL_OK;
+    uint32_t row = row_of(p, at);
     uint32_t bucket = bucket_of(distance);
     if (bucket >= p->t->n_buckets)
         p->t->n_buckets = bucket + 1;
@@ -119,8 +131,11 @@ static int refer(struct pass *p)
 {
     const struct curve_refs refs = { p->n, p->contents, NULL, p->vm.cs.kind };
     int rc = lru_curve_refs(p->curve, &refs, p->distance, p->err);
-    for (uint32_t i = 0; i < p->n && rc == FL_OK; i++)
+    for (uint32_t i = 0; i < p->n && rc == FL_OK; i++) {
+        if (i + AHEAD < p->n && p->contents[i + AHEAD] < p->room)
+            __builtin_prefetch(&p->recent[p->contents[i + AHEAD]], 1);
         rc = note(p, p->contents[i], p->distance[i], p->at[i]);
+    }
     p->n = 0;
     return rc;
 }
@@ -244,7 +259,7 @@ static int one_pass(struct fl_reader *r, struct pass *like, const struct trace_p
         fl_lru_timeline_free(p.t);
         return fl_nomem(err, "faults over time");
     }
-    p.t->row_accesses = fl_totals_accesses(fl_reader_totals(r)) / FL_LRU_ROWS + 1;
+    p.row_end = p.t->row_accesses = fl_totals_accesses(fl_reader_totals(r)) / FL_LRU_ROWS + 1;
     for (uint32_t b = 0; b < FL_LRU_BUCKETS; b++)
         p.t->frames[b] = largest_in(b);
     int rc = lru_curve_new(&p.curve, err);
