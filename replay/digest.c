@@ -15,7 +15,7 @@
 #define RUN_MASK UINT64_C(0xfff)
 
 #define REST_MAX 63u /* one less than a power of two */
-#define WORTH 2u     /* runs a page, on average, from which on digest_take()'s windows pay */
+#define WORTH 2u     /* runs a page, on average, from which on windows pay */
 
 _Static_assert(DIGEST_RUNS_MAX - 1 <= RUN_MASK, "a run's number must fit");
 _Static_assert((FL_PROT_READ | FL_PROT_WRITE | FL_PROT_EXEC) == 7, "the needs take three bits");
@@ -92,6 +92,11 @@ void digest_window(struct digest *d, const struct fl_runs *runs, size_t from, ui
     sum_up(d, runs, from);
 }
 
+static bool worth(const struct digest *d)
+{
+    return d->n <= d->n_runs / WORTH;
+}
+
 bool digest_take(struct digest *d, const struct fl_runs *runs, size_t from, uint32_t max_pages,
                  const uint8_t *rights)
 {
@@ -102,7 +107,7 @@ bool digest_take(struct digest *d, const struct fl_runs *runs, size_t from, uint
         return false;
     }
     digest_window(d, runs, from, max_pages);
-    digest_paid(d, d->n <= d->n_runs / WORTH);
+    digest_paid(d, worth(d));
     return digest_covered(d, rights);
 }
 
@@ -120,7 +125,10 @@ int digest_item(struct digest *d, const struct fl_reader *r, const struct fl_run
     if (rc != FL_OK)
         return rc;
     digest_window(d, runs, 0, DIGEST_RUNS_MAX);
-    *out = d;
+    if (worth(d))
+        *out = d;
+    else
+        digest_paid(d, false);
     return FL_OK;
 }
 
