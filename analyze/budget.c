@@ -10,8 +10,9 @@
 #define BUDGETS_MAX 1000u
 #define TEXT_MAX_BYTES 200u
 
-static const char *const keys[] = { "name", "key", "at",           "policy",       "swap",
-                                    "max",  "min", "max_increase", "max_decrease", NULL };
+static const char *const keys[] = { "name",         "key",          "at",  "policy",
+                                    "swap",         "machine",      "max", "min",
+                                    "max_increase", "max_decrease", NULL };
 
 const char *budget_rule_name(enum budget_rule rule)
 {
@@ -154,8 +155,8 @@ static int check_keys(const json_t *table, const struct at *at, struct fl_err *e
         if (near)
             return BAD(at, "unknown key '%.60s'; is '%s' meant?", key, near);
         return BAD(at,
-                   "unknown key '%.60s'; there are name, key, at, policy, swap, max, min, "
-                   "max_increase, max_decrease",
+                   "unknown key '%.60s'; there are name, key, at, policy, swap, machine, max, "
+                   "min, max_increase, max_decrease",
                    key);
     }
     return FL_OK;
@@ -164,9 +165,9 @@ static int check_keys(const json_t *table, const struct at *at, struct fl_err *e
 /* "faults.major at 512M, lru, swap 1G", with sizes as they were written. */
 static int make_label(const json_t *table, struct budget *b, const char *name, struct fl_err *err)
 {
-    static const char *const parts[][2] = { { "at", " at " },
-                                            { "policy", ", " },
-                                            { "swap", ", swap " } };
+    static const char *const parts[][2] = {
+        { "at", " at " }, { "policy", ", " }, { "swap", ", swap " }, { "machine", ", machine " }
+    };
     char *text = NULL;
     size_t len;
     FILE *out = open_memstream(&text, &len);
@@ -218,6 +219,8 @@ static int read_budget(const json_t *table, struct budget *b, const struct at *a
         rc = rc == FL_ENOMEM ? fl_nomem(err, "a budget") : BAD(at, "%s", why.msg);
     if (rc == FL_OK)
         rc = read_text(table, "policy", at, &b->policy, err);
+    if (rc == FL_OK)
+        rc = read_text(table, "machine", at, &b->machine, err);
     if (rc == FL_OK)
         rc = read_size(table, "at", at, &b->has_at, &b->at, err);
     if (rc == FL_OK)
@@ -304,6 +307,7 @@ void budgets_free(struct budgets *b)
         free(b->at[i].label);
         free(b->at[i].key);
         free(b->at[i].policy);
+        free(b->at[i].machine);
         keypath_free(&b->at[i].path);
     }
     free(b->at);

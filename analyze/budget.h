@@ -39,7 +39,7 @@ struct budget {
     struct keypath path;
     bool has_at, has_swap;
     struct fl_size at, swap;
-    char *policy; /* or NULL */
+    char *policy, *machine; /* or NULL */
     struct budget_limit limit[BUDGET_RULES];
 };
 

@@ -227,7 +227,10 @@ static int read_baseline(const struct judge *j, const struct gate_subject *s, st
     const char *schema = text_or(j->baseline, "schema", "");
     struct gate_subject base;
     bool needed = budget_is_relative(b);
-    int rc = gate_find(j->baseline, j->baseline_name, b, &s->asked, &base, err);
+    struct gate_question same = s->asked;
+    if (same.kind == GATE_RESULT)
+        same.machine = NULL; /* check_comparable() says what of it differs */
+    int rc = gate_find(j->baseline, j->baseline_name, b, &same, &base, err);
     if (rc == FL_EDATA && !needed && strcmp(schema, "faultline.replay/1") != 0)
         return FL_OK;
     if (rc != FL_OK)

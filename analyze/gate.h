@@ -33,7 +33,7 @@ struct gate_question {
     enum gate_kind kind;
     bool has_ram, has_swap;
     uint64_t ram_bytes, swap_bytes;
-    const char *policy; /* or NULL */
+    const char *policy, *machine; /* or NULL */
 };
 
 struct gate_subject {

@@ -52,18 +52,31 @@ static bool same_size(uint64_t wanted, uint64_t has)
                              wanted / FL_PAGE_BYTES == has / FL_PAGE_BYTES);
 }
 
+/* @wanted: NULL is any. */
+static bool same_name(const char *wanted, const char *has)
+{
+    return !wanted || (has && strcmp(wanted, has) == 0);
+}
+
 static bool answers(const struct gate_question *wanted, const struct gate_question *asked)
 {
     if (wanted->has_ram && !(asked->has_ram && same_size(wanted->ram_bytes, asked->ram_bytes)))
         return false;
     if (wanted->has_swap && !(asked->has_swap && same_size(wanted->swap_bytes, asked->swap_bytes)))
         return false;
-    return !wanted->policy || (asked->policy && strcmp(wanted->policy, asked->policy) == 0);
+    return same_name(wanted->policy, asked->policy) && same_name(wanted->machine, asked->machine);
 }
 
 static bool is_filter(const struct gate_question *wanted)
 {
-    return wanted->has_ram || wanted->has_swap || wanted->policy;
+    return wanted->has_ram || wanted->has_swap || wanted->policy || wanted->machine;
+}
+
+static void describe_name(FILE *out, const char *sep, const char *what, const char *name)
+{
+    char *clean = fl_text_clean(name, 40);
+    fprintf(out, "%s%s %s", sep, what, clean ? clean : "");
+    free(clean);
 }
 
 static void describe(FILE *out, const struct gate_question *q)
@@ -75,13 +88,15 @@ static void describe(FILE *out, const struct gate_question *q)
         sep = ", ";
     }
     if (q->policy) {
-        char *clean = fl_text_clean(q->policy, 40);
-        fprintf(out, "%spolicy %s", sep, clean ? clean : "");
-        free(clean);
+        describe_name(out, sep, "policy", q->policy);
         sep = ", ";
     }
-    if (q->has_swap)
+    if (q->has_swap) {
         fprintf(out, "%sswap %s", sep, gate_size(size, q->swap_bytes));
+        sep = ", ";
+    }
+    if (q->machine)
+        describe_name(out, sep, "machine", q->machine);
 }
 
 static struct gate_question result_question(const json_t *result)
@@ -90,6 +105,7 @@ static struct gate_question result_question(const json_t *result)
     q.has_ram = read_size(result, "machine.ram_bytes", &q.ram_bytes);
     q.has_swap = read_size(result, "machine.swap_bytes", &q.swap_bytes);
     q.policy = fl_document_text(result, "machine.policy");
+    q.machine = fl_document_text(result, "machine.name");
     return q;
 }
 
@@ -99,6 +115,7 @@ static struct gate_question point_question(const json_t *point)
     q.has_ram = read_size(point, "ram_bytes", &q.ram_bytes);
     q.has_swap = read_size(point, "swap_bytes", &q.swap_bytes);
     q.policy = fl_document_text(point, "policy");
+    q.machine = fl_document_text(point, "machine");
     return q;
 }
 
@@ -136,12 +153,13 @@ static void list_sizes(FILE *out, const struct gate_question *qs, size_t n)
     free(sizes);
 }
 
-/* Policies and swaps of @qs, each pair once. */
+/* Policies, swaps and machines of @qs, each combination once. */
 static void list_kinds(FILE *out, const struct gate_question *qs, size_t n)
 {
     size_t shown = 0;
     for (size_t i = 0; i < n && shown < SHOWN_MAX; i++) {
         struct gate_question q = { .policy = qs[i].policy,
+                                   .machine = qs[i].machine,
                                    .has_swap = qs[i].has_swap,
                                    .swap_bytes = qs[i].swap_bytes };
         bool again = false;
@@ -212,7 +230,7 @@ static int several_found(const struct find *f, const struct gate_question *qs, s
         list_sizes(out, qs, n);
     }
     if (kinds_differ) {
-        fputs("; say of which `policy` and `swap`: ", out);
+        fputs("; say of which `policy`, `swap` and `machine`: ", out);
         list_kinds(out, qs, n);
     }
     if (!sizes_differ && !kinds_differ)
@@ -347,7 +365,7 @@ static int find_in_validate(const struct find *f, const json_t *doc, struct fl_e
                                           .ram_bytes = f->wanted.ram_bytes };
     if (!is_filter(&f->wanted))
         return take_document(f, doc);
-    if (!f->wanted.has_ram || f->wanted.has_swap)
+    if (!f->wanted.has_ram || f->wanted.has_swap || f->wanted.machine)
         return fl_fail(err, FL_EUSAGE,
                        "%s: '%.80s': a measurement's points are told apart by `at`, and what it "
                        "says of a policy by `policy`",
@@ -460,7 +478,8 @@ static struct gate_question asked_by(const struct budget *b, const json_t *doc)
                                    .has_swap = b->has_swap,
                                    .ram_bytes = fl_size_bytes(&b->at, peak),
                                    .swap_bytes = fl_size_bytes(&b->swap, peak),
-                                   .policy = b->policy };
+                                   .policy = b->policy,
+                                   .machine = b->machine };
 }
 
 int gate_find(const json_t *doc, const char *where, const struct budget *budget,

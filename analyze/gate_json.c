@@ -31,6 +31,8 @@ static void set_question(json_t *o, const struct gate_row *row)
                                                         : json_integer((json_int_t)q->swap_bytes));
     if (q->policy)
         json_object_set_new(o, "policy", fl_json_text(q->policy));
+    if (q->machine)
+        json_object_set_new(o, "machine", fl_json_text(q->machine));
 }
 
 static json_t *rules_json(const struct gate_row *row)

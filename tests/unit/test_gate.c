@@ -269,6 +269,23 @@ static void a_sweep_is_asked_at_a_size(void **state)
     no_verdict(KEY "'max_increase':0,'at':'1M'", TWO, RESULT("5"), FL_EDATA, "result's kind");
 }
 
+#define ON(machine, major)                                                                   \
+    "{'ram_bytes':4096,'frames':1,'swap_bytes':null,'policy':'lru','machine':'" machine "'," \
+    "'minor':1,'major':" major ",'swap_in':0,'swap_out':0,'oom_kills':0}"
+
+static void points_of_several_machines_are_told_apart(void **state)
+{
+    const char *two = SWEEP(ON("zen4", "5") "," ON("skylake-sp", "7"));
+    (void)state;
+    no_verdict(KEY "'max':9,'at':4096", two, NULL, FL_EUSAGE, "swap max, machine zen4; ");
+    kept(KEY "'max':5,'machine':'zen4'", two, NULL);
+    broken(KEY "'max':6,'machine':'skylake-sp'", two, NULL, "7");
+    kept(KEY "'max_increase':0,'machine':'skylake-sp'", two, two);
+    no_verdict(KEY "'max':9,'machine':'zen5'", two, NULL, FL_EDATA, "machine skylake-sp");
+    no_verdict(KEY "'max_increase':0,'machine':'zen4'", two, SWEEP(ON("zen5", "5")), FL_EDATA,
+               "base.json has no point");
+}
+
 static void a_replay_must_be_of_the_size_asked_for(void **state)
 {
     (void)state;
@@ -383,6 +400,7 @@ int main(void)
         cmocka_unit_test(after_a_kill_only_kills_can_be_kept),
         cmocka_unit_test(another_question_is_not_compared),
         cmocka_unit_test(a_sweep_is_asked_at_a_size),
+        cmocka_unit_test(points_of_several_machines_are_told_apart),
         cmocka_unit_test(a_replay_must_be_of_the_size_asked_for),
         cmocka_unit_test(a_report_is_its_first_result_unless_said_otherwise),
         cmocka_unit_test(a_measurement_is_asked_at_a_limit),
