@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <faultline/kernel_events.h>
+#include <faultline/kernel_buddy.h>
 #include <faultline/kernel_slab.h>
 #include <faultline/replay.h>
 #include <faultline/units.h>
@@ -38,7 +39,8 @@ struct observer {
     uint32_t *threads; /* thread to process index */
     size_t n_threads, cap_threads;
     uint64_t duration_ns, lost, unreported;
-    bool has_slab; /* events of the kernel's object caches */
+    bool has_slab;  /* events of the kernel's object caches */
+    bool has_pages; /* of its page allocator */
 };
 
 struct pid_index {
@@ -190,6 +192,7 @@ static int on_event(struct observer *o, const struct fl_event *ev, struct fl_err
     case FL_EV_PROBE:
         if (strncmp(ev->probe.signature, "kmem:kmem_cache_alloc ", 22) == 0)
             o->has_slab = true;
+        o->has_pages |= strncmp(ev->probe.signature, "kmem:mm_page_", 13) == 0;
         return FL_OK;
     case FL_EV_EXEC:
         if ((p = process_of_pid(o, ev->exec.pid)))
@@ -410,6 +413,18 @@ static int add_slab(struct fl_reader *r, json_t *result, struct fl_err *err)
     return rc;
 }
 
+/* Free blocks, likewise. */
+static int add_buddy(struct fl_reader *r, json_t *result, struct fl_err *err)
+{
+    struct fl_err why = { 0 };
+    int rc = fl_reader_rewind(r, err);
+    if (rc == FL_OK)
+        rc = fl_buddy_replay_json(r, result, &why);
+    if (rc != FL_OK && rc != FL_EDATA && why.code && err)
+        *err = why;
+    return rc == FL_EDATA ? FL_OK : rc;
+}
+
 static int observer_new(const struct fl_reader *r, struct observer **out, struct fl_err *err)
 {
     struct observer *o = *out = calloc(1, sizeof *o);
@@ -457,6 +472,8 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
         rc = make_result(o, r, trace, result, err);
     if (rc == FL_OK && o->has_slab)
         rc = add_slab(r, *result, err);
+    if (rc == FL_OK && o->has_pages)
+        rc = add_buddy(r, *result, err);
     json_decref(trace);
     observer_free(o);
     return rc;

@@ -124,7 +124,7 @@ bool an_timeline_open_at(const json_t *result, const char *path, struct an_timel
 
 bool an_free_blocks(const json_t *result, struct an_timeline *t, size_t columns[AN_ORDERS])
 {
-    bool found = an_timeline_open(result, t);
+    bool found = an_timeline_open_at(result, "buddy.timeline", t) || an_timeline_open(result, t);
     for (unsigned o = 0; found && o < AN_ORDERS; o++) {
         char name[24];
         snprintf(name, sizeof name, "free_order_%u", o);

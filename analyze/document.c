@@ -122,6 +122,7 @@ static const struct rule replay_rules[] = {
     { "tlb_reach.walks_huge", COUNT, false },
     { "buddy", OBJECT, false },
     { "buddy.orders", ARRAY, false },
+    { "buddy.timeline", OBJECT, false },
     { "source", TEXT, false },
     { "label", TEXT, false },
 };
@@ -292,6 +293,8 @@ static int check_result(const json_t *doc, const char *name, struct fl_err *err)
         rc = check_timeline(json_object_get(doc, "timeline"), name, err);
     if (rc == FL_OK)
         rc = check_timeline(fl_document_at(doc, "locality.timeline"), name, err);
+    if (rc == FL_OK)
+        rc = check_timeline(fl_document_at(doc, "buddy.timeline"), name, err);
     if (rc == FL_OK)
         rc = document_check_locality(doc, name, err);
     if (rc == FL_OK)

@@ -13,7 +13,7 @@
 struct record_cfg {
     const char *mode, *output, *groups, *event;
     uint64_t pid, duration_ns, period;
-    bool machine, kernel, stacks, user_only, redact, no_ip, no_layer, strict, quiet;
+    bool machine, kernel, stacks, user_only, redact, no_ip, no_layer, settle, strict, quiet;
 };
 
 static const struct record_mode {
@@ -67,6 +67,11 @@ static const struct fl_opt opts[] = {
       .names = fl_kernel_group_name,
       .at = offsetof(struct record_cfg, groups),
       .help = "only these kernel events; implies --kernel" },
+    { .name = "settle-slabs",
+      .kind = FL_OPT_FLAG,
+      .at = offsetof(struct record_cfg, settle),
+      .help = "first let the kernel give back empty slabs and sort the others, as it does when "
+              "memory is short: writes to /sys/kernel/slab; with --kernel, as root" },
     { .name = "stacks",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct record_cfg, stacks),
@@ -194,6 +199,10 @@ static int check_cfg(const struct record_cfg *cfg, const char *mode, int n_opera
                        "--mode, or give a command instead of -p or -a");
     if (cfg->kernel && exact)
         return fl_fail(err, FL_EUSAGE, "kernel events are in --mode events, not in exact");
+    if (cfg->settle && !cfg->kernel)
+        return fl_fail(err, FL_EUSAGE,
+                       "--settle-slabs is for recordings of kernel events: add "
+                       "--kernel or --kernel-groups slab");
     if (exact && cfg->duration_ns)
         return fl_fail(err, FL_EUSAGE, "--duration is for recordings of --mode events or sample");
     if (!sample && (cfg->event || cfg->period || cfg->user_only))
@@ -249,6 +258,7 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
         .stacks = cfg->stacks,
         .kernel = cfg->kernel,
         .kernel_groups = cfg->groups,
+        .settle_slabs = cfg->settle,
         .sample_event = cfg->event,
         .sample_period = cfg->period,
         .sample_user_only = cfg->user_only,

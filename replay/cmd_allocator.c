@@ -102,7 +102,7 @@ static int document(struct fl_reader *r, const char *path, const struct buddy_re
     bad |= json_object_set_new(faults, "minor", fl_json_u64(totals->faults_minor));
     bad |= json_object_set_new(faults, "major", fl_json_u64(totals->faults_major));
     bad |= json_object_set_new(doc, "faults", faults); /* as recorded: every result has them */
-    rc = bad ? fl_nomem(err, "the result") : buddy_replay_json(replay, doc, err);
+    rc = bad ? fl_nomem(err, "the result") : buddy_replay_json(replay, true, doc, err);
     if (rc != FL_OK)
         json_decref(doc);
     else

@@ -41,6 +41,8 @@ static const struct row {
     { "slab", "kmem/kmem_cache_free", false, "its end" },
     { "slab", "kmem/kmalloc", false, "bytes wanted and given" },
     { "slab", "kmem/kfree", false, "its end" },
+    { "slab", "kmem/mm_page_alloc", false, "pages for a new slab" },
+    { "slab", "kmem/mm_page_free", false, "a slab's end" },
     { "slab", "kmem/kmem_cache_alloc_node", true, "kmem_cache_alloc before 6.1, on a node" },
     { "slab", "kmem/kmalloc_node", true, "kmalloc before 6.1, on a node" },
     { "reclaim", "vmscan/*", false, "kswapd, direct reclaim, scans, shrinkers, writes to swap" },
@@ -88,10 +90,23 @@ static int note_missing(struct list *l, const char *event, struct fl_err *err)
     return FL_OK;
 }
 
+/* Has another group taken "system/event" already? */
+static bool has(const struct fl_kernel_events *events, const char *event)
+{
+    size_t system = strcspn(event, "/");
+    for (size_t i = 0; i < events->n; i++)
+        if (strncmp(events->v[i].name, event, system) == 0 &&
+            strcmp(events->v[i].name + system + 1, event + system + 1) == 0)
+            return true;
+    return false;
+}
+
 static int add(struct list *l, const char *event, bool older, struct fl_err *err)
 {
     struct fl_kernel_events *out = l->out;
     struct fl_err why = { 0 };
+    if (has(out, event))
+        return FL_OK;
     char *format = fl_tp_read_format_at(l->root, event, &why);
     if (!format && (why.code != FL_EMACHINE || why.sys_errno != ENOENT)) {
         *err = why;

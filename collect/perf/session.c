@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include <faultline/command.h>
+#include <faultline/proc.h>
 #include <faultline/record.h>
 #include <faultline/units.h>
 
@@ -194,7 +195,9 @@ static int not_run(struct session *s, int status, int why, struct fl_err *err)
 static int start(struct session *s, struct fl_err *err)
 {
     int why = 0;
-    int rc = fl_session_snapshot(s, FL_SNAPSHOT_START, err);
+    int rc = s->opts->settle_slabs ? fl_slab_settle(FL_SLAB_ROOT, err) : FL_OK;
+    if (rc == FL_OK)
+        rc = fl_session_snapshot(s, FL_SNAPSHOT_START, err);
     if (rc == FL_OK)
         rc = fl_perf_enable(&s->set, true, err);
     if (rc == FL_OK)
@@ -217,6 +220,7 @@ void fl_session_stop(struct session *s)
         return;
     s->stopping = true;
     (void)fl_perf_enable(&s->set, false, NULL);
+    (void)fl_session_tables_read(s, NULL);
     fl_drain_stop(s->drain);
 }
 
@@ -329,6 +333,7 @@ static void tear_down(struct session *s)
     fl_writer_abandon(s->writer);
     if (created && !s->status->started)
         unlink(s->opts->out_path); /* nothing ran, so nothing was recorded */
+    fl_session_tables_free(s);
     fl_meta_free(s->meta);
     if (s->signal_fd >= 0)
         close(s->signal_fd);

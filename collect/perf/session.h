@@ -55,6 +55,8 @@ struct session {
     bool stat_known;
     int signal_fd;
     uint64_t start_ns, flushed_ns, damaged_rings;
+    struct fl_event *tables; /* what /proc said of the machine at the end, until it is written */
+    size_t n_tables;
 };
 
 /** fl_session_now_ns - CLOCK_MONOTONIC. */
@@ -79,6 +81,8 @@ void fl_session_places_io(struct session *s, struct fl_tree_io *io);
 /* session_kernel.c */
 /** fl_session_kernel_find - add the tracepoints to s->extra. */
 int fl_session_kernel_find(struct session *s, struct fl_err *err);
+/** fl_session_has_slabs - are events of object caches among them? */
+bool fl_session_has_slabs(const struct session *s);
 int fl_session_kernel_open(struct session *s, struct fl_tree_io *io, struct fl_err *err);
 int fl_session_kernel_meta(struct session *s, struct fl_err *err);
 
@@ -101,6 +105,12 @@ int fl_session_open_live(struct session *s, struct fl_perf_plan *plan, struct fl
 int fl_session_adopt(struct session *s, struct fl_err *err);
 /** fl_session_snapshot - what /proc says of the machine and of the processes watched. */
 int fl_session_snapshot(struct session *s, uint32_t moment, struct fl_err *err);
+
+/* session_tables.c */
+/** fl_session_tables_read - once, as soon as the events are switched off. */
+int fl_session_tables_read(struct session *s, struct fl_err *err);
+int fl_session_tables_write(struct session *s, struct fl_err *err);
+void fl_session_tables_free(struct session *s);
 
 /* session_end.c */
 /** fl_session_finish - what is only known at the end; closes the trace. */

@@ -240,6 +240,8 @@ int fl_session_finish(struct session *s, struct fl_err *err)
     s->ended = true;
     int rc = extra ? fl_perf_enable(&s->set, false, err) : fl_nomem(err, "the trace's end");
     if (rc == FL_OK)
+        rc = fl_session_tables_read(s, err);
+    if (rc == FL_OK)
         rc = fl_session_snapshot(s, FL_SNAPSHOT_END, err);
     if (rc == FL_OK)
         rc = fl_perf_read(&s->set, &sums, extra, err);

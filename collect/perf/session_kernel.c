@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* session_kernel.c - the tracepoints of --kernel, and what gives hits and samples their names. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "session.h"
 
@@ -16,6 +17,14 @@ int fl_session_kernel_find(struct session *s, struct fl_err *err)
         rc = fl_session_extra(s, &probe, err);
     }
     return rc;
+}
+
+bool fl_session_has_slabs(const struct session *s)
+{
+    for (size_t i = 0; i < s->kernel.n; i++)
+        if (strcmp(s->kernel.v[i].name, "kmem:kmem_cache_alloc") == 0)
+            return true;
+    return false;
 }
 
 static int on_probe(void *ctx, const struct fl_perf_rec *rec, uint32_t thread, uint64_t time_ns,

@@ -10,15 +10,19 @@
 #include "proc_file.h"
 #include "proc_text.h"
 
+/*
+ * In this order at the start and the other way round at the end: what the replay of events begins and ends with is
+ * then next to them. Reading pagetypeinfo takes milliseconds, in which others allocate.
+ */
 static const struct {
     const char *name;
     bool of_machine;
     bool names; /* has little but names and paths: not taken when those are left out */
 } files[] = {
-    { "meminfo", true, false },        { "zoneinfo", true, false },
-    { "buddyinfo", true, false },      { "pagetypeinfo", true, false },
-    { "slabinfo", true, false },       { "vmstat", true, false },
+    { "meminfo", true, false },        { "vmstat", true, false },
     { "swaps", true, true },           { "pressure/memory", true, false },
+    { "zoneinfo", true, false },       { "pagetypeinfo", true, false },
+    { "buddyinfo", true, false },      { "slabinfo", true, false },
     { "status", false, false },        { "stat", false, false },
     { "smaps_rollup", false, false },  { "oom_score", false, false },
     { "oom_score_adj", false, false }, { "limits", false, false },
@@ -52,8 +56,8 @@ int fl_proc_snapshot(const char *root, uint32_t pid, uint32_t moment, bool redac
                      struct fl_err *err)
 {
     int rc = FL_OK;
-    for (size_t i = 0; i < FL_COUNT(files) && rc == FL_OK; i++) {
-        size_t len;
+    for (size_t k = 0; k < FL_COUNT(files) && rc == FL_OK; k++) {
+        size_t len, i = pid == 0 && moment == FL_SNAPSHOT_END ? FL_COUNT(files) - 1 - k : k;
         if (files[i].of_machine != (pid == 0) || (redact && files[i].names))
             continue;
         char *text =

@@ -61,7 +61,8 @@ struct fl_slab_replay {
  * fl_slab_replay - start from the recording's first /proc/slabinfo and apply its events of the
  * group "slab". @r: read from its first item on.
  * Errors: FL_EDATA when the recording has no slabinfo of its start or no such events; the reader's;
- * FL_ENOMEM. Cost: one pass; memory for each slab that an event names.
+ * FL_ENOMEM. Cost: two passes and a bit; memory for each slab that an event names and, with events of pages, for
+ * each page that the kernel takes for itself.
  */
 int fl_slab_replay(struct fl_reader *r, struct fl_slab_replay *out, struct fl_err *err);
 void fl_slab_replay_free(struct fl_slab_replay *out);

@@ -2,6 +2,7 @@
 #include <jansson.h>
 
 #include <faultline/json_write.h>
+#include <faultline/kernel_buddy.h>
 
 #include "buddy_replay.h"
 
@@ -71,7 +72,7 @@ static int put_zone(json_t *rows, const struct buddy_zone_replay *z)
     return bad | json_array_append_new(rows, row);
 }
 
-static int put_timeline(json_t *doc, const struct buddy_replay *replay)
+static int put_timeline(json_t *object, const struct buddy_replay *replay)
 {
     json_t *timeline = json_object(), *columns = json_array(), *rows = json_array();
     int bad = json_array_append_new(columns, json_string("time_ns"));
@@ -91,10 +92,11 @@ static int put_timeline(json_t *doc, const struct buddy_replay *replay)
     }
     bad |= json_object_set_new(timeline, "columns", columns);
     bad |= json_object_set_new(timeline, "rows", rows);
-    return bad | json_object_set_new(doc, "timeline", timeline);
+    return bad | json_object_set_new(object, "timeline", timeline);
 }
 
-int buddy_replay_json(const struct buddy_replay *replay, json_t *doc, struct fl_err *err)
+int buddy_replay_json(const struct buddy_replay *replay, bool apart, json_t *doc,
+                      struct fl_err *err)
 {
     json_t *buddy = json_object(), *zones = json_array();
     int64_t all[BUDDY_ORDERS] = { 0 };
@@ -110,6 +112,16 @@ int buddy_replay_json(const struct buddy_replay *replay, json_t *doc, struct fl_
         bad |= put_zone(zones, &replay->zone[i]);
     bad |= json_object_set_new(buddy, "zones", zones);
     bad |= json_object_set_new(doc, "buddy", buddy);
-    bad |= put_timeline(doc, replay);
+    bad |= put_timeline(apart ? doc : buddy, replay);
     return bad ? fl_nomem(err, "the result") : FL_OK;
+}
+
+int fl_buddy_replay_json(struct fl_reader *r, json_t *object, struct fl_err *err)
+{
+    struct buddy_replay *replay = NULL;
+    int rc = buddy_replay_trace(r, &replay, err);
+    if (rc == FL_OK)
+        rc = buddy_replay_json(replay, false, object, err);
+    buddy_replay_free(replay);
+    return rc;
 }

@@ -81,8 +81,12 @@ void buddy_free_blocks(const struct buddy_zone_replay *z, int64_t blocks[BUDDY_O
 
 struct json_t;
 
-/** buddy_replay_json - keys `buddy` and `timeline` into the result @doc. FL_ENOMEM. */
-int buddy_replay_json(const struct buddy_replay *replay, struct json_t *doc, struct fl_err *err);
+/**
+ * buddy_replay_json - key `buddy` into the result @doc, with `timeline` in it, or @apart, beside it.
+ * FL_ENOMEM.
+ */
+int buddy_replay_json(const struct buddy_replay *replay, bool apart, struct json_t *doc,
+                      struct fl_err *err);
 
 /* ---- between the files ------------------------------------------------------------------ */
 

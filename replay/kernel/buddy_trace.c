@@ -208,8 +208,12 @@ static int begin(struct pass *p, struct buddy_replay *r, struct fl_err *err)
     const char *types = text_of(p, FL_SNAPSHOT_START, "pagetypeinfo");
     for (uint32_t i = 0; i < fl_probes_count(p->probes); i++)
         p->has[event_of(fl_probes_at(p->probes, i))] = true;
+    /* The group "slab" takes pages' events too, but not those of the free lists. */
+    const char *groups = fl_meta_get(fl_reader_meta(p->reader), "record.kernel");
+    bool recorded = !groups || strstr(groups, "alloc");
     /* a tracepoint that nobody passed is not in the trace: in a short one, CPUs drained no list */
-    if (!zones || !blocks || !end || !(p->has[ALLOC] || p->has[FREE] || p->has[LOCKED]))
+    if (!recorded || !zones || !blocks || !end ||
+        !(p->has[ALLOC] || p->has[FREE] || p->has[LOCKED]))
         return fl_fail(err, FL_EDATA,
                        "the trace does not tell what the page allocator did: record with "
                        "--kernel, or --kernel-groups alloc, as root");

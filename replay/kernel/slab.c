@@ -222,9 +222,10 @@ bool slab_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
     struct slab_cache *c = &s->caches[s->slabs[id].cache];
     struct slab *x = &s->slabs[id];
-    if ((c->layout.flags & SLAB_SHEAVES) && slab_sheaf_take(s, cpu, id)) {
-        c->live++;
-        return true;
+    if (c->layout.flags & SLAB_SHEAVES) {
+        bool had = slab_sheaf_alloc_from(s, cpu, id);
+        c->live += had;
+        return had;
     }
     if (!x->free && !x->cpu_free)
         return false;
@@ -244,6 +245,8 @@ void slab_enter(struct slab_sys *s, uint32_t cpu, uint32_t id)
     s->caches[x->cache].live -= x->objects - x->free;
     x->free = x->objects;
     replace_current(s, cpu, id);
+    if (s->caches[x->cache].layout.flags & SLAB_SHEAVES)
+        slab_sheaf_named(s, cpu, id);
 }
 
 void slab_correct(struct slab_sys *s, uint32_t id, uint32_t free)
@@ -263,6 +266,15 @@ void slab_correct(struct slab_sys *s, uint32_t id, uint32_t free)
         else if (x->place == SLAB_FULL)
             slab_to_node(s, id, false);
     }
+}
+
+void slab_wait(struct slab_sys *s, uint32_t cpu, uint32_t id)
+{
+    struct slab *x = &s->slabs[id];
+    slab_unlist(s, id);
+    x->place = SLAB_CPU_PARTIAL;
+    x->cpu = cpu;
+    slab_list_add(s, &s->caches[x->cache].cpu[cpu].partial, id, false);
 }
 
 void slab_drop(struct slab_sys *s, uint32_t id)

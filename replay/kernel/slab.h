@@ -77,6 +77,9 @@ void slab_enter(struct slab_sys *s, uint32_t cpu, uint32_t id);
 /** slab_correct - @id has @free free objects, it is learnt; where it stands does not change. */
 void slab_correct(struct slab_sys *s, uint32_t id, uint32_t free);
 
+/** slab_wait - @id, which has free objects and is no CPU's current one, waits on @cpu's list, behind the others. */
+void slab_wait(struct slab_sys *s, uint32_t cpu, uint32_t id);
+
 /** slab_drop - @id was given back unseen. The callback is told. */
 void slab_drop(struct slab_sys *s, uint32_t id);
 

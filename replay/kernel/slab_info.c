@@ -8,6 +8,8 @@
 
 #include <faultline/units.h>
 
+#define LINE_BYTES 4096
+
 /* "name active_objs num_objs objsize objperslab pagesperslab : tunables l b s : slabdata a n s" */
 static bool parse_line(const char *line, struct slab_info_row *row)
 {
@@ -23,18 +25,33 @@ static bool parse_line(const char *line, struct slab_info_row *row)
     if (!row->size || row->size > SLAB_OBJECT_MAX || !pages || pages > 1024 ||
         (pages & (pages - 1)) || !row->objects || s->objects > s->all_objects)
         return false;
+    row->partial = SLAB_UNTOLD;
+    row->waiting = NULL;
+    row->current = 0;
     row->order = (uint32_t)__builtin_ctz(pages);
     return slab_objects(row->order, row->size) >= row->objects;
+}
+
+/* The next line of a text, cut to what @line holds; false: there is none. */
+static bool next_line(const char **at, const char *end, char line[LINE_BYTES])
+{
+    if (*at >= end)
+        return false;
+    const char *stop = memchr(*at, '\n', (size_t)(end - *at));
+    size_t len = (size_t)((stop ? stop : end) - *at),
+           kept = len < LINE_BYTES ? len : LINE_BYTES - 1;
+    memcpy(line, *at, kept);
+    line[kept] = '\0';
+    *at += len + 1;
+    return true;
 }
 
 int slab_info_parse(const char *text, size_t bytes, struct slab_info *out, struct fl_err *err)
 {
     size_t room = 0;
-    char line[512];
+    char line[LINE_BYTES];
     *out = (struct slab_info){ 0 };
-    for (const char *at = text, *end = text + bytes; at < end;) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        size_t len = (size_t)((stop ? stop : end) - at);
+    for (const char *at = text; next_line(&at, text + bytes, line);) {
         if (out->n == room) {
             room = room ? 2 * room : 256;
             struct slab_info_row *rows = reallocarray(out->rows, room, sizeof *rows);
@@ -44,12 +61,7 @@ int slab_info_parse(const char *text, size_t bytes, struct slab_info *out, struc
             }
             out->rows = rows;
         }
-        if (len < sizeof line) {
-            memcpy(line, at, len);
-            line[len] = '\0';
-            out->n += parse_line(line, &out->rows[out->n]);
-        }
-        at += len + 1;
+        out->n += parse_line(line, &out->rows[out->n]);
     }
     if (out->n)
         return FL_OK;
@@ -57,8 +69,40 @@ int slab_info_parse(const char *text, size_t bytes, struct slab_info *out, struc
     return fl_fail(err, FL_EFORMAT, "slabinfo has no line of a cache; record again as root");
 }
 
+/* " C0=42(4) C1=21(2)": those in parentheses; their sum. */
+static uint32_t parse_cpus(const char *text, uint32_t cpus, uint32_t *out)
+{
+    uint32_t cpu, slabs, sum = 0;
+    for (const char *at = text; (at = strstr(at, " C")); at += 2)
+        if (sscanf(at, " C%" SCNu32 "=%*u(%" SCNu32 ")", &cpu, &slabs) == 2 && cpu < cpus)
+            sum += out[cpu] = slabs;
+    return sum;
+}
+
+int slab_info_lists(struct slab_info *info, const char *text, size_t bytes, uint32_t cpus,
+                    struct fl_err *err)
+{
+    char line[LINE_BYTES], name[SLAB_NAME_BYTES];
+    uint32_t partial, at_cpus;
+    for (const char *at = text; next_line(&at, text + bytes, line);) {
+        struct slab_info_row *row = NULL;
+        if (sscanf(line, "%47s %" SCNu32 " %" SCNu32, name, &partial, &at_cpus) == 3)
+            row = (struct slab_info_row *)slab_info_find(info, name);
+        if (!row || row->waiting)
+            continue;
+        row->partial = partial;
+        if (!(row->waiting = calloc(cpus, sizeof *row->waiting)))
+            return fl_nomem(err, "slab lists");
+        uint32_t waiting = parse_cpus(line, cpus, row->waiting);
+        row->current = at_cpus > waiting ? at_cpus - waiting : 0;
+    }
+    return FL_OK;
+}
+
 void slab_info_free(struct slab_info *info)
 {
+    for (size_t i = 0; i < info->n; i++)
+        free(info->rows[i].waiting);
     free(info->rows);
     *info = (struct slab_info){ 0 };
 }

@@ -7,10 +7,15 @@
 
 #include "slab_layout.h"
 
+#define SLAB_UNTOLD UINT32_MAX
+
 struct slab_info_row {
     char name[SLAB_NAME_BYTES];
     struct fl_slab_state state;
     uint32_t size, objects, order; /* of an object; in a slab; pages of a slab, as power of two */
+    uint32_t partial;              /* slabs on the node's list; SLAB_UNTOLD */
+    uint32_t current;              /* slabs that CPUs allocate from */
+    uint32_t *waiting;             /* slabs on each CPU's list; NULL: not told */
 };
 
 struct slab_info {
@@ -23,6 +28,13 @@ struct slab_info {
  * numbers. Errors: FL_ENOMEM; FL_EFORMAT when no line is one of a cache.
  */
 int slab_info_parse(const char *text, size_t bytes, struct slab_info *out, struct fl_err *err);
+
+/**
+ * slab_info_lists - what the text "slab_lists" of a recording (docs/trace-format.md) says of @info's caches on @cpus CPUs.
+ * Lines that are none are passed over. FL_ENOMEM.
+ */
+int slab_info_lists(struct slab_info *info, const char *text, size_t bytes, uint32_t cpus,
+                    struct fl_err *err);
 void slab_info_free(struct slab_info *info);
 
 /** slab_info_find - row of cache @name; NULL. Cost: looks at all. */

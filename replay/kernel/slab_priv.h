@@ -80,8 +80,14 @@ void slab_free_object(struct slab_sys *s, uint32_t cpu, uint32_t id);
 int slab_sheaf_alloc(struct slab_sys *s, uint32_t cache, uint32_t cpu, uint32_t *id,
                      struct fl_err *err);
 int slab_sheaf_free(struct slab_sys *s, uint32_t cpu, uint32_t id, struct fl_err *err);
-/** slab_sheaf_take - an object of @id that some sheaf holds, out of it; false: none does. */
-bool slab_sheaf_take(struct slab_sys *s, uint32_t cpu, uint32_t id);
+/**
+ * slab_sheaf_alloc_from - @cpu's first sheaf, filled as by slab_sheaf_alloc(), gives an object of @id. If it has none, its last
+ * one changes places with one of @id, wherever that is. What a fill found no object for is SLAB_NONE: of a slab
+ * yet to be seen. False: @id has none that is free.
+ */
+bool slab_sheaf_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id);
+/** slab_sheaf_named - @id is that slab, of what @cpu's first sheaf holds. */
+void slab_sheaf_named(struct slab_sys *s, uint32_t cpu, uint32_t id);
 void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu);
 uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c);
 void slab_sheaf_fini(struct slab_sys *s, struct slab_cache *c);

@@ -9,6 +9,8 @@
 #include "grow.h"
 #include "slab_priv.h"
 
+#define LOOK_AHEAD 3
+
 static struct slab_sheaf *sheaf_new(struct fl_err *err)
 {
     struct slab_sheaf *f = calloc(1, sizeof *f);
@@ -49,11 +51,27 @@ static int sheaf_fill(struct slab_sys *s, uint32_t cache, uint32_t cpu, struct s
     return FL_OK;
 }
 
+/*
+ * From the end, and with an object those of the same slab among the next few: as build_detached_freelist() picks what
+ * is freed at once.
+ */
 static void sheaf_empty(struct slab_sys *s, uint32_t cpu, struct slab_sheaf *f)
 {
-    for (uint32_t i = 0; i < f->n; i++)
-        slab_free_object(s, cpu, f->slab[i]);
-    f->n = 0;
+    while (f->n) {
+        uint32_t id = f->slab[--f->n], others = 0;
+        if (id != SLAB_NONE)
+            slab_free_object(s, cpu, id);
+        for (uint32_t i = f->n; i-- > 0 && others < LOOK_AHEAD;) {
+            if (f->slab[i] != id) {
+                others++;
+                continue;
+            }
+            f->slab[i] = f->slab[--f->n];
+            f->slab[f->n] = id;
+            if (id != SLAB_NONE)
+                slab_free_object(s, cpu, id);
+        }
+    }
 }
 
 static bool ready(struct slab_cpu *pc, struct fl_err *err)
@@ -93,18 +111,26 @@ static int another_full(struct slab_sys *s, uint32_t cache, uint32_t cpu, struct
     return rc;
 }
 
+/* @cpu's first sheaf is not empty then, but when there are no pages. */
+static int prepare(struct slab_sys *s, uint32_t cache, uint32_t cpu, struct fl_err *err)
+{
+    struct slab_cpu *pc = &s->caches[cache].cpu[cpu];
+    if (!ready(pc, err))
+        return FL_ENOMEM;
+    if (pc->main->n)
+        return FL_OK;
+    if (!pc->spare || !pc->spare->n)
+        return another_full(s, cache, cpu, err);
+    swap_sheaves(pc);
+    return FL_OK;
+}
+
 int slab_sheaf_alloc(struct slab_sys *s, uint32_t cache, uint32_t cpu, uint32_t *id,
                      struct fl_err *err)
 {
     struct slab_cpu *pc = &s->caches[cache].cpu[cpu];
-    int rc = FL_OK;
+    int rc = prepare(s, cache, cpu, err);
     *id = SLAB_NONE;
-    if (!ready(pc, err))
-        return FL_ENOMEM;
-    if (!pc->main->n && pc->spare && pc->spare->n)
-        swap_sheaves(pc);
-    else if (!pc->main->n)
-        rc = another_full(s, cache, cpu, err);
     if (rc == FL_OK && pc->main->n)
         *id = pc->main->slab[--pc->main->n];
     return rc;
@@ -149,8 +175,6 @@ int slab_sheaf_free(struct slab_sys *s, uint32_t cpu, uint32_t id, struct fl_err
     return rc;
 }
 
-/* ---- all of them ---------------------------------------------------------------------------- */
-
 static bool take_from(struct slab_sheaf *f, uint32_t id)
 {
     for (uint32_t i = f ? f->n : 0; i-- > 0;)
@@ -162,25 +186,78 @@ static bool take_from(struct slab_sheaf *f, uint32_t id)
     return false;
 }
 
-bool slab_sheaf_take(struct slab_sys *s, uint32_t cpu, uint32_t id)
+/* ---- following a real kernel ------------------------------------------------------------------ */
+
+/* What a fill took from a slab that nobody knows yet. */
+static void fill_unnamed(struct slab_sheaf *f)
+{
+    while (f->n < SLAB_SHEAF_OBJECTS)
+        f->slab[f->n++] = SLAB_NONE;
+}
+
+static uint32_t *find_in(struct slab_sheaf *f, uint32_t id)
+{
+    for (uint32_t i = f ? f->n : 0; i-- > 0;)
+        if (f->slab[i] == id)
+            return &f->slab[i];
+    return NULL;
+}
+
+/* An object of @id in some other sheaf than @cpu's first. */
+static uint32_t *find_elsewhere(struct slab_sys *s, struct slab_cache *c, uint32_t cpu, uint32_t id)
+{
+    uint32_t *at = find_in(c->cpu[cpu].spare, id);
+    for (uint32_t i = c->n_full; !at && i-- > 0;)
+        at = find_in(c->full[i], id);
+    for (uint32_t i = 0; !at && i < s->cpus; i++)
+        if (i != cpu && !(at = find_in(c->cpu[i].main, id)))
+            at = find_in(c->cpu[i].spare, id);
+    return at;
+}
+
+static void take_free(struct slab_sys *s, uint32_t id)
+{
+    struct slab *x = &s->slabs[id];
+    *(x->cpu_free ? &x->cpu_free : &x->free) -= 1;
+    if (!x->free && !x->cpu_free && x->place != SLAB_CURRENT)
+        slab_unlist(s, id);
+}
+
+bool slab_sheaf_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
     struct slab_cache *c = &s->caches[s->slabs[id].cache];
-    if (take_from(c->cpu[cpu].main, id) || take_from(c->cpu[cpu].spare, id))
+    struct slab_cpu *pc = &c->cpu[cpu];
+    bool empty = !pc->main || !pc->main->n;
+    if (prepare(s, s->slabs[id].cache, cpu, NULL) != FL_OK)
+        return false;
+    if (empty)
+        fill_unnamed(pc->main);
+    if (take_from(pc->main, id))
         return true;
-    for (uint32_t i = c->n_full; i-- > 0;)
-        if (take_from(c->full[i], id)) {
-            struct slab_sheaf *f = c->full[i], *last = c->full[--c->n_full];
-            c->full[i] = last; /* no longer full: its objects become the CPU's */
-            for (uint32_t k = 0; k < f->n; k++)
-                slab_free_object(s, cpu, f->slab[k]);
-            free(f);
-            return true;
-        }
-    for (uint32_t i = 0; i < s->cpus; i++)
-        if (take_from(c->cpu[i].main, id) || take_from(c->cpu[i].spare, id))
-            return true;
-    return false;
+    uint32_t other = pc->main->slab[--pc->main->n], *at = find_elsewhere(s, c, cpu, id);
+    if (at) { /* the two changed places */
+        *at = other;
+        return true;
+    }
+    bool there = s->slabs[id].free || s->slabs[id].cpu_free;
+    if (there)
+        take_free(s, id);
+    if (other != SLAB_NONE)
+        slab_free_object(s, cpu, other);
+    return there;
 }
+
+void slab_sheaf_named(struct slab_sys *s, uint32_t cpu, uint32_t id)
+{
+    struct slab_sheaf *f = s->caches[s->slabs[id].cache].cpu[cpu].main;
+    for (uint32_t i = 0; f && i < f->n; i++)
+        if (f->slab[i] == SLAB_NONE && (s->slabs[id].free || s->slabs[id].cpu_free)) {
+            take_free(s, id);
+            f->slab[i] = id;
+        }
+}
+
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu)
 {

@@ -59,6 +59,12 @@ ok "--kernel alone implies events" holds info.json '.fidelity == "events"'
 ok "report: object caches, predicted beside recorded" holds report/report.json \
     '.results[0].slab | .source == "events" and (.caches | any(.name == "filp" and .allocs > 0 and .recorded_end.objects > 0))'
 ok "report: as a table" has "Object caches of the kernel" report/report.md
+ok "report: free blocks, with those over time" holds report/report.json \
+    '.results[0].buddy | (.orders | length) == 11 and (.timeline.rows | length) > 0 and .events > 0'
+ok "report: as a table" has "Free blocks of the page allocator" report/report.md
+if command -v gnuplot >/dev/null; then
+    ok "report: as charts" test -s report/charts/buddy.svg -a -s report/charts/fragmentation.svg
+fi
 "$faultline" record -q -o exact.flt -- "$workloads/known_faults" 101 >/dev/null
 "$faultline" replay exact.flt --ram 1M --kernel-objects --json >replayed.json
 ok "replay --kernel-objects: one task, its mappings" holds replayed.json \

@@ -134,6 +134,22 @@ static void swap(struct naive_sheaf *a, struct naive_sheaf *b)
     *b = c;
 }
 
+/* All go to their slabs: the last one, those like it until three others lie between, and so on. */
+static void empty(struct naive_slab_world *w, uint32_t cpu, struct naive_sheaf *sheaf)
+{
+    while (sheaf->n) {
+        uint32_t slab = sheaf->at[sheaf->n - 1], others = 0;
+        for (int i = (int)sheaf->n - 1; i >= 0 && others < 3; i--)
+            if (sheaf->at[i] != slab) {
+                others++;
+            } else {
+                sheaf->at[i] = sheaf->at[sheaf->n - 1];
+                sheaf->n--;
+                to_slab(w, cpu, slab);
+            }
+    }
+}
+
 uint32_t naive_slab_alloc(struct naive_slab_world *w, uint32_t cpu)
 {
     struct naive_sheaf *main = &w->main[cpu], *spare = &w->spare[cpu];
@@ -162,9 +178,7 @@ void naive_slab_free(struct naive_slab_world *w, uint32_t cpu, uint32_t slab)
         w->full[w->n_full++] = *main;
         main->n = 0;
     } else if (main->n == SLAB_SHEAF_OBJECTS) {
-        for (uint32_t i = 0; i < SLAB_SHEAF_OBJECTS; i++)
-            to_slab(w, cpu, spare->at[i]);
-        spare->n = 0;
+        empty(w, cpu, spare);
         swap(main, spare);
     }
     main->at[main->n++] = slab;
@@ -172,12 +186,8 @@ void naive_slab_free(struct naive_slab_world *w, uint32_t cpu, uint32_t slab)
 
 void naive_slab_flush(struct naive_slab_world *w, uint32_t cpu)
 {
-    struct naive_sheaf *sheaves[] = { &w->spare[cpu], &w->main[cpu] };
-    for (int k = 0; k < 2; k++) {
-        for (uint32_t i = 0; i < sheaves[k]->n; i++)
-            to_slab(w, cpu, sheaves[k]->at[i]);
-        sheaves[k]->n = 0;
-    }
+    empty(w, cpu, &w->spare[cpu]);
+    empty(w, cpu, &w->main[cpu]);
     uint32_t id = w->current[cpu];
     if (id != NAIVE_NONE) {
         uint32_t free = w->slab[id].objects - w->slab[id].used;

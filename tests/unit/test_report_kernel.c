@@ -63,6 +63,21 @@ static void unusable_is_what_lies_in_smaller_blocks(void **state)
     json_decref(report);
 }
 
+static void the_allocators_own_timeline_comes_first(void **state)
+{
+    (void)state;
+    json_t *result = json_object(), *faults = free_blocks(1, 0, 1, 0);
+    json_object_set_new(result, "buddy", free_blocks(0, 1, 0, 1));
+    json_object_update(result, faults); /* a timeline of something else */
+    json_t *report = report_of(result);
+    struct fl_table *t = build("buddy", report, FL_OK);
+    assert_string_equal(t->title,
+                        "Of 64.0 KiB free at the end, 0 B are in blocks of 2 MiB or more");
+    fl_table_free(t);
+    json_decref(faults);
+    json_decref(report);
+}
+
 static void where_large_blocks_are_the_title_says_what_is_not(void **state)
 {
     (void)state;
@@ -113,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unusable_is_what_lies_in_smaller_blocks),
+        cmocka_unit_test(the_allocators_own_timeline_comes_first),
         cmocka_unit_test(where_large_blocks_are_the_title_says_what_is_not),
         cmocka_unit_test(caches_are_largest_first_and_unused_is_beside_used),
         cmocka_unit_test(without_such_a_result_there_is_no_chart),

@@ -18,7 +18,7 @@ struct rec {
     uint64_t time_ns;
 };
 
-enum { CACHE_ALLOC, CACHE_FREE, KMALLOC, KFREE };
+enum { CACHE_ALLOC, CACHE_FREE, KMALLOC, KFREE, PAGE_ALLOC, PAGE_FREE };
 
 #define SLAB_A UINT64_C(0xffff888100000000)
 #define SLAB_B UINT64_C(0xffff888100001000)
@@ -60,6 +60,18 @@ static void put(struct rec *r, uint32_t cpu, int64_t name, uint64_t ptr)
     hit(r, CACHE_FREE, cpu, 2, (const int64_t[]){ (int64_t)ptr, name });
 }
 
+#define MAP UINT64_C(0xffff888000000000) /* where page frame 0 is seen */
+
+static void take_page(struct rec *r, uint32_t cpu, uint64_t at, int64_t type)
+{
+    hit(r, PAGE_ALLOC, cpu, 4, (const int64_t[]){ (int64_t)((at - MAP) >> 12), 0, 0x52cc0, type });
+}
+
+static void give_page(struct rec *r, uint32_t cpu, uint64_t at)
+{
+    hit(r, PAGE_FREE, cpu, 2, (const int64_t[]){ (int64_t)((at - MAP) >> 12), 0 });
+}
+
 #define INFO(dentries, dslabs, filps, fslabs)                                 \
     "slabinfo\n# name\n"                                                      \
     "dentry " dentries " 192 21 1 : tunables 0 0 0 : slabdata " dslabs " 0\n" \
@@ -73,6 +85,8 @@ static void begin(struct rec *r, const char *info)
         "kmem:kmem_cache_free ptr:u name:s",
         "kmem:kmalloc ptr:u bytes_req:u bytes_alloc:u gfp_flags:u",
         "kmem:kfree ptr:u",
+        "kmem:mm_page_alloc pfn:u order:u gfp_flags:u migratetype:i",
+        "kmem:mm_page_free pfn:u order:u",
     };
     struct fl_meta *meta = fl_meta_new();
     struct fl_err err;
@@ -88,7 +102,7 @@ static void begin(struct rec *r, const char *info)
         ev.name.text = i ? "filp" : "dentry";
         emit(r, &ev);
     }
-    for (uint32_t i = 0; i < 4; i++) {
+    for (uint32_t i = 0; i < 6; i++) {
         struct fl_event ev = { .kind = FL_EV_PROBE, .thread = FL_NO_THREAD };
         ev.probe.probe = i;
         ev.probe.signature = signatures[i];
@@ -118,7 +132,13 @@ static const struct fl_slab_row *row(const struct fl_slab_replay *x, const char 
     return NULL;
 }
 
-/* CPU 0 has its slab A; then all 21 objects of B: a new slab; then 3 of C, and the trace ends. */
+static void fill(struct rec *r, uint32_t cpu, int64_t name, uint64_t slab, uint32_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        get(r, cpu, name, slab + i * 192);
+}
+
+/* Without events of pages: one object of A; all 21 of B: a new slab; three of C: an old one, it seems. */
 static void slab_handed_out_whole_is_new(void **state)
 {
     struct rec r;
@@ -126,23 +146,116 @@ static void slab_handed_out_whole_is_new(void **state)
     struct fl_err err;
     (void)state;
     begin(&r, INFO("42 42", "2 2", "0 0", "0 0"));
-    get(&r, 0, 0, SLAB_A + 192);
-    for (uint64_t i = 0; i < 21; i++)
-        get(&r, 0, 0, SLAB_B + i * 192);
-    for (uint64_t i = 0; i < 3; i++)
-        get(&r, 0, 0, SLAB_C + i * 192);
-    snapshot(&r, FL_SNAPSHOT_END, INFO("84 84", "4 4", "0 0", "0 0"));
+    fill(&r, 0, 0, SLAB_A, 1);
+    fill(&r, 0, 0, SLAB_B, 21);
+    fill(&r, 0, 0, SLAB_C, 3);
+    snapshot(&r, FL_SNAPSHOT_END, INFO("63 63", "3 3", "0 0", "0 0"));
     assert_int_equal(replay(&r, &out, &err), FL_OK);
     const struct fl_slab_row *d = row(&out, "dentry");
     assert_ptr_equal(d, out.rows); /* the busiest comes first */
     assert_int_equal(d->allocs, 25);
-    assert_int_equal(d->slabs_new, 2);
-    assert_int_equal(d->predicted.slabs, 4);
-    assert_int_equal(d->predicted.objects, 84); /* free objects of a CPU's slab count as in use */
+    assert_int_equal(d->slabs_new, 1);
+    assert_int_equal(d->predicted.slabs, 3);
+    assert_int_equal(d->predicted.objects, 63); /* free objects of a CPU's slab count as in use */
     assert_true(out.has_end);
-    assert_int_equal(d->end.slabs, 4);
+    assert_int_equal(d->end.slabs, 3);
     assert_int_equal(row(&out, "filp")->object_bytes, 192); /* not seen: its size alone is known */
     fl_slab_replay_free(&out);
+}
+
+/* Eight slabs whose pages come and are filled: that tells where the kernel sees its pages. */
+static void eight_slabs(struct rec *r)
+{
+    for (uint64_t i = 0; i < 8; i++) {
+        take_page(r, 0, SLAB_A + i * 4096, 0);
+        fill(r, 0, 0, SLAB_A + i * 4096, 21);
+    }
+}
+
+#define NEXT (SLAB_A + UINT64_C(8) * 4096)
+
+static void pages_tell_what_is_new_and_what_is_gone(void **state)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, INFO("42 42", "2 2", "0 0", "0 0"));
+    eight_slabs(&r);
+    take_page(&r, 0, NEXT, 1); /* a program's */
+    fill(&r, 0, 0, NEXT, 1);   /* so this is an old slab */
+    take_page(&r, 0, NEXT + 4096, 0);
+    fill(&r, 0, 0, NEXT + 4096, 3);
+    for (uint64_t i = 0; i < 21; i++)
+        put(&r, 0, 0, SLAB_A + i * 192);
+    give_page(&r, 0, SLAB_A); /* though the rules would keep it */
+    for (uint64_t i = 0; i < 21; i++)
+        put(&r, 0, 0, SLAB_B + i * 192); /* empty, and kept */
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    const struct fl_slab_row *d = row(&out, "dentry");
+    assert_int_equal(d->slabs_new, 9);
+    assert_int_equal(d->slabs_given_back, 1);
+    assert_int_equal(d->predicted.slabs, 2 + 9 - 1);
+    assert_int_equal(d->unseen_allocs, 0);
+    fl_slab_replay_free(&out);
+}
+
+/*
+ * Forty slabs are filled on one CPU and emptied by the other. The rules give back what is over the limit: of dentry, where the
+ * pages would have gone at once, none went; filp's pages wait for RCU.
+ */
+static uint64_t emptied(int64_t name)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    begin(&r, INFO("0 0", "0 0", "0 0", "0 0"));
+    for (uint64_t i = 0; i < 40; i++) {
+        take_page(&r, 0, SLAB_A + i * 4096, 0);
+        fill(&r, 0, name, SLAB_A + i * 4096, 21);
+    }
+    for (uint64_t i = 0; i < 40 * 21; i++)
+        put(&r, 1, name, SLAB_A + i / 21 * 4096 + i % 21 * 192);
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    uint64_t slabs = row(&out, name ? "filp" : "dentry")->predicted.slabs;
+    fl_slab_replay_free(&out);
+    return slabs;
+}
+
+static void empty_slabs_are_gone_when_their_pages_are_or_wait_for_rcu(void **state)
+{
+    (void)state;
+    assert_int_equal(emptied(0), 40);
+    assert_int_equal(emptied(1), 5 + 3 + 1);
+}
+
+/*
+ * Three slabs with ten free objects each. CPU 0 takes one of A, which lay on the node's list and brings the others along; or
+ * A was its own, as the lists say.
+ */
+static uint64_t active_after_one(const char *lists)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    begin(&r, NULL);
+    if (lists)
+        snapshot(&r, FL_SNAPSHOT_START, lists);
+    snapshot(&r, FL_SNAPSHOT_START,
+             lists ? INFO("43 63", "3 3", "0 0", "0 0") : INFO("33 63", "3 3", "0 0", "0 0"));
+    get(&r, 0, 0, NEXT);
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    uint64_t active = row(&out, "dentry")->predicted.objects;
+    assert_int_equal(row(&out, "dentry")->predicted.slabs, 3);
+    fl_slab_replay_free(&out);
+    return active;
+}
+
+static void lists_tell_whose_a_slab_was(void **state)
+{
+    (void)state;
+    assert_int_equal(active_after_one(NULL), 63);
+    assert_int_equal(active_after_one("slab_lists\ndentry 2 1 C9=1(1)\nnothing\n"), 43);
 }
 
 /* 8 new slabs of 21, all freed again by another CPU: its list takes 12 of them before it is emptied,
@@ -329,6 +442,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slab_handed_out_whole_is_new),
+        cmocka_unit_test(pages_tell_what_is_new_and_what_is_gone),
+        cmocka_unit_test(empty_slabs_are_gone_when_their_pages_are_or_wait_for_rcu),
+        cmocka_unit_test(lists_tell_whose_a_slab_was),
         cmocka_unit_test(empty_slabs_go_back_beyond_what_is_kept),
         cmocka_unit_test(pages_that_change_hands_end_a_slab),
         cmocka_unit_test(what_is_not_traced_is_counted),

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* session_tables.c - the machine's tables: read next to the events' end, written behind the last of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <faultline/proc.h>
+
+#include "session.h"
+
+static int keep(void *ctx, const struct fl_event *ev, struct fl_err *err)
+{
+    struct session *s = ctx;
+    struct fl_event *grown = reallocarray(s->tables, s->n_tables + 1, sizeof *grown);
+    char *text = grown ? strdup(ev->snapshot.text) : NULL;
+    if (grown)
+        s->tables = grown;
+    if (!text)
+        return fl_nomem(err, "the machine's tables");
+    s->tables[s->n_tables] = *ev;
+    s->tables[s->n_tables].time_ns = fl_session_now_ns() - s->start_ns;
+    s->tables[s->n_tables++].snapshot.text = text;
+    return FL_OK;
+}
+
+int fl_session_tables_read(struct session *s, struct fl_err *err)
+{
+    bool wanted = s->opts->kernel || s->set.plan.target != FL_TARGET_COMMAND;
+    if (s->n_tables || s->opts->watch || !wanted)
+        return FL_OK;
+    return fl_proc_snapshot(FL_PROC_ROOT, 0, FL_SNAPSHOT_END, s->opts->redact, keep, s, &s->skipped,
+                            err);
+}
+
+int fl_session_tables_write(struct session *s, struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (size_t i = 0; i < s->n_tables && rc == FL_OK; i++)
+        rc = fl_session_emit(s, &s->tables[i], err);
+    return rc;
+}
+
+void fl_session_tables_free(struct session *s)
+{
+    for (size_t i = 0; i < s->n_tables; i++)
+        free((char *)s->tables[i].snapshot.text);
+    free(s->tables);
+}
