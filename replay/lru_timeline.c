@@ -145,6 +145,8 @@ static int do_runs(struct pass *p, const struct fl_runs *runs, size_t from, size
     int rc = FL_OK;
     for (size_t i = from; i < from + n && rc == FL_OK; i++) {
         uint8_t info, need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
+        if (i + AHEAD < from + n)
+            vm_run_soon(&p->vm, runs->page[i + AHEAD]);
         p->at[p->n] = p->accesses;
         rc = vm_run(&p->vm, runs->page[i], need, runs->actor, &p->contents[p->n], &info, p->err);
         p->n += rc == FL_OK && p->contents[p->n] != NO_CONTENTS;

@@ -200,10 +200,8 @@ static int do_runs(struct sweep *s, const struct fl_runs *runs, size_t from, siz
         s->turn[i] = true;
     for (size_t i = from; i < from + n && rc == FL_OK; i++) {
         uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
-        if (i + AHEAD < from + n) {
-            __builtin_prefetch(&s->vm.rights[runs->page[i + AHEAD]]);
-            __builtin_prefetch(&s->vm.contents[runs->page[i + AHEAD]]);
-        }
+        if (i + AHEAD < from + n)
+            vm_run_soon(&s->vm, runs->page[i + AHEAD]);
         rc = vm_run(&s->vm, runs->page[i], need, runs->actor, &refs->contents[refs->n],
                     &refs->info[refs->n], s->err);
         refs->n += rc == FL_OK && refs->contents[refs->n] != NO_CONTENTS;

@@ -21,6 +21,7 @@
 #include "contents.h"
 #include "linux/swap_ra.h"
 #include "pgtable.h"
+#include "prefetch.h"
 #include "region.h"
 
 /* The id of a page table's leaf entry: dense page id + 1, or, with the top bit, contents that the
@@ -169,6 +170,13 @@ static inline uint32_t vm_thread_process(const struct vm *vm, uint32_t thread)
  */
 int vm_slow_run(struct vm *vm, uint32_t page, uint8_t need, enum fl_actor actor, uint32_t *c,
                 uint8_t *info, struct fl_err *err);
+
+/** vm_run_soon - vm_run() of @page soon. */
+static PREFETCHES void vm_run_soon(const struct vm *vm, uint32_t page)
+{
+    __builtin_prefetch(&vm->rights[page]);
+    __builtin_prefetch(&vm->contents[page]);
+}
 
 /** vm_run - one run of @page to a reference. */
 static inline int vm_run(struct vm *vm, uint32_t page, uint8_t need, enum fl_actor actor,
