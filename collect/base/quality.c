@@ -28,6 +28,8 @@ static const struct {
     { "throttled", "raise kernel.perf_event_max_sample_rate" },
     { "out_of_order", "record again on a quieter machine" },
     { "damaged_records", "record again; this is a bug worth reporting" },
+    { "shared_ids",
+      "none is needed; where order in time matters, let no other program watch faults" },
     { "unknown_records", "record from the program's start" },
     { "forks_unsure", "make /sys/kernel/tracing readable, or record as root" },
     { "counts_differ", "record again; compare record.perf_minflt and record.rusage_minflt" },

@@ -15,7 +15,7 @@ static const struct {
 } sources[FL_SRC_COUNT] = {
     [FL_SRC_TRACK] = { "track", NULL, FL_SAMPLE_FAULT },
     [FL_SRC_MINOR] = { "minor", "perf::MINOR-FAULTS", FL_SAMPLE_FAULT },
-    [FL_SRC_MAJOR] = { "major", "perf::MAJOR-FAULTS", FL_SAMPLE_FAULT },
+    [FL_SRC_MAJOR] = { "major", "perf::MAJOR-FAULTS", FL_SAMPLE_MAJOR },
     [FL_SRC_TP_USER] = { "page_fault_user", NULL, FL_SAMPLE_TRACEPOINT },
     [FL_SRC_TP_KERNEL] = { "page_fault_kernel", NULL, FL_SAMPLE_TRACEPOINT },
     [FL_SRC_TP_NEWTASK] = { "task_newtask", NULL, FL_SAMPLE_TRACEPOINT },

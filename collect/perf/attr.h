@@ -54,6 +54,8 @@ struct fl_attr_request {
 #define FL_SAMPLE_FAULT                                                             \
     (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | \
      PERF_SAMPLE_ADDR | PERF_SAMPLE_CPU)
+/* A major fault's has one field more, so that the two differ in form: ring.c. */
+#define FL_SAMPLE_MAJOR (FL_SAMPLE_FAULT | PERF_SAMPLE_PERIOD)
 #define FL_SAMPLE_TRACEPOINT                                                         \
     (PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | \
      PERF_SAMPLE_RAW)

@@ -104,8 +104,8 @@ static uint64_t empty_ring(struct fl_drain *d, uint32_t cpu)
     struct fl_chunk *chunk = malloc(sizeof *chunk + n);
     if (!chunk)
         return 0; /* it stays where it is; what the kernel drops for that, it counts */
-    *chunk = (struct fl_chunk){ .cpu = cpu, .len_bytes = n };
     fl_ring_take(ring, chunk->bytes, n);
+    *chunk = (struct fl_chunk){ .cpu = cpu, .taken_ns = now_ns(), .len_bytes = n };
     empty_aux(d, cpu, chunk->bytes, n);
     hand_over(d, chunk);
     return n;

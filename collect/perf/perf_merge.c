@@ -10,11 +10,13 @@ struct entry {
     uint64_t time_ns;
     const uint8_t *bytes;
     struct fl_chunk *chunk;
+    bool any_watch; /* two events of ours wrote it, and which two is not to be seen */
 };
 
 struct queue { /* v[first .. first + n) wait, oldest first */
     struct entry *v;
     size_t first, n, room;
+    uint64_t last_ns; /* of the record added last */
 };
 
 struct fl_merge {
@@ -94,6 +96,28 @@ static bool queue_put(struct queue *q, struct entry e)
     return true;
 }
 
+/* Somebody else's clock may differ: such a record is then as old as the one before it. */
+static uint64_t time_of(const struct queue *q, const struct fl_chunk *chunk,
+                        const struct fl_perf_rec *rec)
+{
+    bool ahead = chunk->taken_ns && rec->time_ns > chunk->taken_ns;
+    if (!rec->foreign || (rec->time_ns >= q->last_ns && !ahead))
+        return rec->time_ns;
+    return q->last_ns ? q->last_ns : chunk->taken_ns;
+}
+
+/* One fault for which two events of ours wrote the same, id and time included? */
+static bool is_again(struct queue *q, const uint8_t *bytes, size_t size,
+                     const struct fl_perf_rec *rec)
+{
+    struct entry *last = q->n ? &q->v[q->first + q->n - 1] : NULL;
+    if (!last || rec->type != PERF_RECORD_SAMPLE || rec->source >= FL_SRC_TP_USER ||
+        last->bytes + size != bytes || memcmp(last->bytes, bytes, size) != 0)
+        return false;
+    last->any_watch = true;
+    return true;
+}
+
 int fl_merge_add(struct fl_merge *m, struct fl_chunk *chunk, struct fl_err *err)
 {
     m->current_known = false;
@@ -114,8 +138,13 @@ int fl_merge_add(struct fl_merge *m, struct fl_chunk *chunk, struct fl_err *err)
             m->counts.damaged++;
             continue;
         }
-        struct entry e = { .time_ns = rec.time_ns, .bytes = bytes, .chunk = chunk };
-        if (!queue_put(&m->queues[chunk->cpu], e))
+        struct queue *q = &m->queues[chunk->cpu];
+        struct entry e = { .time_ns = time_of(q, chunk, &rec), .bytes = bytes, .chunk = chunk };
+        if (is_again(q, bytes, size, &rec))
+            continue;
+        q->last_ns = e.time_ns;
+        m->counts.foreign += rec.foreign;
+        if (!queue_put(q, e))
             rc = fl_nomem(err, "records waiting to be sorted");
         else
             chunk->waiting++;
@@ -123,6 +152,14 @@ int fl_merge_add(struct fl_merge *m, struct fl_chunk *chunk, struct fl_err *err)
     struct entry own = { .chunk = chunk };
     entry_done(&own);
     return rc;
+}
+
+static void decode(const struct fl_merge *m, const struct entry *e, struct fl_perf_rec *out)
+{
+    (void)fl_perf_decode(e->bytes, fl_perf_size(e->bytes, SIZE_MAX), m->ids, out);
+    out->time_ns = e->time_ns;
+    if (e->any_watch)
+        out->watch = FL_WATCH_ANY;
 }
 
 /* Find the queue with the oldest head, and how long it stays that. */
@@ -167,7 +204,7 @@ bool fl_merge_next(struct fl_merge *m, uint64_t bound_ns, struct fl_perf_rec *ou
     struct entry *e = &q->v[q->first];
     if (e->time_ns > bound_ns)
         return false;
-    (void)fl_perf_decode(e->bytes, fl_perf_size(e->bytes, SIZE_MAX), m->ids, out);
+    decode(m, e, out);
     if (--e->chunk->waiting == 0)
         m->spent = e->chunk;
     q->first++;
@@ -194,7 +231,7 @@ bool fl_merge_peek(const struct fl_merge *m,
             struct fl_perf_rec rec;
             if (found && e->time_ns >= out->time_ns)
                 break;
-            (void)fl_perf_decode(e->bytes, fl_perf_size(e->bytes, SIZE_MAX), m->ids, &rec);
+            decode(m, e, &rec);
             if (!wanted(&rec, key))
                 continue;
             *out = rec;

@@ -22,6 +22,7 @@
 struct fl_chunk {
     struct fl_chunk *next;
     uint32_t cpu;
+    uint64_t taken_ns; /* when: CLOCK_MONOTONIC; 0: not known */
     size_t len_bytes;
     size_t waiting; /* records of it still in the merge */
     uint8_t bytes[];
@@ -32,6 +33,7 @@ struct fl_merge;
 struct fl_merge_counts {
     uint64_t damaged; /* stretches of bytes that were no records */
     uint64_t late;    /* records older than one let out before them */
+    uint64_t foreign; /* with the id, and perhaps the time, of somebody else's event */
 };
 
 /** fl_merge_new - for @n_cpus buffers. @ids must outlive it. NULL: out of memory. */

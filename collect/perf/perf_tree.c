@@ -244,7 +244,7 @@ int fl_tree_lost(struct fl_tree *t, uint64_t time_ns, uint64_t count, struct fl_
 static bool seen_twice(struct fl_tree *t, const struct fl_perf_rec *rec)
 {
     struct thread *th = rec->source == FL_SRC_PROBE ? NULL : fl_thread_find(t, rec->by_tid);
-    if (!th || !th->alive)
+    if (!th || !th->alive || rec->watch == FL_WATCH_ANY)
         return false;
     if (!th->watched)
         th->watch = rec->watch;

@@ -42,8 +42,26 @@ static int by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static bool same_form(const struct fl_perf_id *a, const struct fl_perf_id *b)
+{
+    return a->source == b->source && a->index == b->index && a->sample_type == b->sample_type;
+}
+
+static void note_form(struct fl_perf_ids *ids, const struct fl_perf_id *id)
+{
+    bool has = id->source == FL_SRC_TRACK || id->sample_type & PERF_SAMPLE_RAW;
+    for (size_t i = 0; i < ids->n_forms; i++)
+        has |= same_form(&ids->form[i], id);
+    if (has || ids->n_forms == FL_PERF_FORMS_MAX)
+        return;
+    ids->form[ids->n_forms] = *id;
+    ids->form[ids->n_forms++].watch = FL_WATCH_ANY;
+}
+
 void fl_perf_ids_sort(struct fl_perf_ids *ids)
 {
+    for (size_t i = 0; i < ids->n; i++)
+        note_form(ids, &ids->v[i]);
     if (ids->n)
         qsort(ids->v, ids->n, sizeof *ids->v, by_id);
 }
@@ -61,11 +79,25 @@ static const struct fl_perf_id *find_id(const struct fl_perf_ids *ids, uint64_t 
     return lo < ids->n && ids->v[lo].id == id ? &ids->v[lo] : NULL;
 }
 
-/* Note whose record it is. NULL: nobody's. */
-static const struct fl_perf_id *identify(const struct fl_perf_ids *ids, uint64_t id,
-                                         struct fl_perf_rec *out)
+/* Whose form alone the sample has; NULL: no one's, or not of one alone. */
+static const struct fl_perf_id *find_form(const struct fl_perf_ids *ids, const uint8_t *buf,
+                                          size_t len)
 {
-    const struct fl_perf_id *from = find_id(ids, id);
+    const struct fl_perf_id *found = NULL;
+    struct fl_sample_rec rec;
+    for (size_t i = 0; i < ids->n_forms; i++) {
+        if (!fl_sample_rec_decode(buf, len, ids->form[i].sample_type, &rec))
+            continue;
+        if (found)
+            return NULL;
+        found = &ids->form[i];
+    }
+    return found;
+}
+
+/* Note whose record it is. NULL: nobody's. */
+static const struct fl_perf_id *identify(const struct fl_perf_id *from, struct fl_perf_rec *out)
+{
     if (from) {
         out->source = from->source;
         out->index = from->index;
@@ -100,7 +132,11 @@ static bool decode_sample(const uint8_t *buf, size_t len, const struct fl_perf_i
                           struct fl_perf_rec *out)
 {
     struct fl_sample_rec rec;
-    const struct fl_perf_id *from = identify(ids, fl_sample_rec_id(buf, len), out);
+    const struct fl_perf_id *from = identify(find_id(ids, fl_sample_rec_id(buf, len)), out);
+    if (!from) {
+        from = identify(find_form(ids, buf, len), out);
+        out->foreign = true;
+    }
     if (!from || !fl_sample_rec_decode(buf, len, from->sample_type, &rec))
         return false;
     out->pid = rec.pid;
@@ -132,7 +168,7 @@ static bool decode_trailer(const uint8_t *end, const struct fl_perf_ids *ids,
     out->time_ns = fl_rec_u64(&c);
     out->cpu = fl_rec_u32(&c);
     fl_rec_u32(&c);
-    return identify(ids, fl_rec_u64(&c), out) != NULL;
+    return identify(find_id(ids, fl_rec_u64(&c)), out) != NULL;
 }
 
 static void decode_mmap2(struct fl_rec_bytes *c, struct fl_perf_rec *out)

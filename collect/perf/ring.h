@@ -43,13 +43,21 @@ struct fl_perf_id {
     uint64_t period;       /* of samples that do not tell theirs */
 };
 
+#define FL_PERF_FORMS_MAX 8u
+
 struct fl_perf_ids {
     struct fl_perf_id *v; /* ascending by id once sorted */
     size_t n;
+    /* one of each kind of software event that writes samples */
+    struct fl_perf_id form[FL_PERF_FORMS_MAX];
+    size_t n_forms;
 };
 
 /** fl_perf_ids_sort - to be called once after filling @ids. */
 void fl_perf_ids_sort(struct fl_perf_ids *ids);
+
+/* A watch that says: any of them. */
+#define FL_WATCH_ANY UINT32_MAX
 
 /* A pid that says: look for the thread's. */
 #define FL_PID_OF_TID (UINT32_MAX - 1)
@@ -61,6 +69,7 @@ struct fl_perf_rec {
     enum fl_perf_source source; /* of the event that wrote it, */
     uint32_t index;             /* which one of several of that source, */
     uint32_t watch;             /* and for which of the tasks it was opened */
+    bool foreign;               /* id and perhaps time are of somebody else's event */
     uint64_t time_ns;           /* CLOCK_MONOTONIC */
     uint32_t pid, tid, cpu;
     uint32_t by_tid; /* the task that ran when the record was written */
@@ -99,6 +108,8 @@ size_t fl_perf_size(const uint8_t *buf, size_t len);
 
 /**
  * fl_perf_decode - decode the record of exactly @len bytes at @buf.
+ * A sample of a software event that somebody else watches too may carry the id of theirs (Linux
+ * from 6.2 on fills in what events of one occurrence share only once): it is ours by its form.
  * Returns: false for a record that is damaged or of an unknown event.
  * A type this file does not know decodes to its type, time and task alone.
  */

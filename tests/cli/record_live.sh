@@ -108,6 +108,18 @@ if [ "$(id -u)" = 0 ]; then
     ok "-a: the command's faults are there" test "$(grep -c ' fault address=' m.txt)" -ge 3001
     ok "-a: and others' processes" test "$(grep -c ' process pid=' m.txt)" -gt 3
     ok "-a: this shell among them" grep -q " process pid=$$ " m.txt
+    # two recordings watch the same faults: the kernel may give both the id of one of them
+    "$faultline" record -a --duration 2s -q -o older.flt &
+    older=$!
+    sleep 0.5
+    "$faultline" record --mode events -q -o newer.flt -- "$workloads/known_faults" 5003 >/dev/null
+    minor=$("$faultline" info newer.flt | awk '$1 == "record.rusage_minflt" { print $2 }')
+    wait "$older"
+    for which in older newer; do
+        ok "two at a time, the $which: nothing damaged" eval '! "$faultline" info '"$which"'.flt | grep -q damaged'
+    done
+    same "two at a time, the newer: the command's minor faults" "$(count newer.flt ' fault .*flags=minor')" "$minor"
+    ok "two at a time, the older: has them" test "$(count older.flt ' fault .*flags=minor')" -ge "$minor"
     "$faultline" record -a --duration 200ms -q -o n.flt
     same "-a --duration without a command" $? 0
     ok "-a: sound" "$faultline" check n.flt >/dev/null

@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
               PERF_SAMPLE_PHYS_ADDR | PERF_SAMPLE_PERIOD,
           1 },
     };
-    const struct fl_perf_ids ids = { table, sizeof table / sizeof table[0] };
+    struct fl_perf_ids ids = { .v = table, .n = sizeof table / sizeof table[0] };
     struct fl_tree_opts opts = { .root_pid = 10 };
     struct seen seen = { 0 };
     const struct fl_tree_io io = { .ctx = &seen, .emit = emit };
@@ -92,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (size < 1 || size > 1 << 16)
         return 0;
+    fl_perf_ids_sort(&ids);
     struct fl_chunk *chunk = through_a_ring(data, size);
     struct fl_merge *merge = fl_merge_new(1, &ids);
     struct fl_tree *tree = fl_tree_new(&opts, &io);

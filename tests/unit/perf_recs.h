@@ -7,6 +7,7 @@
 #define FL_TEST_PERF_RECS_H
 
 #include <linux/perf_event.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -30,11 +31,11 @@ static struct fl_perf_id rec_id_table[] = {
     { ID_TRACK, FL_SRC_TRACK, 0, 0, FL_SAMPLE_FAULT, 1 },
     { ID_MINOR, FL_SRC_MINOR, 0, 0, FL_SAMPLE_FAULT, 1 },
     { ID_MINOR_2, FL_SRC_MINOR, 0, 1, FL_SAMPLE_FAULT, 1 }, /* of a second task to watch */
-    { ID_MAJOR, FL_SRC_MAJOR, 0, 0, FL_SAMPLE_FAULT, 1 },
+    { ID_MAJOR, FL_SRC_MAJOR, 0, 0, FL_SAMPLE_MAJOR, 1 },
     { ID_TP, FL_SRC_TP_USER, 0, 0, FL_SAMPLE_TRACEPOINT, 1 },
     { ID_SAMPLE, FL_SRC_SAMPLE, 2, 0, REC_SAMPLED, 1 },
 };
-static const struct fl_perf_ids rec_ids = { rec_id_table, 6 };
+static const struct fl_perf_ids rec_ids = { .v = rec_id_table, .n = 6 };
 
 struct recbuf {
     uint8_t bytes[4096];
@@ -85,8 +86,8 @@ static inline void rb_text(struct recbuf *b, const char *text)
     b->n += padded;
 }
 
-static inline void rb_fault(struct recbuf *b, uint64_t id, uint16_t mode, uint32_t pid,
-                            uint32_t tid, uint64_t time, uint64_t address)
+static inline void rb_fault_of(struct recbuf *b, uint64_t id, bool major, uint16_t mode,
+                               uint32_t pid, uint32_t tid, uint64_t time, uint64_t address)
 {
     rb_begin(b, PERF_RECORD_SAMPLE, mode);
     rb_u64(b, id);
@@ -96,7 +97,15 @@ static inline void rb_fault(struct recbuf *b, uint64_t id, uint16_t mode, uint32
     rb_u64(b, time);
     rb_u64(b, address);
     rb_u64(b, 0); /* CPU 0 */
+    if (major)
+        rb_u64(b, 1); /* period */
     rb_size(b);
+}
+
+static inline void rb_fault(struct recbuf *b, uint64_t id, uint16_t mode, uint32_t pid,
+                            uint32_t tid, uint64_t time, uint64_t address)
+{
+    rb_fault_of(b, id, id == ID_MAJOR, mode, pid, tid, time, address);
 }
 
 /* raw: 8 bytes of common fields, address, instruction, error code: 32; then 4 to align. */

@@ -103,7 +103,7 @@ static struct fl_perf_id ids_v[] = {
     { ID_TRACK, FL_SRC_TRACK, 0, 0, FL_SAMPLE_FAULT, 0 },
     { ID_SPE, FL_SRC_SAMPLE, 0, 0, FL_AUX_SAMPLE_TYPE, 0 },
 };
-static const struct fl_perf_ids ids = { ids_v, 2 };
+static const struct fl_perf_ids ids = { .v = ids_v, .n = 2 };
 
 static int name_of(void *ctx, const struct fl_perf_rec *rec, bool *keep, uint32_t *name,
                    struct fl_err *err)

@@ -70,6 +70,59 @@ static void merge_puts_overtaken_records_of_one_cpu_back_in_order(void **state)
     fl_merge_free(m);
 }
 
+static struct fl_chunk *chunk_of(const struct recbuf *b, uint64_t taken_ns)
+{
+    struct fl_chunk *c = malloc(sizeof *c + b->n);
+    assert_non_null(c);
+    *c = (struct fl_chunk){ .taken_ns = taken_ns, .len_bytes = b->n };
+    memcpy(c->bytes, b->bytes, b->n);
+    return c;
+}
+
+static void merge_lets_no_time_of_another_clock_in(void **state)
+{
+    static const uint64_t times[] = { 100, 50, 900, 130 }, let_in[] = { 100, 100, 100, 130 };
+    struct fl_perf_id table[6];
+    struct fl_perf_ids ids = { .v = table, .n = 6 };
+    struct recbuf b = { .n = 0 };
+    struct fl_err err = { 0 };
+    struct fl_perf_rec r;
+    (void)state;
+    memcpy(table, rec_id_table, sizeof table);
+    fl_perf_ids_sort(&ids);
+    struct fl_merge *m = fl_merge_new(1, &ids);
+    for (size_t i = 0; i < 4; i++) /* the first is ours */
+        rb_fault(&b, i ? 999 : ID_MINOR, PERF_RECORD_MISC_USER, 10, 10, times[i], i << 12);
+    assert_int_equal(fl_merge_add(m, chunk_of(&b, 200), &err), FL_OK);
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(fl_merge_next(m, UINT64_MAX, &r));
+        assert_int_equal(r.time_ns, let_in[i]);
+        assert_int_equal(r.access.address, i << 12);
+    }
+    assert_int_equal(fl_merge_counts(m).foreign, 3);
+    fl_merge_free(m);
+}
+
+static void merge_takes_one_fault_of_two_events_once(void **state)
+{
+    struct recbuf b = { .n = 0 };
+    struct fl_err err = { 0 };
+    struct fl_perf_rec r;
+    (void)state;
+    struct fl_merge *m = fl_merge_new(1, &rec_ids);
+    for (int i = 0; i < 3; i++) /* the third is another one */
+        rb_fault(&b, ID_MINOR_2, PERF_RECORD_MISC_USER, 10, 10, 7, i < 2 ? 0x1000 : 0x2000);
+    assert_int_equal(fl_merge_add(m, chunk_of(&b, 0), &err), FL_OK);
+    assert_true(fl_merge_next(m, UINT64_MAX, &r));
+    assert_int_equal(r.access.address, 0x1000);
+    assert_int_equal(r.watch, FL_WATCH_ANY);
+    assert_true(fl_merge_next(m, UINT64_MAX, &r));
+    assert_int_equal(r.access.address, 0x2000);
+    assert_int_equal(r.watch, 1);
+    assert_false(fl_merge_next(m, UINT64_MAX, &r));
+    fl_merge_free(m);
+}
+
 static void merge_counts_records_that_come_too_late(void **state)
 {
     (void)state;
@@ -95,7 +148,7 @@ static void merge_equals_a_sort_for_random_streams(void **state)
         uint64_t times[5];
         for (int i = 0; i < 5; i++) {
             seed = seed * 6364136223846793005u + 1442695040888963407u;
-            times[i] = all[n++] = t[cpu] += seed >> 58;
+            times[i] = all[n++] = t[cpu] += 1 + (seed >> 58);
         }
         add(m, cpu, 5, times);
     }
@@ -172,6 +225,8 @@ int main(void)
         cmocka_unit_test(merge_gives_records_of_all_cpus_in_order_of_time),
         cmocka_unit_test(merge_keeps_records_younger_than_the_bound),
         cmocka_unit_test(merge_puts_overtaken_records_of_one_cpu_back_in_order),
+        cmocka_unit_test(merge_lets_no_time_of_another_clock_in),
+        cmocka_unit_test(merge_takes_one_fault_of_two_events_once),
         cmocka_unit_test(merge_counts_records_that_come_too_late),
         cmocka_unit_test(merge_equals_a_sort_for_random_streams),
         cmocka_unit_test(merge_peek_finds_a_waiting_record_and_leaves_it),

@@ -70,7 +70,7 @@ static void fault_sample_decodes_to_kind_task_time_and_address(void **state)
     struct recbuf b = { .n = 0 };
     struct fl_perf_rec r;
     rb_fault(&b, ID_MAJOR, PERF_RECORD_MISC_USER, 10, 11, 5000, 0x7fff1234);
-    assert_int_equal(b.n, 56); /* header, id, ip, pid+tid, time, address, cpu */
+    assert_int_equal(b.n, 64); /* header, id, ip, pid+tid, time, address, cpu, period */
     assert_true(fl_perf_decode(b.bytes, b.n, &rec_ids, &r));
     assert_int_equal(r.type, PERF_RECORD_SAMPLE);
     assert_int_equal(r.source, FL_SRC_MAJOR);
@@ -122,6 +122,47 @@ static void sample_of_an_unknown_event_is_refused(void **state)
     struct fl_perf_rec r;
     rb_fault(&b, 999, PERF_RECORD_MISC_USER, 10, 11, 5000, 0x1000);
     assert_false(fl_perf_decode(b.bytes, b.n, &rec_ids, &r));
+}
+
+static void sample_with_somebody_elses_id_is_known_by_its_form(void **state)
+{
+    struct fl_perf_id table[6];
+    struct fl_perf_ids ids = { .v = table, .n = 6 };
+    struct recbuf minor = { .n = 0 }, major = { .n = 0 }, tp = { .n = 0 };
+    struct fl_perf_rec r;
+    uint64_t id = 999;
+    (void)state;
+    memcpy(table, rec_id_table, sizeof table);
+    fl_perf_ids_sort(&ids);
+    rb_fault_of(&minor, 999, false, PERF_RECORD_MISC_USER, 10, 11, 5000, 0x1000);
+    assert_true(fl_perf_decode(minor.bytes, minor.n, &ids, &r));
+    assert_int_equal(r.source, FL_SRC_MINOR);
+    assert_int_equal(r.watch, FL_WATCH_ANY);
+    assert_int_equal(r.access.address, 0x1000);
+    assert_true(r.foreign);
+    rb_fault_of(&major, 999, true, PERF_RECORD_MISC_USER, 10, 11, 5000, 0x1000);
+    assert_true(fl_perf_decode(major.bytes, major.n, &ids, &r));
+    assert_int_equal(r.source, FL_SRC_MAJOR);
+    rb_fault(&major, ID_MINOR_2, PERF_RECORD_MISC_USER, 10, 11, 5000, 0x1000);
+    assert_true(fl_perf_decode(major.bytes + 64, 56, &ids, &r));
+    assert_false(r.foreign);
+    assert_int_equal(r.watch, 1);
+    rb_tracepoint(&tp, 10, 11, 5000, 0x1000, 7); /* the kernel sets their ids rightly */
+    memcpy(tp.bytes + 8, &id, sizeof id);
+    assert_false(fl_perf_decode(tp.bytes, tp.n, &ids, &r));
+}
+
+static void sample_of_two_forms_is_nobodys(void **state)
+{
+    struct fl_perf_id table[] = { { 1, FL_SRC_MINOR, 0, 0, FL_SAMPLE_FAULT, 1 },
+                                  { 2, FL_SRC_SAMPLE, 0, 0, FL_SAMPLE_FAULT, 1 } };
+    struct fl_perf_ids ids = { .v = table, .n = 2 };
+    struct recbuf b = { .n = 0 };
+    struct fl_perf_rec r;
+    (void)state;
+    fl_perf_ids_sort(&ids);
+    rb_fault(&b, 999, PERF_RECORD_MISC_USER, 10, 11, 5000, 0x1000);
+    assert_false(fl_perf_decode(b.bytes, b.n, &ids, &r));
 }
 
 static void tracepoint_whose_raw_size_passes_its_record_is_refused(void **state)
@@ -193,6 +234,8 @@ int main(void)
         cmocka_unit_test(sampled_access_decodes_to_all_its_fields),
         cmocka_unit_test(call_chain_longer_than_its_record_is_refused),
         cmocka_unit_test(sample_of_an_unknown_event_is_refused),
+        cmocka_unit_test(sample_with_somebody_elses_id_is_known_by_its_form),
+        cmocka_unit_test(sample_of_two_forms_is_nobodys),
         cmocka_unit_test(tracepoint_whose_raw_size_passes_its_record_is_refused),
         cmocka_unit_test(mapping_record_decodes_with_its_name_and_trailer),
         cmocka_unit_test(text_without_an_end_is_refused),
