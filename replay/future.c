@@ -15,6 +15,7 @@
 
 #define NEXT_BYTES 5u
 #define NEXT_NEVER ((UINT64_C(1) << (8 * NEXT_BYTES)) - 1)
+#define AHEAD 16u    /* references between asking for memory and using it */
 #define CHUNK 65536u /* notes or next uses at a time */
 
 struct future {
@@ -97,6 +98,8 @@ static int note_runs(struct notes *notes, const struct fl_runs *runs, struct fl_
     int rc = vm_new_pages(&notes->vm, err);
     for (size_t i = 0; i < runs->n && rc == FL_OK; i++) {
         uint32_t c;
+        if (i + AHEAD < runs->n)
+            vm_run_soon(&notes->vm, runs->page[i + AHEAD]);
         uint8_t info;
         uint8_t need = run_need(runs->reads[i], runs->writes[i], runs->fetches[i]);
         rc = vm_run(&notes->vm, runs->page[i], need, runs->actor, &c, &info, err);
@@ -145,6 +148,8 @@ static uint64_t chunk_backwards(const uint32_t *words, size_t n, uint64_t *next,
 {
     for (size_t i = n; i-- > 0;) {
         uint32_t w = words[i];
+        if (i >= AHEAD) /* of what is no contents nothing is read */
+            __builtin_prefetch(&next[words[i - AHEAD] & ~NOTE_GONE], 1);
         if (w != NOTE_NO_REF && (w & NOTE_GONE)) {
             next[w & ~NOTE_GONE] = NEXT_NEVER;
             continue;
