@@ -147,6 +147,7 @@ static struct slab_event event_of(struct slab_events *e, const struct slab_probe
     struct slab_event out = { .kind = SLAB_EV_FREE,
                               .cache = SLAB_CACHE_UNTOLD,
                               .cpu = ev->hit.cpu % e->cpus,
+                              .tid = ev->hit.tid,
                               .at = value(ev, probe->ptr),
                               .requested = value(ev, probe->req),
                               .given = value(ev, probe->given),

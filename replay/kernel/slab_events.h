@@ -18,7 +18,7 @@ enum slab_event_kind { SLAB_EV_ALLOC, SLAB_EV_FREE, SLAB_EV_PAGES_TAKEN, SLAB_EV
 struct slab_event {
     enum slab_event_kind kind;
     uint32_t cache; /* of objects: a row of slabinfo, or SLAB_CACHE_* */
-    uint32_t cpu, order;
+    uint32_t cpu, order, tid;
     bool movable; /* of pages taken: for a program or file, never for a slab */
     bool by_size; /* kmalloc */
     uint64_t at;  /* an object's address; a page's frame number */

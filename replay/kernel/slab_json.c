@@ -36,6 +36,7 @@ static int put_row(json_t *rows, const struct fl_slab_row *r, bool has_end)
     bad |= put(row, "slabs_given_back", r->slabs_given_back);
     bad |= put(row, "unseen_allocs", r->unseen_allocs);
     bad |= put(row, "unseen_frees", r->unseen_frees);
+    bad |= put(row, "inferred_frees", r->inferred_frees);
     for (int i = 0; i < FL_SLAB_OCCUPANCY; i++)
         bad |= json_array_append_new(occupancy, fl_json_u64(r->occupancy[i]));
     bad |= json_object_set_new(row, "occupancy", occupancy);

@@ -10,6 +10,7 @@
 #include "slab.h"
 #include "slab_events.h"
 #include "slab_follow.h"
+#include "slab_owner.h"
 #include "slab_past.h"
 
 #define AGREE 8                       /* slabs that say alike where page frame 0 is seen */
@@ -23,6 +24,7 @@ struct pass {
     struct slab_event taken[64]; /* by CPU: the pages it took last */
     struct slab_past_pass *past;
     struct slab_follow *follow;
+    struct slab_owners *owners;
 };
 
 static uint64_t address_of(const struct pass *p, uint64_t frame)
@@ -94,7 +96,24 @@ static int take_alloc(struct pass *p, const struct slab_event *ev, struct fl_err
     row->given_bytes += ev->given;
     if (!ev->by_size && ev->requested <= row->size_bytes)
         row->object_bytes = (uint32_t)ev->requested;
-    return slab_follow_alloc(p->follow, ev->cache, ev->cpu, ev->at, err);
+    int rc = slab_owners_alloc(p->owners, ev->cache, ev->tid, ev->at, err);
+    return rc == FL_OK ? slab_follow_alloc(p->follow, ev->cache, ev->cpu, ev->at, err) : rc;
+}
+
+/* What goes with the object freed at @ev, without an event of its own. */
+static int take_owned(struct pass *p, uint32_t cache, const struct slab_event *ev,
+                      struct fl_err *err)
+{
+    const uint64_t *nodes;
+    uint32_t of;
+    bool known;
+    int rc = FL_OK;
+    size_t n = slab_owners_end(p->owners, cache, ev->at, &nodes, &of);
+    for (size_t i = 0; i < n && rc == FL_OK; i++) {
+        rc = slab_follow_release(p->follow, &of, ev->cpu, nodes[i], &known, err);
+        p->out->rows[of].inferred_frees += rc == FL_OK && known;
+    }
+    return rc;
 }
 
 static int take_free(struct pass *p, const struct slab_event *ev, struct fl_err *err)
@@ -110,7 +129,7 @@ static int take_free(struct pass *p, const struct slab_event *ev, struct fl_err 
         p->out->unknown_frees++;
     else if (rc == FL_OK)
         p->out->rows[cache].frees++;
-    return rc;
+    return rc == FL_OK && known ? take_owned(p, cache, ev, err) : rc;
 }
 
 static int follow(void *ctx, const struct slab_event *ev, struct fl_err *err)
@@ -194,6 +213,8 @@ static int replay(struct pass *p, struct fl_reader *r, struct fl_err *err)
         past = slab_past_end(p->past);
     if (rc == FL_OK)
         rc = make_rows(p, err);
+    if (rc == FL_OK && !(p->owners = slab_owners_new(&p->events.info)))
+        rc = fl_nomem(err, "slab caches");
     if (rc == FL_OK &&
         !(p->follow = slab_follow_new(&p->events.info, &past, p->events.cpus, p->votes >= AGREE)))
         rc = fl_nomem(err, "slab caches");
@@ -211,6 +232,7 @@ int fl_slab_replay(struct fl_reader *r, struct fl_slab_replay *out, struct fl_er
     *out = (struct fl_slab_replay){ 0 };
     int rc = replay(&p, r, err);
     slab_follow_free(p.follow);
+    slab_owners_free(p.owners);
     slab_events_free(&p.events);
     if (rc != FL_OK)
         fl_slab_replay_free(out);

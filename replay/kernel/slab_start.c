@@ -187,12 +187,13 @@ bool slab_start(struct slab_follow *f, const struct slab_past *past)
 {
     bool ok = true;
     uint32_t at = 0;
-    qsort(past->slabs, past->n, sizeof *past->slabs, by_cache);
+    if (past->n)
+        qsort(past->slabs, past->n, sizeof *past->slabs, by_cache);
     for (uint32_t cache = 0; ok && cache < f->info->n; cache++) {
         uint32_t n = 0;
         while (at + n < past->n && past->slabs[at + n].cache == cache)
             n++;
-        ok = start_cache(f, cache, &past->slabs[at], n);
+        ok = start_cache(f, cache, n ? &past->slabs[at] : NULL, n);
         at += n;
     }
     return ok;

@@ -360,6 +360,71 @@ static void trace_without_slabinfo_is_refused(void **state)
     assert_int_equal(replay(&r, &out, &err), FL_EFORMAT);
 }
 
+/* ---- nodes that go with their address space ---------------------------------------------------- */
+
+enum { TASK_STRUCT = 2, PID, MM_STRUCT, MAPLE_NODE }; /* names, after dentry and filp */
+
+#define OWNERS                                                     \
+    "slabinfo\n"                                                   \
+    "task_struct 0 0 5888 5 8 : tunables 0 0 0 : slabdata 0 0 0\n" \
+    "pid 0 0 192 21 1 : tunables 0 0 0 : slabdata 0 0 0\n"         \
+    "mm_struct 0 0 1600 20 8 : tunables 0 0 0 : slabdata 0 0 0\n"  \
+    "maple_node 0 0 256 16 1 : tunables 0 0 0 : slabdata 0 0 0\n"
+
+static void by_task(struct rec *r, uint32_t probe, uint32_t tid, int64_t name, uint64_t ptr)
+{
+    struct fl_event ev = { .kind = FL_EV_HIT, .thread = FL_NO_THREAD };
+    ev.hit.probe = probe;
+    ev.hit.tid = tid;
+    ev.hit.n_values = 2;
+    ev.hit.values[0] = (int64_t)ptr;
+    ev.hit.values[1] = name;
+    emit(r, &ev);
+}
+
+/*
+ * Task 7 runs a program: one node. It forks: two for the child, then one more of its own. The child's address space ends: two are
+ * free. One of these is task 7's by then; when its own ends, that one goes with it, and its two.
+ */
+static void nodes_go_with_their_address_space(void **state)
+{
+    static const char *const names[] = { "task_struct", "pid", "mm_struct", "maple_node" };
+    const uint64_t mm = UINT64_C(0xffff888200000000), node = UINT64_C(0xffff888300000000);
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, OWNERS);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct fl_event ev = { .kind = FL_EV_NAME, .thread = FL_NO_THREAD };
+        ev.name.name = TASK_STRUCT + i;
+        ev.name.text = names[i];
+        emit(&r, &ev);
+    }
+    by_task(&r, CACHE_ALLOC, 7, MM_STRUCT, mm);
+    by_task(&r, CACHE_ALLOC, 7, MAPLE_NODE, node);
+    by_task(&r, CACHE_ALLOC, 7, TASK_STRUCT, UINT64_C(0xffff888100000000));
+    by_task(&r, CACHE_ALLOC, 7, PID, SLAB_A); /* credentials are of the same cache */
+    by_task(&r, CACHE_ALLOC, 7, MM_STRUCT, mm + 1600);
+    by_task(&r, CACHE_ALLOC, 7, MAPLE_NODE, node + 256);
+    by_task(&r, CACHE_ALLOC, 7, MAPLE_NODE, node + 512);
+    by_task(&r, CACHE_ALLOC, 7, PID, SLAB_A + 192);
+    by_task(&r, CACHE_ALLOC, 7, MAPLE_NODE, node + 768);
+    by_task(&r, CACHE_FREE, 8, MM_STRUCT, mm + 1600);
+    by_task(&r, CACHE_ALLOC, 7, MAPLE_NODE, node + 512);
+    by_task(&r, CACHE_ALLOC, 9, MAPLE_NODE, node + 1024); /* whose, nobody knows */
+    by_task(&r, CACHE_FREE, 7, MM_STRUCT, mm);
+    by_task(&r, CACHE_FREE, 7, MM_STRUCT, mm); /* twice: nothing is left */
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    const struct fl_slab_row *nodes = row(&out, "maple_node");
+    assert_int_equal(nodes->allocs, 6);
+    assert_int_equal(nodes->frees, 0);
+    assert_int_equal(nodes->inferred_frees, 2 + 3);
+    assert_int_equal(nodes->unseen_frees, 0);
+    assert_int_equal(nodes->unseen_allocs, 0);
+    fl_slab_replay_free(&out);
+}
+
 /* ---- implied ------------------------------------------------------------------------------- */
 
 static void map(struct rec *r, uint32_t prot, uint64_t start)
@@ -449,6 +514,7 @@ int main(void)
         cmocka_unit_test(pages_that_change_hands_end_a_slab),
         cmocka_unit_test(what_is_not_traced_is_counted),
         cmocka_unit_test(trace_without_slabinfo_is_refused),
+        cmocka_unit_test(nodes_go_with_their_address_space),
         cmocka_unit_test(processes_imply_their_objects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

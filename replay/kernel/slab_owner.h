@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * slab_owner.h - whose a maple_node is, as its end passes no tracepoint.
+ *
+ * A task takes nodes for its own address space; while it forks, for the child's, between the allocation of that
+ * one's mm_struct and of its pid; from the allocation of an mm_struct without a fork on, for the program
+ * it is about to run. When an mm_struct is freed, no node of it is left.
+ *
+ * Source: Linux 6.18, kernel/fork.c (copy_process), fs/exec.c (alloc_bprm), mm/mmap.c (exit_mmap).
+ */
+#ifndef REPLAY_SLAB_OWNER_H
+#define REPLAY_SLAB_OWNER_H
+
+#include <stddef.h>
+
+#include "slab_info.h"
+
+struct slab_owners;
+
+/** slab_owners_new - for the caches of @info. NULL: out of memory. */
+struct slab_owners *slab_owners_new(const struct slab_info *info);
+void slab_owners_free(struct slab_owners *o); /* NULL is fine */
+
+/** slab_owners_alloc - task @tid got the object at @ptr of @cache. FL_ENOMEM. */
+int slab_owners_alloc(struct slab_owners *o, uint32_t cache, uint32_t tid, uint64_t ptr,
+                      struct fl_err *err);
+
+/**
+ * slab_owners_end - the object at @ptr of @cache is freed.
+ * Returns: how many nodes that leaves without an owner; their addresses from @*nodes on until the
+ * next call, @*cache_of_nodes of what cache.
+ */
+size_t slab_owners_end(struct slab_owners *o, uint32_t cache, uint64_t ptr, const uint64_t **nodes,
+                       uint32_t *cache_of_nodes);
+
+#endif
