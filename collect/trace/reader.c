@@ -31,8 +31,8 @@ static int read_header(struct fl_reader *r, struct fl_err *err)
     return rc;
 }
 
-int fl_reader_new(const char *path, const void *mem, size_t len, struct fl_reader **out,
-                  struct fl_err *err)
+int fl_reader_new(const char *path, const void *mem, size_t len, bool glance,
+                  struct fl_reader **out, struct fl_err *err)
 {
     struct fl_reader *r = calloc(1, sizeof *r);
     if (!r)
@@ -50,7 +50,7 @@ int fl_reader_new(const char *path, const void *mem, size_t len, struct fl_reade
     if (rc == FL_OK)
         rc = read_header(r, err);
     if (rc == FL_OK)
-        rc = fl_reader_scan(r, err);
+        rc = glance ? fl_reader_glance(r, err) : fl_reader_scan(r, err);
     if (rc == FL_OK)
         rc = fl_reader_rewind(r, err);
     if (rc != FL_OK) {
@@ -65,10 +65,11 @@ static int reader_open(const char *path, const void *mem, size_t len, unsigned f
                        struct fl_reader **out, struct fl_err *err)
 {
     struct fl_reader *r = NULL;
-    int rc = fl_reader_new(path, mem, len, &r, err);
+    bool partial = flags & FL_READ_PARTIAL;
+    int rc = fl_reader_new(path, mem, len, !partial, &r, err);
     if (rc != FL_OK)
         return rc;
-    if (flags & FL_READ_PARTIAL)
+    if (partial)
         rc = fl_reader_walk(r, false, err);
     else if (!r->complete)
         rc = fl_reader_refuse(r, err);
@@ -121,17 +122,28 @@ int fl_reader_rewind_reduced(struct fl_reader *r, struct fl_err *err)
 
 /* ---- items ---- */
 
-static int fail_block(struct fl_reader *r, int rc, const struct fl_err *why, struct fl_err *err)
+/* It does not go on from here. */
+static int fail(struct fl_reader *r, int rc, const struct fl_err *why, struct fl_err *err)
 {
-    if (rc == FL_EFORMAT)
-        fl_fail(&r->failed, rc, "%s: damaged in block %u at byte %llu: %s", r->source.name,
-                r->block_number, (unsigned long long)r->block_offset, why->msg);
-    else
-        r->failed = *why;
-    r->failed.offset_bytes = r->block_offset;
+    r->failed = *why;
+    r->failed.code = rc;
     if (err)
         *err = r->failed;
     return rc;
+}
+
+/* ... for something in the open block, if its checksum, or one before it, does not say more. */
+static int fail_block(struct fl_reader *r, int rc, const struct fl_err *why, struct fl_err *err)
+{
+    struct fl_err told = *why;
+    int worse = rc == FL_EFORMAT ? fl_reader_vouch(r, &told) : FL_OK;
+    if (worse != FL_OK)
+        return fail(r, worse, &told, err);
+    if (rc == FL_EFORMAT)
+        fl_fail(&told, rc, "%s: damaged in block %u at byte %llu: %s", r->source.name,
+                r->block_number, (unsigned long long)r->block_offset, why->msg);
+    told.offset_bytes = r->block_offset;
+    return fail(r, rc, &told, err);
 }
 
 /* The decoded payload of @e, stored at @payload, in place or in @room. */
@@ -366,6 +378,11 @@ int fl_reader_next(struct fl_reader *r, struct fl_item *item, struct fl_err *err
         if (err)
             *err = r->failed;
         return r->failed.code;
+    }
+    if (r->wanted != FL_WANT_REDUCED && !r->checked) {
+        int rc = fl_reader_vouch(r, &why);
+        if (rc != FL_OK)
+            return fail(r, rc, &why, err);
     }
     for (bool got = false; !got;) {
         int rc = fl_reader_step(r, item, &got, &why);

@@ -33,6 +33,7 @@ struct fl_reader {
     uint64_t good_accesses;
     bool has_end; /* an END block that is whole */
     bool complete;
+    bool checked;   /* all checksums; else a payload's when it is read */
     bool has_codes; /* a CODE block */
     struct fl_layer layer;
     uint64_t damage_at;    /* offset */
@@ -71,11 +72,16 @@ struct fl_reader {
     char text[FL_STRING_MAX + 1];
 };
 
-/* fl_reader_new - open, check the header, scan. Damage behind the header is no failure here. */
-int fl_reader_new(const char *path, const void *mem, size_t len, struct fl_reader **out,
-                  struct fl_err *err);
+/* fl_reader_new - open, check the header, scan all (or @glance). Damage behind the header is no
+ * failure here. */
+int fl_reader_new(const char *path, const void *mem, size_t len, bool glance,
+                  struct fl_reader **out, struct fl_err *err);
 /* fl_reader_scan - envelopes and checksums of all blocks. FL_EIO, FL_ENOMEM, FL_EVERSION. */
 int fl_reader_scan(struct fl_reader *r, struct fl_err *err);
+/* fl_reader_glance - the same, but of a sound trace with a layer its envelopes alone. */
+int fl_reader_glance(struct fl_reader *r, struct fl_err *err);
+/* fl_reader_vouch - all checksums, unless they have been looked at: a damaged trace is refused. */
+int fl_reader_vouch(struct fl_reader *r, struct fl_err *err);
 /* fl_reader_note - compose damage_note from damage and what is good. */
 void fl_reader_note(struct fl_reader *r);
 /* fl_reader_refuse - FL_EFORMAT with damage_note and the way to recover. */

@@ -210,6 +210,8 @@ int fl_trace_reduce(const char *from, const char *to, uint32_t floor, bool only,
     struct job j = { .only = only };
     struct stat st;
     int rc = fl_reader_open_path(from, 0, &j.r, err);
+    if (rc == FL_OK)
+        rc = fl_reader_vouch(j.r, err);
     if (rc == FL_OK && j.r->layer.only)
         rc =
             fl_fail(err, FL_EDATA,

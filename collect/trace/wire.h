@@ -67,6 +67,13 @@ static inline bool fl_envelope_is_only(const struct fl_envelope *e)
     return e->kind == FL_BLOCK_REDUCED && e->codec <= FL_CODEC_ZSTD && e->flags == 0;
 }
 
+/* One that a pass may come to read. */
+static inline bool fl_envelope_is_known(const struct fl_envelope *e)
+{
+    return e->kind == FL_BLOCK_STREAM || fl_envelope_is_code(e) || fl_envelope_is_reduced(e) ||
+           fl_envelope_is_only(e);
+}
+
 extern const uint8_t fl_trace_magic[8];
 
 /* The checksum is over envelope bytes 0-47 and @payload; it fills e->checksum. */

@@ -217,11 +217,14 @@ struct fl_item {
 
 /**
  * fl_reader_open_path / _open_mem - check header and every block's checksum, and
- * stand at the first item. The input is never trusted: any bytes give a reader
- * or an error, and a reader gives items or an error.
+ * stand at the first item. Of a trace with a reduced layer only the envelopes are looked
+ * at: fl_reader_next() checks all checksums before the stream's first item, or each block of
+ * the layer when it comes to it, and then refuses what is damaged as opening would. The
+ * input is never trusted: any bytes give a reader or an error, and a reader gives items or
+ * an error.
  * @buf must outlive the reader.
  * Errors: FL_EIO, FL_ENOMEM, FL_EFORMAT (with offset_bytes), FL_EVERSION.
- * Cost: one sequential read of the file.
+ * Cost: one sequential read of the file; with a layer one small read a block.
  */
 int fl_reader_open_path(const char *path, unsigned flags, struct fl_reader **out,
                         struct fl_err *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * REDUCED blocks: the bytes of a small one, what a reader gives, and what becomes of one when it is
- * changed and signed again, cut off, of a version to come, or all that is left.
+ * changed, and signed again or not, cut off, of a version to come, or all that is left.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -367,6 +367,63 @@ static void what_is_cut_short_reads_as_far_as_it_is_good(void **state)
     free(only.p);
 }
 
+/* Of a damaged trace: what a reader that looks at all of it at once says, and one that does as it
+   goes says of the stream and of the layer. */
+static void damaged_byte(const struct bytes *b, size_t runs[2], unsigned seen[2])
+{
+    struct fl_reader *r = NULL, *all = NULL;
+    struct fl_err err = { .msg = "" };
+    size_t n;
+    assert_int_equal(fl_reader_open_mem(b->p, b->len, FL_READ_PARTIAL, &all, &err), FL_OK);
+    assert_false(fl_reader_complete(all));
+    if (fl_reader_open_mem(b->p, b->len, 0, &r, &err) != FL_OK) {
+        assert_non_null(strstr(err.msg, fl_reader_damage(all)));
+        seen[0]++;
+    }
+    for (unsigned layer = 0; r && layer < 2; layer++) {
+        (layer ? fl_reader_rewind_reduced : fl_reader_rewind)(r, &err);
+        int rc = count_runs(r, &n, &err);
+        if (rc == FL_OK) { /* not in what it has read */
+            assert_true(layer);
+            assert_int_equal(n, runs[layer]);
+            seen[1]++;
+        } else {
+            assert_int_equal(rc, FL_EFORMAT);
+            assert_non_null(strstr(err.msg, fl_reader_damage(all)));
+            assert_int_equal(fl_reader_next(r, &(struct fl_item){ 0 }, &err), FL_EFORMAT);
+        }
+        if (!layer) { /* which has looked at everything: a layer's turn needs another one */
+            fl_reader_free(r);
+            assert_int_equal(fl_reader_open_mem(b->p, b->len, 0, &r, &err), FL_OK);
+        }
+    }
+    fl_reader_free(r);
+    fl_reader_free(all);
+}
+
+static void damage_is_told_by_who_comes_to_it(void **state)
+{
+    (void)state;
+    struct bytes b = large();
+    struct fl_reader *r = open_bytes(&b);
+    struct fl_err err = { .msg = "" };
+    size_t runs[2];
+    unsigned seen[2] = { 0 };
+    assert_int_equal(count_runs(r, &runs[0], &err), FL_OK);
+    assert_int_equal(fl_reader_rewind_reduced(r, &err), FL_OK);
+    assert_int_equal(count_runs(r, &runs[1], &err), FL_OK);
+    assert_true(runs[1] < runs[0]);
+    fl_reader_free(r);
+    for (size_t i = get32(b.p + 12); i < b.len; i += 17) {
+        b.p[i] ^= 0x41;
+        damaged_byte(&b, runs, seen);
+        b.p[i] ^= 0x41;
+    }
+    assert_true(seen[0] > 10);
+    assert_true(seen[1] > 100);
+    free(b.p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +433,7 @@ int main(void)
         cmocka_unit_test(another_version_is_skipped),
         cmocka_unit_test(reduce_gives_the_writer_s_layer_and_can_leave_it_only),
         cmocka_unit_test(what_is_cut_short_reads_as_far_as_it_is_good),
+        cmocka_unit_test(damage_is_told_by_who_comes_to_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
