@@ -96,6 +96,8 @@ int fl_reader_open_mem(const void *buf, size_t len_bytes, unsigned flags, struct
 static void stand_at_begin(struct fl_reader *r, enum fl_wanted wanted)
 {
     r->wanted = wanted;
+    r->coarse = false;
+    r->coarse_skip = 0;
     r->offset = r->header_bytes;
     r->block = 0;
     r->block_open = false;
@@ -113,10 +115,11 @@ int fl_reader_rewind(struct fl_reader *r, struct fl_err *err)
     return FL_OK;
 }
 
-int fl_reader_rewind_reduced(struct fl_reader *r, struct fl_err *err)
+int fl_reader_rewind_reduced(struct fl_reader *r, uint32_t frames, struct fl_err *err)
 {
     (void)err;
     stand_at_begin(r, r->layer.blocks ? FL_WANT_REDUCED : FL_WANT_STREAM);
+    r->coarse = r->layer.coarse && frames >= r->layer.coarse;
     return FL_OK;
 }
 
@@ -251,7 +254,9 @@ static int open_block(struct fl_reader *r, struct fl_err *err)
     r->block_accesses = e.accesses;
     if (fl_envelope_is_code(&e))
         return fl_fail(err, FL_EFORMAT, "code locations, but no runs before them");
-    if (e.kind == FL_BLOCK_STREAM && r->wanted == FL_WANT_REDUCED)
+    if (e.kind == FL_BLOCK_STREAM && r->coarse)
+        rc = fl_layer_above(r, &taken, err);
+    if (rc == FL_OK && !taken && e.kind == FL_BLOCK_STREAM && r->wanted == FL_WANT_REDUCED)
         rc = fl_layer_instead(r, &e, &taken, err);
     if (rc != FL_OK || taken)
         return rc;
@@ -454,6 +459,7 @@ void fl_reader_free(struct fl_reader *r)
         fl_reduced_free(r->reduced);
     free(r->reduced);
     fl_reduce_free(r->reduce);
+    fl_coarse_free(r->again);
     ZSTD_freeDCtx(r->zstd);
     fl_buf_free(&r->stored);
     fl_buf_free(&r->raw);

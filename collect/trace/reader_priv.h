@@ -10,7 +10,7 @@
 #include <zstd.h>
 
 #include "blockdec.h"
-#include "reduce.h"
+#include "coarse.h"
 #include "source.h"
 #include "tstate.h"
 
@@ -35,6 +35,7 @@ struct fl_reader {
     bool complete;
     bool checked;   /* all checksums; else a payload's when it is read */
     bool has_codes; /* a CODE block */
+    bool has_coarse;
     struct fl_layer layer;
     uint64_t damage_at;    /* offset */
     char damage[200];      /* what is wrong and where; "" when complete */
@@ -56,11 +57,14 @@ struct fl_reader {
     struct fl_err failed;
 
     enum fl_wanted wanted;
-    bool block_reduced; /* the open block is the layer's */
+    bool coarse;          /* with FL_WANT_REDUCED: and the layer above it, but */
+    uint32_t coarse_skip; /* of so many STREAM blocks there is none */
+    bool block_reduced;   /* the open block is a layer's */
     struct fl_reduced *reduced;
 
     /* Only where the layer is to be checked: */
     struct fl_reduce *reduce;
+    struct fl_coarse *again;       /* NULL: no layer above it */
     struct fl_reduce_input stream; /* the last STREAM block, in the buffers still; raw NULL: none */
     struct fl_buf layer_raw, layer_stored, layer_made;
 
@@ -118,6 +122,8 @@ void fl_layer_facts(struct fl_reader *r);
  */
 int fl_layer_instead(struct fl_reader *r, const struct fl_envelope *e, bool *taken,
                      struct fl_err *err);
+/* fl_layer_above - likewise the COARSE block of it and of those behind it. */
+int fl_layer_above(struct fl_reader *r, bool *taken, struct fl_err *err);
 /* fl_layer_open - the REDUCED block at r->offset, in whose place there is no STREAM block. */
 int fl_layer_open(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
                   const struct fl_envelope *e, struct fl_err *err);

@@ -18,6 +18,7 @@
 #define FL_REDUCED_HEADER 96u
 #define FL_REDUCED_DEPTH 240u /* pages in the list of those touched last */
 #define FL_REDUCED_FLOOR_MAX FL_LAYER_FLOOR_MAX
+#define FL_REDUCE_RUNS_MAX (FL_BLOCK_RUNS_MAX + FL_COARSE_RUNS) /* of what is reduced */
 #define FL_REDUCED_REASONS 5u /* a run is noted at most so often as one to keep */
 enum { FL_REDUCED_CODES = 1u << 0 };
 
@@ -64,6 +65,7 @@ struct fl_reduce_thread {
 
 struct fl_reduce {
     uint32_t floor;
+    const struct fl_reduce *base; /* whose pages and code they are: itself, or what it reduces */
     struct fl_pagetab pages;
     struct fl_blockdec *dec;
 
@@ -85,12 +87,13 @@ struct fl_reduce {
     bool behind_kernel; /* the run before was a system call's */
     bool too_many;      /* kept: it does not pay */
     struct fl_kept *kept, *sorted;
-    uint32_t n_kept, most_kept, kept_room;
+    uint32_t n_kept, most_kept, kept_room, n_sorted;
     struct fl_reduce_events *events;
     uint32_t n_events, events_room, records;
-    uint64_t counts[5]; /* user reads, writes, fetches; of system calls: reads, writes */
-    uint64_t *bits;     /* by run: it is kept */
-    uint32_t *rank;     /* by word of these: kept runs before it */
+    struct fl_cur block_records; /* all of them, in what is reduced */
+    uint64_t counts[5];          /* user reads, writes, fetches; of system calls: reads, writes */
+    uint64_t *bits;              /* by run: it is kept */
+    uint32_t *rank;              /* by word of these: kept runs before it */
 
     struct fl_reduce_thread *threads;
     uint32_t threads_room;
@@ -121,8 +124,21 @@ int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint3
                     struct fl_buf *out, struct fl_err *err);
 
 /* fl_reduce_encode - x->kept, complete, as a payload. */
-int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in, const uint8_t *events,
-                     size_t events_bytes, struct fl_buf *out, struct fl_err *err);
+int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in,
+                     const struct fl_cur *records, struct fl_buf *out, struct fl_err *err);
+
+/*
+ * What has been reduced once is reduced again, several blocks together:
+ * fl_reduce_begin - from the block on that @from, which outlives its use here, has just reduced.
+ * fl_reduce_again - that block, of which a payload came; @most as of fl_reduce_block(), of all
+ *   blocks since the begin.
+ * fl_reduce_end - all of it as one payload, behind what is in @out; nothing where it is too much.
+ *   @in: its time and runs, @records: its event records.
+ */
+void fl_reduce_begin(struct fl_reduce *x, const struct fl_reduce *from);
+int fl_reduce_again(struct fl_reduce *x, uint32_t most, struct fl_err *err);
+int fl_reduce_end(struct fl_reduce *x, const struct fl_reduce_input *in,
+                  const struct fl_cur *records, struct fl_buf *out, struct fl_err *err);
 
 /* ---- reading ---- */
 
@@ -141,9 +157,9 @@ struct fl_reduced {
 };
 
 /* fl_reduced_load - take a payload, which must outlive its use here. FL_EFORMAT, FL_ENOMEM;
- * FL_EVERSION: of a version that this build does not know. */
-int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, struct fl_pagetab *pages,
-                    struct fl_err *err);
+ * FL_EVERSION: of a version that this build does not know. @blocks: that it stands for. */
+int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, uint32_t blocks,
+                    struct fl_pagetab *pages, struct fl_err *err);
 /* fl_reduced_count - runs that a payload of ours keeps. */
 static inline uint32_t fl_reduced_count(const uint8_t *payload)
 {

@@ -50,7 +50,7 @@ static int load_dictionary(struct fl_reduced *d, struct fl_cur *c, const struct 
     return fresh == from->n_fresh ? FL_OK : FL_EFORMAT;
 }
 
-static bool header(struct fl_reduced *d, const uint8_t *h, struct dictionary *dict)
+static bool header(struct fl_reduced *d, const uint8_t *h, uint32_t blocks, struct dictionary *dict)
 {
     uint32_t n[4];
     for (unsigned i = 0; i < 4; i++)
@@ -70,12 +70,12 @@ static bool header(struct fl_reduced *d, const uint8_t *h, struct dictionary *di
     return !(h[1] & ~FL_REDUCED_CODES) && d->far_width <= 4 && d->accesses_width <= 4 &&
            d->location_width <= 4 && (d->has_codes || !d->location_width) && h[5] <= 5 &&
            h[6] <= 5 && h[7] <= 8 && d->floor >= 1 && d->floor <= FL_REDUCED_FLOOR_MAX &&
-           d->runs <= d->stream_runs && d->stream_runs <= FL_BLOCK_RUNS_MAX &&
+           d->runs <= d->stream_runs && d->stream_runs <= (uint64_t)blocks * FL_BLOCK_RUNS_MAX &&
            d->dict_n <= d->runs && dict->n_fresh <= d->dict_n && d->n_fars <= d->runs;
 }
 
-int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, struct fl_pagetab *pages,
-                    struct fl_err *err)
+int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, uint32_t blocks,
+                    struct fl_pagetab *pages, struct fl_err *err)
 {
     struct fl_cur c = { .p = raw, .end = raw + len };
     struct fl_err why = { 0 };
@@ -83,7 +83,7 @@ int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, struct
     struct dictionary dict;
     if (h && h[0] != FL_REDUCED_VERSION)
         return fl_fail(err, FL_EVERSION, "a reduced layer of version %u", h[0]);
-    if (!h || !header(d, h, &dict))
+    if (!h || !header(d, h, blocks, &dict))
         return fl_fail(err, FL_EFORMAT, "malformed block");
     uint32_t sequence_bytes = (uint32_t)fl_get_le(h + 24, 4);
     uint32_t events_bytes = (uint32_t)fl_get_le(h + 28, 4);

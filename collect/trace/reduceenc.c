@@ -9,7 +9,7 @@
 static uint32_t sort_kept(struct fl_reduce *x)
 {
     uint32_t words = x->at / 64 + 1, n = 0;
-    words = words < FL_BLOCK_RUNS_MAX / 64 ? words : FL_BLOCK_RUNS_MAX / 64;
+    words = words < FL_REDUCE_RUNS_MAX / 64 ? words : FL_REDUCE_RUNS_MAX / 64;
     memset(x->bits, 0, words * sizeof *x->bits);
     for (uint32_t i = 0; i < x->n_kept; i++) {
         uint32_t at = fl_kept_at(&x->kept[i]);
@@ -58,7 +58,7 @@ struct columns {
 /* The next dictionary entry: page @id. */
 static void put_entry(struct fl_reduce *x, struct columns *c, uint32_t id, uint64_t before[3])
 {
-    const uint64_t now[3] = { id, x->pages.mm[id], x->pages.vpn[id] };
+    const uint64_t now[3] = { id, x->base->pages.mm[id], x->base->pages.vpn[id] };
     bool fresh = id >= x->first_fresh;
     for (unsigned k = 0; k < (fresh ? 3 : 1); k++) {
         uint64_t *to = &c->dict[k][k ? c->n_fresh : c->dict_n];
@@ -217,17 +217,19 @@ static void columns_free(struct columns *c)
         free(c->dict[k]);
 }
 
-int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in, const uint8_t *events,
-                     size_t events_bytes, struct fl_buf *out, struct fl_err *err)
+int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in,
+                     const struct fl_cur *records, struct fl_buf *out, struct fl_err *err)
 {
+    size_t events_bytes = fl_cur_left(records);
     struct columns c;
     struct fl_buf sequence = { 0 };
-    bool ok = columns_new(&c, leave_out_repeats(x, sort_kept(x))) && fill_pages(x, &c);
+    x->n_sorted = leave_out_repeats(x, sort_kept(x));
+    bool ok = columns_new(&c, x->n_sorted) && fill_pages(x, &c);
     if (ok && fill_runs(x, &c)) {
         put_sequence(x, c.runs, &sequence);
         put_header(x, in, &c, sequence.len, events_bytes, out);
         fl_buf_put(out, sequence.data, sequence.len);
-        fl_buf_put(out, events, events_bytes);
+        fl_buf_put(out, records->p, events_bytes);
         for (unsigned k = 0; k < 3; k++)
             put_u64(out, c.dict[k], k ? c.n_fresh : c.dict_n, c.any_dict[k]);
         fl_buf_put(out, c.page, c.runs);

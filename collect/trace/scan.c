@@ -126,11 +126,13 @@ static int take_end(struct fl_reader *r, const struct fl_envelope *e, const uint
 static void note_block(struct fl_reader *r, const struct fl_envelope *e, uint64_t at)
 {
     bool only = fl_envelope_is_only(e), reduced = fl_envelope_is_reduced(e);
+    bool coarse = fl_envelope_is_coarse(e);
     r->has_codes |= fl_envelope_is_code(e);
     r->layer.only |= only;
     r->layer.blocks += only || reduced;
     r->layer.of += only || e->kind == FL_BLOCK_STREAM;
-    r->layer.bytes += only || reduced ? FL_ENVELOPE_BYTES + e->stored_len : 0;
+    r->has_coarse |= coarse;
+    r->layer.bytes += only || reduced || coarse ? FL_ENVELOPE_BYTES + e->stored_len : 0;
     r->good_blocks++;
     r->good_bytes = at + FL_ENVELOPE_BYTES + e->stored_len;
     r->good_accesses += e->accesses;
@@ -201,7 +203,7 @@ static int scan(struct fl_reader *r, bool all, struct fl_err *err)
     r->good_bytes = r->header_bytes;
     r->good_blocks = 0;
     r->good_accesses = 0;
-    r->has_end = r->has_codes = false;
+    r->has_end = r->has_codes = r->has_coarse = false;
     r->layer = (struct fl_layer){ 0 };
     while (go && r->good_bytes < r->source.size_bytes) {
         int rc = scan_block(r, r->good_bytes, all, &time_ns, &go, err);

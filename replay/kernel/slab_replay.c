@@ -286,7 +286,7 @@ int fl_slab_replay(struct fl_reader *r, struct fl_slab_replay *out, struct fl_er
     p.cpus = cpus >= 1 && cpus <= 8192 ? (uint32_t)cpus : 1;
     p.probes = fl_probes_new();
     p.snapshots = fl_snapshots_new();
-    int rc = p.probes && p.snapshots ? fl_reader_rewind_reduced(r, err)
+    int rc = p.probes && p.snapshots ? fl_reader_rewind_reduced(r, UINT32_MAX, err)
                                      : fl_nomem(err, "slab events");
     while (rc == FL_OK) {
         rc = fl_reader_next(r, &item, err);

@@ -79,10 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(fl_reader_rewind(r, &err) == FL_OK);
         must(walk(r, sink, &rc) == first);
         /* Its reduced layer, where it has one, is not trusted either. */
-        must(fl_reader_rewind_reduced(r, &err) == FL_OK);
+        must(fl_reader_rewind_reduced(r, 0, &err) == FL_OK);
         first = walk(r, sink, &rc);
         must(rc != FL_EDATA);
-        must(fl_reader_rewind_reduced(r, &err) == FL_OK);
+        must(fl_reader_rewind_reduced(r, 0, &err) == FL_OK);
         must(walk(r, sink, &rc) == first);
         fl_reader_free(r);
     }
