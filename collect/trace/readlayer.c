@@ -7,7 +7,7 @@
 void fl_layer_facts(struct fl_reader *r)
 {
     uint64_t floor = fl_meta_get_u64(r->meta, "layer.floor", 0);
-    bool known = fl_meta_get_u64(r->meta, "layer.version", 0) == FL_REDUCED_VERSION;
+    bool known = fl_reduced_known(fl_meta_get_u64(r->meta, "layer.version", 0));
     r->layer.floor = known && floor <= FL_LAYER_FLOOR_MAX ? (uint32_t)floor : 0;
     r->layer.runs = fl_meta_get_u64(r->meta, "layer.runs", 0);
     r->layer.of_runs = fl_meta_get_u64(r->meta, "layer.of_runs", 0);
@@ -159,9 +159,9 @@ static int check_above(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES
 {
     const uint8_t *raw;
     int rc = fl_reader_payload(r, r->offset, head, e, &r->layer_stored, &r->layer_raw, &raw, err);
-    if (rc != FL_OK ||
-        (e->raw_len > FL_COARSE_HEADER && raw[FL_COARSE_HEADER] != FL_REDUCED_VERSION))
+    if (rc != FL_OK || (e->raw_len > FL_COARSE_HEADER && !fl_reduced_known(raw[FL_COARSE_HEADER])))
         return rc;
+    r->again->reduce->version = e->raw_len > FL_COARSE_HEADER ? raw[FL_COARSE_HEADER] : 0;
     rc = fl_coarse_end(r->again, err);
     const struct fl_buf *made = &r->again->out;
     if (rc == FL_OK && (made->len != e->raw_len || memcmp(made->data, raw, e->raw_len)))
@@ -185,7 +185,7 @@ int fl_layer_check(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
         return reduce_stream(r, 0, err);
     }
     int rc = fl_reader_payload(r, r->offset, head, e, &r->layer_stored, &r->layer_raw, &raw, err);
-    if (rc != FL_OK || (e->raw_len && raw[0] != FL_REDUCED_VERSION))
+    if (rc != FL_OK || (e->raw_len && !fl_reduced_known(raw[0])))
         return rc;
     if (!r->stream.raw || e->raw_len < FL_REDUCED_HEADER)
         return fl_fail(err, FL_EFORMAT, "a reduced layer, but of no block before it");
@@ -193,6 +193,7 @@ int fl_layer_check(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
     if (kept > r->stream.runs)
         return fl_fail(err, FL_EFORMAT, "more runs than the block before it has");
     const struct fl_reduce_input in = r->stream;
+    r->reduce->version = raw[0];
     rc = reduce_stream(r, FL_REDUCED_REASONS * kept, err);
     if (rc == FL_OK &&
         (r->layer_made.len != e->raw_len || memcmp(r->layer_made.data, raw, e->raw_len)))

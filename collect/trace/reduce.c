@@ -21,6 +21,7 @@ struct fl_reduce *fl_reduce_new(uint32_t floor)
     if (!x)
         return NULL;
     x->floor = floor;
+    x->version = FL_REDUCED_VERSION;
     x->base = x;
     x->dec = calloc(1, sizeof *x->dec);
     x->last = calloc(floor, sizeof *x->last);

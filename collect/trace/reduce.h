@@ -14,7 +14,7 @@
 #include "codec.h"
 #include "wire.h"
 
-#define FL_REDUCED_VERSION 1u
+#define FL_REDUCED_VERSION 2u /* and 1, whose column of locations has all runs, is read, too */
 #define FL_REDUCED_HEADER 96u
 #define FL_REDUCED_DEPTH 240u /* pages in the list of those touched last */
 #define FL_REDUCED_FLOOR_MAX FL_LAYER_FLOOR_MAX
@@ -64,7 +64,7 @@ struct fl_reduce_thread {
 };
 
 struct fl_reduce {
-    uint32_t floor;
+    uint32_t floor, version;      /* version: of the payloads */
     const struct fl_reduce *base; /* whose pages and code they are: itself, or what it reduces */
     struct fl_pagetab pages;
     struct fl_blockdec *dec;
@@ -147,10 +147,11 @@ struct fl_reduced {
     uint64_t time_ns, counts[5]; /* as of struct fl_reduce */
     struct fl_cur sequence, events;
     bool has_codes;
-    const uint8_t *codes, *fars, *kinds, *accesses, *locations;
+    const uint8_t *codes, *kinds, *accesses;
+    const uint8_t *located, *locations; /* located: bits, of which runs; NULL: of all */
     unsigned far_width, accesses_width, location_width;
-    uint32_t *dict, dict_cap;
-    uint32_t run_at, events_seen, dict_next, n_fars, far_at;
+    uint32_t *dict, *fars, dict_cap, fars_cap; /* ids of pages */
+    uint32_t run_at, events_seen, dict_next, n_fars, far_at, n_locations, location_at;
     uint32_t slots[FL_REDUCED_DEPTH], list_n; /* ids of the pages touched last, and their order: */
     uint8_t list[FL_REDUCED_DEPTH];           /* slots, the latest first */
     struct fl_batch batch;
@@ -160,6 +161,11 @@ struct fl_reduced {
  * FL_EVERSION: of a version that this build does not know. @blocks: that it stands for. */
 int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, uint32_t blocks,
                     struct fl_pagetab *pages, struct fl_err *err);
+/* fl_reduced_known - a version that this build reads. */
+static inline bool fl_reduced_known(uint64_t version)
+{
+    return version == 1 || version == FL_REDUCED_VERSION;
+}
 /* fl_reduced_count - runs that a payload of ours keeps. */
 static inline uint32_t fl_reduced_count(const uint8_t *payload)
 {

@@ -166,11 +166,33 @@ static void put_u64(struct fl_buf *out, const uint64_t *v, size_t n, uint64_t an
     out->len += n * width;
 }
 
+/* Which runs have one, then those; in version 1 one a run. */
+static void put_locations(const struct fl_reduce *x, struct columns *c, struct fl_buf *out)
+{
+    uint32_t n = 0;
+    if (x->version == 1 || !c->any_code) {
+        put_u32(out, c->code, c->runs, c->any_code);
+        return;
+    }
+    size_t bytes = (c->runs + 7) / 8;
+    uint8_t *bits = fl_buf_room(out, bytes);
+    if (!bits)
+        return;
+    memset(bits, 0, bytes);
+    out->len += bytes;
+    for (uint32_t i = 0; i < c->runs; i++)
+        if (c->code[i]) {
+            bits[i / 8] |= (uint8_t)(1u << i % 8);
+            c->code[n++] = c->code[i];
+        }
+    put_u32(out, c->code, n, c->any_code);
+}
+
 static void put_header(const struct fl_reduce *x, const struct fl_reduce_input *in,
                        const struct columns *c, size_t sequence_bytes, size_t events_bytes,
                        struct fl_buf *out)
 {
-    fl_buf_put_u8(out, FL_REDUCED_VERSION);
+    fl_buf_put_u8(out, (uint8_t)x->version);
     fl_buf_put_u8(out, c->any_code ? FL_REDUCED_CODES : 0);
     fl_buf_put_u8(out, (uint8_t)fl_width(c->any_far));
     fl_buf_put_u8(out, (uint8_t)fl_width(c->any_accesses));
@@ -236,7 +258,7 @@ int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in,
         put_u32(out, c.far, c.n_fars, c.any_far);
         fl_buf_put(out, c.kinds, c.runs);
         put_u32(out, c.accesses, c.runs, c.any_accesses);
-        put_u32(out, c.code, c.runs, c.any_code);
+        put_locations(x, &c, out);
         ok = !out->oom && !sequence.oom;
     }
     columns_free(&c);

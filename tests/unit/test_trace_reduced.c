@@ -129,7 +129,7 @@ static void a_small_one_has_these_bytes(void **state)
     (void)state;
     /* docs/trace-format.md, by hand */
     static const uint8_t head[96] = {
-        1, 0, 0, 1, 0, 1, 0, 1, 2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, /* .. records */
+        2, 0, 0, 1, 0, 1, 0, 1, 2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, /* .. records */
         3, 0, 0, 0, 0, 0, 0, 0, /* sequence; events: filled in below */
         0, 0, 0, 0, 0, 0, 0, 0, /* time */
         6, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* totals */
@@ -306,6 +306,75 @@ static void so_is_a_change_of_what_is_above_the_layer(void **state)
     assert_int_equal(rc, FL_OK);
     assert_true(check(&b).sound);
     free(b.p);
+}
+
+/* A small block in which two of the kept runs have a location; as @version has it. */
+static struct bytes small_with_locations(unsigned version)
+{
+    struct fl_writer *w = begin(2, 0, 0);
+    struct fl_event ev = { .kind = FL_EV_CODE, .thread = 0, .time_ns = 6 };
+    struct fl_err err;
+    ev.code.file = FL_NO_FILE;
+    ev.code.name = "f";
+    assert_int_equal(fl_writer_event(w, &ev, &err), FL_OK);
+    for (uint32_t i = 0; i < 40; i++) {
+        if (i % 20 == 7)
+            fl_writer_code(w, 0, 0);
+        run(w, i % 20 == 7 ? 100 + i : i % 4, 1, 0);
+    }
+    struct bytes b = end(w);
+    unpack(&b);
+    uint8_t *e = b.p + b.reduced, *p = e + 56;
+    size_t len = get32(e + 12), runs = get32(p + 12), bits = (runs + 7) / 8;
+    assert_int_equal(p[1], 1);
+    assert_int_equal(p[4], 1);
+    if (version == 2)
+        return b;
+    size_t behind = b.len - b.reduced - 56 - len;
+    const uint8_t *located = p + len - 2 - bits;
+    uint8_t column[64] = { 0 };
+    for (size_t i = 0; i < runs; i++)
+        column[i] = located[i / 8] >> i % 8 & 1;
+    size_t longer = runs - bits - 2;
+    uint8_t *q = malloc(b.len + longer);
+    memcpy(q, b.p, b.reduced + 56 + len - 2 - bits);
+    memcpy(q + b.reduced + 56 + len - 2 - bits, column, runs);
+    memcpy(q + b.reduced + 56 + len + longer, p + len, behind);
+    free(b.p);
+    b.p = q;
+    b.len += longer;
+    e = q + b.reduced;
+    e[56] = 1;
+    e[12] = e[16] = (uint8_t)(len + longer);
+    e[13] = e[17] = (uint8_t)((len + longer) >> 8);
+    sign(&b);
+    return b;
+}
+
+static void version_1_has_a_location_a_run(void **state)
+{
+    (void)state;
+    size_t located[2] = { 0 };
+    for (unsigned v = 1; v <= 2; v++) {
+        struct bytes b = small_with_locations(v);
+        struct fl_reader *r = open_bytes(&b);
+        struct fl_err err = { .msg = "" };
+        struct fl_item item = { .kind = FL_ITEM_EVENT };
+        assert_true(check(&b).sound);
+        assert_int_equal(fl_reader_rewind_reduced(r, 2, &err), FL_OK);
+        for (size_t n = 0; item.kind != FL_ITEM_END; n += item.runs.n) {
+            if (fl_reader_next(r, &item, &err) != FL_OK)
+                fail_msg("%s", err.msg);
+            if (item.kind != FL_ITEM_RUNS)
+                item.runs.n = item.runs.n_codes = 0;
+            for (size_t i = 0; i < item.runs.n_codes; i++)
+                located[v - 1] = 100 * located[v - 1] + n + item.runs.codes[i].run;
+        }
+        fl_reader_free(r);
+        free(b.p);
+    }
+    assert_true(located[0] > 100); /* two */
+    assert_int_equal(located[0], located[1]);
 }
 
 static void another_version_is_skipped(void **state)
@@ -495,6 +564,7 @@ int main(void)
         cmocka_unit_test(a_reader_gives_either_and_the_same_twice),
         cmocka_unit_test(a_change_of_any_byte_is_found_by_check),
         cmocka_unit_test(so_is_a_change_of_what_is_above_the_layer),
+        cmocka_unit_test(version_1_has_a_location_a_run),
         cmocka_unit_test(another_version_is_skipped),
         cmocka_unit_test(reduce_gives_the_writer_s_layer_and_can_leave_it_only),
         cmocka_unit_test(what_is_cut_short_reads_as_far_as_it_is_good),
