@@ -5,7 +5,7 @@
  *
  * reduce.c     which runs are kept, window by window
  * reduceenc.c  those runs as a payload
- * reducedec.c  and a payload back as items
+ * reducedec.c, reducepages.c  and a payload back as items
  */
 #ifndef FL_TRACE_REDUCE_H
 #define FL_TRACE_REDUCE_H
@@ -152,8 +152,8 @@ struct fl_reduced {
     unsigned far_width, accesses_width, location_width;
     uint32_t *dict, *fars, dict_cap, fars_cap; /* ids of pages */
     uint32_t run_at, events_seen, dict_next, n_fars, far_at, n_locations, location_at;
-    uint32_t slots[FL_REDUCED_DEPTH], list_n; /* ids of the pages touched last, and their order: */
-    uint8_t list[FL_REDUCED_DEPTH];           /* slots, the latest first */
+    uint32_t slots[256], list_n; /* ids of the pages touched last, and their order: */
+    uint8_t list[256];           /* slots, the latest first; what is behind list_n is free */
     struct fl_batch batch;
 };
 
@@ -174,6 +174,9 @@ static inline uint32_t fl_reduced_count(const uint8_t *payload)
 /* fl_reduced_runs - the next @n (1 to FL_BATCH_RUNS) runs into d->batch. */
 int fl_reduced_runs(struct fl_reduced *d, enum fl_actor actor, uint32_t n, uint32_t codes,
                     struct fl_err *err);
+/* fl_reduced_pages - of these the pages, into d->batch.page. False: a code that names nothing. */
+bool fl_reduced_pages(struct fl_reduced *d, uint32_t n);
+bool fl_reduced_pages_plain(struct fl_reduced *d, uint32_t n); /* the same on any processor */
 int fl_reduced_end(const struct fl_reduced *d, struct fl_err *err);
 void fl_reduced_free(struct fl_reduced *d);
 

@@ -10,15 +10,16 @@ struct dictionary {
     uint32_t first_fresh, n_fresh;
 };
 
+/* Room for @n, and for one more that may be looked at in vain. */
 static bool grow(uint32_t **array, uint32_t *cap, uint32_t n)
 {
-    if (n <= *cap)
+    if (n < *cap)
         return true;
-    uint32_t *grown = realloc(*array, n * sizeof *grown);
+    uint32_t *grown = realloc(*array, (n + 1) * sizeof *grown);
     if (!grown)
         return false;
     *array = grown;
-    *cap = n;
+    *cap = n + 1;
     return true;
 }
 
@@ -121,6 +122,8 @@ static bool header(struct fl_reduced *d, const uint8_t *h, uint32_t blocks, stru
     d->n_fars = (uint32_t)fl_get_le(h + 92, 4);
     d->run_at = d->events_seen = d->batch.run_codes_n = d->dict_next = d->far_at = d->list_n = 0;
     d->location_at = 0;
+    for (unsigned i = 0; i < sizeof d->list; i++)
+        d->list[i] = (uint8_t)i;
     return !(h[1] & ~FL_REDUCED_CODES) && d->far_width <= 4 && d->accesses_width <= 4 &&
            d->location_width <= 4 && (d->has_codes || !d->location_width) && h[5] <= 5 &&
            h[6] <= 5 && h[7] <= 8 && d->floor >= 1 && d->floor <= FL_REDUCED_FLOOR_MAX &&
@@ -198,30 +201,29 @@ static int locate(struct fl_reduced *d, uint32_t n, uint32_t codes, struct fl_er
     return ok ? FL_OK : fl_fail(err, FL_EFORMAT, "a run in code that was not defined");
 }
 
-/* The page of code @code, which becomes the first of the list. False: there is none. */
-static bool next_page(struct fl_reduced *d, uint32_t code, uint32_t *page)
+/* Counts of the next @n runs. False: one without accesses, or more than it is said to have. */
+static bool counts(struct fl_reduced *d, enum fl_actor actor, uint32_t n)
 {
-    uint32_t at = code;
-    uint8_t slot;
-    if (code < d->list_n) {
-        slot = d->list[code];
-    } else {
-        uint32_t id;
-        if (code == FL_REDUCED_DEPTH + 1 && d->far_at < d->n_fars)
-            id = d->fars[d->far_at++];
-        else if (code == FL_REDUCED_DEPTH && d->dict_next < d->dict_n)
-            id = d->dict[d->dict_next++];
-        else
-            return false;
-        bool full = d->list_n == FL_REDUCED_DEPTH;
-        at = full ? FL_REDUCED_DEPTH - 1 : d->list_n++;
-        slot = full ? d->list[at] : (uint8_t)at;
-        d->slots[slot] = id;
+    const uint8_t *kinds = d->kinds + d->run_at;
+    uint32_t accesses[FL_BATCH_RUNS], *reads = d->batch.count[0], *writes = d->batch.count[1],
+                                      *fetches = d->batch.count[2];
+    uint32_t bad = 0, any_write = 0, any_fetch = 0, any_long = 0;
+    bool user = actor == FL_ACTOR_USER;
+    fl_planes_get_u32(accesses, d->accesses, d->runs, d->accesses_width, d->run_at, n);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t kind = kinds[i], r = kind & 1, w = kind >> 1 & 1, f = kind >> 2;
+        uint32_t own = r + w + f, more = user ? accesses[i] - own : 0;
+        bad |= (kind == 0) | (kind > 7) | (user ? accesses[i] < own : (accesses[i] | f) != 0);
+        reads[i] = r + (more & -r);
+        writes[i] = w + (more & -(w & (r ^ 1)));
+        fetches[i] = f + (more & -(uint32_t) !(kind & 3));
+        any_write |= w;
+        any_fetch |= f;
+        any_long |= own + more > 1;
     }
-    memmove(d->list + 1, d->list, at);
-    d->list[0] = slot;
-    *page = d->slots[slot];
-    return true;
+    d->batch.facts = (any_long ? FL_RUNS_LONG : 0u) | (any_write ? FL_RUNS_WRITES : 0u) |
+                     (any_fetch ? FL_RUNS_FETCHES : 0u);
+    return !bad;
 }
 
 int fl_reduced_runs(struct fl_reduced *d, enum fl_actor actor, uint32_t n, uint32_t codes,
@@ -229,27 +231,11 @@ int fl_reduced_runs(struct fl_reduced *d, enum fl_actor actor, uint32_t n, uint3
 {
     if (n > d->runs - d->run_at)
         return fl_fail(err, FL_EFORMAT, "more runs in the sequence than in the block");
-    const uint8_t *kinds = d->kinds + d->run_at;
-    uint32_t accesses[FL_BATCH_RUNS];
-    uint64_t any = 0;
-    unsigned facts = 0;
-    fl_planes_get_u32(accesses, d->accesses, d->runs, d->accesses_width, d->run_at, n);
-    for (uint32_t i = 0; i < n; i++) {
-        if (!next_page(d, d->codes[d->run_at + i], &d->batch.page[i]))
-            return fl_fail(err, FL_EFORMAT, "a run of a page that is not in the dictionary");
-        uint32_t kind = kinds[i], r = kind & 1, w = kind >> 1 & 1, f = kind >> 2;
-        uint32_t own = r + w + f, more = accesses[i] - own;
-        any |= actor == FL_ACTOR_USER ? accesses[i] < own : (accesses[i] | f);
-        if (kind == 0 || kind > 7 || any)
-            return fl_fail(err, FL_EFORMAT, "a run without accesses");
-        more = actor == FL_ACTOR_USER ? more : 0;
-        d->batch.count[0][i] = r + (r ? more : 0);
-        d->batch.count[1][i] = w + (!r && w ? more : 0);
-        d->batch.count[2][i] = f + (!r && !w ? more : 0);
-        facts |= fl_facts_of_run(d->batch.count[0][i], d->batch.count[1][i], d->batch.count[2][i]);
-    }
+    if (!fl_reduced_pages(d, n))
+        return fl_fail(err, FL_EFORMAT, "a run of a page that is not in the dictionary");
+    if (!counts(d, actor, n))
+        return fl_fail(err, FL_EFORMAT, "a run without accesses");
     d->batch.run_codes_n = 0;
-    d->batch.facts = facts;
     int rc = d->has_codes ? locate(d, n, codes, err) : FL_OK;
     d->run_at += n;
     return rc;
