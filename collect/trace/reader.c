@@ -167,19 +167,11 @@ static int unpack(struct fl_reader *r, const struct fl_envelope *e, const uint8_
     return FL_OK;
 }
 
-int fl_reader_envelope(struct fl_reader *r, uint64_t at, uint8_t head[FL_ENVELOPE_BYTES],
-                       struct fl_envelope *e, struct fl_err *err)
+void fl_reader_envelope(const struct fl_reader *r, uint32_t block, uint8_t head[FL_ENVELOPE_BYTES],
+                        struct fl_envelope *e)
 {
-    const uint8_t *p;
-    int rc = fl_source_get(&r->source, at, FL_ENVELOPE_BYTES, &r->envelope, &p, err);
-    if (rc != FL_OK)
-        return rc;
-    memcpy(head, p, FL_ENVELOPE_BYTES);
-    if (!fl_envelope_decode(e, head) || e->raw_len > FL_BLOCK_RAW_MAX ||
-        e->stored_len > FL_BLOCK_STORED_MAX ||
-        e->stored_len > r->source.size_bytes - at - FL_ENVELOPE_BYTES)
-        return fl_fail(err, FL_EFORMAT, "it changed while it was read");
-    return FL_OK;
+    memcpy(head, r->envelopes.data + (size_t)block * FL_ENVELOPE_BYTES, FL_ENVELOPE_BYTES);
+    fl_envelope_decode(e, head);
 }
 
 int fl_reader_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_ENVELOPE_BYTES],
@@ -200,10 +192,10 @@ static int open_codes(struct fl_reader *r, struct fl_err *err)
     const uint8_t *raw;
     struct fl_envelope e;
     struct fl_err why;
-    int rc = fl_reader_envelope(r, r->offset, head, &e, err);
-    if (rc != FL_OK || !fl_envelope_is_code(&e))
-        return rc;
-    rc = fl_reader_payload(r, r->offset, head, &e, &r->stored_codes, &r->raw_codes, &raw, &why);
+    fl_reader_envelope(r, r->block, head, &e);
+    if (!fl_envelope_is_code(&e))
+        return FL_OK;
+    int rc = fl_reader_payload(r, r->offset, head, &e, &r->stored_codes, &r->raw_codes, &raw, &why);
     if (rc == FL_OK)
         rc = fl_blockdec_codes(r->dec, raw, e.raw_len, &why);
     if (rc != FL_OK)
@@ -246,9 +238,8 @@ static int open_block(struct fl_reader *r, struct fl_err *err)
     r->block_number = r->block++;
     r->block_accesses = 0;
     r->block_reduced = false;
-    int rc = fl_reader_envelope(r, r->offset, head, &e, err);
-    if (rc == FL_OK && r->reduce)
-        rc = fl_layer_check(r, head, &e, err);
+    fl_reader_envelope(r, r->block_number, head, &e);
+    int rc = r->reduce ? fl_layer_check(r, head, &e, err) : FL_OK;
     if (rc != FL_OK)
         return rc;
     r->block_accesses = e.accesses;
@@ -465,7 +456,7 @@ void fl_reader_free(struct fl_reader *r)
     fl_buf_free(&r->raw);
     fl_buf_free(&r->stored_codes);
     fl_buf_free(&r->raw_codes);
-    fl_buf_free(&r->envelope);
+    fl_buf_free(&r->envelopes);
     fl_buf_free(&r->layer_raw);
     fl_buf_free(&r->layer_stored);
     fl_buf_free(&r->layer_made);

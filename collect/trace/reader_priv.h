@@ -72,7 +72,8 @@ struct fl_reader {
     struct fl_pagetab pages;
     struct fl_blockdec *dec;
     ZSTD_DCtx *zstd;
-    struct fl_buf stored, raw, stored_codes, raw_codes, envelope;
+    struct fl_buf stored, raw, stored_codes, raw_codes;
+    struct fl_buf envelopes; /* of the good blocks, as they are in the file */
     char text[FL_STRING_MAX + 1];
 };
 
@@ -104,9 +105,9 @@ int fl_reader_step(struct fl_reader *r, struct fl_item *item, bool *got, struct 
  */
 int fl_reader_walk(struct fl_reader *r, bool strict, struct fl_err *err);
 
-/* fl_reader_envelope - the envelope at @at, of a block that was sound when the file was scanned. */
-int fl_reader_envelope(struct fl_reader *r, uint64_t at, uint8_t head[FL_ENVELOPE_BYTES],
-                       struct fl_envelope *e, struct fl_err *err);
+/* fl_reader_envelope - of block @block, below r->good_blocks, as the scan has seen it. */
+void fl_reader_envelope(const struct fl_reader *r, uint32_t block, uint8_t head[FL_ENVELOPE_BYTES],
+                        struct fl_envelope *e);
 /* fl_reader_payload - what is behind it, decoded; lives as long as nothing uses the rooms. */
 int fl_reader_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_ENVELOPE_BYTES],
                       const struct fl_envelope *e, struct fl_buf *stored, struct fl_buf *room,

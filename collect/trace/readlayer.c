@@ -47,9 +47,7 @@ int fl_layer_instead(struct fl_reader *r, const struct fl_envelope *e, bool *tak
         at += FL_ENVELOPE_BYTES + next.stored_len;
         if (block++ == r->good_blocks)
             return FL_OK;
-        int rc = fl_reader_envelope(r, at, head, &next, err);
-        if (rc != FL_OK)
-            return rc;
+        fl_reader_envelope(r, block - 1, head, &next);
     } while (next.kind == FL_BLOCK_CODE);
     if (!fl_envelope_is_reduced(&next))
         return FL_OK;
@@ -66,26 +64,23 @@ int fl_layer_instead(struct fl_reader *r, const struct fl_envelope *e, bool *tak
     return FL_OK;
 }
 
-/* Envelope of the COARSE block that is nearest behind r->offset, *blocks STREAM blocks from there;
-   *at 0: there is none near. */
-static int find_above(struct fl_reader *r, uint8_t head[FL_ENVELOPE_BYTES], struct fl_envelope *e,
-                      uint64_t *at, uint32_t *blocks, struct fl_err *err)
+/* Where the COARSE block is that is nearest behind r->offset, *blocks STREAM blocks from there; 0:
+   there is none near. */
+static uint64_t find_above(struct fl_reader *r, uint8_t head[FL_ENVELOPE_BYTES],
+                           struct fl_envelope *e, uint32_t *blocks)
 {
     uint64_t offset = r->offset;
-    *at = *blocks = 0;
+    *blocks = 0;
     for (uint32_t n = r->block_number; n < r->good_blocks && *blocks <= FL_COARSE_BLOCKS; n++) {
-        int rc = fl_reader_envelope(r, offset, head, e, err);
-        if (rc != FL_OK)
-            return rc;
+        fl_reader_envelope(r, n, head, e);
         if (fl_envelope_is_coarse(e)) {
-            *at = offset;
             r->block = n + 1;
-            return FL_OK;
+            return offset;
         }
         *blocks += e->kind == FL_BLOCK_STREAM;
         offset += FL_ENVELOPE_BYTES + e->stored_len;
     }
-    return FL_OK;
+    return 0;
 }
 
 int fl_layer_above(struct fl_reader *r, bool *taken, struct fl_err *err)
@@ -94,16 +89,15 @@ int fl_layer_above(struct fl_reader *r, bool *taken, struct fl_err *err)
     const uint8_t *raw;
     struct fl_envelope e;
     struct fl_err why = { 0 };
-    uint64_t at;
     uint32_t blocks, of, block = r->block;
     if (r->coarse_skip) {
         r->coarse_skip--;
         return FL_OK;
     }
-    int rc = find_above(r, head, &e, &at, &blocks, err);
-    if (rc != FL_OK || !at)
-        return rc;
-    rc = fl_reader_payload(r, at, head, &e, &r->stored, &r->raw, &raw, &why);
+    uint64_t at = find_above(r, head, &e, &blocks);
+    if (!at)
+        return FL_OK;
+    int rc = fl_reader_payload(r, at, head, &e, &r->stored, &r->raw, &raw, &why);
     if (rc == FL_OK && e.raw_len < FL_COARSE_HEADER)
         rc = fl_fail(&why, FL_EFORMAT, "malformed block");
     of = rc == FL_OK ? (uint32_t)fl_get_le(raw, 4) : 0;

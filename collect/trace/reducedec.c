@@ -98,7 +98,8 @@ static void load_locations(struct fl_reduced *d, struct fl_cur *c, unsigned vers
         d->n_locations = 0;
         for (uint32_t i = 0; d->located && i < d->runs; i += 8) {
             unsigned all = d->runs - i < 8 ? (1u << (d->runs - i)) - 1 : 0xff;
-            d->n_locations += (uint32_t)__builtin_popcount(d->located[i / 8] & all);
+            for (unsigned left = d->located[i / 8] & all; left; left &= left - 1)
+                d->n_locations++;
         }
     }
     d->locations = fl_cur_bytes(c, (size_t)d->n_locations * d->location_width);

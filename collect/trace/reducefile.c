@@ -118,17 +118,18 @@ static int note_block(struct job *j, struct fl_err *err)
     struct fl_reader *r = j->r;
     struct fl_envelope e;
     uint8_t head[FL_ENVELOPE_BYTES];
-    int rc = fl_reader_envelope(r, r->offset, head, &e, err);
-    if (rc != FL_OK || e.kind == FL_BLOCK_REDUCED || e.kind == FL_BLOCK_COARSE)
-        return rc;
+    fl_reader_envelope(r, r->block, head, &e);
+    if (e.kind == FL_BLOCK_REDUCED || e.kind == FL_BLOCK_COARSE)
+        return FL_OK;
     j->e[0] = e;
     j->at[0] = r->offset;
     if (e.kind != FL_BLOCK_STREAM)
         return copy(j, 0, err);
     j->open = true;
     j->at[1] = r->offset + FL_ENVELOPE_BYTES + e.stored_len;
-    return r->block + 1 < r->good_blocks ? fl_reader_envelope(r, j->at[1], head, &j->e[1], err)
-                                         : FL_OK;
+    if (r->block + 1 < r->good_blocks)
+        fl_reader_envelope(r, r->block + 1, head, &j->e[1]);
+    return FL_OK;
 }
 
 static int all_blocks(struct job *j, struct fl_err *err)

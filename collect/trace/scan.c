@@ -123,7 +123,8 @@ static int take_end(struct fl_reader *r, const struct fl_envelope *e, const uint
     return FL_OK;
 }
 
-static void note_block(struct fl_reader *r, const struct fl_envelope *e, uint64_t at)
+static bool note_block(struct fl_reader *r, const struct fl_envelope *e,
+                       const uint8_t head[FL_ENVELOPE_BYTES], uint64_t at)
 {
     bool only = fl_envelope_is_only(e), reduced = fl_envelope_is_reduced(e);
     bool coarse = fl_envelope_is_coarse(e);
@@ -136,6 +137,8 @@ static void note_block(struct fl_reader *r, const struct fl_envelope *e, uint64_
     r->good_blocks++;
     r->good_bytes = at + FL_ENVELOPE_BYTES + e->stored_len;
     r->good_accesses += e->accesses;
+    fl_buf_put(&r->envelopes, head, FL_ENVELOPE_BYTES);
+    return !r->envelopes.oom;
 }
 
 /* One block at @at, with its checksum if @all, or when it is the last or one to skip. *go says whether the next one is to be looked at. */
@@ -188,7 +191,8 @@ static int scan_block(struct fl_reader *r, uint64_t at, bool all, uint64_t *time
                     (unsigned long long)past, place + left - past);
         return rc;
     }
-    note_block(r, &e, at);
+    if (!note_block(r, &e, head, at))
+        return fl_nomem(err, "trace");
     *time_ns = e.first_time_ns;
     *go = true;
     return FL_OK;
@@ -203,6 +207,7 @@ static int scan(struct fl_reader *r, bool all, struct fl_err *err)
     r->good_bytes = r->header_bytes;
     r->good_blocks = 0;
     r->good_accesses = 0;
+    fl_buf_reset(&r->envelopes);
     r->has_end = r->has_codes = r->has_coarse = false;
     r->layer = (struct fl_layer){ 0 };
     while (go && r->good_bytes < r->source.size_bytes) {
