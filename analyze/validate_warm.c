@@ -50,7 +50,7 @@ int validate_warm_find(struct fl_reader *r, struct validate_warm **out, struct f
 {
     struct validate_warm *w = calloc(1, sizeof *w);
     struct fl_item item;
-    int rc = w ? fl_reader_rewind_reduced(r, err) : fl_nomem(err, "names of files");
+    int rc = w ? fl_reader_rewind_reduced(r, UINT32_MAX, err) : fl_nomem(err, "names of files");
     while (rc == FL_OK && (rc = fl_reader_next(r, &item, err)) == FL_OK &&
            item.kind != FL_ITEM_END) {
         if (item.kind == FL_ITEM_EVENT && item.event.kind == FL_EV_FILE)

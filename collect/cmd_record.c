@@ -247,6 +247,7 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
         cfg->mode = cfg->pid || cfg->machine || cfg->kernel ? "events" : "exact";
     while (strcmp(mode->name, cfg->mode) != 0)
         mode++;
+    bool layer = !cfg->no_layer && strcmp(cfg->mode, "exact") == 0;
     struct fl_record_opts record = {
         .argv = n_operands ? operands : NULL, /* ends with NULL, as argv does */
         .out_path = cfg->output,
@@ -262,7 +263,8 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
         .sample_event = cfg->event,
         .sample_period = cfg->period,
         .sample_user_only = cfg->user_only,
-        .writer.layer_floor = cfg->no_layer || strcmp(cfg->mode, "exact") ? 0 : FL_LAYER_FLOOR,
+        .writer.layer_floor = layer ? FL_LAYER_FLOOR : 0,
+        .writer.layer_coarse = layer ? fl_layer_coarse(FL_LAYER_FLOOR) : 0,
     };
     int rc = check_cfg(cfg, cfg->mode, n_operands, err);
     if (rc == FL_OK)

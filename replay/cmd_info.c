@@ -49,6 +49,10 @@ static void print_layer(const struct fl_reader *r)
                l->runs ? fl_format_count(runs, l->runs) : "?",
                l->runs ? (double)l->of_runs / (double)l->runs : 0, fl_format_bytes(bytes, l->bytes),
                l->blocks, l->of, l->only ? ", which have nothing else" : "", l->floor);
+    if (l->coarse)
+        printf("%-22s %s runs, 1 of %.1f; at %u frames or more\n", "and above it",
+               l->coarse_runs ? fl_format_count(runs, l->coarse_runs) : "?",
+               l->coarse_runs ? (double)l->of_runs / (double)l->coarse_runs : 0, l->coarse);
 }
 
 static void print_info(const struct fl_reader *r, const char *path, uint64_t peak)

@@ -30,13 +30,13 @@ int fl_footprint(struct fl_reader *r, uint64_t *peak_pages, struct fl_err *err)
                        "with --mode exact",
                        fl_fidelity_name(fl_reader_fidelity(r)));
     struct trace_pass pass = { .arg = &vm, .event = on_event, .runs = on_runs };
-    pass.reduced = reduced_there(r);
+    pass.reduced = reduced_floor(r, FL_FRAMES_UNLIMITED);
     for (bool again = true; again;) {
         vm_init(&vm, r, PGTABLE_LEVELS_MAX, NULL);
         int rc = trace_pass(r, &pass, err);
         *peak_pages = vm.cs.live_peak;
         again = rc == FL_OK && pass.reduced && vm.segv;
-        pass.reduced = false;
+        pass.reduced = 0;
         vm_fini(&vm);
         if (rc != FL_OK)
             return rc;

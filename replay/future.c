@@ -109,7 +109,7 @@ static int note_runs(struct notes *notes, const struct fl_runs *runs, struct fl_
 }
 
 /* The forward pass: which contents the stream refers to, and when contents go. */
-static int take_notes(struct fl_reader *r, uint32_t levels, bool reduced, struct notes *notes,
+static int take_notes(struct fl_reader *r, uint32_t levels, uint32_t reduced, struct notes *notes,
                       struct fl_err *err)
 {
     struct vm_hooks hooks = { .arg = notes, .contents_gone = note_gone };
@@ -193,7 +193,7 @@ static int write_backwards(const struct notes *notes, struct future *f, struct f
     return rc;
 }
 
-int future_build(struct fl_reader *r, uint32_t levels, bool reduced, struct future **out,
+int future_build(struct fl_reader *r, uint32_t levels, uint32_t reduced, struct future **out,
                  struct fl_err *err)
 {
     struct future *f = calloc(1, sizeof *f);

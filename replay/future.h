@@ -19,7 +19,7 @@ struct future;
  * future_build - rewinds @r before and after. @reduced: to the reduced layer.
  * FL_EIO (disk full), FL_ENOMEM, reader errors.
  */
-int future_build(struct fl_reader *r, uint32_t levels, bool reduced, struct future **out,
+int future_build(struct fl_reader *r, uint32_t levels, uint32_t reduced, struct future **out,
                  struct fl_err *err);
 /**
  * future_take - next uses of the next @n in the stream; positions are numbers in it. Of what is

@@ -64,7 +64,7 @@ int kernel_summary_read(struct fl_reader *r, struct kernel_summary *out, struct 
     struct fl_item item;
     uint32_t room = 0;
     *out = (struct kernel_summary){ .snapshots = fl_snapshots_new() };
-    int rc = probes && out->snapshots ? fl_reader_rewind_reduced(r, err)
+    int rc = probes && out->snapshots ? fl_reader_rewind_reduced(r, UINT32_MAX, err)
                                       : fl_nomem(err, "tracepoints of the trace");
     while (rc == FL_OK) {
         rc = fl_reader_next(r, &item, err);

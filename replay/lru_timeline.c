@@ -27,7 +27,7 @@ struct pass {
     uint32_t room;
     struct digest digest;
     uint32_t least_frames, window_pages;
-    bool reduced; /* the pass is over the reduced layer */
+    uint32_t reduced; /* floor of the reduced layer that the pass is over; 0: over the stream */
     const uint64_t *forget;
     size_t n_forget;
     uint32_t since; /* of these positions, how many are behind */
@@ -226,11 +226,11 @@ uint32_t fl_curve_sizes(uint64_t peak_pages, uint32_t frames[FL_CURVE_SIZES])
 }
 
 /* *all: there would be no more of the curve, were the pass not over a layer. */
-static int fill_curve(struct pass *p, uint32_t floor, bool *all)
+static int fill_curve(struct pass *p, bool *all)
 {
     struct fl_lru_timeline *t = p->t;
     uint32_t frames[FL_CURVE_SIZES], n = fl_curve_sizes(t->peak_pages, frames);
-    uint32_t least = p->reduced && floor > p->window_pages ? floor : p->window_pages;
+    uint32_t least = p->reduced > p->window_pages ? p->reduced : p->window_pages;
     int rc = lru_curve_end(p->curve, p->err);
     *all = true;
     for (uint32_t i = 0; i < n && rc == FL_OK; i++)
@@ -273,7 +273,7 @@ static int one_pass(struct fl_reader *r, struct pass *like, const struct trace_p
         p.t->n_rows = FL_LRU_ROWS;
     p.t->peak_pages = p.vm.cs.live_peak;
     if (rc == FL_OK)
-        rc = fill_curve(&p, p.reduced ? fl_reader_layer(r)->floor : 0, enough);
+        rc = fill_curve(&p, enough);
     if (p.reduced)
         *enough = (*enough || fl_reader_layer(r)->only) && !p.vm.segv;
     p.vm.hooks = (struct vm_hooks){ 0 };
@@ -307,12 +307,13 @@ int fl_lru_timeline_new(struct fl_reader *r, uint32_t least_frames, const uint64
                        "a trace of fidelity '%s' cannot answer what would happen under other "
                        "memory sizes; record it with --mode exact",
                        fl_fidelity_name(fl_reader_fidelity(r)));
-    p.reduced = reduced_suits(r, least_frames, &fl_policy_lru);
+    if (reduced_suits(r, least_frames, &fl_policy_lru))
+        p.reduced = fl_reader_layer(r)->floor; /* the curve goes further down than @least_frames */
     int rc = one_pass(r, &p, &pass, &enough, out, err);
     if (rc != FL_OK || !p.reduced || enough)
         return rc;
     fl_lru_timeline_free(*out);
-    p.reduced = false;
+    p.reduced = 0;
     return one_pass(r, &p, &pass, &enough, out, err);
 }
 

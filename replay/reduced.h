@@ -13,34 +13,42 @@
 
 #include "vm.h"
 
-/** reduced_suits - has @r a layer, exact for @frames (FL_FRAMES_UNLIMITED: any) and @policy? */
-static inline bool reduced_suits(const struct fl_reader *r, uint32_t frames,
-                                 const struct fl_policy_ops *policy)
+/**
+ * reduced_floor - of the coarsest layer of @r that is exact for @frames and more
+ * (FL_FRAMES_UNLIMITED: what does not depend on the memory's size); 0: there is none.
+ */
+static inline uint32_t reduced_floor(const struct fl_reader *r, uint32_t frames)
 {
     const struct fl_layer *l = fl_reader_layer(r);
-    if (!l || !l->blocks || policy->needs & FL_IS_KERNEL)
-        return false;
-    return frames == FL_FRAMES_UNLIMITED || (policy->ends_count && frames >= l->floor);
+    if (!l || !l->blocks || frames < l->floor)
+        return 0;
+    return l->coarse && frames >= l->coarse ? l->coarse : l->floor;
 }
 
-/** reduced_there - has @r a layer, for what does not depend on the memory's size? */
-static inline bool reduced_there(const struct fl_reader *r)
+/** reduced_suits - likewise, of @policy. */
+static inline uint32_t reduced_suits(const struct fl_reader *r, uint32_t frames,
+                                     const struct fl_policy_ops *policy)
 {
-    const struct fl_layer *l = fl_reader_layer(r);
-    return l && l->blocks;
+    if (policy->needs & FL_IS_KERNEL || (frames != FL_FRAMES_UNLIMITED && !policy->ends_count))
+        return 0;
+    return reduced_floor(r, frames);
 }
 
-/** reduced_begin - rewind to the layer if @reduced, else to the stream. */
-static inline int reduced_begin(struct fl_reader *r, bool reduced, struct fl_err *err)
+/** reduced_begin - rewind to the layer with floor @reduced, 0: to the stream. */
+static inline int reduced_begin(struct fl_reader *r, uint32_t reduced, struct fl_err *err)
 {
-    return reduced ? fl_reader_rewind_reduced(r, err) : fl_reader_rewind(r, err);
+    return reduced ? fl_reader_rewind_reduced(r, reduced, err) : fl_reader_rewind(r, err);
 }
 
 /** reduced_total - runs of a pass, for its progress. */
-static inline uint64_t reduced_total(const struct fl_reader *r, bool reduced)
+static inline uint64_t reduced_total(const struct fl_reader *r, uint32_t reduced)
 {
-    uint64_t runs = fl_reader_totals(r)->runs;
-    return reduced && fl_reader_layer(r)->runs ? fl_reader_layer(r)->runs : runs;
+    uint64_t runs = fl_reader_totals(r)->runs, left = 0;
+    if (reduced) {
+        const struct fl_layer *l = fl_reader_layer(r);
+        left = reduced == l->coarse ? l->coarse_runs : l->runs;
+    }
+    return left ? left : runs;
 }
 
 #endif

@@ -274,7 +274,7 @@ void replay_free(struct replay *rp)
     free(rp);
 }
 
-int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, bool reduced,
+int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, uint32_t reduced,
                struct replay **out, struct fl_err *err)
 {
     *out = NULL;
@@ -331,7 +331,7 @@ int replay_result(struct replay *rp, struct fl_reader *r, struct fl_result **out
     return rc;
 }
 
-static int one_pass(struct fl_reader *r, const struct fl_replay_opts *opts, bool reduced,
+static int one_pass(struct fl_reader *r, const struct fl_replay_opts *opts, uint32_t reduced,
                     struct fl_result **out, struct fl_err *err)
 {
     struct digest *digest = calloc(1, sizeof *digest);
@@ -367,7 +367,8 @@ static int one_pass(struct fl_reader *r, const struct fl_replay_opts *opts, bool
 int fl_replay(struct fl_reader *r, const struct fl_replay_opts *opts, struct fl_result **out,
               struct fl_err *err)
 {
-    bool reduced = opts->no_tlb && opts->policy && reduced_suits(r, opts->frames, opts->policy);
+    uint32_t reduced = opts->no_tlb && opts->policy ? reduced_suits(r, opts->frames, opts->policy)
+                                                    : 0;
     int rc = one_pass(r, opts, reduced, out, err);
     if (rc != FL_OK || !reduced || (!(*out)->segv && !(*out)->n_oom_kills))
         return rc;

@@ -29,7 +29,7 @@ struct replay {
     size_t next_use_room;
     uint32_t contents[PAGING_BATCH]; /* of a stretch of them: replay_batch.c */
     uint8_t info[PAGING_BATCH], need[PAGING_BATCH];
-    bool reduced; /* the pass is over the trace's reduced layer */
+    uint32_t reduced; /* floor of the reduced layer that the pass is over; 0: over the stream */
     struct timeline timeline;
     struct regions regions;
     struct attribution attribution;
@@ -49,7 +49,7 @@ struct replay {
 
 /* replay.c: fl_replay() in steps, so that several replays can share a pass over the trace */
 /* reads @r as it likes; rewound after. @reduced: the pass will be over the reduced layer */
-int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, bool reduced,
+int replay_new(struct fl_reader *r, const struct fl_replay_opts *opts, uint32_t reduced,
                struct replay **out, struct fl_err *err);
 /* @digest: of the item's runs; NULL: there is none */
 int replay_item(struct replay *rp, const struct fl_item *item, const struct digest *digest,

@@ -18,10 +18,15 @@
 
 static json_t *layer_json(const struct fl_layer *l)
 {
-    return json_pack("{sI sI sI sI sI sI sb s[ss]}", "floor_frames", (json_int_t)l->floor, "blocks",
-                     (json_int_t)l->blocks, "of_blocks", (json_int_t)l->of, "runs",
-                     (json_int_t)l->runs, "of_runs", (json_int_t)l->of_runs, "bytes",
-                     (json_int_t)l->bytes, "only", l->only, "policies", "lru", "opt");
+    json_t *o = json_pack("{sI sI sI sI sI sI sb s[ss]}", "floor_frames", (json_int_t)l->floor,
+                          "blocks", (json_int_t)l->blocks, "of_blocks", (json_int_t)l->of, "runs",
+                          (json_int_t)l->runs, "of_runs", (json_int_t)l->of_runs, "bytes",
+                          (json_int_t)l->bytes, "only", l->only, "policies", "lru", "opt");
+    if (o && l->coarse)
+        json_object_set_new(o, "coarse",
+                            json_pack("{sI sI}", "floor_frames", (json_int_t)l->coarse, "runs",
+                                      (json_int_t)l->coarse_runs));
+    return o;
 }
 
 json_t *fl_trace_json(const struct fl_reader *r, const char *path, const char *sha256,

@@ -18,7 +18,7 @@ int samples_info_read(struct fl_reader *r, struct fl_sampled **out, struct fl_er
     *out = NULL;
     int rc = fl_sampled_new(r, out, err);
     if (rc == FL_OK)
-        rc = fl_reader_rewind_reduced(r, err);
+        rc = fl_reader_rewind_reduced(r, UINT32_MAX, err);
     while (rc == FL_OK) {
         rc = fl_reader_next(r, &item, err);
         if (rc != FL_OK || item.kind == FL_ITEM_END)

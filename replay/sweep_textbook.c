@@ -33,7 +33,7 @@ struct sweep {
     bool looking; /* the pass before the others, for opt */
     int hook_rc;  /* a hook cannot fail; its error waits here */
     struct fl_err *err;
-    bool reduced; /* the pass is over the reduced layer */
+    uint32_t reduced; /* floor of the reduced layer that the pass is over; 0: over the stream */
     struct digest digest;
     uint32_t window_pages; /* windows have no more pages than the smallest memory that minds */
     struct refs refs;      /* some after the other */
@@ -458,7 +458,7 @@ static int pass(struct sweep *s, struct fl_reader *r, bool looking,
 }
 
 /* *again: the layer that it was over does not answer after all. */
-static int one_pass(struct fl_reader *r, struct fl_sweep_point **points, size_t n, bool reduced,
+static int one_pass(struct fl_reader *r, struct fl_sweep_point **points, size_t n, uint32_t reduced,
                     const struct sweep_progress *progress, bool *again, struct fl_err *err)
 {
     struct sweep *s = calloc(1, sizeof *s);
@@ -484,9 +484,12 @@ static int one_pass(struct fl_reader *r, struct fl_sweep_point **points, size_t 
 int sweep_textbook(struct fl_reader *r, struct fl_sweep_point **points, size_t n,
                    const struct sweep_progress *progress, struct fl_err *err)
 {
-    bool reduced = true, again;
-    for (size_t i = 0; i < n; i++)
-        reduced &= reduced_suits(r, points[i]->frames, points[i]->policy);
+    uint32_t reduced = UINT32_MAX;
+    bool again;
+    for (size_t i = 0; i < n && reduced; i++) {
+        uint32_t floor = reduced_suits(r, points[i]->frames, points[i]->policy);
+        reduced = floor < reduced ? floor : reduced;
+    }
     int rc = one_pass(r, points, n, reduced, progress, &again, err);
-    return rc == FL_OK && again ? one_pass(r, points, n, false, progress, &again, err) : rc;
+    return rc == FL_OK && again ? one_pass(r, points, n, 0, progress, &again, err) : rc;
 }

@@ -11,7 +11,7 @@ struct trace_pass {
     int (*runs)(void *arg, const struct fl_runs *runs, struct fl_err *err);
     void (*progress)(void *arg, unsigned done_bp); /* a thousand times at most; NULL: not */
     void *progress_arg;
-    bool reduced; /* over the trace's reduced layer, if it has one */
+    uint32_t reduced; /* floor of the trace's layer that it is over; 0: over the stream */
 };
 
 /** trace_pass - from the trace's first item to its last, or to the first error. */

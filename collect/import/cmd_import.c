@@ -64,7 +64,10 @@ static int import_watched(const struct import_cfg *cfg, FILE *in, const char *na
                           struct fl_totals *totals, struct fl_err *err)
 {
     struct watched w = { .in = in };
-    const struct fl_writer_opts opts = { .layer_floor = cfg->no_layer ? 0 : FL_LAYER_FLOOR };
+    const struct fl_writer_opts opts = {
+        .layer_floor = cfg->no_layer ? 0 : FL_LAYER_FLOOR,
+        .layer_coarse = cfg->no_layer ? 0 : fl_layer_coarse(FL_LAYER_FLOOR),
+    };
     struct stat st;
     const struct fl_importer *importer = fl_importer_find(cfg->from);
     if (!isatty(STDERR_FILENO) || fstat(fileno(in), &st) != 0 || !S_ISREG(st.st_mode))

@@ -42,7 +42,7 @@ static int dump_run(void *cfg, int n_operands, char **operands, struct fl_err *e
         rc = fl_fail(err, FL_EDATA, "%s has no reduced layer: faultline reduce gives it one",
                      operands[0]);
     else if (c->layer)
-        rc = fl_reader_rewind_reduced(r, err);
+        rc = fl_reader_rewind_reduced(r, 0, err);
     if (rc != FL_OK) {
         fl_reader_free(r);
         return rc;

@@ -23,6 +23,9 @@ static void tell(const char *path, const struct fl_layer *l, bool only)
     fl_note("%s: %s of %s runs in %s, for memories of %u frames or more", path,
             fl_format_count(runs, l->runs), fl_format_count(of, l->of_runs),
             fl_format_bytes(bytes, l->bytes), l->floor);
+    if (l->coarse)
+        fl_note("%s of them for memories of %u frames or more",
+                fl_format_count(runs, l->coarse_runs), l->coarse);
     if (only && l->blocks < l->of)
         fl_note("%u of %u blocks have too little locality and stay whole", l->of - l->blocks,
                 l->of);

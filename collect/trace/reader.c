@@ -31,8 +31,8 @@ static int read_header(struct fl_reader *r, struct fl_err *err)
     return rc;
 }
 
-int fl_reader_new(const char *path, const void *mem, size_t len, struct fl_reader **out,
-                  struct fl_err *err)
+int fl_reader_new(const char *path, const void *mem, size_t len, bool glance,
+                  struct fl_reader **out, struct fl_err *err)
 {
     struct fl_reader *r = calloc(1, sizeof *r);
     if (!r)
@@ -50,7 +50,7 @@ int fl_reader_new(const char *path, const void *mem, size_t len, struct fl_reade
     if (rc == FL_OK)
         rc = read_header(r, err);
     if (rc == FL_OK)
-        rc = fl_reader_scan(r, err);
+        rc = glance ? fl_reader_glance(r, err) : fl_reader_scan(r, err);
     if (rc == FL_OK)
         rc = fl_reader_rewind(r, err);
     if (rc != FL_OK) {
@@ -65,10 +65,11 @@ static int reader_open(const char *path, const void *mem, size_t len, unsigned f
                        struct fl_reader **out, struct fl_err *err)
 {
     struct fl_reader *r = NULL;
-    int rc = fl_reader_new(path, mem, len, &r, err);
+    bool partial = flags & FL_READ_PARTIAL;
+    int rc = fl_reader_new(path, mem, len, !partial, &r, err);
     if (rc != FL_OK)
         return rc;
-    if (flags & FL_READ_PARTIAL)
+    if (partial)
         rc = fl_reader_walk(r, false, err);
     else if (!r->complete)
         rc = fl_reader_refuse(r, err);
@@ -95,6 +96,8 @@ int fl_reader_open_mem(const void *buf, size_t len_bytes, unsigned flags, struct
 static void stand_at_begin(struct fl_reader *r, enum fl_wanted wanted)
 {
     r->wanted = wanted;
+    r->coarse = false;
+    r->coarse_skip = 0;
     r->offset = r->header_bytes;
     r->block = 0;
     r->block_open = false;
@@ -112,26 +115,38 @@ int fl_reader_rewind(struct fl_reader *r, struct fl_err *err)
     return FL_OK;
 }
 
-int fl_reader_rewind_reduced(struct fl_reader *r, struct fl_err *err)
+int fl_reader_rewind_reduced(struct fl_reader *r, uint32_t frames, struct fl_err *err)
 {
     (void)err;
     stand_at_begin(r, r->layer.blocks ? FL_WANT_REDUCED : FL_WANT_STREAM);
+    r->coarse = r->layer.coarse && frames >= r->layer.coarse;
     return FL_OK;
 }
 
 /* ---- items ---- */
 
-static int fail_block(struct fl_reader *r, int rc, const struct fl_err *why, struct fl_err *err)
+/* It does not go on from here. */
+static int fail(struct fl_reader *r, int rc, const struct fl_err *why, struct fl_err *err)
 {
-    if (rc == FL_EFORMAT)
-        fl_fail(&r->failed, rc, "%s: damaged in block %u at byte %llu: %s", r->source.name,
-                r->block_number, (unsigned long long)r->block_offset, why->msg);
-    else
-        r->failed = *why;
-    r->failed.offset_bytes = r->block_offset;
+    r->failed = *why;
+    r->failed.code = rc;
     if (err)
         *err = r->failed;
     return rc;
+}
+
+/* ... for something in the open block, if its checksum, or one before it, does not say more. */
+static int fail_block(struct fl_reader *r, int rc, const struct fl_err *why, struct fl_err *err)
+{
+    struct fl_err told = *why;
+    int worse = rc == FL_EFORMAT ? fl_reader_vouch(r, &told) : FL_OK;
+    if (worse != FL_OK)
+        return fail(r, worse, &told, err);
+    if (rc == FL_EFORMAT)
+        fl_fail(&told, rc, "%s: damaged in block %u at byte %llu: %s", r->source.name,
+                r->block_number, (unsigned long long)r->block_offset, why->msg);
+    told.offset_bytes = r->block_offset;
+    return fail(r, rc, &told, err);
 }
 
 /* The decoded payload of @e, stored at @payload, in place or in @room. */
@@ -152,19 +167,11 @@ static int unpack(struct fl_reader *r, const struct fl_envelope *e, const uint8_
     return FL_OK;
 }
 
-int fl_reader_envelope(struct fl_reader *r, uint64_t at, uint8_t head[FL_ENVELOPE_BYTES],
-                       struct fl_envelope *e, struct fl_err *err)
+void fl_reader_envelope(const struct fl_reader *r, uint32_t block, uint8_t head[FL_ENVELOPE_BYTES],
+                        struct fl_envelope *e)
 {
-    const uint8_t *p;
-    int rc = fl_source_get(&r->source, at, FL_ENVELOPE_BYTES, &r->envelope, &p, err);
-    if (rc != FL_OK)
-        return rc;
-    memcpy(head, p, FL_ENVELOPE_BYTES);
-    if (!fl_envelope_decode(e, head) || e->raw_len > FL_BLOCK_RAW_MAX ||
-        e->stored_len > FL_BLOCK_STORED_MAX ||
-        e->stored_len > r->source.size_bytes - at - FL_ENVELOPE_BYTES)
-        return fl_fail(err, FL_EFORMAT, "it changed while it was read");
-    return FL_OK;
+    memcpy(head, r->envelopes.data + (size_t)block * FL_ENVELOPE_BYTES, FL_ENVELOPE_BYTES);
+    fl_envelope_decode(e, head);
 }
 
 int fl_reader_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_ENVELOPE_BYTES],
@@ -185,10 +192,10 @@ static int open_codes(struct fl_reader *r, struct fl_err *err)
     const uint8_t *raw;
     struct fl_envelope e;
     struct fl_err why;
-    int rc = fl_reader_envelope(r, r->offset, head, &e, err);
-    if (rc != FL_OK || !fl_envelope_is_code(&e))
-        return rc;
-    rc = fl_reader_payload(r, r->offset, head, &e, &r->stored_codes, &r->raw_codes, &raw, &why);
+    fl_reader_envelope(r, r->block, head, &e);
+    if (!fl_envelope_is_code(&e))
+        return FL_OK;
+    int rc = fl_reader_payload(r, r->offset, head, &e, &r->stored_codes, &r->raw_codes, &raw, &why);
     if (rc == FL_OK)
         rc = fl_blockdec_codes(r->dec, raw, e.raw_len, &why);
     if (rc != FL_OK)
@@ -231,15 +238,16 @@ static int open_block(struct fl_reader *r, struct fl_err *err)
     r->block_number = r->block++;
     r->block_accesses = 0;
     r->block_reduced = false;
-    int rc = fl_reader_envelope(r, r->offset, head, &e, err);
-    if (rc == FL_OK && r->reduce)
-        rc = fl_layer_check(r, head, &e, err);
+    fl_reader_envelope(r, r->block_number, head, &e);
+    int rc = r->reduce ? fl_layer_check(r, head, &e, err) : FL_OK;
     if (rc != FL_OK)
         return rc;
     r->block_accesses = e.accesses;
     if (fl_envelope_is_code(&e))
         return fl_fail(err, FL_EFORMAT, "code locations, but no runs before them");
-    if (e.kind == FL_BLOCK_STREAM && r->wanted == FL_WANT_REDUCED)
+    if (e.kind == FL_BLOCK_STREAM && r->coarse)
+        rc = fl_layer_above(r, &taken, err);
+    if (rc == FL_OK && !taken && e.kind == FL_BLOCK_STREAM && r->wanted == FL_WANT_REDUCED)
         rc = fl_layer_instead(r, &e, &taken, err);
     if (rc != FL_OK || taken)
         return rc;
@@ -367,6 +375,11 @@ int fl_reader_next(struct fl_reader *r, struct fl_item *item, struct fl_err *err
             *err = r->failed;
         return r->failed.code;
     }
+    if (r->wanted != FL_WANT_REDUCED && !r->checked) {
+        int rc = fl_reader_vouch(r, &why);
+        if (rc != FL_OK)
+            return fail(r, rc, &why, err);
+    }
     for (bool got = false; !got;) {
         int rc = fl_reader_step(r, item, &got, &why);
         if (rc != FL_OK)
@@ -437,12 +450,13 @@ void fl_reader_free(struct fl_reader *r)
         fl_reduced_free(r->reduced);
     free(r->reduced);
     fl_reduce_free(r->reduce);
+    fl_coarse_free(r->again);
     ZSTD_freeDCtx(r->zstd);
     fl_buf_free(&r->stored);
     fl_buf_free(&r->raw);
     fl_buf_free(&r->stored_codes);
     fl_buf_free(&r->raw_codes);
-    fl_buf_free(&r->envelope);
+    fl_buf_free(&r->envelopes);
     fl_buf_free(&r->layer_raw);
     fl_buf_free(&r->layer_stored);
     fl_buf_free(&r->layer_made);

@@ -10,7 +10,7 @@
 #include <zstd.h>
 
 #include "blockdec.h"
-#include "reduce.h"
+#include "coarse.h"
 #include "source.h"
 #include "tstate.h"
 
@@ -33,7 +33,9 @@ struct fl_reader {
     uint64_t good_accesses;
     bool has_end; /* an END block that is whole */
     bool complete;
+    bool checked;   /* all checksums; else a payload's when it is read */
     bool has_codes; /* a CODE block */
+    bool has_coarse;
     struct fl_layer layer;
     uint64_t damage_at;    /* offset */
     char damage[200];      /* what is wrong and where; "" when complete */
@@ -55,11 +57,14 @@ struct fl_reader {
     struct fl_err failed;
 
     enum fl_wanted wanted;
-    bool block_reduced; /* the open block is the layer's */
+    bool coarse;          /* with FL_WANT_REDUCED: and the layer above it, but */
+    uint32_t coarse_skip; /* of so many STREAM blocks there is none */
+    bool block_reduced;   /* the open block is a layer's */
     struct fl_reduced *reduced;
 
     /* Only where the layer is to be checked: */
     struct fl_reduce *reduce;
+    struct fl_coarse *again;       /* NULL: no layer above it */
     struct fl_reduce_input stream; /* the last STREAM block, in the buffers still; raw NULL: none */
     struct fl_buf layer_raw, layer_stored, layer_made;
 
@@ -67,15 +72,21 @@ struct fl_reader {
     struct fl_pagetab pages;
     struct fl_blockdec *dec;
     ZSTD_DCtx *zstd;
-    struct fl_buf stored, raw, stored_codes, raw_codes, envelope;
+    struct fl_buf stored, raw, stored_codes, raw_codes;
+    struct fl_buf envelopes; /* of the good blocks, as they are in the file */
     char text[FL_STRING_MAX + 1];
 };
 
-/* fl_reader_new - open, check the header, scan. Damage behind the header is no failure here. */
-int fl_reader_new(const char *path, const void *mem, size_t len, struct fl_reader **out,
-                  struct fl_err *err);
+/* fl_reader_new - open, check the header, scan all (or @glance). Damage behind the header is no
+ * failure here. */
+int fl_reader_new(const char *path, const void *mem, size_t len, bool glance,
+                  struct fl_reader **out, struct fl_err *err);
 /* fl_reader_scan - envelopes and checksums of all blocks. FL_EIO, FL_ENOMEM, FL_EVERSION. */
 int fl_reader_scan(struct fl_reader *r, struct fl_err *err);
+/* fl_reader_glance - the same, but of a sound trace with a layer its envelopes alone. */
+int fl_reader_glance(struct fl_reader *r, struct fl_err *err);
+/* fl_reader_vouch - all checksums, unless they have been looked at: a damaged trace is refused. */
+int fl_reader_vouch(struct fl_reader *r, struct fl_err *err);
 /* fl_reader_note - compose damage_note from damage and what is good. */
 void fl_reader_note(struct fl_reader *r);
 /* fl_reader_refuse - FL_EFORMAT with damage_note and the way to recover. */
@@ -94,9 +105,9 @@ int fl_reader_step(struct fl_reader *r, struct fl_item *item, bool *got, struct 
  */
 int fl_reader_walk(struct fl_reader *r, bool strict, struct fl_err *err);
 
-/* fl_reader_envelope - the envelope at @at, of a block that was sound when the file was scanned. */
-int fl_reader_envelope(struct fl_reader *r, uint64_t at, uint8_t head[FL_ENVELOPE_BYTES],
-                       struct fl_envelope *e, struct fl_err *err);
+/* fl_reader_envelope - of block @block, below r->good_blocks, as the scan has seen it. */
+void fl_reader_envelope(const struct fl_reader *r, uint32_t block, uint8_t head[FL_ENVELOPE_BYTES],
+                        struct fl_envelope *e);
 /* fl_reader_payload - what is behind it, decoded; lives as long as nothing uses the rooms. */
 int fl_reader_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_ENVELOPE_BYTES],
                       const struct fl_envelope *e, struct fl_buf *stored, struct fl_buf *room,
@@ -112,6 +123,8 @@ void fl_layer_facts(struct fl_reader *r);
  */
 int fl_layer_instead(struct fl_reader *r, const struct fl_envelope *e, bool *taken,
                      struct fl_err *err);
+/* fl_layer_above - likewise the COARSE block of it and of those behind it. */
+int fl_layer_above(struct fl_reader *r, bool *taken, struct fl_err *err);
 /* fl_layer_open - the REDUCED block at r->offset, in whose place there is no STREAM block. */
 int fl_layer_open(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
                   const struct fl_envelope *e, struct fl_err *err);

@@ -21,14 +21,16 @@ struct fl_reduce *fl_reduce_new(uint32_t floor)
     if (!x)
         return NULL;
     x->floor = floor;
+    x->version = FL_REDUCED_VERSION;
+    x->base = x;
     x->dec = calloc(1, sizeof *x->dec);
     x->last = calloc(floor, sizeof *x->last);
     x->slots = calloc(floor, sizeof *x->slots);
     x->old_last = calloc(floor, sizeof *x->old_last);
     x->old_slots = calloc(floor, sizeof *x->old_slots);
     x->ends = calloc(floor, sizeof *x->ends);
-    x->bits = calloc(FL_BLOCK_RUNS_MAX / 64, sizeof *x->bits);
-    x->rank = calloc(FL_BLOCK_RUNS_MAX / 64, sizeof *x->rank);
+    x->bits = calloc(FL_REDUCE_RUNS_MAX / 64, sizeof *x->bits);
+    x->rank = calloc(FL_REDUCE_RUNS_MAX / 64, sizeof *x->rank);
     x->text = malloc(FL_STRING_MAX + 1);
     if (x->dec && x->last && x->slots && x->old_last && x->old_slots && x->ends && x->bits &&
         x->rank && x->text)
@@ -171,7 +173,8 @@ static void end_windows(struct fl_reduce *x)
 /* The file of a run's code, + 2; 1: none, or not known. */
 static uint32_t file_of(const struct fl_reduce *x, const struct fl_kept *run)
 {
-    return run->code <= x->codes ? x->file_of[run->code - 1] + 1 : 1;
+    const struct fl_reduce *base = x->base;
+    return run->code <= base->codes ? base->file_of[run->code - 1] + 1 : 1;
 }
 
 /* A location matters where its page is touched from that file for the first time. */
@@ -341,18 +344,17 @@ static bool is_passive(enum fl_event_kind kind)
            kind == FL_EV_SAMPLE;
 }
 
-static int one_event(struct fl_reduce *x, struct fl_err *err)
+static int one_event(struct fl_reduce *x, struct fl_cur *records, struct fl_err *err)
 {
     struct fl_event ev;
-    int rc = fl_event_decode(&x->dec->events, &ev, 0, x->text, err);
+    int rc = fl_event_decode(records, &ev, 0, x->text, err);
     if (rc < 0)
         return rc;
-    x->dec->events_seen++;
     if (rc == 0 || !is_passive(ev.kind))
         end_windows(x);
     if (ev.thread < x->threads_room)
         tell_location(x, ev.thread);
-    if (rc == 1 && ev.kind == FL_EV_CODE) {
+    if (rc == 1 && ev.kind == FL_EV_CODE && x->base == x) {
         if (ev.code.code > x->codes)
             return fl_fail(err, FL_EFORMAT, "code %u comes out of order", ev.code.code);
         if (!reach(&x->file_of, &x->codes_room, ev.code.code, sizeof *x->file_of))
@@ -363,18 +365,25 @@ static int one_event(struct fl_reduce *x, struct fl_err *err)
     return FL_OK;
 }
 
-static int some_events(struct fl_reduce *x, uint64_t n, struct fl_err *err)
+static int some_events(struct fl_reduce *x, struct fl_cur *records, uint64_t n, struct fl_err *err)
 {
-    if (n > x->dec->n_events - x->dec->events_seen)
-        return fl_fail(err, FL_EFORMAT, "more events in the sequence than in the block");
     if (!reach(&x->events, &x->events_room, x->n_events, sizeof *x->events))
         return fl_nomem(err, "events of the block");
     x->events[x->n_events++] = (struct fl_reduce_events){ x->at, (uint32_t)n };
     x->records += (uint32_t)n;
     int rc = FL_OK;
     for (uint64_t i = 0; i < n && rc == FL_OK; i++)
-        rc = one_event(x, err);
+        rc = one_event(x, records, err);
     return rc;
+}
+
+static int block_events(struct fl_reduce *x, uint64_t n, struct fl_err *err)
+{
+    struct fl_blockdec *d = x->dec;
+    if (n > d->n_events - d->events_seen)
+        return fl_fail(err, FL_EFORMAT, "more events in the sequence than in the block");
+    d->events_seen += (uint32_t)n;
+    return some_events(x, &d->events, n, err);
 }
 
 static int segment(struct fl_reduce *x, uint64_t n, uint32_t thread, unsigned actor,
@@ -395,24 +404,23 @@ static int segment(struct fl_reduce *x, uint64_t n, uint32_t thread, unsigned ac
     return FL_OK;
 }
 
-static int begin_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint32_t most,
-                       struct fl_err *err)
+/* Room for all pages that are known, and to keep @most runs. */
+static int make_room(struct fl_reduce *x, uint32_t most, struct fl_err *err)
 {
-    x->first_fresh = x->pages.n;
-    int rc = fl_blockdec_load(x->dec, in->raw, in->raw_len, in->flags, in->runs, &x->pages, err);
-    if (rc == FL_OK && in->codes)
-        rc = fl_blockdec_codes(x->dec, in->codes, in->codes_len, err);
-    if (rc != FL_OK)
-        return rc;
-    uint32_t room = x->kept_room;
+    uint32_t room = x->kept_room, pages = x->base->pages.n;
     x->most_kept = most;
-    bool ok = !x->pages.n || reach(&x->by_page, &x->pages_room, x->pages.n - 1, sizeof *x->by_page);
+    bool ok = !pages || reach(&x->by_page, &x->pages_room, pages - 1, sizeof *x->by_page);
     ok = ok && reach(&x->kept, &room, most, sizeof *x->kept);
     room = x->kept_room;
     ok = ok && reach(&x->sorted, &room, most, sizeof *x->sorted);
     if (!ok)
         return fl_nomem(err, "the reduced layer");
     x->kept_room = room;
+    return FL_OK;
+}
+
+static void begin_runs(struct fl_reduce *x)
+{
     x->clock = 0;
     x->at = x->n = x->units = x->copies = x->old_n = 0;
     x->n_kept = x->n_events = x->records = 0;
@@ -422,7 +430,28 @@ static int begin_block(struct fl_reduce *x, const struct fl_reduce_input *in, ui
     for (uint32_t i = 0; i < x->threads_room; i++)
         x->threads[i].pending = false, x->threads[i].told = 0;
     x->epoch++;
-    return FL_OK;
+}
+
+static void end_runs(struct fl_reduce *x)
+{
+    end_windows(x);
+    for (uint32_t i = 0; i < x->threads_room; i++)
+        tell_location(x, i);
+}
+
+static int begin_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint32_t most,
+                       struct fl_err *err)
+{
+    x->first_fresh = x->pages.n;
+    int rc = fl_blockdec_load(x->dec, in->raw, in->raw_len, in->flags, in->runs, &x->pages, err);
+    if (rc == FL_OK && in->codes)
+        rc = fl_blockdec_codes(x->dec, in->codes, in->codes_len, err);
+    if (rc == FL_OK)
+        rc = make_room(x, most, err);
+    x->block_records = x->dec->events;
+    if (rc == FL_OK)
+        begin_runs(x);
+    return rc;
 }
 
 int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint32_t most,
@@ -430,8 +459,6 @@ int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint3
 {
     fl_buf_reset(out);
     int rc = begin_block(x, in, most, err);
-    const uint8_t *events = x->dec->events.p;
-    size_t events_bytes = rc == FL_OK ? fl_cur_left(&x->dec->events) : 0;
     struct fl_cur *c = &x->dec->sequence;
     while (rc == FL_OK && fl_cur_left(c) && !x->too_many) {
         uint64_t tag = fl_cur_varint(c), n = tag & 1 ? tag >> 2 : (tag >> 1) + 1;
@@ -439,20 +466,66 @@ int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint3
         if (c->bad || n == 0)
             rc = fl_fail(err, FL_EFORMAT, "malformed sequence");
         else
-            rc = tag & 1 ? segment(x, n, thread, tag >> 1 & 1, err) : some_events(x, n, err);
+            rc = tag & 1 ? segment(x, n, thread, tag >> 1 & 1, err) : block_events(x, n, err);
     }
     if (rc != FL_OK)
         return rc;
-    while (x->too_many && x->dec->events_seen < x->dec->n_events) { /* they define code */
-        rc = one_event(x, err);
+    for (; x->too_many && x->dec->events_seen < x->dec->n_events; x->dec->events_seen++) {
+        rc = one_event(x, &x->dec->events, err); /* they define code */
         if (rc != FL_OK)
             return rc;
     }
-    end_windows(x);
-    for (uint32_t i = 0; i < x->threads_room; i++)
-        tell_location(x, i);
+    end_runs(x);
     if (x->too_many)
         return FL_OK;
     rc = fl_blockdec_end(x->dec, err);
-    return rc == FL_OK ? fl_reduce_encode(x, in, events, events_bytes, out, err) : rc;
+    return rc == FL_OK ? fl_reduce_encode(x, in, &x->block_records, out, err) : rc;
+}
+
+/* ---- what is reduced already ---- */
+
+void fl_reduce_begin(struct fl_reduce *x, const struct fl_reduce *from)
+{
+    x->base = from;
+    x->first_fresh = from->first_fresh;
+    begin_runs(x);
+}
+
+int fl_reduce_again(struct fl_reduce *x, uint32_t most, struct fl_err *err)
+{
+    const struct fl_reduce *from = x->base;
+    struct fl_cur records = from->block_records;
+    const struct fl_reduce_events *group = from->events, *last = group + from->n_events;
+    uint64_t clock = x->clock;
+    int rc = make_room(x, most, err);
+    for (uint32_t i = 0; i <= from->n_sorted && rc == FL_OK; i++, x->at++) {
+        struct fl_kept run = { 0 };
+        uint32_t at = UINT32_MAX;
+        if (i < from->n_sorted) {
+            run = from->sorted[i];
+            at = fl_kept_at(&run);
+        }
+        for (; group < last && group->at <= at && rc == FL_OK; group++)
+            rc = some_events(x, &records, group->n, err);
+        if (rc != FL_OK || i == from->n_sorted)
+            break;
+        if (!reach(&x->threads, &x->threads_room, run.who >> 1, sizeof *x->threads))
+            return fl_nomem(err, "threads");
+        bool user = (run.who & 1) == FL_ACTOR_USER;
+        run.clock += clock;
+        run.at_need = x->at << 3 | (run.at_need & 7);
+        judge(x, &run, user && x->behind_kernel);
+        x->behind_kernel = !user;
+    }
+    x->clock = clock + from->clock;
+    for (unsigned k = 0; k < 5; k++)
+        x->counts[k] += from->counts[k];
+    return rc;
+}
+
+int fl_reduce_end(struct fl_reduce *x, const struct fl_reduce_input *in,
+                  const struct fl_cur *records, struct fl_buf *out, struct fl_err *err)
+{
+    end_runs(x);
+    return x->too_many ? FL_OK : fl_reduce_encode(x, in, records, out, err);
 }

@@ -5,7 +5,7 @@
  *
  * reduce.c     which runs are kept, window by window
  * reduceenc.c  those runs as a payload
- * reducedec.c  and a payload back as items
+ * reducedec.c, reducepages.c  and a payload back as items
  */
 #ifndef FL_TRACE_REDUCE_H
 #define FL_TRACE_REDUCE_H
@@ -14,10 +14,11 @@
 #include "codec.h"
 #include "wire.h"
 
-#define FL_REDUCED_VERSION 1u
+#define FL_REDUCED_VERSION 2u /* and 1, whose column of locations has all runs, is read, too */
 #define FL_REDUCED_HEADER 96u
 #define FL_REDUCED_DEPTH 240u /* pages in the list of those touched last */
 #define FL_REDUCED_FLOOR_MAX FL_LAYER_FLOOR_MAX
+#define FL_REDUCE_RUNS_MAX (FL_BLOCK_RUNS_MAX + FL_COARSE_RUNS) /* of what is reduced */
 #define FL_REDUCED_REASONS 5u /* a run is noted at most so often as one to keep */
 enum { FL_REDUCED_CODES = 1u << 0 };
 
@@ -63,7 +64,8 @@ struct fl_reduce_thread {
 };
 
 struct fl_reduce {
-    uint32_t floor;
+    uint32_t floor, version;      /* version: of the payloads */
+    const struct fl_reduce *base; /* whose pages and code they are: itself, or what it reduces */
     struct fl_pagetab pages;
     struct fl_blockdec *dec;
 
@@ -85,12 +87,13 @@ struct fl_reduce {
     bool behind_kernel; /* the run before was a system call's */
     bool too_many;      /* kept: it does not pay */
     struct fl_kept *kept, *sorted;
-    uint32_t n_kept, most_kept, kept_room;
+    uint32_t n_kept, most_kept, kept_room, n_sorted;
     struct fl_reduce_events *events;
     uint32_t n_events, events_room, records;
-    uint64_t counts[5]; /* user reads, writes, fetches; of system calls: reads, writes */
-    uint64_t *bits;     /* by run: it is kept */
-    uint32_t *rank;     /* by word of these: kept runs before it */
+    struct fl_cur block_records; /* all of them, in what is reduced */
+    uint64_t counts[5];          /* user reads, writes, fetches; of system calls: reads, writes */
+    uint64_t *bits;              /* by run: it is kept */
+    uint32_t *rank;              /* by word of these: kept runs before it */
 
     struct fl_reduce_thread *threads;
     uint32_t threads_room;
@@ -121,8 +124,21 @@ int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint3
                     struct fl_buf *out, struct fl_err *err);
 
 /* fl_reduce_encode - x->kept, complete, as a payload. */
-int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in, const uint8_t *events,
-                     size_t events_bytes, struct fl_buf *out, struct fl_err *err);
+int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in,
+                     const struct fl_cur *records, struct fl_buf *out, struct fl_err *err);
+
+/*
+ * What has been reduced once is reduced again, several blocks together:
+ * fl_reduce_begin - from the block on that @from, which outlives its use here, has just reduced.
+ * fl_reduce_again - that block, of which a payload came; @most as of fl_reduce_block(), of all
+ *   blocks since the begin.
+ * fl_reduce_end - all of it as one payload, behind what is in @out; nothing where it is too much.
+ *   @in: its time and runs, @records: its event records.
+ */
+void fl_reduce_begin(struct fl_reduce *x, const struct fl_reduce *from);
+int fl_reduce_again(struct fl_reduce *x, uint32_t most, struct fl_err *err);
+int fl_reduce_end(struct fl_reduce *x, const struct fl_reduce_input *in,
+                  const struct fl_cur *records, struct fl_buf *out, struct fl_err *err);
 
 /* ---- reading ---- */
 
@@ -131,19 +147,25 @@ struct fl_reduced {
     uint64_t time_ns, counts[5]; /* as of struct fl_reduce */
     struct fl_cur sequence, events;
     bool has_codes;
-    const uint8_t *codes, *fars, *kinds, *accesses, *locations;
+    const uint8_t *codes, *kinds, *accesses;
+    const uint8_t *located, *locations; /* located: bits, of which runs; NULL: of all */
     unsigned far_width, accesses_width, location_width;
-    uint32_t *dict, dict_cap;
-    uint32_t run_at, events_seen, dict_next, n_fars, far_at;
-    uint32_t slots[FL_REDUCED_DEPTH], list_n; /* ids of the pages touched last, and their order: */
-    uint8_t list[FL_REDUCED_DEPTH];           /* slots, the latest first */
+    uint32_t *dict, *fars, dict_cap, fars_cap; /* ids of pages */
+    uint32_t run_at, events_seen, dict_next, n_fars, far_at, n_locations, location_at;
+    uint32_t slots[256], list_n; /* ids of the pages touched last, and their order: */
+    uint8_t list[256];           /* slots, the latest first; what is behind list_n is free */
     struct fl_batch batch;
 };
 
 /* fl_reduced_load - take a payload, which must outlive its use here. FL_EFORMAT, FL_ENOMEM;
- * FL_EVERSION: of a version that this build does not know. */
-int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, struct fl_pagetab *pages,
-                    struct fl_err *err);
+ * FL_EVERSION: of a version that this build does not know. @blocks: that it stands for. */
+int fl_reduced_load(struct fl_reduced *d, const uint8_t *raw, size_t len, uint32_t blocks,
+                    struct fl_pagetab *pages, struct fl_err *err);
+/* fl_reduced_known - a version that this build reads. */
+static inline bool fl_reduced_known(uint64_t version)
+{
+    return version == 1 || version == FL_REDUCED_VERSION;
+}
 /* fl_reduced_count - runs that a payload of ours keeps. */
 static inline uint32_t fl_reduced_count(const uint8_t *payload)
 {
@@ -152,6 +174,9 @@ static inline uint32_t fl_reduced_count(const uint8_t *payload)
 /* fl_reduced_runs - the next @n (1 to FL_BATCH_RUNS) runs into d->batch. */
 int fl_reduced_runs(struct fl_reduced *d, enum fl_actor actor, uint32_t n, uint32_t codes,
                     struct fl_err *err);
+/* fl_reduced_pages - of these the pages, into d->batch.page. False: a code that names nothing. */
+bool fl_reduced_pages(struct fl_reduced *d, uint32_t n);
+bool fl_reduced_pages_plain(struct fl_reduced *d, uint32_t n); /* the same on any processor */
 int fl_reduced_end(const struct fl_reduced *d, struct fl_err *err);
 void fl_reduced_free(struct fl_reduced *d);
 

@@ -9,7 +9,7 @@
 static uint32_t sort_kept(struct fl_reduce *x)
 {
     uint32_t words = x->at / 64 + 1, n = 0;
-    words = words < FL_BLOCK_RUNS_MAX / 64 ? words : FL_BLOCK_RUNS_MAX / 64;
+    words = words < FL_REDUCE_RUNS_MAX / 64 ? words : FL_REDUCE_RUNS_MAX / 64;
     memset(x->bits, 0, words * sizeof *x->bits);
     for (uint32_t i = 0; i < x->n_kept; i++) {
         uint32_t at = fl_kept_at(&x->kept[i]);
@@ -58,7 +58,7 @@ struct columns {
 /* The next dictionary entry: page @id. */
 static void put_entry(struct fl_reduce *x, struct columns *c, uint32_t id, uint64_t before[3])
 {
-    const uint64_t now[3] = { id, x->pages.mm[id], x->pages.vpn[id] };
+    const uint64_t now[3] = { id, x->base->pages.mm[id], x->base->pages.vpn[id] };
     bool fresh = id >= x->first_fresh;
     for (unsigned k = 0; k < (fresh ? 3 : 1); k++) {
         uint64_t *to = &c->dict[k][k ? c->n_fresh : c->dict_n];
@@ -166,11 +166,33 @@ static void put_u64(struct fl_buf *out, const uint64_t *v, size_t n, uint64_t an
     out->len += n * width;
 }
 
+/* Which runs have one, then those; in version 1 one a run. */
+static void put_locations(const struct fl_reduce *x, struct columns *c, struct fl_buf *out)
+{
+    uint32_t n = 0;
+    if (x->version == 1 || !c->any_code) {
+        put_u32(out, c->code, c->runs, c->any_code);
+        return;
+    }
+    size_t bytes = (c->runs + 7) / 8;
+    uint8_t *bits = fl_buf_room(out, bytes);
+    if (!bits)
+        return;
+    memset(bits, 0, bytes);
+    out->len += bytes;
+    for (uint32_t i = 0; i < c->runs; i++)
+        if (c->code[i]) {
+            bits[i / 8] |= (uint8_t)(1u << i % 8);
+            c->code[n++] = c->code[i];
+        }
+    put_u32(out, c->code, n, c->any_code);
+}
+
 static void put_header(const struct fl_reduce *x, const struct fl_reduce_input *in,
                        const struct columns *c, size_t sequence_bytes, size_t events_bytes,
                        struct fl_buf *out)
 {
-    fl_buf_put_u8(out, FL_REDUCED_VERSION);
+    fl_buf_put_u8(out, (uint8_t)x->version);
     fl_buf_put_u8(out, c->any_code ? FL_REDUCED_CODES : 0);
     fl_buf_put_u8(out, (uint8_t)fl_width(c->any_far));
     fl_buf_put_u8(out, (uint8_t)fl_width(c->any_accesses));
@@ -217,24 +239,26 @@ static void columns_free(struct columns *c)
         free(c->dict[k]);
 }
 
-int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in, const uint8_t *events,
-                     size_t events_bytes, struct fl_buf *out, struct fl_err *err)
+int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in,
+                     const struct fl_cur *records, struct fl_buf *out, struct fl_err *err)
 {
+    size_t events_bytes = fl_cur_left(records);
     struct columns c;
     struct fl_buf sequence = { 0 };
-    bool ok = columns_new(&c, leave_out_repeats(x, sort_kept(x))) && fill_pages(x, &c);
+    x->n_sorted = leave_out_repeats(x, sort_kept(x));
+    bool ok = columns_new(&c, x->n_sorted) && fill_pages(x, &c);
     if (ok && fill_runs(x, &c)) {
         put_sequence(x, c.runs, &sequence);
         put_header(x, in, &c, sequence.len, events_bytes, out);
         fl_buf_put(out, sequence.data, sequence.len);
-        fl_buf_put(out, events, events_bytes);
+        fl_buf_put(out, records->p, events_bytes);
         for (unsigned k = 0; k < 3; k++)
             put_u64(out, c.dict[k], k ? c.n_fresh : c.dict_n, c.any_dict[k]);
         fl_buf_put(out, c.page, c.runs);
         put_u32(out, c.far, c.n_fars, c.any_far);
         fl_buf_put(out, c.kinds, c.runs);
         put_u32(out, c.accesses, c.runs, c.any_accesses);
-        put_u32(out, c.code, c.runs, c.any_code);
+        put_locations(x, &c, out);
         ok = !out->oom && !sequence.oom;
     }
     columns_free(&c);

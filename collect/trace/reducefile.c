@@ -47,12 +47,12 @@ static int copy(struct job *j, unsigned which, struct fl_err *err)
     return rc == FL_OK ? put(j, &e, p, err) : rc;
 }
 
-static int put_reduced(struct job *j, struct fl_err *err)
+/* A payload of the layer, or of the one above it: as a block. */
+static int put_layer(struct job *j, uint8_t kind, const struct fl_buf *raw, struct fl_err *err)
 {
-    const struct fl_buf *raw = &j->layer.out;
     const struct fl_envelope *of = &j->e[0];
     uint64_t after_ns = j->r->time_ns;
-    struct fl_envelope e = { .kind = FL_BLOCK_REDUCED,
+    struct fl_envelope e = { .kind = kind,
                              .flags = j->only ? 0 : FL_BLOCKF_OPTIONAL,
                              .raw_len = (uint32_t)raw->len,
                              .stored_len = (uint32_t)raw->len,
@@ -71,6 +71,14 @@ static int put_reduced(struct job *j, struct fl_err *err)
     e.codec = FL_CODEC_ZSTD;
     e.stored_len = (uint32_t)n;
     return put(j, &e, p, err);
+}
+
+/* What is above the layer, where a stretch of it ends. */
+static int put_coarse(struct job *j, bool end, struct fl_err *err)
+{
+    const struct fl_buf *out;
+    int rc = fl_layer_stretch(&j->layer, end, &out, err);
+    return rc == FL_OK && out ? put_layer(j, FL_BLOCK_COARSE, out, err) : rc;
 }
 
 /* The reader has stepped over all of a block: reduce it, put what is to be put. */
@@ -94,12 +102,14 @@ static int end_block(struct job *j, struct fl_err *err)
         return rc;
     if (pays && j->only) {
         j->codes |= j->has_codes;
-        return put_reduced(j, err);
+        return put_layer(j, FL_BLOCK_REDUCED, &j->layer.out, err);
     }
     rc = copy(j, 0, err);
     if (rc == FL_OK && j->has_codes)
         rc = copy(j, 1, err);
-    return rc == FL_OK && pays ? put_reduced(j, err) : rc;
+    if (rc == FL_OK && pays)
+        rc = put_layer(j, FL_BLOCK_REDUCED, &j->layer.out, err);
+    return rc == FL_OK && pays ? put_coarse(j, false, err) : rc;
 }
 
 /* The block that the reader is about to open, at its offset. */
@@ -108,17 +118,18 @@ static int note_block(struct job *j, struct fl_err *err)
     struct fl_reader *r = j->r;
     struct fl_envelope e;
     uint8_t head[FL_ENVELOPE_BYTES];
-    int rc = fl_reader_envelope(r, r->offset, head, &e, err);
-    if (rc != FL_OK || e.kind == FL_BLOCK_REDUCED)
-        return rc;
+    fl_reader_envelope(r, r->block, head, &e);
+    if (e.kind == FL_BLOCK_REDUCED || e.kind == FL_BLOCK_COARSE)
+        return FL_OK;
     j->e[0] = e;
     j->at[0] = r->offset;
     if (e.kind != FL_BLOCK_STREAM)
         return copy(j, 0, err);
     j->open = true;
     j->at[1] = r->offset + FL_ENVELOPE_BYTES + e.stored_len;
-    return r->block + 1 < r->good_blocks ? fl_reader_envelope(r, j->at[1], head, &j->e[1], err)
-                                         : FL_OK;
+    if (r->block + 1 < r->good_blocks)
+        fl_reader_envelope(r, r->block + 1, head, &j->e[1]);
+    return FL_OK;
 }
 
 static int all_blocks(struct job *j, struct fl_err *err)
@@ -141,7 +152,8 @@ static int all_blocks(struct job *j, struct fl_err *err)
     return rc;
 }
 
-static int put_header(struct job *j, uint32_t floor, struct fl_meta *meta, struct fl_err *err)
+static int put_header(struct job *j, uint32_t floor, uint32_t coarse, struct fl_meta *meta,
+                      struct fl_err *err)
 {
     struct fl_buf head = { 0 };
     const char *key, *value;
@@ -150,7 +162,7 @@ static int put_header(struct job *j, uint32_t floor, struct fl_meta *meta, struc
         if (strncmp(key, "layer.", 6))
             rc = fl_meta_set(meta, key, value, err);
     if (rc == FL_OK)
-        rc = fl_layer_keys(meta, floor, err);
+        rc = fl_layer_keys(meta, floor, coarse, err);
     if (rc == FL_OK)
         rc = fl_header_encode(&head, j->r->fidelity, meta, err);
     if (rc == FL_OK)
@@ -183,18 +195,21 @@ static int put_end(struct job *j, struct fl_err *err)
 static int reduce_into(struct job *j, uint32_t floor, struct fl_err *err)
 {
     struct fl_meta *meta = fl_meta_new();
+    uint32_t coarse = j->only ? 0 : fl_layer_coarse(floor);
     j->zstd = ZSTD_createCCtx();
     int rc = meta && j->zstd ? FL_OK : fl_nomem(err, "trace");
     if (rc == FL_OK)
-        rc = fl_layer_begin(&j->layer, floor, false, NULL, err);
+        rc = fl_layer_begin(&j->layer, floor, coarse, false, NULL, err);
     if (rc == FL_OK)
-        rc = put_header(j, floor, meta, err);
+        rc = put_header(j, floor, coarse, meta, err);
     if (rc == FL_OK) {
         struct fl_err why = { 0 };
         rc = all_blocks(j, &why);
         if (rc != FL_OK)
             fl_fail(err, rc, "%s: block %u: %s", j->r->source.name, j->r->block_number, why.msg);
     }
+    if (rc == FL_OK)
+        rc = put_coarse(j, true, err);
     if (rc == FL_OK)
         rc = put_end(j, err);
     fl_meta_free(meta);
@@ -210,6 +225,8 @@ int fl_trace_reduce(const char *from, const char *to, uint32_t floor, bool only,
     struct job j = { .only = only };
     struct stat st;
     int rc = fl_reader_open_path(from, 0, &j.r, err);
+    if (rc == FL_OK)
+        rc = fl_reader_vouch(j.r, err);
     if (rc == FL_OK && j.r->layer.only)
         rc =
             fl_fail(err, FL_EDATA,

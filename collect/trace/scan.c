@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan.c - the pass over a whole file before anything is believed.
+ * scan.c - the pass over a whole file before anything of it is believed: over all bytes, or,
+ * where few of them are going to be read, over the envelopes.
  */
 #include <stdarg.h>
 #include <string.h>
@@ -122,11 +123,29 @@ static int take_end(struct fl_reader *r, const struct fl_envelope *e, const uint
     return FL_OK;
 }
 
-/* One block at @at. *go says whether the next one is to be looked at. */
-static int scan_block(struct fl_reader *r, uint64_t at, uint64_t *time_ns, bool *go,
+static bool note_block(struct fl_reader *r, const struct fl_envelope *e,
+                       const uint8_t head[FL_ENVELOPE_BYTES], uint64_t at)
+{
+    bool only = fl_envelope_is_only(e), reduced = fl_envelope_is_reduced(e);
+    bool coarse = fl_envelope_is_coarse(e);
+    r->has_codes |= fl_envelope_is_code(e);
+    r->layer.only |= only;
+    r->layer.blocks += only || reduced;
+    r->layer.of += only || e->kind == FL_BLOCK_STREAM;
+    r->has_coarse |= coarse;
+    r->layer.bytes += only || reduced || coarse ? FL_ENVELOPE_BYTES + e->stored_len : 0;
+    r->good_blocks++;
+    r->good_bytes = at + FL_ENVELOPE_BYTES + e->stored_len;
+    r->good_accesses += e->accesses;
+    fl_buf_put(&r->envelopes, head, FL_ENVELOPE_BYTES);
+    return !r->envelopes.oom;
+}
+
+/* One block at @at, with its checksum if @all, or when it is the last or one to skip. *go says whether the next one is to be looked at. */
+static int scan_block(struct fl_reader *r, uint64_t at, bool all, uint64_t *time_ns, bool *go,
                       struct fl_err *err)
 {
-    const uint8_t *p, *payload;
+    const uint8_t *p, *payload = NULL;
     uint8_t head[FL_ENVELOPE_BYTES];
     struct fl_envelope e;
     uint64_t left = r->source.size_bytes - at;
@@ -150,10 +169,13 @@ static int scan_block(struct fl_reader *r, uint64_t at, uint64_t *time_ns, bool 
         damaged(r, at + left, "truncated in block %u at byte %llu", r->good_blocks, place + left);
         return FL_OK;
     }
-    rc = fl_source_get(&r->source, at + FL_ENVELOPE_BYTES, e.stored_len, &r->stored, &payload, err);
+    all |= !fl_envelope_is_known(&e);
+    if (all)
+        rc = fl_source_get(&r->source, at + FL_ENVELOPE_BYTES, e.stored_len, &r->stored, &payload,
+                           err);
     if (rc != FL_OK)
         return rc;
-    if (!fl_envelope_sound(head, &e, payload)) {
+    if (all && !fl_envelope_sound(head, &e, payload)) {
         damaged(r, at, "damaged in block %u at byte %llu: its checksum is wrong", r->good_blocks,
                 place);
         return FL_OK;
@@ -169,28 +191,27 @@ static int scan_block(struct fl_reader *r, uint64_t at, uint64_t *time_ns, bool 
                     (unsigned long long)past, place + left - past);
         return rc;
     }
-    r->has_codes |= fl_envelope_is_code(&e);
-    bool only = fl_envelope_is_only(&e), reduced = fl_envelope_is_reduced(&e);
-    r->layer.only |= only;
-    r->layer.blocks += only || reduced;
-    r->layer.of += only || e.kind == FL_BLOCK_STREAM;
-    r->layer.bytes += only || reduced ? FL_ENVELOPE_BYTES + e.stored_len : 0;
-    r->good_blocks++;
-    r->good_bytes = at + FL_ENVELOPE_BYTES + e.stored_len;
-    r->good_accesses += e.accesses;
+    if (!note_block(r, &e, head, at))
+        return fl_nomem(err, "trace");
     *time_ns = e.first_time_ns;
     *go = true;
     return FL_OK;
 }
 
-int fl_reader_scan(struct fl_reader *r, struct fl_err *err)
+static int scan(struct fl_reader *r, bool all, struct fl_err *err)
 {
     uint64_t time_ns = 0;
     bool go = true;
     r->complete = true;
+    r->checked = all;
     r->good_bytes = r->header_bytes;
+    r->good_blocks = 0;
+    r->good_accesses = 0;
+    fl_buf_reset(&r->envelopes);
+    r->has_end = r->has_codes = r->has_coarse = false;
+    r->layer = (struct fl_layer){ 0 };
     while (go && r->good_bytes < r->source.size_bytes) {
-        int rc = scan_block(r, r->good_bytes, &time_ns, &go, err);
+        int rc = scan_block(r, r->good_bytes, all, &time_ns, &go, err);
         if (rc != FL_OK)
             return rc;
     }
@@ -200,4 +221,24 @@ int fl_reader_scan(struct fl_reader *r, struct fl_err *err)
     fl_layer_facts(r);
     fl_reader_note(r);
     return FL_OK;
+}
+
+int fl_reader_scan(struct fl_reader *r, struct fl_err *err)
+{
+    return scan(r, true, err);
+}
+
+int fl_reader_glance(struct fl_reader *r, struct fl_err *err)
+{
+    int rc = scan(r, false, NULL);
+    /* What is wrong in an envelope, its checksum tells first. */
+    return rc == FL_OK && r->complete && r->layer.blocks ? FL_OK : scan(r, true, err);
+}
+
+int fl_reader_vouch(struct fl_reader *r, struct fl_err *err)
+{
+    if (r->checked)
+        return FL_OK;
+    int rc = scan(r, true, err);
+    return rc == FL_OK && !r->complete ? fl_reader_refuse(r, err) : rc;
 }

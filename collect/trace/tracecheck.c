@@ -17,7 +17,7 @@ int fl_trace_check(const char *path, struct fl_check_report *report, struct fl_e
     *report = (struct fl_check_report){ 0 };
     if (stat(path, &st) == 0 && st.st_size > 0)
         report->file_bytes = (uint64_t)st.st_size;
-    int rc = fl_reader_new(path, NULL, 0, &r, &why);
+    int rc = fl_reader_new(path, NULL, 0, false, &r, &why);
     if (rc == FL_OK)
         rc = fl_reader_walk(r, true, &why);
     if (rc == FL_OK) {
@@ -104,7 +104,7 @@ int fl_trace_salvage(const char *from, const char *to, struct fl_err *err)
     struct stat a, b;
     if (stat(from, &a) == 0 && stat(to, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
         return fl_fail(err, FL_EUSAGE, "%s is the damaged trace itself: name another file", to);
-    int rc = fl_reader_new(from, NULL, 0, &r, err);
+    int rc = fl_reader_new(from, NULL, 0, false, &r, err);
     if (rc == FL_OK)
         rc = fl_reader_walk(r, true, err);
     if (rc == FL_OK && r->good_blocks == 0 && !r->complete)

@@ -147,12 +147,16 @@ int fl_reader_walk(struct fl_reader *r, bool strict, struct fl_err *err)
     r->wanted = FL_WANT_ALL;
     if (strict && r->layer.floor) {
         r->reduce = fl_reduce_new(r->layer.floor);
-        rc = r->reduce ? FL_OK : fl_nomem(&why, "the reduced layer");
+        r->again = r->layer.coarse ? fl_coarse_new(r->layer.coarse, true) : NULL;
+        rc = r->reduce && (r->again || !r->layer.coarse) ? FL_OK
+                                                         : fl_nomem(&why, "the reduced layer");
     }
     if (rc == FL_OK)
         rc = walk_blocks(&k, &why);
     fl_reduce_free(r->reduce);
+    fl_coarse_free(r->again);
     r->reduce = NULL;
+    r->again = NULL;
     if (rc == FL_EFORMAT)
         block_is_damage(&k, why.msg);
     else if (rc == FL_OK && strict && r->has_end)

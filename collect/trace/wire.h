@@ -37,8 +37,19 @@
 #define FL_TOTALS_FIELDS 17u
 #define FL_STREAM_HEADER 40u /* bytes before a STREAM block's columns */
 #define FL_CODE_HEADER 8u    /* and before a CODE block's */
+#define FL_COARSE_HEADER 8u  /* and before the payload in a COARSE block's */
 
-enum { FL_BLOCK_STREAM = 1, FL_BLOCK_END = 2, FL_BLOCK_CODE = 3, FL_BLOCK_REDUCED = 4 };
+/* Where a stretch ends whose runs are reduced once more. */
+#define FL_COARSE_RUNS (1u << 18) /* in the reduced layer */
+#define FL_COARSE_BLOCKS 64u
+
+enum {
+    FL_BLOCK_STREAM = 1,
+    FL_BLOCK_END = 2,
+    FL_BLOCK_CODE = 3,
+    FL_BLOCK_REDUCED = 4,
+    FL_BLOCK_COARSE = 5
+};
 enum { FL_CODEC_RAW = 0, FL_CODEC_ZSTD = 1 };
 enum { FL_BLOCKF_OPTIONAL = 1u << 0, FL_BLOCKF_IDS = 1u << 1 };
 
@@ -65,6 +76,20 @@ static inline bool fl_envelope_is_reduced(const struct fl_envelope *e)
 static inline bool fl_envelope_is_only(const struct fl_envelope *e)
 {
     return e->kind == FL_BLOCK_REDUCED && e->codec <= FL_CODEC_ZSTD && e->flags == 0;
+}
+
+/* The layer above it, of the blocks before. */
+static inline bool fl_envelope_is_coarse(const struct fl_envelope *e)
+{
+    return e->kind == FL_BLOCK_COARSE && e->codec <= FL_CODEC_ZSTD &&
+           e->flags == FL_BLOCKF_OPTIONAL;
+}
+
+/* One that a pass may come to read. */
+static inline bool fl_envelope_is_known(const struct fl_envelope *e)
+{
+    return e->kind == FL_BLOCK_STREAM || fl_envelope_is_code(e) || fl_envelope_is_reduced(e) ||
+           fl_envelope_is_only(e) || fl_envelope_is_coarse(e);
 }
 
 extern const uint8_t fl_trace_magic[8];

@@ -54,8 +54,8 @@ static int writer_new(enum fl_fidelity fidelity, const struct fl_meta *meta,
     if (rc == FL_OK)
         rc = fl_blockenc_init(&w->block, runs < FL_BLOCK_RUNS_MAX ? runs : FL_BLOCK_RUNS_MAX, err);
     if (rc == FL_OK)
-        rc = fl_layer_begin(&w->layer, opts ? opts->layer_floor : 0, opts && opts->layer_always,
-                            meta, err);
+        rc = fl_layer_begin(&w->layer, opts ? opts->layer_floor : 0, opts ? opts->layer_coarse : 0,
+                            opts && opts->layer_always, meta, err);
     if (rc == FL_OK)
         rc = fl_header_encode(&head, fidelity, w->layer.meta ? w->layer.meta : meta, err);
     if (rc == FL_OK && path)
@@ -121,8 +121,8 @@ static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const str
         uint8_t *p = fl_buf_room(&w->packed, room);
         if (!p)
             return fl_nomem(err, "trace block");
-        int level = kind == FL_BLOCK_REDUCED && w->level < FL_LAYER_LEVEL ? FL_LAYER_LEVEL
-                                                                          : w->level;
+        bool layer = kind == FL_BLOCK_REDUCED || kind == FL_BLOCK_COARSE;
+        int level = layer && w->level < FL_LAYER_LEVEL ? FL_LAYER_LEVEL : w->level;
         size_t n = ZSTD_compressCCtx(w->zstd, p, room, raw->data, raw->len, level);
         if (!ZSTD_isError(n) && n < raw->len - raw->len / 20) {
             e.codec = FL_CODEC_ZSTD;
@@ -177,6 +177,19 @@ static void block_is_good(struct fl_writer *w)
     w->block_time_ns = w->totals.duration_ns;
 }
 
+/* What is above the layer, where a stretch of it ends. */
+static int put_coarse(struct fl_writer *w, bool end, struct fl_err *err)
+{
+    const struct fl_buf *out;
+    int rc = fl_layer_stretch(&w->layer, end, &out, err);
+    if (rc != FL_OK || !out)
+        return rc;
+    rc = put_block(w, FL_BLOCK_COARSE, 0, out, err);
+    if (rc == FL_OK)
+        block_is_good(w);
+    return rc;
+}
+
 /* The reduced layer of the block just put, where it pays. */
 static int put_reduced(struct fl_writer *w, const struct fl_buf *codes, uint64_t time_ns,
                        struct fl_err *err)
@@ -186,9 +199,10 @@ static int put_reduced(struct fl_writer *w, const struct fl_buf *codes, uint64_t
     if (rc != FL_OK || !pays)
         return rc;
     rc = put_block(w, FL_BLOCK_REDUCED, 0, &w->layer.out, err);
-    if (rc == FL_OK)
-        block_is_good(w);
-    return rc;
+    if (rc != FL_OK)
+        return rc;
+    block_is_good(w);
+    return put_coarse(w, false, err);
 }
 
 static int put_stream(struct fl_writer *w, struct fl_err *err)
@@ -517,6 +531,11 @@ int fl_writer_close(struct fl_writer *w, void **bytes, size_t *len, struct fl_er
 {
     struct fl_err why = { 0 };
     int rc = fl_writer_flush(w, &why);
+    if (rc == FL_OK) {
+        rc = put_coarse(w, true, &why);
+        if (rc != FL_OK)
+            fail_writer(w, &why);
+    }
     if (rc == FL_OK)
         rc = fl_layer_end(&w->layer, w->late, &why);
     if (rc == FL_OK) {

@@ -67,12 +67,19 @@ struct fl_writer;
 #define FL_LAYER_FLOOR 256u /* frames, unless somebody says otherwise */
 #define FL_LAYER_FLOOR_MAX 65536u
 
+/** fl_layer_coarse - the usual floor of the layer above one of @floor; 0: there is to be none. */
+static inline uint32_t fl_layer_coarse(uint32_t floor)
+{
+    return floor <= FL_LAYER_FLOOR_MAX / 16 ? 16 * floor : 0;
+}
+
 struct fl_writer_opts {
-    uint32_t block_runs;  /* runs a block holds at most; 0: 1048576, which is the limit too */
-    int zstd_level;       /* 0: 3 */
-    uint32_t layer_floor; /* put the reduced layer (docs/reduction.md) behind blocks where it pays,
+    uint32_t block_runs;   /* runs a block holds at most; 0: 1048576, which is the limit too */
+    int zstd_level;        /* 0: 3 */
+    uint32_t layer_floor;  /* put the reduced layer (docs/reduction.md) behind blocks where it pays,
                              for memories of so many frames or more; 0: no layer */
-    bool layer_always;    /* and where it does not pay; for tests */
+    uint32_t layer_coarse; /* and above it one for memories of so many or more; 0: none */
+    bool layer_always;     /* and where it does not pay; for tests */
 };
 
 /**
@@ -217,11 +224,14 @@ struct fl_item {
 
 /**
  * fl_reader_open_path / _open_mem - check header and every block's checksum, and
- * stand at the first item. The input is never trusted: any bytes give a reader
- * or an error, and a reader gives items or an error.
+ * stand at the first item. Of a trace with a reduced layer only the envelopes are looked
+ * at: fl_reader_next() checks all checksums before the stream's first item, or each block of
+ * the layer when it comes to it, and then refuses what is damaged as opening would. The
+ * input is never trusted: any bytes give a reader or an error, and a reader gives items or
+ * an error.
  * @buf must outlive the reader.
  * Errors: FL_EIO, FL_ENOMEM, FL_EFORMAT (with offset_bytes), FL_EVERSION.
- * Cost: one sequential read of the file.
+ * Cost: one sequential read of the file; with a layer one small read a block.
  */
 int fl_reader_open_path(const char *path, unsigned flags, struct fl_reader **out,
                         struct fl_err *err);
@@ -239,25 +249,29 @@ int fl_reader_rewind(struct fl_reader *r, struct fl_err *err);
 
 /** What a trace's reduced layer is: docs/reduction.md. */
 struct fl_layer {
-    uint32_t floor;         /* frames: it is exact for memories of these and more */
-    bool only;              /* of some blocks the full stream is not there */
-    uint32_t blocks, of;    /* stretches of the trace that are reduced, and all */
-    uint64_t bytes;         /* that its blocks take in the file */
-    uint64_t runs, of_runs; /* as the recorder counted at the end; 0 in a trace cut short */
+    uint32_t floor;       /* frames: it is exact for memories of these and more */
+    uint32_t coarse;      /* likewise, of the layer above it; 0: there is none */
+    bool only;            /* of some blocks the full stream is not there */
+    uint32_t blocks, of;  /* stretches of the trace that are reduced, and all */
+    uint64_t bytes;       /* that its blocks take in the file */
+    uint64_t coarse_runs; /* that are left in the one above it, and */
+    uint64_t runs,
+        of_runs; /* in this, as the recorder counted at the end; 0 in a trace cut short */
 };
 
 /** fl_reader_layer - of the trace, or NULL when it has none. Lives as long as the reader. */
 const struct fl_layer *fl_reader_layer(const struct fl_reader *r);
 
 /**
- * fl_reader_rewind_reduced - stand at the first item of the reduced layer: the same events, and
- * of the runs those that LRU and OPT need in memories of its floor or more. Until the next rewind.
+ * fl_reader_rewind_reduced - stand at the first item of the reduced layer, of the coarser one where
+ * it is exact for memories of @frames (UINT32_MAX: any) or more: the same events, and of the runs
+ * those that LRU and OPT need in memories of its floor or more. Until the next rewind.
  * A run has reads, writes, fetches as the full one has them or not, one each, and then those of
  * user runs left out behind it are added to the first kind it has: how many accesses are before a
  * run or an event is exact, which of them are reads is not. Blocks that are not reduced come
  * whole. Without a layer it is fl_reader_rewind().
  */
-int fl_reader_rewind_reduced(struct fl_reader *r, struct fl_err *err);
+int fl_reader_rewind_reduced(struct fl_reader *r, uint32_t frames, struct fl_err *err);
 
 /** fl_reader_pages - ids handed out so far; ids are 0 .. this - 1. */
 uint32_t fl_reader_pages(const struct fl_reader *r);

@@ -171,7 +171,7 @@ static int walk(struct pass *p, struct fl_err *err)
 {
     struct fl_item item;
     uint64_t time_ns = 0;
-    int rc = fl_reader_rewind_reduced(p->reader, err);
+    int rc = fl_reader_rewind_reduced(p->reader, UINT32_MAX, err);
     for (;;) {
         if (rc == FL_OK)
             rc = fl_reader_next(p->reader, &item, err);

@@ -233,7 +233,7 @@ int slab_events_run(struct slab_events *e, struct fl_reader *r, slab_events_fn *
     e->cpus = cpus >= 1 && cpus <= 8192 ? (uint32_t)cpus : 1;
     e->probes = fl_probes_new();
     e->snapshots = fl_snapshots_new();
-    int rc = e->probes && e->snapshots ? fl_reader_rewind_reduced(r, err)
+    int rc = e->probes && e->snapshots ? fl_reader_rewind_reduced(r, UINT32_MAX, err)
                                        : fl_nomem(err, "slab events");
     while (rc == FL_OK && !e->stop) {
         rc = fl_reader_next(r, &item, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What decoding is fast by, against the obvious: bit columns, recency lists, the facts of batches.
- * And the two codings of blocks without recency.
+ * And the two codings of blocks without recency, and the list of reduced ones.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "blockdec.h"
+#include "reduce.h"
 
 static uint64_t seed;
 
@@ -309,12 +310,102 @@ static void shapes_of_all_kinds_come_back_with_ids(void **state)
     written_and_read(x, 5, 1);
 }
 
+/* ---- reduced blocks ---- */
+
+#define REDUCED_RUNS 20000u
+
+/* @codes of pages @pages, as docs/trace-format.md has them; the dictionary is 0, 1, 2 and so on. */
+static uint32_t reduced_codes(uint8_t *codes, uint32_t *fars, uint32_t *n_fars,
+                              const uint32_t *pages)
+{
+    uint32_t list[FL_REDUCED_DEPTH], n = 0, dict_n = 0;
+    *n_fars = 0;
+    for (uint32_t i = 0; i < REDUCED_RUNS; i++) {
+        uint32_t at = 0;
+        while (at < n && list[at] != pages[i])
+            at++;
+        codes[i] = (uint8_t)at;
+        if (at == n) {
+            bool fresh = pages[i] == dict_n;
+            codes[i] = (uint8_t)(FL_REDUCED_DEPTH + !fresh);
+            dict_n += fresh;
+            if (!fresh)
+                fars[(*n_fars)++] = pages[i];
+            at = n < FL_REDUCED_DEPTH ? n++ : n - 1;
+        }
+        memmove(list + 1, list, at * sizeof *list);
+        list[0] = pages[i];
+    }
+    return dict_n;
+}
+
+static void begin_reduced(struct fl_reduced *d)
+{
+    d->run_at = d->dict_next = d->far_at = d->list_n = 0;
+    for (unsigned i = 0; i < sizeof d->list; i++)
+        d->list[i] = (uint8_t)i;
+}
+
+static void pages_of_reduced_blocks_are_the_right_ones(void **state)
+{
+    (void)state;
+    struct fl_reduced *d = calloc(1, sizeof *d);
+    uint32_t *pages = malloc(REDUCED_RUNS * sizeof *pages), *fars = calloc(REDUCED_RUNS + 1, 4);
+    uint8_t *codes = malloc(REDUCED_RUNS);
+    d->codes = codes;
+    d->fars = fars;
+    d->dict = malloc((REDUCED_RUNS + 1) * sizeof *d->dict);
+    for (uint32_t i = 0; i <= REDUCED_RUNS; i++)
+        d->dict[i] = i;
+    seed = 5;
+    for (unsigned turn = 0; turn < 24; turn++) {
+        uint32_t dict_n = 0, near = 1 + below(turn % 3 ? 600 : 239);
+        for (uint32_t i = 0; i < REDUCED_RUNS; i++) {
+            bool fresh = !dict_n || below(turn % 4 ? 50 : 4) == 0;
+            pages[i] = fresh ? dict_n++ : dict_n - 1 - below(dict_n < near ? dict_n : near);
+        }
+        d->dict_n = reduced_codes(codes, fars, &d->n_fars, pages);
+        assert_int_equal(d->dict_n, dict_n);
+        for (unsigned plain = 0; plain < 2; plain++) {
+            begin_reduced(d);
+            for (uint32_t n; d->run_at < REDUCED_RUNS; d->run_at += n) {
+                uint32_t left = REDUCED_RUNS - d->run_at;
+                n = 1 + below(turn % 2 ? 40 : FL_BATCH_RUNS);
+                n = n < left ? n : left;
+                assert_true(plain ? fl_reduced_pages_plain(d, n) : fl_reduced_pages(d, n));
+                assert_memory_equal(d->batch.page, pages + d->run_at, n * sizeof *pages);
+            }
+            assert_int_equal(d->dict_next, d->dict_n);
+            assert_int_equal(d->far_at, d->n_fars);
+        }
+        for (unsigned plain = 0; plain < 2; plain++) { /* codes that name nothing */
+            begin_reduced(d);
+            codes[20] = turn % 2 ? 242 : 239;
+            assert_false(plain ? fl_reduced_pages_plain(d, 100) : fl_reduced_pages(d, 100));
+            codes[20] = FL_REDUCED_DEPTH;
+            d->dict_n = 0;
+            assert_false(plain ? fl_reduced_pages_plain(d, 100) : fl_reduced_pages(d, 100));
+            codes[0] = FL_REDUCED_DEPTH + 1;
+            d->n_fars = 0;
+            assert_false(plain ? fl_reduced_pages_plain(d, 100) : fl_reduced_pages(d, 100));
+            codes[0] = FL_REDUCED_DEPTH;
+            d->dict_n = dict_n;
+        }
+    }
+    free(pages);
+    free(fars);
+    free(codes);
+    free(d->dict);
+    free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bit_columns_are_what_the_format_says),
         cmocka_unit_test(recency_lists_of_any_depth_name_the_right_pages),
         cmocka_unit_test(pages_without_recency_are_stored_as_ids),
+        cmocka_unit_test(pages_of_reduced_blocks_are_the_right_ones),
         cmocka_unit_test(few_pages_of_many_are_stored_as_a_dictionary),
         cmocka_unit_test(shapes_of_all_kinds_come_back_with_ids),
     };

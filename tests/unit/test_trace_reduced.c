@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * REDUCED blocks: the bytes of a small one, what a reader gives, and what becomes of one when it is
- * changed and signed again, cut off, of a version to come, or all that is left.
+ * changed, and signed again or not, cut off, of a version to come, or all that is left.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,8 +20,8 @@
 
 struct bytes {
     uint8_t *p;
-    size_t len, reduced; /* where the last REDUCED block is; 0: there is none */
-    unsigned n_reduced;
+    size_t len, reduced; /* where the last REDUCED or COARSE block is; 0: there is none */
+    unsigned n_reduced, n_coarse;
 };
 
 static uint32_t get32(const uint8_t *p)
@@ -31,19 +31,20 @@ static uint32_t get32(const uint8_t *p)
 
 static void find_blocks(struct bytes *b)
 {
-    b->reduced = b->n_reduced = 0;
+    b->reduced = b->n_reduced = b->n_coarse = 0;
     for (size_t at = get32(b->p + 12); at < b->len; at += 56 + get32(b->p + at + 16))
-        if (b->p[at + 4] == 4) {
+        if (b->p[at + 4] == 4 || b->p[at + 4] == 5) {
             b->reduced = at;
-            b->n_reduced++;
+            b->n_reduced += b->p[at + 4] == 4;
+            b->n_coarse += b->p[at + 4] == 5;
         }
 }
 
-static struct fl_writer *begin(uint32_t floor, uint32_t block_runs)
+static struct fl_writer *begin(uint32_t floor, uint32_t coarse, uint32_t block_runs)
 {
-    struct fl_writer_opts opts = { .layer_floor = floor,
-                                   .layer_always = true,
-                                   .block_runs = block_runs };
+    struct fl_writer_opts opts = {
+        .layer_floor = floor, .layer_coarse = coarse, .layer_always = true, .block_runs = block_runs
+    };
     struct fl_err err = { .msg = "" };
     struct fl_writer *w;
     assert_int_equal(fl_writer_open_mem(FL_FIDELITY_EXACT, NULL, &opts, &w, &err), FL_OK);
@@ -111,7 +112,7 @@ static void unpack(struct bytes *b)
 /* Reads page 1, writes page 2, and so on: six runs, of which three are kept. */
 static struct bytes small(void)
 {
-    struct fl_writer *w = begin(2, 0);
+    struct fl_writer *w = begin(2, 0, 0);
     run(w, 1, 3, 0);
     run(w, 2, 0, 1);
     run(w, 1, 1, 0);
@@ -128,7 +129,7 @@ static void a_small_one_has_these_bytes(void **state)
     (void)state;
     /* docs/trace-format.md, by hand */
     static const uint8_t head[96] = {
-        1, 0, 0, 1, 0, 1, 0, 1, 2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, /* .. records */
+        2, 0, 0, 1, 0, 1, 0, 1, 2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, /* .. records */
         3, 0, 0, 0, 0, 0, 0, 0, /* sequence; events: filled in below */
         0, 0, 0, 0, 0, 0, 0, 0, /* time */
         6, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* totals */
@@ -192,7 +193,7 @@ static void a_reader_gives_either_and_the_same_twice(void **state)
     assert_int_equal(l->blocks, 1);
     assert_false(l->only);
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(fl_reader_rewind_reduced(r, &err), FL_OK);
+        assert_int_equal(fl_reader_rewind_reduced(r, 0, &err), FL_OK);
         assert_int_equal(count_runs(r, &n, &err), FL_OK);
         assert_int_equal(n, 3);
         assert_int_equal(fl_reader_rewind(r, &err), FL_OK);
@@ -237,7 +238,7 @@ static void a_change_of_any_byte_is_found_by_check(void **state)
         struct fl_check_report report = check(&b);
         assert_false(report.sound);
         struct fl_reader *r = open_bytes(&b);
-        assert_int_equal(fl_reader_rewind_reduced(r, &err), FL_OK);
+        assert_int_equal(fl_reader_rewind_reduced(r, 0, &err), FL_OK);
         int rc = count_runs(r, &n, &err);
         assert_true(rc == FL_OK || rc == FL_EFORMAT);
         refused += rc != FL_OK;
@@ -251,6 +252,131 @@ static void a_change_of_any_byte_is_found_by_check(void **state)
     free(b.p);
 }
 
+/* Two pages by turns, then two others, in 30 blocks: few of a pair's runs are in the layer, fewer in
+   the one above it. */
+static struct bytes small_stretch(void)
+{
+    struct fl_writer *w = begin(2, 8, 50);
+    for (uint32_t i = 0; i < 1500; i++)
+        run(w, i % 2 + 2 * (i / 10 % 3), 1, i % 5 == 0);
+    struct bytes b = end(w);
+    assert_int_equal(b.n_coarse, 1);
+    assert_int_equal(b.p[b.reduced + 4], 5);
+    unpack(&b);
+    return b;
+}
+
+static size_t runs_of(const struct bytes *b, uint32_t frames, int *rc)
+{
+    struct fl_reader *r = open_bytes(b);
+    struct fl_err err = { .msg = "" };
+    size_t n = 0;
+    *rc = frames ? fl_reader_rewind_reduced(r, frames, &err) : FL_OK;
+    *rc = *rc == FL_OK ? count_runs(r, &n, &err) : *rc;
+    fl_reader_free(r);
+    return n;
+}
+
+static void so_is_a_change_of_what_is_above_the_layer(void **state)
+{
+    (void)state;
+    struct bytes b = small_stretch();
+    size_t payload = b.reduced + 56, len = get32(b.p + b.reduced + 16), refused = 0;
+    int rc;
+    assert_true(check(&b).sound);
+    size_t runs[3] = { runs_of(&b, 0, &rc), runs_of(&b, 7, &rc), runs_of(&b, 8, &rc) };
+    assert_true(runs[2] < runs[1] && runs[1] < runs[0]);
+    for (size_t i = 0; i < len; i++) {
+        if (i >= 4 && i < 9) /* of no meaning; the version */
+            continue;
+        b.p[payload + i] ^= 3;
+        sign(&b);
+        assert_false(check(&b).sound);
+        runs_of(&b, 8, &rc);
+        assert_true(rc == FL_OK || rc == FL_EFORMAT);
+        refused += rc != FL_OK;
+        assert_int_equal(runs_of(&b, 7, &rc), runs[1]);
+        assert_int_equal(runs_of(&b, 0, &rc), runs[0]);
+        b.p[payload + i] ^= 3;
+    }
+    assert_true(refused > len / 3);
+    b.p[payload + 8] = 9; /* a version to come */
+    sign(&b);
+    assert_int_equal(runs_of(&b, 8, &rc), runs[1]);
+    assert_int_equal(rc, FL_OK);
+    assert_true(check(&b).sound);
+    free(b.p);
+}
+
+/* A small block in which two of the kept runs have a location; as @version has it. */
+static struct bytes small_with_locations(unsigned version)
+{
+    struct fl_writer *w = begin(2, 0, 0);
+    struct fl_event ev = { .kind = FL_EV_CODE, .thread = 0, .time_ns = 6 };
+    struct fl_err err;
+    ev.code.file = FL_NO_FILE;
+    ev.code.name = "f";
+    assert_int_equal(fl_writer_event(w, &ev, &err), FL_OK);
+    for (uint32_t i = 0; i < 40; i++) {
+        if (i % 20 == 7)
+            fl_writer_code(w, 0, 0);
+        run(w, i % 20 == 7 ? 100 + i : i % 4, 1, 0);
+    }
+    struct bytes b = end(w);
+    unpack(&b);
+    uint8_t *e = b.p + b.reduced, *p = e + 56;
+    size_t len = get32(e + 12), runs = get32(p + 12), bits = (runs + 7) / 8;
+    assert_int_equal(p[1], 1);
+    assert_int_equal(p[4], 1);
+    if (version == 2)
+        return b;
+    size_t behind = b.len - b.reduced - 56 - len;
+    const uint8_t *located = p + len - 2 - bits;
+    uint8_t column[64] = { 0 };
+    for (size_t i = 0; i < runs; i++)
+        column[i] = located[i / 8] >> i % 8 & 1;
+    size_t longer = runs - bits - 2;
+    uint8_t *q = malloc(b.len + longer);
+    memcpy(q, b.p, b.reduced + 56 + len - 2 - bits);
+    memcpy(q + b.reduced + 56 + len - 2 - bits, column, runs);
+    memcpy(q + b.reduced + 56 + len + longer, p + len, behind);
+    free(b.p);
+    b.p = q;
+    b.len += longer;
+    e = q + b.reduced;
+    e[56] = 1;
+    e[12] = e[16] = (uint8_t)(len + longer);
+    e[13] = e[17] = (uint8_t)((len + longer) >> 8);
+    sign(&b);
+    return b;
+}
+
+static void version_1_has_a_location_a_run(void **state)
+{
+    (void)state;
+    size_t located[2] = { 0 };
+    for (unsigned v = 1; v <= 2; v++) {
+        struct bytes b = small_with_locations(v);
+        struct fl_reader *r = open_bytes(&b);
+        struct fl_err err = { .msg = "" };
+        struct fl_item item = { .kind = FL_ITEM_EVENT };
+        assert_true(check(&b).sound);
+        assert_int_equal(fl_reader_rewind_reduced(r, 2, &err), FL_OK);
+        for (size_t n = 0; item.kind != FL_ITEM_END; n += item.runs.n) {
+            if (fl_reader_next(r, &item, &err) != FL_OK)
+                fail_msg("%s", err.msg);
+            if (item.kind != FL_ITEM_RUNS)
+                item.runs.n = item.runs.n_codes = 0;
+            for (size_t i = 0; i < item.runs.n_codes; i++)
+                located[v - 1] = 100 * located[v - 1] + n + item.runs.codes[i].run;
+        }
+        fl_reader_free(r);
+        free(b.p);
+    }
+    assert_true(located[0] > 100); /* two */
+    assert_int_equal(located[0], located[1]);
+}
+
 static void another_version_is_skipped(void **state)
 {
     (void)state;
@@ -260,7 +386,7 @@ static void another_version_is_skipped(void **state)
     b.p[b.reduced + 56] = 9;
     sign(&b);
     struct fl_reader *r = open_bytes(&b);
-    assert_int_equal(fl_reader_rewind_reduced(r, &err), FL_OK);
+    assert_int_equal(fl_reader_rewind_reduced(r, 0, &err), FL_OK);
     assert_int_equal(count_runs(r, &n, &err), FL_OK);
     assert_int_equal(n, 5);
     fl_reader_free(r);
@@ -272,7 +398,7 @@ static void another_version_is_skipped(void **state)
 
 static struct bytes large(void)
 {
-    struct fl_writer *w = begin(16, 1000);
+    struct fl_writer *w = begin(16, 32, 1000);
     for (uint32_t i = 0; i < 20000; i++)
         run(w, 10 + i / 500 + i % 12, 1 + i % 3, i % 7 == 0);
     return end(w);
@@ -326,6 +452,8 @@ static void reduce_gives_the_writer_s_layer_and_can_leave_it_only(void **state)
     (void)state;
     struct bytes b = large(), again = reduce(&b, 16, false, FL_OK), only;
     assert_int_equal(again.n_reduced, b.n_reduced);
+    assert_int_equal(b.n_coarse, 1);
+    assert_int_equal(again.n_coarse, 1);
     assert_true(check(&again).sound);
     only = reduce(&b, 16, true, FL_OK);
     struct fl_check_report report = check(&only);
@@ -357,7 +485,7 @@ static void what_is_cut_short_reads_as_far_as_it_is_good(void **state)
             size_t n;
             if (fl_reader_open_mem(all[i]->p, cut, FL_READ_PARTIAL, &r, &err) != FL_OK)
                 continue;
-            assert_int_equal(fl_reader_rewind_reduced(r, &err), FL_OK);
+            assert_int_equal(fl_reader_rewind_reduced(r, 0, &err), FL_OK);
             assert_int_equal(count_runs(r, &n, &err), FL_OK);
             assert_true(n <= fl_reader_totals(r)->runs);
             assert_int_equal(fl_totals_accesses(fl_reader_totals(r)) > 0, n > 0);
@@ -367,15 +495,80 @@ static void what_is_cut_short_reads_as_far_as_it_is_good(void **state)
     free(only.p);
 }
 
+/* Of a damaged trace: what a reader that looks at all of it at once says, and one that does as it
+   goes says of the stream and of the layer. */
+static void damaged_byte(const struct bytes *b, size_t runs[3], unsigned seen[2])
+{
+    struct fl_reader *r = NULL, *all = NULL;
+    struct fl_err err = { .msg = "" };
+    size_t n;
+    assert_int_equal(fl_reader_open_mem(b->p, b->len, FL_READ_PARTIAL, &all, &err), FL_OK);
+    assert_false(fl_reader_complete(all));
+    if (fl_reader_open_mem(b->p, b->len, 0, &r, &err) != FL_OK) {
+        assert_non_null(strstr(err.msg, fl_reader_damage(all)));
+        seen[0]++;
+    }
+    for (unsigned layer = 0; r && layer < 3; layer++) {
+        assert_int_equal(layer ? fl_reader_rewind_reduced(r, layer == 2 ? 32 : 31, &err)
+                               : fl_reader_rewind(r, &err),
+                         FL_OK);
+        int rc = count_runs(r, &n, &err);
+        if (rc == FL_OK) { /* not in what it has read */
+            assert_true(layer);
+            assert_int_equal(n, runs[layer]);
+            seen[1]++;
+        } else {
+            assert_int_equal(rc, FL_EFORMAT);
+            assert_non_null(strstr(err.msg, fl_reader_damage(all)));
+            assert_int_equal(fl_reader_next(r, &(struct fl_item){ 0 }, &err), FL_EFORMAT);
+        }
+        if (layer < 2) { /* one may have looked at everything: a layer's turn needs another one */
+            fl_reader_free(r);
+            assert_int_equal(fl_reader_open_mem(b->p, b->len, 0, &r, &err), FL_OK);
+        }
+    }
+    fl_reader_free(r);
+    fl_reader_free(all);
+}
+
+static void damage_is_told_by_who_comes_to_it(void **state)
+{
+    (void)state;
+    struct bytes b = large();
+    struct fl_reader *r = open_bytes(&b);
+    struct fl_err err = { .msg = "" };
+    size_t runs[3];
+    unsigned seen[2] = { 0 };
+    assert_int_equal(count_runs(r, &runs[0], &err), FL_OK);
+    assert_int_equal(fl_reader_rewind_reduced(r, 0, &err), FL_OK);
+    assert_int_equal(count_runs(r, &runs[1], &err), FL_OK);
+    assert_int_equal(fl_reader_rewind_reduced(r, UINT32_MAX, &err), FL_OK);
+    assert_int_equal(count_runs(r, &runs[2], &err), FL_OK);
+    assert_true(runs[1] < runs[0]);
+    assert_true(runs[2] < runs[1]);
+    fl_reader_free(r);
+    for (size_t i = get32(b.p + 12); i < b.len; i += 17) {
+        b.p[i] ^= 0x41;
+        damaged_byte(&b, runs, seen);
+        b.p[i] ^= 0x41;
+    }
+    assert_true(seen[0] > 10);
+    assert_true(seen[1] > 100);
+    free(b.p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_one_has_these_bytes),
         cmocka_unit_test(a_reader_gives_either_and_the_same_twice),
         cmocka_unit_test(a_change_of_any_byte_is_found_by_check),
+        cmocka_unit_test(so_is_a_change_of_what_is_above_the_layer),
+        cmocka_unit_test(version_1_has_a_location_a_run),
         cmocka_unit_test(another_version_is_skipped),
         cmocka_unit_test(reduce_gives_the_writer_s_layer_and_can_leave_it_only),
         cmocka_unit_test(what_is_cut_short_reads_as_far_as_it_is_good),
+        cmocka_unit_test(damage_is_told_by_who_comes_to_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
