@@ -154,8 +154,8 @@ static void admit(struct fl_blockenc *b, struct fl_enc_known *k)
     if (l->n < FL_RECENCY_DEPTH) {
         l->place[slot] = (uint8_t)l->n++;
     } else {
-        for (slot = 0; l->place[slot] != FL_RECENCY_DEPTH - 1;)
-            slot++;
+        const uint8_t *last = memchr(l->place, FL_RECENCY_DEPTH - 1, FL_RECENCY_DEPTH);
+        slot = last ? (uint8_t)(last - l->place) : 0; /* it is there */
         struct fl_enc_known *old = known_at(b, l->vpn[slot]);
         if (old->vpn == l->vpn[slot] && old->list == k->list)
             old->slot = FL_ENC_NO_SLOT;
@@ -191,38 +191,41 @@ static inline void put_outside(struct fl_blockenc *b, uint32_t run, uint32_t ind
     b->location_any |= code;
 }
 
-/* Run @i from b->runs on, with a list, step by step. False: out of memory or ids. */
-static __attribute__((noinline)) bool one_listed(struct fl_blockenc *b, uint32_t i, uint64_t vpn,
-                                                 const uint32_t *code)
+/* A page that may not be in the list: is it? It is, then. False: out of memory or ids. */
+static __attribute__((noinline)) bool enter(struct fl_blockenc *b, struct fl_enc_known *k,
+                                            uint64_t vpn, bool *inside)
 {
-    uint8_t *place = b->list->place;
-    uint32_t before = b->dict_n;
-    struct fl_enc_known *k = known_at(b, vpn);
     if ((k->vpn != vpn || k->list != list_number(b)) && !learn(b, k, vpn))
         return false;
-    bool inside = k->slot != FL_ENC_NO_SLOT;
-    if (!inside)
+    *inside = k->slot != FL_ENC_NO_SLOT;
+    if (!*inside)
         admit(b, k);
-    uint8_t at = place[k->slot];
-    for (uint32_t slot = 0; slot < FL_RECENCY_DEPTH; slot++)
-        place[slot] = (uint8_t)(place[slot] + (place[slot] < at));
-    place[k->slot] = 0;
-    b->hits += inside;
-    if (inside && b->depth)
-        b->codes[b->runs + i] = at;
-    else
-        put_outside(b, b->runs + i, k->index, before, code ? code[i] + 1 : b->location);
     return true;
 }
 
+/* Runs with a list; false: out of memory or ids. */
 static bool listed_plain(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code,
                          uint32_t n)
 {
-    bool ok = true;
-    for (uint32_t i = 0; i < n && ok; i++)
-        ok = one_listed(b, i, vpn[i], code);
+    uint8_t *place = b->list->place;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t before = b->dict_n;
+        struct fl_enc_known *k = known_at(b, vpn[i]);
+        bool inside;
+        if (!enter(b, k, vpn[i], &inside))
+            return false;
+        uint8_t at = place[k->slot];
+        for (uint32_t slot = 0; slot < FL_RECENCY_DEPTH; slot++)
+            place[slot] = (uint8_t)(place[slot] + (place[slot] < at));
+        place[k->slot] = 0;
+        b->hits += inside;
+        if (inside && b->depth)
+            b->codes[b->runs + i] = at;
+        else
+            put_outside(b, b->runs + i, k->index, before, code ? code[i] + 1 : b->location);
+    }
     b->probed += n;
-    return ok;
+    return true;
 }
 
 #ifdef __x86_64__
@@ -287,23 +290,25 @@ SHUFFLES static bool listed_shuffled(struct fl_blockenc *b, const uint64_t *vpn,
     uint8_t *place = b->list->place, *codes = b->codes + b->runs;
     struct places o = load_places(place);
     uint16_t list = list_number(b);
-    uint32_t hits = 0, coded = b->depth;
+    uint32_t hits = 0, coded = b->depth, before = 0;
     for (uint32_t i = 0; i < n; i++) {
         struct fl_enc_known *k = known_at(b, vpn[i]);
-        uint8_t slot = k->slot;
-        if (__builtin_expect(k->vpn == vpn[i] && k->list == list && slot != FL_ENC_NO_SLOT, 1)) {
-            __m128i at = place_of(o, &b->lanes[slot]);
-            o = to_front(o, at, &b->lanes[slot]);
-            hits++;
-            codes[i] = (uint8_t)_mm_cvtsi128_si32(at);
-            if (__builtin_expect(!coded, 0))
-                put_outside(b, b->runs + i, k->index, b->dict_n, code ? code[i] + 1 : b->location);
-            continue;
+        bool inside = true;
+        if (__builtin_expect(k->vpn != vpn[i] || k->list != list || k->slot == FL_ENC_NO_SLOT, 0)) {
+            before = b->dict_n;
+            store_places(place, o);
+            if (!enter(b, k, vpn[i], &inside))
+                return false;
+            o = load_places(place);
         }
-        store_places(place, o);
-        if (!one_listed(b, i, vpn[i], code))
-            return false;
-        o = load_places(place);
+        const struct fl_enc_lanes *lanes = &b->lanes[k->slot];
+        __m128i at = place_of(o, lanes);
+        o = to_front(o, at, lanes);
+        hits += inside;
+        if (__builtin_expect(inside && coded, 1))
+            codes[i] = (uint8_t)_mm_cvtsi128_si32(at);
+        else
+            put_outside(b, b->runs + i, k->index, before, code ? code[i] + 1 : b->location);
     }
     store_places(place, o);
     b->probed += n;
