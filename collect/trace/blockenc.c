@@ -10,6 +10,7 @@
 int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *err)
 {
     *b = (struct fl_blockenc){ .max_runs = max_runs, .depth = FL_RECENCY_DEPTH, .epoch = 1 };
+    fl_blockenc_lanes(b);
     b->codes = malloc(max_runs);
     b->indexes = malloc(max_runs * sizeof *b->indexes);
     b->locations = malloc(max_runs * sizeof *b->locations);

@@ -20,11 +20,12 @@ struct fl_shape {
 
 /*
  * A thread's most recently used pages in this block. Pages stay in their slots; what
- * moves is the order, a byte each.
+ * changes is each slot's place among them.
  */
+#define FL_ENC_NO_PLACE 0x7fu /* of a slot without a page */
 struct fl_enc_list {
     uint32_t n, mm;
-    uint8_t order[FL_RECENCY_DEPTH]; /* slots, the most recent first */
+    uint8_t place[FL_RECENCY_DEPTH]; /* by slot; 0: used last */
     uint64_t vpn[FL_RECENCY_DEPTH];  /* by slot */
     uint32_t index[FL_RECENCY_DEPTH];
 };
@@ -42,6 +43,11 @@ struct fl_enc_known {
     uint8_t slot;
 };
 
+/* For each slot: what picks its place out of 64, 16 at a time; and what keeps all but it. */
+struct fl_enc_lanes {
+    uint8_t pick[FL_RECENCY_DEPTH], keep[FL_RECENCY_DEPTH];
+};
+
 struct fl_blockenc {
     struct fl_buf sequence, events;
     uint32_t n_events, pending_events; /* of them, not yet in the sequence */
@@ -53,6 +59,7 @@ struct fl_blockenc {
     uint32_t segment_runs;
     struct fl_enc_list *list; /* the segment's thread's; NULL once not needed */
     struct fl_enc_known *known;
+    struct fl_enc_lanes lanes[FL_RECENCY_DEPTH];
 
     uint32_t max_runs, runs, depth; /* depth: recency list entries, 0: plain indexes */
     uint8_t *codes;                 /* depth > 0: one a run */
@@ -155,6 +162,8 @@ static inline uint32_t fl_blockenc_entry(struct fl_blockenc *b, uint32_t id)
     b->dict[b->dict_n] = id;
     return b->page_at[id] = b->dict_n++;
 }
+/* fl_blockenc_lanes - fill in b->lanes, once. */
+void fl_blockenc_lanes(struct fl_blockenc *b);
 /* fl_blockenc_list_fits - may @thread have a list in this block? */
 bool fl_blockenc_list_fits(const struct fl_blockenc *b, uint32_t thread);
 /* fl_blockenc_list - @thread's list, begun when it has none. NULL: out of memory. */

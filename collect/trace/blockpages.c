@@ -3,8 +3,8 @@
  * blockpages.c - which page each run of a block is on: the hot loop of a recording.
  *
  * Moving a page to the front of its thread's list is where a loop would have to be
- * predicted, and is not. Where the processor can shuffle bytes, the first 16 places of a
- * list's order stay in a register: found with one comparison, moved with one permutation.
+ * predicted, and is not: every slot's place is looked at. Where the processor can shuffle bytes, the
+ * places stay in registers, and the next move waits for a handful of instructions of the one before.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ struct fl_enc_list *fl_blockenc_list(struct fl_blockenc *b, uint32_t thread, uin
         }
         struct fl_enc_list *fresh = &b->lists[b->lists_n];
         *fresh = (struct fl_enc_list){ .mm = mm };
-        memset(fresh->order, FL_ENC_NO_SLOT, sizeof fresh->order);
+        memset(fresh->place, FL_ENC_NO_PLACE, sizeof fresh->place);
         b->list_at[thread] = (uint64_t)b->epoch << 32 | b->lists_n++;
     }
     struct fl_enc_list *l = &b->lists[(uint32_t)b->list_at[thread]];
@@ -129,8 +129,7 @@ static inline uint16_t list_number(const struct fl_blockenc *b)
 }
 
 /* A page that is not in its place of the table: put it there. False: out of memory or ids. */
-static __attribute__((noinline)) bool learn(struct fl_blockenc *b, struct fl_enc_known *k,
-                                            uint64_t vpn)
+static bool learn(struct fl_blockenc *b, struct fl_enc_known *k, uint64_t vpn)
 {
     const struct fl_enc_list *l = b->list;
     struct fl_enc_known fresh = { .vpn = vpn, .list = list_number(b), .slot = FL_ENC_NO_SLOT };
@@ -148,14 +147,15 @@ static __attribute__((noinline)) bool learn(struct fl_blockenc *b, struct fl_enc
 }
 
 /* Known and not in the list: it takes the last one's slot and place, or new ones. */
-static inline void admit(struct fl_blockenc *b, struct fl_enc_known *k)
+static void admit(struct fl_blockenc *b, struct fl_enc_known *k)
 {
     struct fl_enc_list *l = b->list;
     uint8_t slot = (uint8_t)l->n;
     if (l->n < FL_RECENCY_DEPTH) {
-        l->order[l->n++] = slot;
+        l->place[slot] = (uint8_t)l->n++;
     } else {
-        slot = l->order[FL_RECENCY_DEPTH - 1];
+        const uint8_t *last = memchr(l->place, FL_RECENCY_DEPTH - 1, FL_RECENCY_DEPTH);
+        slot = last ? (uint8_t)(last - l->place) : 0; /* it is there */
         struct fl_enc_known *old = known_at(b, l->vpn[slot]);
         if (old->vpn == l->vpn[slot] && old->list == k->list)
             old->slot = FL_ENC_NO_SLOT;
@@ -167,69 +167,14 @@ static inline void admit(struct fl_blockenc *b, struct fl_enc_known *k)
 
 /* ---- moving to the front ---- */
 
-/* Position of @slot in @order, which is there; it is first then. */
-static inline uint32_t plain_front(uint8_t *order, uint8_t slot)
+void fl_blockenc_lanes(struct fl_blockenc *b)
 {
-    uint32_t at = 0;
-    while (order[at] != slot)
-        at++;
-    memmove(order + 1, order, at);
-    order[0] = slot;
-    return at;
+    for (uint32_t slot = 0; slot < FL_RECENCY_DEPTH; slot++)
+        for (uint32_t i = 0; i < FL_RECENCY_DEPTH; i++) {
+            b->lanes[slot].pick[i] = slot / 16 == i / 16 ? slot % 16 : 0x80;
+            b->lanes[slot].keep[i] = i == slot ? 0 : 0xff;
+        }
 }
-
-#ifdef __x86_64__
-#include <tmmintrin.h>
-
-#define LANE 16u
-_Static_assert(FL_RECENCY_DEPTH == 4 * LANE, "an order is four registers");
-
-static inline __m128i load(const uint8_t *p)
-{
-    return _mm_loadu_si128((const __m128i *)(const void *)p);
-}
-
-/* Places LANE to @at of @order move up by one; the one at LANE - 1 becomes the first of them. */
-static inline void shift_rest(uint8_t *order, uint32_t at)
-{
-    const __m128i count = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m128i moved[3];
-    for (uint32_t k = 0; k < 3; k++) {
-        uint8_t *p = order + LANE * (k + 1);
-        __m128i place = _mm_add_epi8(count, _mm_set1_epi8((char)(LANE * (k + 1))));
-        __m128i keep = _mm_cmpgt_epi8(place, _mm_set1_epi8((char)at));
-        moved[k] = _mm_or_si128(_mm_and_si128(keep, load(p)), _mm_andnot_si128(keep, load(p - 1)));
-    }
-    for (uint32_t k = 0; k < 3; k++)
-        _mm_storeu_si128((__m128i *)(void *)(order + LANE * (k + 1)), moved[k]);
-}
-
-/* The same as plain_front(), in the same time wherever the slot is among the first LANE. */
-__attribute__((target("ssse3"))) static inline uint32_t shuffled_front(uint8_t *order, uint8_t slot)
-{
-    const __m128i count = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m128i first = load(order), wanted = _mm_set1_epi8((char)slot);
-    __m128i equal = _mm_cmpeq_epi8(first, wanted);
-    unsigned mask = (unsigned)_mm_movemask_epi8(equal);
-    if (__builtin_expect(mask != 0, 1)) {
-        uint32_t at = (uint32_t)__builtin_ctz(mask);
-        /* place p takes from p - 1 up to @at, and keeps what is behind it */
-        __m128i behind = _mm_cmpgt_epi8(count, _mm_set1_epi8((char)at));
-        __m128i shifted = _mm_alignr_epi8(first, wanted, 15);
-        _mm_storeu_si128((__m128i *)(void *)order, _mm_or_si128(_mm_and_si128(behind, first),
-                                                                _mm_andnot_si128(behind, shifted)));
-        return at;
-    }
-    uint64_t rest =
-        (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load(order + LANE), wanted)) |
-        (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load(order + 2 * LANE), wanted)) << 16 |
-        (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load(order + 3 * LANE), wanted)) << 32;
-    uint32_t at = LANE + (uint32_t)__builtin_ctzll(rest | UINT64_C(1) << (3 * LANE - 1));
-    shift_rest(order, at);
-    _mm_storeu_si128((__m128i *)(void *)order, _mm_alignr_epi8(first, wanted, 15));
-    return at;
-}
-#endif
 
 static inline void put_outside(struct fl_blockenc *b, uint32_t run, uint32_t index, uint32_t before,
                                uint32_t code)
@@ -246,49 +191,129 @@ static inline void put_outside(struct fl_blockenc *b, uint32_t run, uint32_t ind
     b->location_any |= code;
 }
 
-typedef uint32_t front_fn(uint8_t *order, uint8_t slot);
-
-/* Runs with a list; false: out of memory or ids. */
-static inline __attribute__((always_inline)) bool listed_runs(struct fl_blockenc *b,
-                                                              const uint64_t *vpn,
-                                                              const uint32_t *code, uint32_t n,
-                                                              front_fn *front)
+/* A page that may not be in the list: is it? It is, then. False: out of memory or ids. */
+static __attribute__((noinline)) bool enter(struct fl_blockenc *b, struct fl_enc_known *k,
+                                            uint64_t vpn, bool *inside)
 {
-    struct fl_enc_list *l = b->list;
-    uint16_t list = list_number(b);
-    uint32_t depth = b->depth, hits = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t run = b->runs + i, before = b->dict_n;
-        struct fl_enc_known *k = known_at(b, vpn[i]);
-        if (__builtin_expect(k->vpn != vpn[i] || k->list != list, 0) && !learn(b, k, vpn[i]))
-            return false;
-        bool inside = k->slot != FL_ENC_NO_SLOT;
-        if (!inside)
-            admit(b, k);
-        uint32_t at = front(l->order, k->slot);
-        hits += inside;
-        if (inside && depth)
-            b->codes[run] = (uint8_t)at;
-        else
-            put_outside(b, run, k->index, before, code ? code[i] + 1 : b->location);
-    }
-    b->probed += n;
-    b->hits += hits;
+    if ((k->vpn != vpn || k->list != list_number(b)) && !learn(b, k, vpn))
+        return false;
+    *inside = k->slot != FL_ENC_NO_SLOT;
+    if (!*inside)
+        admit(b, k);
     return true;
 }
 
+/* Runs with a list; false: out of memory or ids. */
 static bool listed_plain(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code,
                          uint32_t n)
 {
-    return listed_runs(b, vpn, code, n, plain_front);
+    uint8_t *place = b->list->place;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t before = b->dict_n;
+        struct fl_enc_known *k = known_at(b, vpn[i]);
+        bool inside;
+        if (!enter(b, k, vpn[i], &inside))
+            return false;
+        uint8_t at = place[k->slot];
+        for (uint32_t slot = 0; slot < FL_RECENCY_DEPTH; slot++)
+            place[slot] = (uint8_t)(place[slot] + (place[slot] < at));
+        place[k->slot] = 0;
+        b->hits += inside;
+        if (inside && b->depth)
+            b->codes[b->runs + i] = at;
+        else
+            put_outside(b, b->runs + i, k->index, before, code ? code[i] + 1 : b->location);
+    }
+    b->probed += n;
+    return true;
 }
 
 #ifdef __x86_64__
-__attribute__((target("ssse3"))) static bool listed_shuffled(struct fl_blockenc *b,
-                                                             const uint64_t *vpn,
-                                                             const uint32_t *code, uint32_t n)
+#include <tmmintrin.h>
+
+#define SHUFFLES __attribute__((target("ssse3")))
+_Static_assert(FL_RECENCY_DEPTH == 4 * 16, "the places are four registers");
+
+/* No array: the compiler shall keep them in registers. */
+struct places {
+    __m128i a, b, c, d;
+};
+
+SHUFFLES static inline __m128i load(const uint8_t *p)
 {
-    return listed_runs(b, vpn, code, n, shuffled_front);
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+SHUFFLES static inline struct places load_places(const uint8_t *p)
+{
+    return (struct places){ load(p), load(p + 16), load(p + 32), load(p + 48) };
+}
+
+SHUFFLES static inline void store_places(uint8_t *p, struct places o)
+{
+    __m128i *to = (__m128i *)(void *)p;
+    _mm_storeu_si128(to, o.a);
+    _mm_storeu_si128(to + 1, o.b);
+    _mm_storeu_si128(to + 2, o.c);
+    _mm_storeu_si128(to + 3, o.d);
+}
+
+/* Sixteen places, once the slot whose place was @at is first: those before it are one further. */
+SHUFFLES static inline __m128i moved(__m128i places, __m128i at, const uint8_t *keep)
+{
+    return _mm_and_si128(_mm_sub_epi8(places, _mm_cmpgt_epi8(at, places)), load(keep));
+}
+
+/* The place of the slot of @lanes, in 16 bytes at once. */
+SHUFFLES static inline __m128i place_of(struct places o, const struct fl_enc_lanes *lanes)
+{
+    const uint8_t *pick = lanes->pick; /* of all but one of the four it makes 0 */
+    return _mm_or_si128(
+        _mm_or_si128(_mm_shuffle_epi8(o.a, load(pick)), _mm_shuffle_epi8(o.b, load(pick + 16))),
+        _mm_or_si128(_mm_shuffle_epi8(o.c, load(pick + 32)),
+                     _mm_shuffle_epi8(o.d, load(pick + 48))));
+}
+
+/* The slot of @lanes, whose place was @at, comes first. */
+SHUFFLES static inline struct places to_front(struct places o, __m128i at,
+                                              const struct fl_enc_lanes *lanes)
+{
+    const uint8_t *keep = lanes->keep;
+    return (struct places){ moved(o.a, at, keep), moved(o.b, at, keep + 16),
+                            moved(o.c, at, keep + 32), moved(o.d, at, keep + 48) };
+}
+
+/* The same as listed_plain(). */
+SHUFFLES static bool listed_shuffled(struct fl_blockenc *b, const uint64_t *vpn,
+                                     const uint32_t *code, uint32_t n)
+{
+    uint8_t *place = b->list->place, *codes = b->codes + b->runs;
+    struct places o = load_places(place);
+    uint16_t list = list_number(b);
+    uint32_t hits = 0, coded = b->depth, before = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct fl_enc_known *k = known_at(b, vpn[i]);
+        bool inside = true;
+        if (__builtin_expect(k->vpn != vpn[i] || k->list != list || k->slot == FL_ENC_NO_SLOT, 0)) {
+            before = b->dict_n;
+            store_places(place, o);
+            if (!enter(b, k, vpn[i], &inside))
+                return false;
+            o = load_places(place);
+        }
+        const struct fl_enc_lanes *lanes = &b->lanes[k->slot];
+        __m128i at = place_of(o, lanes);
+        o = to_front(o, at, lanes);
+        hits += inside;
+        if (__builtin_expect(inside && coded, 1))
+            codes[i] = (uint8_t)_mm_cvtsi128_si32(at);
+        else
+            put_outside(b, b->runs + i, k->index, before, code ? code[i] + 1 : b->location);
+    }
+    store_places(place, o);
+    b->probed += n;
+    b->hits += hits;
+    return true;
 }
 
 static bool listed(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code, uint32_t n)

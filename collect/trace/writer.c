@@ -405,20 +405,22 @@ int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uin
 static int judge_batch(const struct fl_writer *w, const uint64_t *vpn, const uint64_t *counts,
                        const uint32_t *code, size_t n, struct fl_err *err)
 {
-    uint64_t pages = vpn[0], wrong = counts[0] == 0, twice = 0;
+    uint64_t pages = vpn[0], wrong = (counts[0] - 1) & ~counts[0], twice = 0;
     uint32_t unknown = 0;
     for (size_t i = 1; i < n; i++) {
         pages |= vpn[i];
-        wrong |= counts[i] == 0;
-        twice |= vpn[i] == vpn[i - 1];
+        /* x - 1 & ~x: the top bit is set for 0 alone, which vectors of any processor can do */
+        wrong |= (counts[i] - 1) & ~counts[i];
+        uint64_t change = vpn[i] ^ vpn[i - 1];
+        twice |= (change - 1) & ~change;
     }
     for (size_t i = 0; code && i < n; i++) /* FL_NO_CODE + 1 is 0 */
         unknown = code[i] + 1 > unknown ? code[i] + 1 : unknown;
     if (pages > FL_VPN_MAX)
         return fl_fail(err, FL_EUSAGE, "a page number is over 63 bits");
-    if (wrong)
+    if (wrong >> 63)
         return fl_fail(err, FL_EUSAGE, "a run without accesses");
-    if (twice)
+    if (twice >> 63)
         return fl_fail(err, FL_EUSAGE, "two runs in a row on one page");
     if (unknown > w->state.codes)
         return fl_fail(err, FL_EUSAGE, "a run in code that does not exist; there are %u",

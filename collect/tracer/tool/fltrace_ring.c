@@ -11,7 +11,8 @@ extern Int VG_(fcntl)(Int fd, Int cmd, Addr arg);
 /* F_WRLCK, F_UNLCK and ETIMEDOUT, which Valgrind's headers lack. */
 enum { LOCK_WRITE = 1, LOCK_NONE = 2, TIMED_OUT = 110 };
 
-#define SEGMENT_WORDS (FLR_SEGMENT_BYTES / 8)
+/* What generated code fills: as much as a segment takes whose words are all new. */
+#define RAW_WORDS ((FLR_SEGMENT_BYTES - sizeof(struct flr_segment)) / 8 - 2)
 
 struct flr_control *tr_control;
 struct flr_slot *tr_slot;
@@ -20,7 +21,7 @@ ULong *tr_next, *tr_limit;
 static Int ring_fd = -1;
 static UChar *ring;                 /* this slot's */
 static struct flr_segment *segment; /* the open one, or NULL */
-static ULong *scratch;              /* written and forgotten once the recorder is gone */
+static ULong raw[RAW_WORDS]; /* its words so far; once the recorder is gone they are forgotten */
 
 static long sys_futex(UInt *word, Int op, UInt value, const struct vki_timespec *timeout)
 {
@@ -52,16 +53,19 @@ static Bool recorder_lives(void)
     return lock.l_type != LOCK_NONE;
 }
 
-/* From here on the program runs unrecorded: words go round in a scratch buffer. */
+static void begin_words(void)
+{
+    tr_next = raw;
+    tr_limit = raw + RAW_WORDS - FLR_SLACK_BYTES / 8;
+}
+
+/* From here on the program runs unrecorded. */
 static void detach(void)
 {
-    if (scratch == NULL)
-        scratch = VG_(malloc)("fltrace.scratch", FLR_SEGMENT_BYTES);
     tr_control = NULL;
     tr_slot = NULL;
     segment = NULL;
-    tr_next = scratch;
-    tr_limit = scratch + SEGMENT_WORDS - FLR_SLACK_BYTES / 8;
+    begin_words();
 }
 
 static Bool map_ring(UInt slot)
@@ -202,10 +206,9 @@ static Bool reserve(void)
 
 static void open_segment(void)
 {
-    if (tr_control == NULL) {
-        tr_next = scratch;
+    begin_words();
+    if (tr_control == NULL)
         return;
-    }
     if (!reserve()) {
         detach();
         return;
@@ -215,8 +218,14 @@ static void open_segment(void)
     segment = (struct flr_segment *)(ring + tr_slot->head % FLR_RING_BYTES);
     segment->ticket = ticket;
     __atomic_store_n(&tr_slot->open_ticket, ticket, __ATOMIC_SEQ_CST);
-    tr_next = (ULong *)(segment + 1);
-    tr_limit = (ULong *)segment + SEGMENT_WORDS - FLR_SLACK_BYTES / 8;
+}
+
+/* A string instruction: the processor need not fetch the lines that it fills. Returns where it ends. */
+static ULong *copy_words(ULong *to, const ULong *from, const ULong *end)
+{
+    ULong n = (ULong)(end - from);
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+    return to;
 }
 
 /* Hand the open segment over; leaves none open, and the ticket as it was. */
@@ -224,9 +233,10 @@ static void publish(void)
 {
     if (segment == NULL)
         return;
-    if (tr_next != (ULong *)(segment + 1)) {
+    if (tr_next != raw) {
         *tr_next++ = FLR_WORD(FLR_END, 0);
-        ULong bytes = ((ULong)((UChar *)tr_next - (UChar *)segment) + 15) & ~15ULL;
+        ULong *end = copy_words((ULong *)(segment + 1), raw, tr_next);
+        ULong bytes = ((ULong)((UChar *)end - (UChar *)segment) + 15) & ~15ULL;
         tl_assert(bytes <= FLR_SEGMENT_BYTES);
         segment->bytes = bytes;
         __atomic_store_n(&tr_slot->head, tr_slot->head + bytes, __ATOMIC_RELEASE);
