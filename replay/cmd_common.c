@@ -81,7 +81,7 @@ int cmd_trace_json(struct fl_reader *r, const char *path, uint64_t peak_pages, j
                    struct fl_err *err)
 {
     char sha256[65];
-    int rc = fl_sha256_file(path, sha256, err);
+    int rc = fl_reader_sha256(r, sha256, err);
     if (rc != FL_OK)
         return rc;
     *out = fl_trace_json(r, path, sha256, peak_pages);

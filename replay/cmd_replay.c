@@ -389,6 +389,8 @@ static int run_replay(void *arg, int n_operands, char **operands, struct fl_err 
         rc = cmd_open_trace(operands[0], cfg->partial, &r, err);
     if (rc == FL_OK)
         rc = cmd_machine(r, cfg->machine, &machine, &loaded, err);
+    if (rc == FL_OK && (cfg->out || cfg->json))
+        fl_reader_hash_ahead(r);
     if (rc == FL_OK && loaded)
         rc = fl_outfile_apart(cfg->out, cfg->machine, err);
     if (rc == FL_OK)

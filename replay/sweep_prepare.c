@@ -82,6 +82,8 @@ static int with_reader(const struct prepare *own, struct fl_reader *r, struct fl
     struct batch_trace *t = &b->traces[own->t];
     const json_t *known = b->known.facts[own->t];
     uint64_t peak = UINT64_MAX;
+    if (b->wants_facts)
+        fl_reader_hash_ahead(r);
     t->fidelity = fl_reader_fidelity(r);
     t->distinct_pages = fl_reader_totals(r)->distinct_pages;
     t->runs = fl_reader_totals(r)->runs;

@@ -439,6 +439,7 @@ void fl_reader_free(struct fl_reader *r)
 {
     if (!r)
         return;
+    fl_hash_drop(r);
     fl_source_close(&r->source);
     fl_meta_free(r->meta);
     fl_tstate_free(&r->state);

@@ -23,6 +23,7 @@ enum fl_wanted {
 
 struct fl_reader {
     struct fl_source source;
+    struct fl_hash *hash; /* sha256.c, on its way; or NULL */
     uint32_t header_bytes;
     enum fl_fidelity fidelity;
     struct fl_meta *meta;
@@ -132,5 +133,8 @@ int fl_layer_open(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
  * block: the reducer has to see all of the stream. */
 int fl_layer_check(struct fl_reader *r, const uint8_t head[FL_ENVELOPE_BYTES],
                    const struct fl_envelope *e, struct fl_err *err);
+
+/* sha256.c: stop what fl_reader_hash_ahead() began */
+void fl_hash_drop(struct fl_reader *r);
 
 #endif

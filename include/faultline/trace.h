@@ -294,6 +294,17 @@ bool fl_reader_complete(const struct fl_reader *r);
 const char *fl_reader_damage(const struct fl_reader *r);
 void fl_reader_free(struct fl_reader *r); /* NULL is fine */
 
+/**
+ * fl_reader_hash_ahead - begin with fl_reader_sha256() on a thread of its own; where there can be
+ * none it is done when asked for.
+ */
+void fl_reader_hash_ahead(struct fl_reader *r);
+/**
+ * fl_reader_sha256 - lower-case hex of the trace's SHA-256 into @hex (65 bytes): of the file as it
+ * was opened. Errors: FL_EIO, FL_EFORMAT when it became shorter. Cost: a read of all of it, now or ahead.
+ */
+int fl_reader_sha256(struct fl_reader *r, char hex[65], struct fl_err *err);
+
 /* ---- whole files ---------------------------------------------------------- */
 
 /** fl_sha256_file - lower-case hex of the file's SHA-256 into @hex (65 bytes). */

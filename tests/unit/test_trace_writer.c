@@ -316,6 +316,32 @@ static void sha256_is_that_of_the_standard(void **state)
     assert_int_equal(fl_sha256_file("/no/such", hex, &err), FL_EIO);
 }
 
+static void a_readers_sha256_is_the_files_ahead_or_not(void **state)
+{
+    char path[] = "/tmp/fl-sha-XXXXXX", want[65], now[65], ahead[65];
+    struct fl_writer *w = open_started(0);
+    struct fl_reader *r;
+    void *bytes = NULL;
+    size_t len;
+    (void)state;
+    assert_int_equal(fl_writer_close(w, &bytes, &len, &err), FL_OK);
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, bytes, len), len);
+    close(fd);
+    assert_int_equal(fl_sha256_file(path, want, &err), FL_OK);
+    assert_int_equal(fl_reader_open_path(path, 0, &r, &err), FL_OK);
+    unlink(path); /* it is of what was opened */
+    assert_int_equal(fl_reader_sha256(r, now, &err), FL_OK);
+    fl_reader_hash_ahead(r);
+    fl_reader_hash_ahead(r);
+    assert_int_equal(fl_reader_sha256(r, ahead, &err), FL_OK);
+    fl_reader_hash_ahead(r); /* and nobody asks */
+    fl_reader_free(r);
+    assert_string_equal(now, want);
+    assert_string_equal(ahead, want);
+    free(bytes);
+}
+
 static int with_one_file(struct fl_event ev)
 {
     struct fl_writer *w = open_started(0);
@@ -414,6 +440,7 @@ int main(void)
         cmocka_unit_test(batches_that_say_nothing_are_refused),
         cmocka_unit_test(metadata_keeps_order_and_replaces_values),
         cmocka_unit_test(sha256_is_that_of_the_standard),
+        cmocka_unit_test(a_readers_sha256_is_the_files_ahead_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
