@@ -395,34 +395,28 @@ static int make_result(struct observer *o, const struct fl_reader *r, json_t *tr
     return rc;
 }
 
-/* What the recorded slab events make of the caches; a recording that cannot tell has no such key. */
-static int add_slab(struct fl_reader *r, json_t *result, struct fl_err *err)
+static int slab_json(struct fl_reader *r, json_t *result, struct fl_err *err)
 {
     struct fl_slab_replay slab = { 0 };
-    struct fl_err why = { 0 };
-    int rc = fl_reader_rewind(r, err);
+    int rc = fl_slab_replay(r, &slab, err);
     if (rc == FL_OK)
-        rc = fl_slab_replay(r, &slab, &why);
-    if (rc == FL_EDATA)
-        return FL_OK;
-    if (rc == FL_OK)
-        rc = fl_slab_replay_json(&slab, result, &why);
+        rc = fl_slab_replay_json(&slab, result, err);
     fl_slab_replay_free(&slab);
-    if (rc != FL_OK && why.code && err)
-        *err = why;
     return rc;
 }
 
-/* Free blocks, likewise. */
-static int add_buddy(struct fl_reader *r, json_t *result, struct fl_err *err)
+/* What recorded events make of an allocator, by @json; of one that they do not tell, nothing. */
+static int add_allocator(struct fl_reader *r, json_t *result,
+                         int (*json)(struct fl_reader *r, json_t *result, struct fl_err *err),
+                         struct fl_err *err)
 {
     struct fl_err why = { 0 };
-    int rc = fl_reader_rewind(r, err);
-    if (rc == FL_OK)
-        rc = fl_buddy_replay_json(r, result, &why);
-    if (rc != FL_OK && rc != FL_EDATA && why.code && err)
+    int rc = json(r, result, &why);
+    if (rc == FL_EDATA)
+        return FL_OK;
+    if (rc != FL_OK && err)
         *err = why;
-    return rc == FL_EDATA ? FL_OK : rc;
+    return rc;
 }
 
 static int observer_new(const struct fl_reader *r, struct observer **out, struct fl_err *err)
@@ -471,9 +465,9 @@ int fl_observe(struct fl_reader *r, json_t *trace, json_t **result, struct fl_er
     if (rc == FL_OK)
         rc = make_result(o, r, trace, result, err);
     if (rc == FL_OK && o->has_slab)
-        rc = add_slab(r, *result, err);
+        rc = add_allocator(r, *result, slab_json, err);
     if (rc == FL_OK && o->has_pages)
-        rc = add_buddy(r, *result, err);
+        rc = add_allocator(r, *result, fl_buddy_replay_json, err);
     json_decref(trace);
     observer_free(o);
     return rc;

@@ -450,7 +450,7 @@ int ask_trace(const char *path, const struct ask *ask, json_t *report, struct fl
     if (rc == FL_OK && !events && peak_pages == 0)
         rc = fl_footprint(r, &peak_pages, err);
     if (rc == FL_OK)
-        rc = fl_sha256_file(path, sha256, err);
+        rc = fl_reader_sha256(r, sha256, err);
     if (rc == FL_OK && !(trace = fl_trace_json(r, path, sha256, peak_pages)))
         rc = fl_nomem(err, "describing the trace");
     if (rc == FL_OK && events)

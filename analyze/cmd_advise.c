@@ -188,7 +188,7 @@ static int run(void *arg, int n_operands, char **operands, struct fl_err *err)
     if (rc == FL_OK && !fl_reader_complete(r))
         fl_warn("%s: only the good part is read: %s", a->path, fl_reader_damage(r));
     if (rc == FL_OK)
-        rc = fl_sha256_file(a->path, sha256, err);
+        rc = fl_reader_sha256(r, sha256, err);
     if (rc == FL_OK && cfg->validation)
         rc = advise_measured_load(cfg->validation, r, sha256, cfg->policy, &a->costs, &a->measured,
                                   err);

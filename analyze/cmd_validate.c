@@ -217,7 +217,7 @@ static int answer(const struct validate_cfg *cfg, const struct validate *v, stru
     }
     int rc = fl_footprint(r, &peak_pages, err);
     if (rc == FL_OK)
-        rc = fl_sha256_file(path, sha256, err);
+        rc = fl_reader_sha256(r, sha256, err);
     if (rc != FL_OK) {
         json_decref(quality);
         return rc;

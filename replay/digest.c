@@ -6,6 +6,7 @@
 
 #include "digest.h"
 #include "grow.h"
+#include "vm.h"
 
 /* A page's touches, one word so that a touch is one load and one store: the window's number, the
    last run that read or wrote, the last that fetched, what all together need. */
@@ -49,16 +50,6 @@ static void sum_up(struct digest *d, const struct fl_runs *runs, size_t from)
     }
 }
 
-/* What each of @n runs needs. */
-static void find_needs(struct digest *d, const struct fl_runs *runs, size_t from, uint32_t n)
-{
-    const uint32_t *reads = runs->reads + from, *writes = runs->writes + from,
-                   *fetches = runs->fetches + from;
-    for (uint32_t i = 0; i < n; i++)
-        d->need[i] = (uint8_t)((reads[i] ? FL_PROT_READ : 0) | (writes[i] ? FL_PROT_WRITE : 0) |
-                               (fetches[i] ? FL_PROT_EXEC : 0));
-}
-
 void digest_window(struct digest *d, const struct fl_runs *runs, size_t from, uint32_t max_pages)
 {
     /* by need: which positions a touch moves, and where they are */
@@ -74,7 +65,7 @@ void digest_window(struct digest *d, const struct fl_runs *runs, size_t from, ui
         d->window = 1;
     }
     d->run_page = runs->page + from;
-    find_needs(d, runs, from, n);
+    run_needs(runs, from, n, d->need);
     for (i = 0; i < n; i++) {
         uint32_t page = d->run_page[i];
         uint64_t t = touches[page], move = moves[d->need[i]];

@@ -82,9 +82,8 @@ bool digest_take(struct digest *d, const struct fl_runs *runs, size_t from, uint
                  const uint8_t *rights);
 
 /**
- * digest_item - all of @runs as one window into @d; *@out: @d, or NULL where that is not worth it (few runs a page),
- * or where windows have not paid of late.
- * FL_ENOMEM.
+ * digest_item - all of @runs as one window into @d; *@out: @d, or NULL where that is not worth it
+ * (few runs a page), or where windows have not paid of late. FL_ENOMEM.
  */
 int digest_item(struct digest *d, const struct fl_reader *r, const struct fl_runs *runs,
                 const struct digest **out, struct fl_err *err);

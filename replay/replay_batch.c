@@ -62,10 +62,7 @@ static void runs_done(struct replay *rp, const struct fl_runs *runs, size_t from
 
 static void find_needs(struct replay *rp, const struct fl_runs *runs, size_t from, uint32_t n)
 {
-    const uint32_t *reads = runs->reads + from, *writes = runs->writes + from,
-                   *fetches = runs->fetches + from;
-    for (uint32_t i = 0; i < n; i++)
-        rp->need[i] = run_need(reads[i], writes[i], fetches[i]);
+    run_needs(runs, from, n, rp->need);
     for (uint32_t i = 0; i < n; i++)
         rp->info[i] = rp->need[i] & FL_PROT_WRITE ? REF_WRITE : 0;
 }

@@ -31,15 +31,6 @@ static uint64_t accesses(const struct chunk *k, uint32_t i, uint32_t end)
     return n;
 }
 
-static void find_needs(struct chunk *k)
-{
-    const uint32_t *reads = k->runs->reads + k->from, *writes = k->runs->writes + k->from,
-                   *fetches = k->runs->fetches + k->from;
-    for (uint32_t i = 0; i < k->n; i++)
-        k->need[i] = (uint8_t)((reads[i] ? FL_PROT_READ : 0) | (writes[i] ? FL_PROT_WRITE : 0) |
-                               (fetches[i] ? FL_PROT_EXEC : 0));
-}
-
 /* Is run @i all its entry has to be for nothing to change? */
 static bool covered(const struct chunk *k, uint32_t i)
 {
@@ -190,7 +181,7 @@ int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *er
     while (k.from < runs->n && rc == FL_OK) {
         size_t left = runs->n - k.from;
         k.n = left < CHUNK ? (uint32_t)left : CHUNK;
-        find_needs(&k);
+        run_needs(runs, k.from, k.n, k.need);
         rc = do_chunk(&k, err);
         k.from += k.n;
     }

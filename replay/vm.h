@@ -230,6 +230,15 @@ static inline uint8_t run_need(uint32_t reads, uint32_t writes, uint32_t fetches
                      (fetches ? FL_PROT_EXEC : 0));
 }
 
+/** run_needs - run_need() of @n runs from @from on, into @need. */
+static inline void run_needs(const struct fl_runs *runs, size_t from, uint32_t n, uint8_t *need)
+{
+    const uint32_t *reads = runs->reads + from, *writes = runs->writes + from,
+                   *fetches = runs->fetches + from;
+    for (uint32_t i = 0; i < n; i++)
+        need[i] = run_need(reads[i], writes[i], fetches[i]);
+}
+
 /** vm_kill - the OOM killer got process @index: every process of its space ends, contents go. */
 void vm_kill(struct vm *vm, uint32_t index);
 

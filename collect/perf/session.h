@@ -107,6 +107,8 @@ int fl_session_adopt(struct session *s, struct fl_err *err);
 int fl_session_snapshot(struct session *s, uint32_t moment, struct fl_err *err);
 
 /* session_tables.c */
+/** fl_session_wants_tables - are the machine's tables part of the recording? */
+bool fl_session_wants_tables(const struct session *s);
 /** fl_session_tables_read - once, as soon as the events are switched off. */
 int fl_session_tables_read(struct session *s, struct fl_err *err);
 int fl_session_tables_write(struct session *s, struct fl_err *err);

@@ -258,7 +258,7 @@ int fl_session_snapshot(struct session *s, uint32_t moment, struct fl_err *err)
         rc = fl_session_tables_write(s, err);
     else if (fl_session_has_slabs(s))
         rc = fl_slab_lists(FL_SLAB_ROOT, moment, emit_timed, s, err);
-    if (rc == FL_OK && moment == FL_SNAPSHOT_START && (live || s->opts->kernel))
+    if (rc == FL_OK && moment == FL_SNAPSHOT_START && fl_session_wants_tables(s))
         rc = fl_proc_snapshot(FL_PROC_ROOT, 0, moment, s->opts->redact, emit_timed, s, &s->skipped,
                               err);
     if (rc == FL_OK && live && moment == FL_SNAPSHOT_END)

@@ -22,10 +22,15 @@ static int keep(void *ctx, const struct fl_event *ev, struct fl_err *err)
     return FL_OK;
 }
 
+bool fl_session_wants_tables(const struct session *s)
+{
+    bool live = s->set.plan.target != FL_TARGET_COMMAND;
+    return !s->opts->watch && (live || s->opts->kernel);
+}
+
 int fl_session_tables_read(struct session *s, struct fl_err *err)
 {
-    bool wanted = s->opts->kernel || s->set.plan.target != FL_TARGET_COMMAND;
-    if (s->n_tables || s->opts->watch || !wanted)
+    if (s->n_tables || !fl_session_wants_tables(s))
         return FL_OK;
     return fl_proc_snapshot(FL_PROC_ROOT, 0, FL_SNAPSHOT_END, s->opts->redact, keep, s, &s->skipped,
                             err);

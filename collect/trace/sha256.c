@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <faultline/trace.h>
 
@@ -87,8 +88,7 @@ int fl_reader_sha256(struct fl_reader *r, char hex[65], struct fl_err *err)
     int rc = h->rc;
     if (rc != FL_OK)
         *err = h->err;
-    for (size_t i = 0; i < sizeof h->hex; i++)
-        hex[i] = h->hex[i];
+    memcpy(hex, h->hex, sizeof h->hex);
     free(h);
     return rc;
 }

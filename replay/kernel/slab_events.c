@@ -77,12 +77,6 @@ static int add_probe(struct slab_events *e, uint32_t id, struct fl_err *err)
     return FL_OK;
 }
 
-static uint32_t cache_named(const struct slab_events *e, const char *name)
-{
-    const struct slab_info_row *row = slab_info_find(&e->info, name);
-    return row ? (uint32_t)(row - e->info.rows) : SLAB_CACHE_NONE;
-}
-
 static uint32_t class_index(uint32_t class)
 {
     uint32_t i = 0;
@@ -109,7 +103,7 @@ static int begin(struct slab_events *e, struct fl_err *err)
         for (uint32_t class = 8; class; class = slab_kmalloc_class(class + 1)) {
             char name[SLAB_NAME_BYTES];
             slab_kmalloc_name(class, (enum slab_kmalloc_type)type, name);
-            e->kmalloc[type][class_index(class)] = cache_named(e, name);
+            e->kmalloc[type][class_index(class)] = slab_info_index(&e->info, name);
         }
     return FL_OK;
 }
@@ -126,7 +120,7 @@ static uint32_t cache_of_name(struct slab_events *e, uint64_t id)
     uint32_t known = slab_map_get(&e->names, id);
     if (known == SLAB_MAP_NONE) {
         const char *name = fl_probes_name(e->probes, id);
-        uint32_t cache = name ? cache_named(e, name) : SLAB_CACHE_NONE;
+        uint32_t cache = name ? slab_info_index(&e->info, name) : SLAB_CACHE_NONE;
         known = cache == SLAB_CACHE_NONE ? 0 : cache + 1;
         slab_map_put(&e->names, id, known);
     }
@@ -185,7 +179,6 @@ static int take_hit(struct slab_events *e, const struct fl_event *ev, slab_event
         return rc;
     struct slab_event out = event_of(e, &e->probe[ev->hit.probe], ev);
     bool pages = out.kind == SLAB_EV_PAGES_TAKEN || out.kind == SLAB_EV_PAGES_GIVEN;
-    e->has_pages |= pages;
     return out.at || pages ? take(ctx, &out, err) : FL_OK; /* NULL: there was no memory */
 }
 

@@ -31,7 +31,6 @@ struct slab_probe;
 struct slab_events {
     struct slab_info info; /* the first slabinfo; empty: none was there */
     struct slab_info end;  /* the last; empty: none */
-    bool has_pages;        /* events of pages were among those looked at */
     bool stop;             /* set by who takes them: no more */
     uint64_t lost;         /* records the recorder lost; of the last run */
     uint32_t cpus;

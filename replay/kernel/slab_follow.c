@@ -130,16 +130,25 @@ int slab_follow_appear(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint
     return rc;
 }
 
+/* It was taken for given back, but was kept. */
+static int come_back(struct slab_follow *f, uint32_t at, struct fl_err *err)
+{
+    struct seen *x = &f->seen[at];
+    int rc = slab_adopt(f->sys, x->cache, at, &x->id, err);
+    if (rc == FL_OK) {
+        x->state = HERE;
+        slab_correct(f->sys, x->id, f->info->rows[x->cache].objects);
+    }
+    return rc;
+}
+
 /* Those that the rules gave back and whose pages did not go at once were kept, for now. */
 static void take_back(struct slab_follow *f)
 {
     while (f->n_emptied) {
         uint32_t at = f->emptied[--f->n_emptied];
-        struct seen *x = &f->seen[at];
-        if (x->state == EMPTIED && slab_adopt(f->sys, x->cache, at, &x->id, NULL) == FL_OK) {
-            x->state = HERE;
-            slab_correct(f->sys, x->id, f->info->rows[x->cache].objects);
-        }
+        if (f->seen[at].state == EMPTIED)
+            (void)come_back(f, at, NULL); /* it stays given back where memory is short */
     }
 }
 
@@ -159,7 +168,7 @@ struct slab_follow *slab_follow_new(const struct slab_info *info, const struct s
     for (uint32_t i = 0; ok && i < info->n; i++) {
         struct slab_layout layout = layout_of(&info->rows[i]);
         uint32_t cache;
-        f->caches[i].words = (info->rows[i].objects + 63) / 64;
+        f->caches[i].words = slab_words(info->rows[i].objects);
         f->caches[i].rcu = waits_for_rcu(info->rows[i].name);
         ok = slab_cache_add(f->sys, &layout, &cache, NULL) == FL_OK;
     }
@@ -210,18 +219,6 @@ static int be_born(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t
     slab_follow_left(f, cache, 0);
     slab_enter(f->sys, cpu, f->seen[*at].id);
     return FL_OK;
-}
-
-/* It was taken for given back, and an object of it is handed out: it was kept. */
-static int come_back(struct slab_follow *f, uint32_t at, struct fl_err *err)
-{
-    struct seen *x = &f->seen[at];
-    int rc = slab_adopt(f->sys, x->cache, at, &x->id, err);
-    if (rc == FL_OK) {
-        x->state = HERE;
-        slab_correct(f->sys, x->id, f->info->rows[x->cache].objects);
-    }
-    return rc;
 }
 
 int slab_follow_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr,

@@ -114,3 +114,9 @@ const struct slab_info_row *slab_info_find(const struct slab_info *info, const c
             return &info->rows[i];
     return NULL;
 }
+
+uint32_t slab_info_index(const struct slab_info *info, const char *name)
+{
+    const struct slab_info_row *row = slab_info_find(info, name);
+    return row ? (uint32_t)(row - info->rows) : UINT32_MAX;
+}

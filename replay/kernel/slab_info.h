@@ -39,5 +39,7 @@ void slab_info_free(struct slab_info *info);
 
 /** slab_info_find - row of cache @name; NULL. Cost: looks at all. */
 const struct slab_info_row *slab_info_find(const struct slab_info *info, const char *name);
+/** slab_info_index - its number; UINT32_MAX: there is none. */
+uint32_t slab_info_index(const struct slab_info *info, const char *name);
 
 #endif

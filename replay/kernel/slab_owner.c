@@ -26,20 +26,14 @@ struct slab_owners {
     struct slab_map by_node;          /* address of a node -> space */
 };
 
-static uint32_t named(const struct slab_info *info, const char *name)
-{
-    const struct slab_info_row *row = slab_info_find(info, name);
-    return row ? (uint32_t)(row - info->rows) : UINT32_MAX;
-}
-
 struct slab_owners *slab_owners_new(const struct slab_info *info)
 {
     struct slab_owners *o = calloc(1, sizeof *o);
     if (o) {
-        o->of_space = named(info, "mm_struct");
-        o->of_task = named(info, "task_struct");
-        o->of_pid = named(info, "pid");
-        o->of_node = named(info, "maple_node");
+        o->of_space = slab_info_index(info, "mm_struct");
+        o->of_task = slab_info_index(info, "task_struct");
+        o->of_pid = slab_info_index(info, "pid");
+        o->of_node = slab_info_index(info, "maple_node");
     }
     return o;
 }

@@ -61,7 +61,7 @@ static int add(struct slab_past_pass *p, uint32_t cache, uint64_t base, uint32_t
             return fl_nomem(err, "slabs of the start");
         p->room = room;
     }
-    uint64_t *bits = calloc(2 * ((row->objects + 63) / 64), sizeof *bits);
+    uint64_t *bits = calloc(2 * slab_words(row->objects), sizeof *bits);
     if (!bits)
         return fl_nomem(err, "slabs of the start");
     p->out.slabs[p->out.n] =
@@ -90,7 +90,7 @@ static void touch(struct slab_past_pass *p, uint32_t at, uint64_t ptr, bool allo
 {
     struct past_slab *x = &p->out.slabs[at];
     const struct slab_info_row *row = &p->info->rows[x->cache];
-    uint32_t i = (uint32_t)((ptr - x->base) / row->size), words = (row->objects + 63) / 64;
+    uint32_t i = (uint32_t)((ptr - x->base) / row->size), words = slab_words(row->objects);
     if ((ptr - x->base) % row->size || i >= row->objects || slab_bit(x->bits, i))
         return;
     slab_set_bit(x->bits, i, true);

@@ -42,6 +42,12 @@ int slab_past_pages(struct slab_past_pass *p, uint64_t at, bool taken, struct fl
 struct slab_past slab_past_end(struct slab_past_pass *p);
 void slab_past_free(struct slab_past *past);
 
+/** slab_words - of 64 bits, for so many objects. */
+static inline uint32_t slab_words(uint32_t objects)
+{
+    return (objects + 63) / 64;
+}
+
 static inline bool slab_bit(const uint64_t *bits, uint32_t i)
 {
     return bits[i / 64] >> (i % 64) & 1;

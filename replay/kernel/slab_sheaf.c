@@ -175,17 +175,6 @@ int slab_sheaf_free(struct slab_sys *s, uint32_t cpu, uint32_t id, struct fl_err
     return rc;
 }
 
-static bool take_from(struct slab_sheaf *f, uint32_t id)
-{
-    for (uint32_t i = f ? f->n : 0; i-- > 0;)
-        if (f->slab[i] == id) {
-            memmove(&f->slab[i], &f->slab[i + 1], (f->n - i - 1) * sizeof f->slab[0]);
-            f->n--;
-            return true;
-        }
-    return false;
-}
-
 /* ---- following a real kernel ------------------------------------------------------------------ */
 
 /* What a fill took from a slab that nobody knows yet. */
@@ -201,6 +190,16 @@ static uint32_t *find_in(struct slab_sheaf *f, uint32_t id)
         if (f->slab[i] == id)
             return &f->slab[i];
     return NULL;
+}
+
+static bool take_from(struct slab_sheaf *f, uint32_t id)
+{
+    uint32_t *at = find_in(f, id);
+    if (!at)
+        return false;
+    f->n--;
+    memmove(at, at + 1, (size_t)(&f->slab[f->n] - at) * sizeof *at);
+    return true;
 }
 
 /* An object of @id in some other sheaf than @cpu's first. */

@@ -15,10 +15,9 @@
 #define LINUX_AHEAD 16u
 static PREFETCHES void linux_expect_page(const struct linux_mm *lm, uint32_t page)
 {
+    vm_run_soon(lm->vm, page);
     __builtin_prefetch(&lm->pte[page], 1);
-    __builtin_prefetch(&lm->vm->contents[page]);
     __builtin_prefetch(&lm->vm->mm_of[page]);
-    __builtin_prefetch(&lm->vm->rights[page]);
 }
 static inline uint32_t linux_expect(struct linux_mm *lm, uint32_t page)
 {
