@@ -352,8 +352,8 @@ bool mglru_drop_empty(struct linux_mm *lm, uint32_t swappiness)
 
 /* ---- what eviction tells the aging ------------------------------------------------------------ */
 
-/* walk_update_folio outside a walk: promotion takes the folio off its list (folio_activate);
-   kswapd counts as being in one */
+/* walk_update_folio outside a walk: promotion is the processor's batch's; kswapd counts as being
+   in one */
 static void promote(struct linux_mm *lm, uint32_t c)
 {
     const struct mglru *g = lm->mglru;
@@ -361,11 +361,8 @@ static void promote(struct linux_mm *lm, uint32_t c)
         mglru_update_gen(lm, c);
         return;
     }
-    if (!mglru_set_refs(lm, c) || mglru_gen_of(g, c) == (int)mglru_gen(g->max_seq))
-        return;
-    lru_remove(lm, c);
-    mglru_add(lm, c, true);
-    lm->activated++;
+    if (mglru_set_refs(lm, c) && mglru_gen_of(g, c) != (int)mglru_gen(g->max_seq))
+        mglru_activate(lm, c);
 }
 
 /* lru_gen_look_around */
