@@ -184,12 +184,10 @@ void mglru_add_oldest(struct linux_mm *lm, uint32_t c)
     lru_add_oldest(lm, c, join(lm, c, mglru_seq_for(lm, c, false, true)));
 }
 
-/* folio_activate */
+/* folio_activate. One that is found accessed twice is in the batch twice. */
 void mglru_activate(struct linux_mm *lm, uint32_t c)
 {
     struct mglru *g = lm->mglru;
-    if (mglru_held(g, c))
-        return;
     g->state[c] |= MGLRU_HELD;
     g->activating[g->n_activating++] = c;
     if (g->n_activating == LRU_BATCH)
