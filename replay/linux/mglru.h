@@ -48,6 +48,7 @@ struct mglru {
     /* page-table walks */
     uint8_t *used; /* by address space: it has run since it was last walked */
     uint32_t spaces_room;
+    uint32_t ran_last;               /* the address space whose program reclaim interrupts */
     uint32_t first_new_space;        /* from here on: never walked, so no filter applies */
     uint64_t *filter[MGLRU_FILTERS]; /* NULL: lets everything through */
     uint64_t walks, tables_walked;   /* page tables: of the last level */

@@ -232,8 +232,8 @@ static void walk_space(const struct walk *w)
     }
 }
 
-/* lru_gen_use_mm. The kernel marks a space as it is switched to; what matters of it is that it
-   has accessed something since its entries were last looked at. */
+/* lru_gen_use_mm. The kernel marks a space as it is switched to; what matters of it is mostly that
+   it has accessed something since its entries were last looked at. */
 void mglru_ran(struct linux_mm *lm, uint32_t page)
 {
     struct mglru *g = lm->mglru;
@@ -248,6 +248,7 @@ void mglru_ran(struct linux_mm *lm, uint32_t page)
         g->spaces_room = room;
     }
     g->used[mm] = 1;
+    g->ran_last = mm;
 }
 
 /* iterate_mm_list: the group's address spaces, in the order they came into being */
@@ -260,7 +261,7 @@ static void walk_spaces(struct linux_mm *lm, uint32_t swappiness)
             .lm = lm, .mm = mm, .swappiness = swappiness, .forced = mm >= g->first_new_space
         };
         bool used = mm < g->spaces_room && g->used[mm];
-        if (!lm->vm->mms[mm].users || (!used && !w.forced))
+        if (!lm->vm->mms[mm].users || (!used && !w.forced && mm != g->ran_last))
             continue;
         if (used)
             g->used[mm] = 0;
