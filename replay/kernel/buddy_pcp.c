@@ -162,6 +162,10 @@ static int64_t high_now(struct buddy_pcp *p, bool all)
         p->high = most(high - (p->batch << SCALE_MAX), p->high_min);
         return 0;
     }
+    if (p->reclaiming) {
+        p->high = most(high - most(p->free_count, p->batch), p->high_min);
+        return least(p->batch << 2, p->high);
+    }
     if (p->high_min == p->high_max)
         return high;
     if (p->below_high) {

@@ -18,8 +18,11 @@ struct buddy_zones {
     struct buddy *buddy[ZONES];
     struct buddy_pcp *pcp[ZONES]; /* by CPU */
     uint32_t cpus;
-    uint64_t failed;   /* requests */
-    uint64_t no_large; /* of them: pages enough, but no block large enough */
+    bool below_high[ZONES]; /* a request has found it so, and no CPU has given pages back since
+                               that make it untrue (ZONE_BELOW_HIGH) */
+    bool reclaiming;        /* kswapd is at work: CPUs keep few pages (ZONE_RECLAIM_ACTIVE) */
+    uint64_t failed;        /* requests */
+    uint64_t no_large;      /* of them: pages enough, but no block large enough */
 };
 
 /**

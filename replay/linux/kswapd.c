@@ -18,6 +18,7 @@ static void start(struct linux_mm *lm)
                           .priority = DEF_PRIORITY,
                           .failures = k->failures,
                           .now_ps = k->now_ps > lm->now_ps ? k->now_ps : lm->now_ps };
+    lm->frames->reclaiming = true;
 }
 
 /* prepare_kswapd_sleep */
@@ -38,6 +39,7 @@ static void end_round(struct linux_mm *lm)
 {
     struct kswapd *k = &lm->kswapd;
     snapshot_refaults(lm);
+    lm->frames->reclaiming = false;
     if (!may_sleep(lm)) {
         start(lm);
         return;

@@ -85,6 +85,8 @@ void lru_add_drain(struct linux_mm *lm)
         else
             lru_add(lm, lm->batch[i], (enum lru_list)lm->batch_list[i]);
     lm->n_batch = 0;
+    if (lm->mglru)
+        mglru_activate_drain(lm);
 }
 
 static void leave_batch(struct linux_mm *lm, uint32_t c)

@@ -48,7 +48,13 @@ int mglru_room(struct linux_mm *lm, uint32_t n_contents, struct fl_err *err)
 
 static void set_state(struct mglru *g, uint32_t c, int gen, uint32_t refs)
 {
-    g->state[c] = (uint8_t)((uint32_t)(gen + 1) | refs << REFS_SHIFT);
+    g->state[c] = (uint8_t)((uint32_t)(gen + 1) | refs << REFS_SHIFT | (g->state[c] & MGLRU_HELD));
+}
+
+/* The reference bits of a folio that is referenced: those after the first. */
+static uint32_t ref_bits(const struct mglru *g, uint32_t c)
+{
+    return g->state[c] >> REFS_SHIFT & MGLRU_REFS_MAX;
 }
 
 /* folio_lru_refs: how often it was read, 0 to 4 */
@@ -56,7 +62,7 @@ uint32_t mglru_refs(const struct linux_mm *lm, uint32_t c)
 {
     if (!(lm->folio[c].flags & FOLIO_REFERENCED))
         return 0;
-    return (lm->mglru->state[c] >> REFS_SHIFT) + 1u;
+    return ref_bits(lm->mglru, c) + 1;
 }
 
 /* lru_tier_from_refs */
@@ -103,7 +109,7 @@ void mglru_mark_accessed(struct linux_mm *lm, uint32_t c)
     struct folio *f = &lm->folio[c];
     if (f->list == LRU_UNEVICTABLE)
         return;
-    uint32_t refs = g->state[c] >> REFS_SHIFT;
+    uint32_t refs = ref_bits(g, c);
     if (!(f->flags & FOLIO_REFERENCED)) {
         f->flags |= FOLIO_REFERENCED;
         refs = 0;
@@ -131,7 +137,7 @@ static void change_gen(struct mglru *g, uint32_t c, enum mglru_type type, uint32
 {
     g->pages[type][mglru_gen_of(g, c)]--;
     g->pages[type][gen]++;
-    set_state(g, c, (int)gen, g->state[c] >> REFS_SHIFT);
+    set_state(g, c, (int)gen, ref_bits(g, c));
 }
 
 /* lru_gen_folio_seq: where a folio is put */
@@ -161,7 +167,7 @@ static enum lru_list join(struct linux_mm *lm, uint32_t c, uint64_t seq)
     struct mglru *g = lm->mglru;
     enum mglru_type type = mglru_type(lm, c);
     uint32_t gen = mglru_gen(seq);
-    set_state(g, c, (int)gen, g->state[c] >> REFS_SHIFT);
+    set_state(g, c, (int)gen, ref_bits(g, c));
     g->pages[type][gen]++;
     return mglru_list(type, gen);
 }
@@ -178,12 +184,38 @@ void mglru_add_oldest(struct linux_mm *lm, uint32_t c)
     lru_add_oldest(lm, c, join(lm, c, mglru_seq_for(lm, c, false, true)));
 }
 
+/* folio_activate. One that is found accessed twice is in the batch twice. */
+void mglru_activate(struct linux_mm *lm, uint32_t c)
+{
+    struct mglru *g = lm->mglru;
+    g->state[c] |= MGLRU_HELD;
+    g->activating[g->n_activating++] = c;
+    if (g->n_activating == LRU_BATCH)
+        mglru_activate_drain(lm);
+}
+
+/* folio_batch_move_lru, lru_activate */
+void mglru_activate_drain(struct linux_mm *lm)
+{
+    struct mglru *g = lm->mglru;
+    for (uint32_t i = 0; i < g->n_activating; i++) {
+        uint32_t c = g->activating[i];
+        g->state[c] &= (uint8_t)~MGLRU_HELD;
+        if (mglru_gen_of(g, c) < 0)
+            continue;
+        lru_remove(lm, c);
+        mglru_add(lm, c, true);
+        lm->activated++;
+    }
+    g->n_activating = 0;
+}
+
 /* lru_gen_del_folio */
 void mglru_left(struct linux_mm *lm, uint32_t c)
 {
     struct mglru *g = lm->mglru;
     g->pages[mglru_type(lm, c)][mglru_gen_of(g, c)]--;
-    set_state(g, c, -1, g->state[c] >> REFS_SHIFT);
+    set_state(g, c, -1, ref_bits(g, c));
 }
 
 /* folio_update_gen: a page-table walk found @c accessed. It stays where it is on its list. */

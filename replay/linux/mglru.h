@@ -25,6 +25,7 @@
 #define MGLRU_FILTERS 2u      /* NR_BLOOM_FILTERS */
 #define MGLRU_REFS_MAX 3u     /* of LRU_REFS_WIDTH bits */
 #define MGLRU_SWAPPINESS_MAX 200u
+#define MGLRU_HELD 0x20u /* of a folio's state */
 
 enum mglru_type { MGLRU_ANON, MGLRU_FILE, MGLRU_TYPES };
 
@@ -38,13 +39,16 @@ struct mglru {
     uint64_t max_seq, min_seq[MGLRU_TYPES];
     uint64_t pages[MGLRU_TYPES][MGLRU_GENS]; /* by the generation they belong to */
     struct mglru_counts counts[MGLRU_TYPES][MGLRU_TIERS];
-    uint8_t *state; /* by contents: generation + 1 (0: on no list), references << 3 */
+    uint8_t *state; /* by contents: generation + 1 (0: on no list), references << 3, held << 5 */
     uint32_t state_room;
+    uint32_t activating[LRU_BATCH]; /* the processor's batch of folios to activate */
+    uint32_t n_activating;
     bool kswapd; /* it is kswapd that reclaims: see mglru_look_around() */
 
     /* page-table walks */
     uint8_t *used; /* by address space: it has run since it was last walked */
     uint32_t spaces_room;
+    uint32_t ran_last;               /* the address space whose program reclaim interrupts */
     uint32_t first_new_space;        /* from here on: never walked, so no filter applies */
     uint64_t *filter[MGLRU_FILTERS]; /* NULL: lets everything through */
     uint64_t walks, tables_walked;   /* page tables: of the last level */
@@ -60,6 +64,10 @@ int mglru_room(struct linux_mm *lm, uint32_t n_contents, struct fl_err *err);
 void mglru_add(struct linux_mm *lm, uint32_t c, bool active);
 /** mglru_add_oldest - the same for a folio to be reclaimed next. */
 void mglru_add_oldest(struct linux_mm *lm, uint32_t c);
+/** mglru_activate - @c, on a list, joins the processor's batch, which activates it once full. */
+void mglru_activate(struct linux_mm *lm, uint32_t c);
+/** mglru_activate_drain - those in the batch that are on a list still are activated now. */
+void mglru_activate_drain(struct linux_mm *lm);
 /** mglru_left - lru_remove() has taken @c off its list. */
 void mglru_left(struct linux_mm *lm, uint32_t c);
 /** mglru_mark_accessed - by read(2), or an unmapped entry of a file that was accessed. */
@@ -114,6 +122,12 @@ static inline enum lru_list mglru_list(enum mglru_type type, uint32_t gen)
 static inline int mglru_gen_of(const struct mglru *g, uint32_t c)
 {
     return (g->state[c] & 7) - 1;
+}
+
+/* In the batch of folios to activate, whose reference keeps @c from being freed. */
+static inline bool mglru_held(const struct mglru *g, uint32_t c)
+{
+    return g->state[c] & MGLRU_HELD;
 }
 
 /* How many generations a type has. */

@@ -232,8 +232,8 @@ static void walk_space(const struct walk *w)
     }
 }
 
-/* lru_gen_use_mm. The kernel marks a space as it is switched to; what matters of it is that it
-   has accessed something since its entries were last looked at. */
+/* lru_gen_use_mm. The kernel marks a space as it is switched to; what matters of it is mostly that
+   it has accessed something since its entries were last looked at. */
 void mglru_ran(struct linux_mm *lm, uint32_t page)
 {
     struct mglru *g = lm->mglru;
@@ -248,6 +248,7 @@ void mglru_ran(struct linux_mm *lm, uint32_t page)
         g->spaces_room = room;
     }
     g->used[mm] = 1;
+    g->ran_last = mm;
 }
 
 /* iterate_mm_list: the group's address spaces, in the order they came into being */
@@ -260,7 +261,7 @@ static void walk_spaces(struct linux_mm *lm, uint32_t swappiness)
             .lm = lm, .mm = mm, .swappiness = swappiness, .forced = mm >= g->first_new_space
         };
         bool used = mm < g->spaces_room && g->used[mm];
-        if (!lm->vm->mms[mm].users || (!used && !w.forced))
+        if (!lm->vm->mms[mm].users || (!used && !w.forced && mm != g->ran_last))
             continue;
         if (used)
             g->used[mm] = 0;
@@ -352,8 +353,8 @@ bool mglru_drop_empty(struct linux_mm *lm, uint32_t swappiness)
 
 /* ---- what eviction tells the aging ------------------------------------------------------------ */
 
-/* walk_update_folio outside a walk: promotion takes the folio off its list (folio_activate);
-   kswapd counts as being in one */
+/* walk_update_folio outside a walk: promotion is the processor's batch's; kswapd counts as being
+   in one */
 static void promote(struct linux_mm *lm, uint32_t c)
 {
     const struct mglru *g = lm->mglru;
@@ -361,11 +362,8 @@ static void promote(struct linux_mm *lm, uint32_t c)
         mglru_update_gen(lm, c);
         return;
     }
-    if (!mglru_set_refs(lm, c) || mglru_gen_of(g, c) == (int)mglru_gen(g->max_seq))
-        return;
-    lru_remove(lm, c);
-    mglru_add(lm, c, true);
-    lm->activated++;
+    if (mglru_set_refs(lm, c) && mglru_gen_of(g, c) != (int)mglru_gen(g->max_seq))
+        mglru_activate(lm, c);
 }
 
 /* lru_gen_look_around */

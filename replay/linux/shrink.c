@@ -154,6 +154,8 @@ enum verdict shrink_folio(struct linux_mm *lm, uint32_t c, struct batch *batch)
     folio_unmap(lm, c);
     if (!folio_is_file_lru(lm, c))
         swap_hold(lm, c);
+    if (lm->mglru && mglru_held(lm->mglru, c) && !(folio_is_file(lm, c) && f->flags & FOLIO_DIRTY))
+        return KEEP; /* is_page_cache_freeable, folio_ref_freeze */
     if (f->flags & FOLIO_DIRTY)
         return write_dirty(lm, c, reference, batch);
     return free_clean(lm, c, batch);

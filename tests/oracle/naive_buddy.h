@@ -44,7 +44,7 @@ struct naive_cpu {
     uint32_t n[14];
     int64_t high, high_min, high_max, batch, freed;
     unsigned doubled;
-    bool odd_before, scarce;
+    bool odd_before, scarce, reclaim;
 };
 
 int64_t naive_cpu_pages(const struct naive_cpu *c);

@@ -110,6 +110,10 @@ void naive_cpu_give(struct naive_buddy *n, struct naive_cpu *c, uint32_t page, u
     } else if (flush) {
         c->high = c->high - 32 * c->batch < c->high_min ? c->high_min : c->high - 32 * c->batch;
         bound = 0;
+    } else if (c->reclaim) {
+        int64_t less = c->freed > c->batch ? c->freed : c->batch;
+        c->high = c->high - less < c->high_min ? c->high_min : c->high - less;
+        bound = 4 * c->batch < c->high ? 4 * c->batch : c->high;
     } else if (c->high_min != c->high_max && c->scarce) {
         int64_t less = c->freed > c->batch ? c->freed : c->batch;
         c->high = c->high - less < c->high_min ? c->high_min : c->high - less;

@@ -188,6 +188,7 @@ static void run(struct world *w, uint64_t seed, uint64_t steps)
         } else if (what < 12) {
             uint32_t c = pick(w, CPUS);
             w->fast_cpu[c].below_high = w->slow_cpu[c].scarce = pick(w, 3) == 0;
+            w->fast_cpu[c].reclaiming = w->slow_cpu[c].reclaim = pick(w, 3) == 0;
         } else if (what < (filling ? 620 : 400)) {
             take(w);
         } else {
