@@ -14,6 +14,8 @@ static inline uint64_t accesses_of(const struct fl_runs *runs, size_t from, size
     uint64_t sum = 0;
     if (runs->actor != FL_ACTOR_USER)
         return 0;
+    if (!(runs->facts & FL_RUNS_LONG))
+        return n;
     for (size_t i = from; i < from + n; i++)
         sum += (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
     return sum;
