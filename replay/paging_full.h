@@ -2,22 +2,22 @@
 /**
  * paging_full.h - what the loops over a full memory share.
  *
- * Most references of most replays find every frame in use, and swap with room for all of them.
- * Then each page that comes takes the place of one that goes, and a loop that has nothing else to
- * think of needs few enough numbers to keep them in registers.
+ * Most references of most replays find their page, or every frame in use and swap with room for all
+ * of them. Then each page that comes takes the place of one that goes, and a loop that has nothing
+ * else to think of needs few enough numbers to keep them in registers.
  */
 #ifndef REPLAY_PAGING_FULL_H
 #define REPLAY_PAGING_FULL_H
 
 #include "paging.h"
 
-_Static_assert(KEPT_SLOT == KEPT_DIRTY << 1 && KEPT_FILE == KEPT_SLOT << 1, "shifts");
+_Static_assert(KEPT_FILE == KEPT_SLOT << 1, "full_comes() shifts");
 
-/** full_suits - memory is full, swap cannot become so, and @refs has no fault of its own. */
+/** full_suits - swap cannot become full, and @refs has no fault of its own. */
 static inline bool full_suits(const struct paging *p, const struct paging_refs *refs)
 {
     uint8_t any = 0;
-    if (p->counts.resident != p->nframes || p->counts.slots + refs->n > p->swap_pages)
+    if (p->counts.slots + refs->n > p->swap_pages)
         return false;
     for (uint32_t i = 0; i < refs->n; i++)
         any |= refs->info[i];

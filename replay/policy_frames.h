@@ -66,7 +66,8 @@ static inline void frames_free(struct paging *p, struct frames *f, uint32_t fram
     f->free[f->n_free++] = frame;
 }
 
-/* References to a full memory, up to one of contents that never had a frame; returns how many. */
+/* References up to one that needs a frame while memory is not full, or whose contents never had one;
+   returns how many. */
 static inline __attribute__((always_inline)) uint32_t frames_full(struct paging *p,
                                                                   const struct paging_refs *refs,
                                                                   struct tally *t,
@@ -75,7 +76,7 @@ static inline __attribute__((always_inline)) uint32_t frames_full(struct paging 
 {
     const struct paging_refs r = *refs;
     struct full f = full_begin(t);
-    bool tells = p->tells;
+    bool tells = p->tells, full = p->counts.resident == p->nframes;
     uint32_t *at = p->at, *in = frames->contents, i;
     uint8_t *kept = frames->kept;
     for (i = 0; i < r.n; i++) {
@@ -87,7 +88,7 @@ static inline __attribute__((always_inline)) uint32_t frames_full(struct paging 
             rule->touched(self, frames, frame, next_use);
             continue;
         }
-        if (__builtin_expect(had == AT_NEW, 0))
+        if (__builtin_expect(had == AT_NEW || !full, 0))
             break;
         frame = rule->victim(self, frames);
         uint32_t evicted = in[frame], file = had & AT_FILE;

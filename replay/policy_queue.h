@@ -123,8 +123,8 @@ static inline uint32_t queue_oldest(const struct queue *q)
     return place + (uint32_t)__builtin_ctzll(eight) / 8;
 }
 
-/* References to a full memory, up to one of contents that never had a frame; returns how many.
-   fifo: pre: no place of the queue is empty. */
+/* References up to one that needs a frame while memory is not full, or whose contents never had one;
+   returns how many. fifo: pre: no place of the queue is empty. */
 static inline __attribute__((always_inline)) uint32_t queue_full(struct paging *p,
                                                                  struct queue *queue,
                                                                  struct tally *t,
@@ -134,7 +134,7 @@ static inline __attribute__((always_inline)) uint32_t queue_full(struct paging *
     const struct paging_refs r = *refs;
     struct queue q = *queue;
     struct full f = full_begin(t);
-    bool tells = p->tells;
+    bool tells = p->tells, full = p->counts.resident == p->nframes;
     uint32_t *at = p->at, i;
     for (i = 0; i < r.n; i++) {
         uint32_t c = r.contents[i], had = at[c], place = had & AT_PLACE;
@@ -146,7 +146,7 @@ static inline __attribute__((always_inline)) uint32_t queue_full(struct paging *
             if (!touches)
                 continue;
         } else {
-            if (__builtin_expect(had == AT_NEW, 0))
+            if (__builtin_expect(had == AT_NEW || !full, 0))
                 break;
             uint32_t oldest = touches ? queue_oldest(&q) : q.head;
             full_goes(&f, q.kept[oldest & q.mask]);
@@ -177,7 +177,7 @@ static inline __attribute__((always_inline)) uint32_t queue_batch(struct paging 
     struct tally t = tally_begin(p);
     const struct paging_refs r = *refs;
     uint32_t nframes = p->nframes, *at = p->at, i = 0;
-    if (full_suits(p, &r) && (touches || q.tail - q.head == nframes))
+    if (full_suits(p, &r) && (touches || q.tail - q.head == t.resident))
         i = queue_full(p, &q, &t, &r, touches);
     for (; i < r.n; i++) {
         uint32_t c = r.contents[i], place = at[c] & AT_PLACE;
