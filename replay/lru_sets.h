@@ -4,9 +4,9 @@
  * TLB and the walk caches.
  *
  * Whoever owns a key keeps for it the entry it was in last: it is there still if the entry says so,
- * and nothing need be searched or forgotten. Up to LRU_STAMPED_MAX ways a set's order is a stamp of
- * each entry's last use, so that a hit is one store and a miss looks for the smallest. A set of more
- * ways is a ring of entries in that order.
+ * and nothing need be searched or forgotten. Up to LRU_WORD_MAX ways a set's order is a word, four
+ * bits a way. Up to LRU_STAMPED_MAX it is a stamp of each entry's last use, so that a hit is one
+ * store and a miss looks for the smallest. A set of more ways is a ring of entries in that order.
  */
 #ifndef REPLAY_LRU_SETS_H
 #define REPLAY_LRU_SETS_H
@@ -19,6 +19,7 @@
 #endif
 
 #define LRU_NO_KEY UINT32_MAX
+#define LRU_WORD_MAX 16u
 #define LRU_STAMPED_MAX 128u
 
 struct lru_sets {
@@ -26,6 +27,11 @@ struct lru_sets {
     uint64_t inverse;            /* 2^64 / sets, rounded up */
     bool divide;                 /* that is not exact enough for page numbers */
     uint32_t *key;               /* by entry, set by set; LRU_NO_KEY: empty */
+    /* words: NULL unless these are in use; the stride is a power of two */
+    uint64_t
+        *order; /* by set: its ways, the most recent lowest; above LRU_WORD_MAX - 1 of them none */
+    uint64_t used;                    /* the bits of those that there are */
+    uint32_t stride_bits, last_shift; /* the shift of the least recent */
     /* stamped: */
     uint32_t now; /* the next stamp, without its way */
     uint32_t
@@ -91,6 +97,38 @@ static inline uint32_t lru_smallest(const uint32_t *stamp, uint32_t stride)
 #endif
 }
 
+#define LRU_EVERY_WAY UINT64_C(0x1111111111111111)
+
+/* Where @way is in @order: its highest bit, and perhaps others above. */
+static inline uint64_t lru_word_find(uint64_t order, uint32_t way)
+{
+    uint64_t x = order ^ way * LRU_EVERY_WAY; /* 0 there: the first one to borrow */
+    return (x - LRU_EVERY_WAY) & ~x & LRU_EVERY_WAY << 3;
+}
+
+/* Of @order's ways those of @bits, of which @way is the last, one place on, and @way first. */
+static inline uint64_t lru_word_first(uint64_t order, uint64_t bits, uint32_t way)
+{
+    return (order & ~bits) | ((order << 4 | way) & bits);
+}
+
+static inline void lru_word_hit(struct lru_sets *s, uint16_t entry)
+{
+    uint64_t *order = &s->order[entry >> s->stride_bits];
+    uint32_t way = entry & (s->stride - 1);
+    uint64_t at = lru_word_find(*order, way);
+    *order = lru_word_first(*order, at ^ (at - 1), way);
+}
+
+static inline uint16_t lru_word_fill(struct lru_sets *s, uint32_t key, uint32_t set)
+{
+    uint64_t order = s->order[set];
+    uint32_t way = order >> s->last_shift & 15, entry = (set << s->stride_bits) + way;
+    s->order[set] = lru_word_first(order, s->used, way);
+    s->key[entry] = key;
+    return (uint16_t)entry;
+}
+
 void lru_restamp(struct lru_sets *s);
 void lru_ring_hit(struct lru_sets *s, uint16_t entry);
 uint16_t lru_ring_fill(struct lru_sets *s, uint32_t key, uint32_t set);
@@ -111,7 +149,9 @@ static inline bool lru_sets_hit(struct lru_sets *s, uint16_t entry, uint32_t key
 {
     if (!lru_sets_has(s, entry, key))
         return false;
-    if (__builtin_expect(!s->stamp, 0))
+    if (s->order)
+        lru_word_hit(s, entry);
+    else if (__builtin_expect(!s->stamp, 0))
         lru_ring_hit(s, entry);
     else
         s->stamp[entry] = lru_now(s) | (s->stamp[entry] & LRU_WAY_MASK);
@@ -125,6 +165,8 @@ static inline bool lru_sets_hit(struct lru_sets *s, uint16_t entry, uint32_t key
 static inline uint16_t lru_sets_fill(struct lru_sets *s, uint32_t key, uint64_t number)
 {
     uint32_t set = lru_sets_set(s, number);
+    if (s->order)
+        return lru_word_fill(s, key, set);
     if (__builtin_expect(!s->stamp, 0))
         return lru_ring_fill(s, key, set);
     uint32_t first = set * s->stride;
