@@ -129,9 +129,55 @@ static inline uint16_t lru_word_fill(struct lru_sets *s, uint32_t key, uint32_t 
     return (uint16_t)entry;
 }
 
+#define LRU_NO_ENTRY UINT32_MAX
+
+/**
+ * lru_word_search - the entry of @key, of which only @number is known; LRU_NO_ENTRY: it is not
+ * there. pre: words.
+ */
+static inline uint32_t lru_word_search(const struct lru_sets *s, uint32_t key, uint64_t number)
+{
+    uint32_t first = lru_sets_set(s, number) << s->stride_bits, i = 0;
+#ifdef __SSE2__
+    const __m128i *keys = (const __m128i *)(const void *)(s->key + first);
+    for (__m128i wanted = _mm_set1_epi32((int)key); i + 4 <= s->stride; i += 4) {
+        __m128i same = _mm_cmpeq_epi32(_mm_loadu_si128(keys + i / 4), wanted);
+        int ways = _mm_movemask_ps(_mm_castsi128_ps(same));
+        if (ways)
+            return first + i + (uint32_t)__builtin_ctz((unsigned)ways);
+    }
+#endif
+    for (; i < s->stride; i++)
+        if (s->key[first + i] == key)
+            return first + i;
+    return LRU_NO_ENTRY;
+}
+
+/**
+ * lru_word_use - @key is the most recent of its set now. Returns whether it was there before; if
+ * not, the least recent is not any more. pre: words.
+ */
+static inline bool lru_word_use(struct lru_sets *s, uint32_t key, uint64_t number)
+{
+    uint32_t entry = lru_word_search(s, key, number);
+    if (entry == LRU_NO_ENTRY)
+        lru_word_fill(s, key, lru_sets_set(s, number));
+    else
+        lru_word_hit(s, (uint16_t)entry);
+    return entry != LRU_NO_ENTRY;
+}
+
 void lru_restamp(struct lru_sets *s);
 void lru_ring_hit(struct lru_sets *s, uint16_t entry);
 uint16_t lru_ring_fill(struct lru_sets *s, uint32_t key, uint32_t set);
+
+/** lru_word_drop - @key, if it is there, of which only @number is known. pre: words. */
+static inline void lru_word_drop(struct lru_sets *s, uint32_t key, uint64_t number)
+{
+    uint32_t entry = lru_word_search(s, key, number);
+    if (entry != LRU_NO_ENTRY)
+        lru_drop_entry(s, entry);
+}
 
 static inline uint32_t lru_now(struct lru_sets *s)
 {

@@ -59,6 +59,16 @@ static void use(struct lru_sets *s, struct twin *t, uint16_t *entry, uint32_t ke
     uint32_t set = (uint32_t)(number_of(key) % s->sets);
     bool had = twin_take(t, set, key);
     assert_int_equal(lru_sets_has(s, *entry, key), had);
+    if (s->order) { /* by search, too */
+        uint32_t found = lru_word_search(s, key, number_of(key));
+        assert_int_equal(found, had ? *entry : LRU_NO_ENTRY);
+    }
+    if (s->order && below(2)) {
+        assert_int_equal(lru_word_use(s, key, number_of(key)), had);
+        *entry = (uint16_t)lru_word_search(s, key, number_of(key));
+        twin_put(t, set, key, s->ways);
+        return;
+    }
     assert_int_equal(lru_sets_hit(s, *entry, key), had);
     if (!had)
         *entry = lru_sets_fill(s, key, number_of(key));
@@ -71,7 +81,10 @@ static void step(struct lru_sets *s, struct twin *t, uint16_t *entry)
     if (what >= 200) {
         use(s, t, &entry[key], key);
     } else if (what >= 4) {
-        lru_sets_drop(s, entry[key], key);
+        if (s->order && below(2))
+            lru_word_drop(s, key, number_of(key));
+        else
+            lru_sets_drop(s, entry[key], key);
         twin_take(t, (uint32_t)(number_of(key) % s->sets), key);
     } else if (what >= 2) {
         lru_sets_drop_if(s, is_third, NULL);
