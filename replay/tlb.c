@@ -230,8 +230,10 @@ void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fe
         look_up(tlb, TLB_SIDE_STORE, page, size, writes);
 }
 
-static inline void look_up_runs(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to,
-                                bool want_fetches, bool want_data)
+static inline __attribute__((always_inline)) void look_up_runs(struct tlb *tlb,
+                                                               const struct fl_runs *runs,
+                                                               size_t from, size_t to,
+                                                               bool want_fetches, bool want_data)
 {
     const struct tlb_chain *fetch = &tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K],
                            *load = &tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K],
@@ -254,7 +256,10 @@ static inline void look_up_runs(struct tlb *tlb, const struct fl_runs *runs, siz
 
 void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to)
 {
-    look_up_runs(tlb, runs, from, to, runs->facts & FL_RUNS_FETCHES, true);
+    if (runs->facts & FL_RUNS_FETCHES)
+        look_up_runs(tlb, runs, from, to, true, true);
+    else
+        look_up_runs(tlb, runs, from, to, false, true);
 }
 
 /* ---- windows ------------------------------------------------------------------------------ */
