@@ -31,10 +31,10 @@
 
 /* What is kept of a page in memory. */
 enum {
-    KEPT = 1,          /* there is one */
-    KEPT_DIRTY = 2,    /* written since it came in */
-    KEPT_SLOT = 4,     /* holds a slot of swap */
-    KEPT_FILE = 8,     /* a file's page: never has a slot */
+    KEPT = 1,       /* there is one */
+    KEPT_DIRTY = 2, /* written since it came in */
+    KEPT_SLOT = 4,  /* holds a slot of swap */
+    KEPT_FILE = 8,  /* a file's page: never has a slot */
 };
 
 struct paging_refs {
