@@ -15,8 +15,8 @@
 #define FETCH_SHIFT 8
 #define RUN_MASK UINT64_C(0xfff)
 
-#define REST_MAX 63u /* one less than a power of two */
-#define WORTH 2u     /* runs a page, on average, from which on windows pay */
+#define REST_MAX 255u /* one less than a power of two */
+#define WORTH 2u      /* runs a page, on average, from which on windows pay */
 
 _Static_assert(DIGEST_RUNS_MAX - 1 <= RUN_MASK, "a run's number must fit");
 _Static_assert((FL_PROT_READ | FL_PROT_WRITE | FL_PROT_EXEC) == 7, "the needs take three bits");

@@ -90,7 +90,7 @@ int digest_item(struct digest *d, const struct fl_reader *r, const struct fl_run
 
 /**
  * digest_paid - was the window of use? digest_take() sees for itself. After one that was not, none
- * is made of the next items: of one more than twice as many as after the failure before, of 63 at most.
+ * is made of the next items: of one more than twice as many as after the failure before, of 255 at most.
  */
 void digest_paid(struct digest *d, bool paid);
 

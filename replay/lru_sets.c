@@ -8,6 +8,17 @@
 
 #define LINE_BYTES 64u
 
+static bool words_init(struct lru_sets *s)
+{
+    s->order = malloc(s->sets * sizeof *s->order);
+    s->stride_bits = (uint32_t)__builtin_ctz(s->stride);
+    s->last_shift = 4 * (s->ways - 1);
+    s->used = UINT64_MAX >> (60 - s->last_shift);
+    for (uint32_t set = 0; s->order && set < s->sets; set++)
+        s->order[set] = UINT64_C(0xfedcba9876543210);
+    return s->order;
+}
+
 static bool stamps_init(struct lru_sets *s)
 {
     uint32_t entries = s->sets * s->stride;
@@ -40,17 +51,25 @@ static bool rings_init(struct lru_sets *s)
     return true;
 }
 
+/* The smallest power of two that @ways fit into. */
+static uint32_t power_of(uint32_t ways)
+{
+    return ways > 1 ? 1u << (32 - __builtin_clz(ways - 1)) : 1;
+}
+
 bool lru_sets_init(struct lru_sets *s, uint32_t entries, uint32_t ways)
 {
-    *s = (struct lru_sets){ .sets = entries / ways, .ways = ways, .stride = (ways + 3) / 4 * 4 };
-    bool stamped = ways <= LRU_STAMPED_MAX && s->sets * s->stride <= UINT16_MAX + 1u;
-    if (!stamped)
+    bool few = ways <= LRU_WORD_MAX;
+    *s = (struct lru_sets){ .sets = entries / ways, .ways = ways };
+    s->stride = few ? power_of(ways) : (ways + 3) / 4 * 4;
+    bool fits = ways <= LRU_STAMPED_MAX && s->sets * s->stride <= UINT16_MAX + 1u;
+    if (!fits)
         s->stride = ways;
     /* number % sets is exact while the error, below sets, times number is below 2^64 */
     s->inverse = UINT64_MAX / s->sets + 1;
     s->divide = (s->sets & (s->sets - 1)) && s->sets > 1u << (64 - NUMBER_BITS);
     s->key = malloc(s->sets * s->stride * sizeof *s->key);
-    if (!s->key || !(stamped ? stamps_init(s) : rings_init(s))) {
+    if (!s->key || !(!fits ? rings_init(s) : few ? words_init(s) : stamps_init(s))) {
         lru_sets_fini(s);
         return false;
     }
@@ -61,6 +80,7 @@ bool lru_sets_init(struct lru_sets *s, uint32_t entries, uint32_t ways)
 void lru_sets_fini(struct lru_sets *s)
 {
     free(s->key);
+    free(s->order);
     free(s->stamp);
     free(s->next);
     free(s->prev);
@@ -118,9 +138,23 @@ uint16_t lru_ring_fill(struct lru_sets *s, uint32_t key, uint32_t set)
     return last;
 }
 
+/* Among the empty ones. */
+static void word_last(struct lru_sets *s, uint32_t entry)
+{
+    uint64_t *order = &s->order[entry >> s->stride_bits], way = entry & (s->stride - 1);
+    uint64_t at = lru_word_find(*order, (uint32_t)way);
+    uint64_t upto = at ^ (at - 1), before = upto >> 4, moved = s->used & ~before;
+    *order = (*order & ~moved) | (*order >> 4 & moved & ~(UINT64_C(15) << s->last_shift)) |
+             way << s->last_shift;
+}
+
 void lru_drop_entry(struct lru_sets *s, uint32_t entry)
 {
     s->key[entry] = LRU_NO_KEY;
+    if (s->order) {
+        word_last(s, entry);
+        return;
+    }
     if (s->stamp) {
         s->stamp[entry] = LRU_STAMP_EMPTY | (s->stamp[entry] & LRU_WAY_MASK);
         return;

@@ -10,6 +10,7 @@
  *
  * policy_queue.h   lru, fifo: a queue, oldest first, in a ring
  * policy_frames.h  clock, random, opt: frames that have numbers
+ * paging_full.h    what their loops over a full memory share
  */
 #ifndef REPLAY_PAGING_H
 #define REPLAY_PAGING_H
@@ -30,11 +31,10 @@
 
 /* What is kept of a page in memory. */
 enum {
-    KEPT = 1,          /* there is one */
-    KEPT_DIRTY = 2,    /* written since it came in */
-    KEPT_SLOT = 4,     /* holds a slot of swap */
-    KEPT_FILE = 8,     /* a file's page: never has a slot */
-    KEPT_TOUCHED = 16, /* clock's reference bit */
+    KEPT = 1,       /* there is one */
+    KEPT_DIRTY = 2, /* written since it came in */
+    KEPT_SLOT = 4,  /* holds a slot of swap */
+    KEPT_FILE = 8,  /* a file's page: never has a slot */
 };
 
 struct paging_refs {
@@ -73,6 +73,7 @@ struct paging {
     struct paging_counts counts;
     struct paging_fault faulted[PAGING_BATCH]; /* of the last batch, in order */
     uint32_t n_faulted;
+    bool tells;     /* the caller's: else faulted[] need not be filled in, only counted */
     bool no_memory; /* it stopped because of that */
 };
 
@@ -173,8 +174,8 @@ static inline void tally_end(struct paging *p, const struct tally *t)
     p->n_faulted = t->n_faulted;
 }
 
-/* A page of @kept is to leave its frame. false: it needs a slot and there is none. */
-static inline bool kept_evict(struct tally *t, uint8_t kept)
+/* What it is that a page of @kept leaves its frame. */
+static inline uint64_t kept_leaves(uint8_t kept)
 {
     enum { DIRTY = KEPT_DIRTY, SLOT = KEPT_SLOT, FILE = KEPT_FILE };
     static const uint64_t what[16] = {
@@ -182,7 +183,13 @@ static inline bool kept_evict(struct tally *t, uint8_t kept)
         [KEPT | SLOT] = TALLY_LEFT,       [KEPT | SLOT | DIRTY] = TALLY_LEFT | TALLY_OUT,
         [KEPT | FILE] = TALLY_LEFT,       [KEPT | FILE | DIRTY] = TALLY_LEFT | TALLY_WRITTEN,
     };
-    uint64_t w = what[kept & 15], slots = t->slots + w / TALLY_SLOT;
+    return what[kept & 15];
+}
+
+/* A page of @kept is to leave its frame. false: it needs a slot and there is none. */
+static inline bool kept_evict(struct tally *t, uint8_t kept)
+{
+    uint64_t w = kept_leaves(kept), slots = t->slots + w / TALLY_SLOT;
     if (slots > t->swap_pages && w >= TALLY_SLOT)
         return false;
     t->slots = slots;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Second chance: one reference bit a frame, and a hand that goes round. */
+#include <string.h>
+
 #include "policies.h"
 #include "policy_frames.h"
 
 struct clock {
     struct frames frames;
+    uint64_t *touched; /* the bits, by frame */
+    uint32_t room;     /* frames that it has room for */
     uint32_t hand;
 };
 
@@ -18,27 +22,42 @@ static int clock_init(struct paging *p, uint64_t seed, struct fl_err *err)
 
 static inline bool clock_room(void *self, uint32_t frames)
 {
-    (void)self;
-    return frames != 0;
+    struct clock *clock = self;
+    if (!grow(&clock->touched, frames / 64)) /* grow_room() gives multiples of it */
+        return false;
+    memset(clock->touched + clock->room / 64, 0, (frames - clock->room) / 8);
+    clock->room = frames;
+    return true;
 }
 
 static inline void clock_touched(void *self, struct frames *f, uint32_t frame, uint64_t next_use)
 {
-    (void)self;
+    struct clock *clock = self;
+    (void)f;
     (void)next_use;
-    f->kept[frame] |= KEPT_TOUCHED;
+    clock->touched[frame / 64] |= UINT64_C(1) << frame % 64;
 }
 
+/* The hand, a frame's bit, carries through the ones, which become 0, to the first 0 of its word,
+   which is the victim's. */
 static inline uint32_t clock_victim(void *self, struct frames *f)
 {
     struct clock *clock = self;
-    uint32_t hand = clock->hand;
-    while (f->kept[hand] & KEPT_TOUCHED) {
-        f->kept[hand] &= (uint8_t)~KEPT_TOUCHED;
-        hand = hand + 1 == f->begun ? 0 : hand + 1;
+    for (;;) {
+        uint32_t at = clock->hand / 64;
+        uint64_t *word = &clock->touched[at], old = *word;
+        uint64_t now = old + (UINT64_C(1) << clock->hand % 64), victim = now & ~old;
+        if (victim) {
+            uint32_t frame = 64 * at + (uint32_t)__builtin_ctzll(victim);
+            if (__builtin_expect(frame < f->begun, 1)) {
+                *word = now ^ victim;
+                clock->hand = frame + 1 == f->begun ? 0 : frame + 1;
+                return frame;
+            }
+        }
+        *word = now & ~victim;
+        clock->hand = 64 * at + 64 >= f->begun ? 0 : 64 * at + 64;
     }
-    clock->hand = hand + 1 == f->begun ? 0 : hand + 1;
-    return hand;
 }
 
 static const struct frames_rule rule = {
@@ -67,8 +86,10 @@ static bool clock_check(const struct paging *p)
 static void clock_fini(struct paging *p)
 {
     struct clock *clock = p->policy;
-    if (clock)
+    if (clock) {
         frames_drop(&clock->frames);
+        free(clock->touched);
+    }
     free(clock);
 }
 

@@ -10,14 +10,14 @@
 #include <stdlib.h>
 
 #include "grow.h"
-#include "paging.h"
+#include "paging_full.h"
 
 #define FRAME_EVICTED 1u
 #define FRAME_FIRST 2u
 
 struct frames {
     uint8_t *kept;      /* by frame; 0: free */
-    uint32_t *contents; /* by frame */
+    uint32_t *contents; /* by frame; with AT_FILE */
     uint32_t begun;     /* frames used at least once are 0 .. this - 1 */
     uint32_t room;
     uint32_t *free; /* freed ones, latest last; room for all */
@@ -66,6 +66,43 @@ static inline void frames_free(struct paging *p, struct frames *f, uint32_t fram
     f->free[f->n_free++] = frame;
 }
 
+/* References up to one that needs a frame while memory is not full, or whose contents never had one;
+   returns how many. */
+static inline __attribute__((always_inline)) uint32_t frames_full(struct paging *p,
+                                                                  const struct paging_refs *refs,
+                                                                  struct tally *t,
+                                                                  struct frames *frames, void *self,
+                                                                  const struct frames_rule *rule)
+{
+    const struct paging_refs r = *refs;
+    struct full f = full_begin(t);
+    bool tells = p->tells, full = p->counts.resident == p->nframes;
+    uint32_t *at = p->at, *in = frames->contents, i;
+    uint8_t *kept = frames->kept;
+    for (i = 0; i < r.n; i++) {
+        uint32_t c = r.contents[i], had = at[c], frame = (had & AT_PLACE) - FRAME_FIRST;
+        uint64_t next_use = r.next_use ? r.next_use[i] : 0;
+        uint8_t write = r.info[i];
+        if ((had & AT_PLACE) >= FRAME_FIRST) {
+            kept[frame] = full_ref(&f, kept[frame], write);
+            rule->touched(self, frames, frame, next_use);
+            continue;
+        }
+        if (__builtin_expect(had == AT_NEW || !full, 0))
+            break;
+        frame = rule->victim(self, frames);
+        uint32_t evicted = in[frame], file = had & AT_FILE;
+        full_goes(&f, kept[frame]);
+        kept[frame] = full_ref(&f, full_comes(p, &f, tells, i, had, evicted & AT_PLACE), write);
+        at[evicted & AT_PLACE] = (evicted & AT_FILE) | FRAME_EVICTED;
+        at[c] = file | (frame + FRAME_FIRST);
+        in[frame] = file | c;
+        rule->inserted(self, frames, frame, next_use);
+    }
+    full_end(&f, t);
+    return i;
+}
+
 /* The loop of a policy, whose @rule the compiler knows. @f: its frames, in @self. */
 static inline __attribute__((always_inline)) uint32_t frames_batch(struct paging *p,
                                                                    const struct paging_refs *refs,
@@ -80,8 +117,10 @@ static inline __attribute__((always_inline)) uint32_t frames_batch(struct paging
     struct frames f = *frames;
     struct tally t = tally_begin(p);
     const struct paging_refs r = *refs;
-    uint32_t nframes = p->nframes, *at = p->at, i;
-    for (i = 0; i < r.n; i++) {
+    uint32_t nframes = p->nframes, *at = p->at, i = 0;
+    if (full_suits(p, refs))
+        i = frames_full(p, refs, &t, &f, self, rule);
+    for (; i < r.n; i++) {
         uint32_t c = r.contents[i], frame = (at[c] & AT_PLACE) - FRAME_FIRST;
         uint32_t evicted = NO_CONTENTS;
         uint64_t next_use = r.next_use ? r.next_use[i] : 0;
@@ -103,11 +142,11 @@ static inline __attribute__((always_inline)) uint32_t frames_batch(struct paging
             frame = rule->victim(self, &f);
             if (!kept_evict(&t, f.kept[frame]))
                 break;
-            evicted = f.contents[frame];
+            evicted = f.contents[frame] & AT_PLACE;
             at[evicted] = kept_at(f.kept[frame], FRAME_EVICTED);
         }
         f.kept[frame] = kept_ref(&t, kept_new(p, &t, &r, i, at[c], evicted), info);
-        f.contents[frame] = c;
+        f.contents[frame] = kept_at(f.kept[frame], c);
         at[c] = kept_at(f.kept[frame], frame + FRAME_FIRST);
         rule->inserted(self, &f, frame, next_use);
     }
@@ -122,7 +161,7 @@ static inline bool frames_check(const struct paging *p, const struct frames *f)
     for (uint32_t frame = 0; frame < f->begun; frame++) {
         pages += f->kept[frame] != 0;
         if (f->kept[frame] &&
-            p->at[f->contents[frame]] != kept_at(f->kept[frame], frame + FRAME_FIRST))
+            p->at[f->contents[frame] & AT_PLACE] != kept_at(f->kept[frame], frame + FRAME_FIRST))
             return false;
     }
     return pages == p->counts.resident && pages + f->n_free == f->begun;

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "paging.h"
+#include "paging_full.h"
 
 #define QUEUE_PLACES_MIN (4u * PAGING_BATCH)
 #define QUEUE_FIRST 1u
@@ -123,6 +123,46 @@ static inline uint32_t queue_oldest(const struct queue *q)
     return place + (uint32_t)__builtin_ctzll(eight) / 8;
 }
 
+/* References up to one that needs a frame while memory is not full, or whose contents never had one;
+   returns how many. fifo: pre: no place of the queue is empty. */
+static inline __attribute__((always_inline)) uint32_t queue_full(struct paging *p,
+                                                                 struct queue *queue,
+                                                                 struct tally *t,
+                                                                 const struct paging_refs *refs,
+                                                                 bool touches)
+{
+    const struct paging_refs r = *refs;
+    struct queue q = *queue;
+    struct full f = full_begin(t);
+    bool tells = p->tells, full = p->counts.resident == p->nframes;
+    uint32_t *at = p->at, i;
+    for (i = 0; i < r.n; i++) {
+        uint32_t c = r.contents[i], had = at[c], place = had & AT_PLACE;
+        uint8_t write = r.info[i], kept;
+        if (place >= q.head) {
+            uint8_t *of = &q.kept[place & q.mask];
+            kept = full_ref(&f, *of, write);
+            *of = touches ? 0 : kept;
+            if (!touches)
+                continue;
+        } else {
+            if (__builtin_expect(had == AT_NEW || !full, 0))
+                break;
+            uint32_t oldest = touches ? queue_oldest(&q) : q.head;
+            full_goes(&f, q.kept[oldest & q.mask]);
+            kept = full_comes(p, &f, tells, i, had, tells ? q.contents[oldest & q.mask] : 0);
+            kept = full_ref(&f, kept, write);
+            q.head = oldest + 1;
+        }
+        at[c] = (had & AT_FILE) | q.tail;
+        q.contents[q.tail & q.mask] = c;
+        q.kept[q.tail++ & q.mask] = kept;
+    }
+    full_end(&f, t);
+    *queue = q;
+    return i;
+}
+
 /* The loop, for lru (@touches) and fifo, which differ in what a hit does. */
 static inline __attribute__((always_inline)) uint32_t queue_batch(struct paging *p,
                                                                   const struct paging_refs *refs,
@@ -136,8 +176,10 @@ static inline __attribute__((always_inline)) uint32_t queue_batch(struct paging 
     struct queue q = *self;
     struct tally t = tally_begin(p);
     const struct paging_refs r = *refs;
-    uint32_t nframes = p->nframes, *at = p->at, i;
-    for (i = 0; i < r.n; i++) {
+    uint32_t nframes = p->nframes, *at = p->at, i = 0;
+    if (full_suits(p, &r) && (touches || q.tail - q.head == t.resident))
+        i = queue_full(p, &q, &t, &r, touches);
+    for (; i < r.n; i++) {
         uint32_t c = r.contents[i], place = at[c] & AT_PLACE;
         uint8_t info = r.info[i], kept;
         if (place >= q.head) {

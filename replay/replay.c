@@ -221,6 +221,7 @@ static int begin(struct replay *rp, struct fl_reader *r, struct fl_err *err)
     }
     if (rc == FL_OK && !rp->opts.no_owners)
         rc = owners_begin(rp, err);
+    rp->paging.tells = rp->has_tlb || rp->has_attribution;
     if (rc == FL_OK)
         rc = timeline_init(&rp->timeline, fl_totals_accesses(fl_reader_totals(r)), err);
     return rc;

@@ -14,6 +14,8 @@ static inline uint64_t accesses_of(const struct fl_runs *runs, size_t from, size
     uint64_t sum = 0;
     if (runs->actor != FL_ACTOR_USER)
         return 0;
+    if (!(runs->facts & FL_RUNS_LONG))
+        return n;
     for (size_t i = from; i < from + n; i++)
         sum += (uint64_t)runs->reads[i] + runs->writes[i] + runs->fetches[i];
     return sum;
@@ -92,10 +94,11 @@ static void look_up_sized(struct replay *rp, const struct fl_runs *runs, size_t 
 void replay_look_up(struct replay *rp, const struct fl_runs *runs, size_t from, size_t to)
 {
     bool looks = runs->actor == FL_ACTOR_USER && !rp->vm.processes[rp->process].killed;
+    bool one_space = rp->vm.n_mms == 1;
     const uint32_t *mm_of = rp->vm.mm_of;
     for (size_t i = from, end; i < to; i = end) {
         uint32_t mm = mm_of[runs->page[i]];
-        for (end = i + 1; end < to && mm_of[runs->page[end]] == mm;)
+        for (end = one_space ? to : i + 1; end < to && mm_of[runs->page[end]] == mm;)
             end++;
         tlb_switch(&rp->tlb, mm);
         if (looks && rp->kernel.thp.n_pmds) /* some page was huge */

@@ -41,12 +41,27 @@ static void chains_init(struct tlb *tlb)
     }
 }
 
-static bool level_init(struct tlb *tlb, const struct fl_tlb_level *geometry, uint32_t *places)
+static bool level_init(struct tlb *tlb, const struct fl_tlb_level *geometry)
 {
     struct tlb_level *level = &tlb->level[tlb->n_levels++];
-    *level = (struct tlb_level){ .geometry = *geometry, .latest = TLB_NO_KEY, .place = *places };
-    *places += fl_tlb_holds(geometry, FL_PAGE_4K);
+    *level = (struct tlb_level){ .geometry = *geometry, .latest = TLB_NO_KEY };
     return lru_sets_init(&level->sets, geometry->entries, geometry->ways);
+}
+
+/* The fewer levels have places, the smaller what is kept by page. */
+static void places_init(struct tlb *tlb)
+{
+    for (uint32_t i = 0; i < tlb->n_levels; i++) {
+        struct tlb_level *level = &tlb->level[i];
+        bool has = !level->sets.order;
+        for (int side = 0; side < TLB_SIDES; side++)
+            has |= tlb->chain[side][FL_PAGE_4K].level[0] == level;
+        has &= fl_tlb_holds(&level->geometry, FL_PAGE_4K);
+        level->place = has ? tlb->places++ : TLB_NO_PLACE;
+    }
+    while (offsetof(struct tlb_page, entry) + tlb->places * sizeof(uint16_t) >
+           1u << tlb->page_shift)
+        tlb->page_shift++;
 }
 
 int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_reader *reader,
@@ -64,15 +79,13 @@ int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_
     tlb->gathered = calloc(tlb->flush_pages, sizeof *tlb->gathered);
     bool ok = tlb->asid && tlb->gathered && walk_caches_init(&tlb->walk_caches, machine);
     for (uint32_t i = 0; i < machine->n_tlb && ok; i++)
-        ok = level_init(tlb, &machine->tlb[i], &tlb->places);
-    while (offsetof(struct tlb_page, entry) + tlb->places * sizeof(uint16_t) >
-           1u << tlb->page_shift)
-        tlb->page_shift++;
+        ok = level_init(tlb, &machine->tlb[i]);
     if (!ok) {
         tlb_fini(tlb);
         return fl_nomem(err, "TLB");
     }
     chains_init(tlb);
+    places_init(tlb);
     return FL_OK;
 }
 
@@ -102,10 +115,14 @@ int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err)
         struct fl_page p = fl_reader_page(tlb->reader, tlb->n_pages);
         struct tlb_page *page = tlb_page(tlb, tlb->n_pages);
         memset(page, 0, (size_t)1 << tlb->page_shift);
-        page->table = tlb_tables_of(&tlb->tables, p.mm, p.vpn);
-        page->place = (uint16_t)(p.vpn & (TABLE_PAGES - 1));
-        if (page->table == NO_TABLE)
+        uint32_t table = tlb_tables_of(&tlb->tables, p.mm, p.vpn);
+        if (table == NO_TABLE)
             return fl_nomem(err, "TLB");
+        if (table > UINT32_MAX >> TABLE_BITS)
+            return fl_fail(err, FL_EDATA,
+                           "more than %u page tables: the TLB cannot follow (--no-tlb)",
+                           UINT32_MAX >> TABLE_BITS);
+        page->at = table << TABLE_BITS | (uint32_t)(p.vpn & (TABLE_PAGES - 1));
     }
     return FL_OK;
 }
@@ -116,7 +133,7 @@ static inline void walk(struct tlb *tlb, const struct tlb_page *p, enum fl_page_
 {
     tlb->walks++;
     if (tlb->walk_caches.n)
-        tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, &tlb->tables, p->table, size);
+        tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, &tlb->tables, tlb_table(p), size);
     else
         tlb->walk_refs += tlb->walk_caches.levels - (uint32_t)size;
 }
@@ -136,14 +153,18 @@ static void missed_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t p
     fill(chain->level[0], &p->entry[chain->level[0]->place], page, vpn);
     for (uint32_t i = 1; i < chain->n; i++) {
         struct tlb_level *level = chain->level[i];
-        uint16_t *entry = &p->entry[level->place];
+        bool placed = level->place != TLB_NO_PLACE;
         level->lookups++;
-        if (lru_sets_hit(&level->sets, *entry, page)) {
-            level->latest = page;
+        level->latest = page;
+        if (placed ? lru_sets_hit(&level->sets, p->entry[level->place], page)
+                   : lru_word_use(&level->sets, page, vpn)) {
             tlb->later_hits++;
             return;
         }
-        fill(level, entry, page, vpn);
+        if (placed)
+            fill(level, &p->entry[level->place], page, vpn);
+        else
+            level->misses++;
     }
     walk(tlb, p, size);
 }
@@ -152,7 +173,8 @@ static void missed_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t p
 static void look_up_large(struct tlb *tlb, const struct tlb_chain *chain, const struct tlb_page *p,
                           enum fl_page_size size, uint64_t k)
 {
-    uint32_t table = tlb_tables_at(&tlb->tables, p->table, chain->held_as), key = TLB_BIG | table;
+    uint32_t table = tlb_tables_at(&tlb->tables, tlb_table(p), chain->held_as),
+             key = TLB_BIG | table;
     chain->level[0]->lookups += k - 1;
     for (uint32_t i = 0; i < chain->n; i++) {
         struct tlb_level *level = chain->level[i];
@@ -208,8 +230,10 @@ void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fe
         look_up(tlb, TLB_SIDE_STORE, page, size, writes);
 }
 
-static inline void look_up_runs(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to,
-                                bool want_fetches, bool want_data)
+static inline __attribute__((always_inline)) void look_up_runs(struct tlb *tlb,
+                                                               const struct fl_runs *runs,
+                                                               size_t from, size_t to,
+                                                               bool want_fetches, bool want_data)
 {
     const struct tlb_chain *fetch = &tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K],
                            *load = &tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K],
@@ -232,7 +256,10 @@ static inline void look_up_runs(struct tlb *tlb, const struct fl_runs *runs, siz
 
 void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to)
 {
-    look_up_runs(tlb, runs, from, to, true, true);
+    if (runs->facts & FL_RUNS_FETCHES)
+        look_up_runs(tlb, runs, from, to, true, true);
+    else
+        look_up_runs(tlb, runs, from, to, false, true);
 }
 
 /* ---- windows ------------------------------------------------------------------------------ */

@@ -29,18 +29,19 @@
 #define TLB_MANY_MM (UINT32_MAX - 2)
 #define TLB_BIG (UINT32_C(1) << 31) /* in a key: the id of a table, not of a page */
 
+#define TLB_NO_PLACE UINT32_MAX /* not many ways, and asked after others: pages are searched for */
+
 struct tlb_level {
     struct fl_tlb_level geometry;
     struct lru_sets sets;
     uint32_t latest; /* the key used last, if it is still there */
-    uint32_t place;  /* in tlb_page.entry[]; in table.entry[]: its index */
+    uint32_t place;  /* in tlb_page.entry[], or TLB_NO_PLACE; in table.entry[]: its index */
     uint64_t lookups, misses;
 };
 
 /* By dense page id. */
 struct tlb_page {
-    uint32_t table;   /* of height 1 */
-    uint16_t place;   /* in it */
+    uint32_t at;      /* its table, of height 1, << TABLE_BITS | where in it */
     uint16_t entry[]; /* where it was last, by place of level */
 };
 
@@ -95,7 +96,8 @@ int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_
 void tlb_fini(struct tlb *tlb);
 
 /**
- * tlb_room - make room for dense page ids below @n_pages, which the reader has. FL_ENOMEM.
+ * tlb_room - make room for dense page ids below @n_pages, which the reader has. FL_ENOMEM, FL_EDATA
+ * (more than 8 M page tables).
  * Cost: a look at each new page.
  */
 int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err);
@@ -157,14 +159,19 @@ static inline struct tlb_page *tlb_page(const struct tlb *tlb, uint32_t page)
     return (struct tlb_page *)(void *)(tlb->pages + ((size_t)page << tlb->page_shift));
 }
 
+static inline uint32_t tlb_table(const struct tlb_page *p)
+{
+    return p->at >> TABLE_BITS;
+}
+
 static inline uint64_t tlb_vpn(const struct tlb *tlb, const struct tlb_page *p)
 {
-    return tlb->tables.number[p->table] << TABLE_BITS | p->place;
+    return tlb->tables.number[tlb_table(p)] << TABLE_BITS | (p->at & (TABLE_PAGES - 1));
 }
 
 static inline uint32_t tlb_mm(const struct tlb *tlb, const struct tlb_page *p)
 {
-    return tlb->tables.at[p->table].mm;
+    return tlb->tables.at[tlb_table(p)].mm;
 }
 
 #endif

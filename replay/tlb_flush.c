@@ -35,7 +35,7 @@ static bool is_gone(void *arg, uint32_t key)
     struct gone *g = arg;
     const struct tlb_tables *t = &g->tlb->tables;
     const struct tlb_page *page = key & TLB_BIG ? NULL : tlb_page(g->tlb, key);
-    uint32_t table = page ? page->table : key & ~TLB_BIG, mm = t->at[table].mm;
+    uint32_t table = page ? tlb_table(page) : key & ~TLB_BIG, mm = t->at[table].mm;
     uint32_t bits = page ? 0 : TABLE_BITS * t->at[table].height;
     uint64_t first = page ? tlb_vpn(g->tlb, page) : t->number[table] << bits;
     if (mm == g->mm && first < g->to && first + (UINT64_C(1) << bits) > g->from)
@@ -86,11 +86,14 @@ static void drop_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
         struct tlb_level *level = &tlb->level[i];
         if (!fl_tlb_holds(&level->geometry, FL_PAGE_4K))
             continue;
-        lru_sets_drop(&level->sets, p->entry[level->place], page);
+        if (level->place != TLB_NO_PLACE)
+            lru_sets_drop(&level->sets, p->entry[level->place], page);
+        else
+            lru_word_drop(&level->sets, page, tlb_vpn(tlb, p));
         if (level->latest == page)
             level->latest = TLB_NO_KEY;
     }
-    walk_caches_drop_page(&tlb->walk_caches, &tlb->tables, p->table);
+    walk_caches_drop_page(&tlb->walk_caches, &tlb->tables, tlb_table(p));
 }
 
 static void flush_space(struct tlb *tlb, uint32_t mm, enum fl_flush_kind kind)

@@ -235,7 +235,10 @@ static inline void run_needs(const struct fl_runs *runs, size_t from, uint32_t n
 {
     const uint32_t *reads = runs->reads + from, *writes = runs->writes + from,
                    *fetches = runs->fetches + from;
-    for (uint32_t i = 0; i < n; i++)
+    bool plain = !(runs->facts & (FL_RUNS_LONG | FL_RUNS_FETCHES)); /* one access, of data */
+    for (uint32_t i = 0; i < n && plain; i++)
+        need[i] = writes[i] ? FL_PROT_WRITE : FL_PROT_READ;
+    for (uint32_t i = 0; i < n && !plain; i++)
         need[i] = run_need(reads[i], writes[i], fetches[i]);
 }
 

@@ -293,7 +293,7 @@ struct fl_result {
 /**
  * fl_replay - run the model over the whole of @r.
  * Rewinds @r first. Memory: O(distinct pages + frames), whatever the trace's
- * length; `opt` also needs 9 bytes of temporary disk space ($TMPDIR) a run.
+ * length; `opt` also needs 4 bytes of temporary disk space ($TMPDIR) a run.
  * Errors: FL_EDATA when the trace's fidelity cannot answer; FL_EUSAGE for
  * frames == 0; FL_ENOMEM; FL_EIO; FL_EFORMAT from the reader.
  * @out: the caller frees with fl_result_free().

@@ -168,7 +168,11 @@ static void batch(struct tlb *tlb, struct world *w, const struct pages *pages, u
 {
     enum { RUNS = 70 };
     uint32_t page[RUNS], reads[RUNS], writes[RUNS], fetches[RUNS];
-    struct fl_runs runs = { .page = page, .reads = reads, .writes = writes, .fetches = fetches };
+    struct fl_runs runs = { .page = page,
+                            .reads = reads,
+                            .writes = writes,
+                            .fetches = fetches,
+                            .facts = FL_RUNS_LONG | FL_RUNS_WRITES | FL_RUNS_FETCHES };
     struct digest digest = { 0 };
     struct fl_err err;
     size_t near = random_below(rng, pages->n), reach = 1 + random_below(rng, pages->n);

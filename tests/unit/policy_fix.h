@@ -37,6 +37,7 @@ static inline void policy_start(struct policy_fix *f, const char *name, uint32_t
     for (uint32_t i = 0; i < FRAMES_MAX; i++)
         f->page[i] = EMPTY;
     assert_int_equal(paging_init(&f->paging, ops, frames, UINT64_MAX, seed, &err), FL_OK);
+    f->paging.tells = true;
     assert_int_equal(paging_room(&f->paging, PAGES_END, &err), FL_OK);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sets by stamps and by rings against a list of each set's keys, the most recent first. */
+/* Sets by words, by stamps and by rings against a list of each set's keys, the most recent first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,6 +59,16 @@ static void use(struct lru_sets *s, struct twin *t, uint16_t *entry, uint32_t ke
     uint32_t set = (uint32_t)(number_of(key) % s->sets);
     bool had = twin_take(t, set, key);
     assert_int_equal(lru_sets_has(s, *entry, key), had);
+    if (s->order) { /* by search, too */
+        uint32_t found = lru_word_search(s, key, number_of(key));
+        assert_int_equal(found, had ? *entry : LRU_NO_ENTRY);
+    }
+    if (s->order && below(2)) {
+        assert_int_equal(lru_word_use(s, key, number_of(key)), had);
+        *entry = (uint16_t)lru_word_search(s, key, number_of(key));
+        twin_put(t, set, key, s->ways);
+        return;
+    }
     assert_int_equal(lru_sets_hit(s, *entry, key), had);
     if (!had)
         *entry = lru_sets_fill(s, key, number_of(key));
@@ -71,7 +81,10 @@ static void step(struct lru_sets *s, struct twin *t, uint16_t *entry)
     if (what >= 200) {
         use(s, t, &entry[key], key);
     } else if (what >= 4) {
-        lru_sets_drop(s, entry[key], key);
+        if (s->order && below(2))
+            lru_word_drop(s, key, number_of(key));
+        else
+            lru_sets_drop(s, entry[key], key);
         twin_take(t, (uint32_t)(number_of(key) % s->sets), key);
     } else if (what >= 2) {
         lru_sets_drop_if(s, is_third, NULL);
@@ -83,7 +96,8 @@ static void step(struct lru_sets *s, struct twin *t, uint16_t *entry)
     }
 }
 
-static void one_geometry(uint32_t sets, uint32_t ways, bool *stamped)
+/* Returns which kind of sets it was. */
+static int one_geometry(uint32_t sets, uint32_t ways)
 {
     static struct twin t;
     uint16_t entry[KEYS] = { 0 };
@@ -95,25 +109,22 @@ static void one_geometry(uint32_t sets, uint32_t ways, bool *stamped)
     for (int i = 0; i < STEPS; i++)
         step(&s, &t, entry);
     assert_true(!s.stamp || s.now < LRU_STAMP_END / 2);
-    *stamped = s.stamp;
+    int kind = s.order ? 0 : s.stamp ? 1 : 2;
     lru_sets_fini(&s);
+    return kind;
 }
 
 static void any_geometry_equals_lists(void **state)
 {
-    static const uint32_t ways[] = {
-        1, 2, 3, 4, 5, 8, 11, 12, 16, 31, 127, 128, 129, 150, 200, 300
-    };
-    uint32_t n[2] = { 0 };
+    static const uint32_t ways[] = { 1,  2,  3,  4,   5,   8,   11,  12,  15,
+                                     16, 17, 31, 127, 128, 129, 150, 200, 300 };
+    uint32_t n[3] = { 0 };
     (void)state;
     rng = 1;
     for (uint32_t sets = 1; sets <= SETS_MAX; sets++)
-        for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-            bool stamped;
-            one_geometry(sets, ways[i], &stamped);
-            n[stamped]++;
-        }
-    assert_true(n[0] && n[1]);
+        for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+            n[one_geometry(sets, ways[i])]++;
+    assert_true(n[0] && n[1] && n[2]);
 }
 
 /* 13,107 sets of 5 ways have 65,535 entries: more with the unused ones than 16 bits tell apart, and
