@@ -39,7 +39,7 @@ static void given_back(void *arg, uint32_t cache, uint32_t order, uint64_t pages
     }
     x->state = EMPTIED;
     x->emptied_ns = f->now_ns;
-    if (f->caches[cache].rcu)
+    if (f->info->rows[cache].rcu)
         return;
     if (f->n_emptied == f->room_emptied) {
         uint32_t room = grow_room(f->room_emptied);
@@ -48,19 +48,6 @@ static void given_back(void *arg, uint32_t cache, uint32_t order, uint64_t pages
         f->room_emptied = room;
     }
     f->emptied[f->n_emptied++] = (uint32_t)pages;
-}
-
-/* SLAB_TYPESAFE_BY_RCU, as Linux 6.18 creates them. */
-static bool waits_for_rcu(const char *name)
-{
-    static const char *const names[] = { "vm_area_struct", "anon_vma",      "filp",
-                                         "bfilp",          "sighand_cache", "TCP",
-                                         "TCPv6",          "MPTCP",         "MPTCPv6",
-                                         "io_kiocb",       "nf_conntrack",  "jbd2_journal_head" };
-    for (size_t i = 0; i < FL_COUNT(names); i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return strncmp(name, "bio-", 4) == 0;
 }
 
 static struct slab_layout layout_of(const struct slab_info_row *row)
@@ -169,10 +156,9 @@ struct slab_follow *slab_follow_new(const struct slab_info *info, const struct s
         struct slab_layout layout = layout_of(&info->rows[i]);
         uint32_t cache;
         f->caches[i].words = slab_words(info->rows[i].objects);
-        f->caches[i].rcu = waits_for_rcu(info->rows[i].name);
         ok = slab_cache_add(f->sys, &layout, &cache, NULL) == FL_OK;
     }
-    if (ok && slab_start(f, past))
+    if (ok && slab_start_plan(f, past))
         return f;
     slab_follow_free(f);
     return NULL;
@@ -187,6 +173,7 @@ void slab_follow_free(struct slab_follow *f)
     slab_sys_free(f->sys);
     slab_map_free(&f->at);
     free(f->emptied);
+    free(f->turns);
     free(f->caches);
     free(f->seen);
     free(f);
@@ -194,9 +181,18 @@ void slab_follow_free(struct slab_follow *f)
 
 /* ---- events -------------------------------------------------------------------------------- */
 
-void slab_follow_time(struct slab_follow *f, uint64_t time_ns)
+int slab_follow_time(struct slab_follow *f, uint64_t time_ns, struct fl_err *err)
 {
     f->now_ns = time_ns;
+    while (f->next_turn < f->info->n && f->turns[f->next_turn].since_ns <= time_ns)
+        if (!slab_start_turn(f))
+            return fl_nomem(err, "slabs of the start");
+    return FL_OK;
+}
+
+bool slab_follow_begun(const struct slab_follow *f, uint32_t cache)
+{
+    return f->caches[cache].started;
 }
 
 /* Which of the slab's objects lies at @ptr; false: none begins there. */
@@ -285,13 +281,12 @@ void slab_follow_pages(struct slab_follow *f, uint64_t base)
 /* Emptied so short a time ago that the pages wait for RCU still. */
 static uint64_t on_their_way(const struct slab_follow *f, uint32_t cache, uint64_t *kept)
 {
-    const struct follow_cache *c = &f->caches[cache];
     uint64_t n = 0;
     for (uint32_t i = 0; i < f->n_seen; i++) {
         const struct seen *x = &f->seen[i];
         if (x->cache != cache || x->state != EMPTIED)
             continue;
-        if (c->rcu && f->now_ns - x->emptied_ns <= RCU_WAIT_NS)
+        if (f->info->rows[cache].rcu && f->now_ns - x->emptied_ns <= RCU_WAIT_NS)
             n++;
         else
             (*kept)++;
@@ -304,6 +299,8 @@ void slab_follow_end(struct slab_follow *f, uint32_t cache, struct fl_slab_row *
     struct follow_cache *c = &f->caches[cache];
     const struct slab_info_row *info = &f->info->rows[cache];
     uint64_t kept = 0;
+    if (!c->started) /* nothing came after it */
+        c->left = info->state.all_objects - info->state.objects;
     take_back(f);
     c->gone += on_their_way(f, cache, &kept);
     struct slab_counts n = slab_counts(f->sys, cache);

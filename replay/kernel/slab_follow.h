@@ -17,12 +17,19 @@
 struct slab_follow;
 
 /**
- * slab_follow_new - one cache for each row of @info, with its number, and the slabs of @past where they
- * stood. Both are kept, not copied. @pages: slab_follow_pages() will be called. NULL: out of memory.
+ * slab_follow_new - one cache for each row of @info, with its number, and from the time of that row on the slabs of
+ * @past where they stood. Both are kept, not copied; @past is put in another order. @pages: slab_follow_pages() will be
+ * called. NULL: out of memory.
  */
 struct slab_follow *slab_follow_new(const struct slab_info *info, const struct slab_past *past,
                                     uint32_t cpus, bool pages);
 void slab_follow_free(struct slab_follow *f); /* NULL is fine */
+
+/** slab_follow_time - events from here on happened at @time_ns; what came before a cache's time is passed over. FL_ENOMEM. */
+int slab_follow_time(struct slab_follow *f, uint64_t time_ns, struct fl_err *err);
+
+/** slab_follow_begun - is the time at or past that of @cache's row? */
+bool slab_follow_begun(const struct slab_follow *f, uint32_t cache);
 
 /** slab_follow_alloc - @cpu got the object at @ptr of @cache. FL_ENOMEM. */
 int slab_follow_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr,
@@ -39,9 +46,6 @@ int slab_follow_release(struct slab_follow *f, uint32_t *cache, uint32_t cpu, ui
 
 /** slab_follow_pages - pages at @base were given back, by whoever had them. */
 void slab_follow_pages(struct slab_follow *f, uint64_t base);
-
-/** slab_follow_time - events from here on happened at @time_ns. */
-void slab_follow_time(struct slab_follow *f, uint64_t time_ns);
 
 /**
  * slab_follow_end - what @cache has come to, into the members of @row that no event tells alone.

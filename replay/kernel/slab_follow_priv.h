@@ -26,11 +26,20 @@ struct follow_cache {
     uint64_t left; /* free objects of the node's slabs at the start that no event named */
     uint64_t born, gone, unseen_frees, unseen_allocs;
     uint32_t words;
-    bool rcu; /* pages of an empty slab wait for RCU */
+    bool started;
+};
+
+/* When a cache begins, and its slabs of then. */
+struct turn {
+    uint64_t since_ns;
+    uint32_t cache, n;
+    const struct past_slab *slabs;
 };
 
 struct slab_follow {
     const struct slab_info *info;
+    struct turn *turns; /* the first to begin first */
+    uint32_t next_turn;
     uint32_t cpus;
     bool pages;
     uint64_t now_ns;
@@ -50,7 +59,9 @@ int slab_follow_appear(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint
 /** slab_follow_left - of @cache's free objects at the start so many are in no slab that is known. */
 void slab_follow_left(struct slab_follow *f, uint32_t cache, uint64_t left);
 
-/** slab_start - the slabs of @past to where they stood at the start. False: out of memory. */
-bool slab_start(struct slab_follow *f, const struct slab_past *past);
+/** slab_start_plan - sort @past, and make f->turns. False: out of memory. */
+bool slab_start_plan(struct slab_follow *f, const struct slab_past *past);
+/** slab_start_turn - the slabs of the next turn to where they stood. False: out of memory. */
+bool slab_start_turn(struct slab_follow *f);
 
 #endif

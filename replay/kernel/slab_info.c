@@ -10,6 +10,19 @@
 
 #define LINE_BYTES 4096
 
+/* SLAB_TYPESAFE_BY_RCU, as Linux 6.18 creates them. */
+static bool waits_for_rcu(const char *name)
+{
+    static const char *const names[] = { "vm_area_struct", "anon_vma",      "filp",
+                                         "bfilp",          "sighand_cache", "TCP",
+                                         "TCPv6",          "MPTCP",         "MPTCPv6",
+                                         "io_kiocb",       "nf_conntrack",  "jbd2_journal_head" };
+    for (size_t i = 0; i < FL_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return strncmp(name, "bio-", 4) == 0;
+}
+
 /* "name active_objs num_objs objsize objperslab pagesperslab : tunables l b s : slabdata a n s" */
 static bool parse_line(const char *line, struct slab_info_row *row)
 {
@@ -28,6 +41,8 @@ static bool parse_line(const char *line, struct slab_info_row *row)
     row->partial = SLAB_UNTOLD;
     row->waiting = NULL;
     row->current = 0;
+    row->since_ns = 0;
+    row->rcu = waits_for_rcu(row->name);
     row->order = (uint32_t)__builtin_ctz(pages);
     return slab_objects(row->order, row->size) >= row->objects;
 }
@@ -79,6 +94,21 @@ static uint32_t parse_cpus(const char *text, uint32_t cpus, uint32_t *out)
     return sum;
 }
 
+/* " settled FROM TO SLABS ROOM ACTIVE" */
+static void parse_settled(const char *line, struct slab_info_row *row)
+{
+    uint64_t from;
+    struct fl_slab_state s;
+    const char *at = strstr(line, " settled ");
+    if (!at ||
+        sscanf(at, " settled %" SCNu64 " %*u %" SCNu64 " %" SCNu64 " %" SCNu64, &from, &s.slabs,
+               &s.all_objects, &s.objects) != 4 ||
+        s.objects > s.all_objects)
+        return;
+    row->since_ns = from ? from : 1;
+    row->state = s;
+}
+
 int slab_info_lists(struct slab_info *info, const char *text, size_t bytes, uint32_t cpus,
                     struct fl_err *err)
 {
@@ -95,6 +125,7 @@ int slab_info_lists(struct slab_info *info, const char *text, size_t bytes, uint
             return fl_nomem(err, "slab lists");
         uint32_t waiting = parse_cpus(line, cpus, row->waiting);
         row->current = at_cpus > waiting ? at_cpus - waiting : 0;
+        parse_settled(line, row);
     }
     return FL_OK;
 }

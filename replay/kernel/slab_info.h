@@ -16,6 +16,9 @@ struct slab_info_row {
     uint32_t partial;              /* slabs on the node's list; SLAB_UNTOLD */
     uint32_t current;              /* slabs that CPUs allocate from */
     uint32_t *waiting;             /* slabs on each CPU's list; NULL: not told */
+    uint64_t
+        since_ns; /* all of this is of that time: the kernel had just shrunk the cache; 0: of the start */
+    bool rcu; /* pages of an empty slab wait for RCU */
 };
 
 struct slab_info {
@@ -28,6 +31,12 @@ struct slab_info {
  * numbers. Errors: FL_ENOMEM; FL_EFORMAT when no line is one of a cache.
  */
 int slab_info_parse(const char *text, size_t bytes, struct slab_info *out, struct fl_err *err);
+
+/** slab_info_settled - the cache was shrunk during the recording. */
+static inline bool slab_info_settled(const struct slab_info_row *row)
+{
+    return row->since_ns != 0;
+}
 
 /**
  * slab_info_lists - what the text "slab_lists" of a recording (docs/trace-format.md) says of @info's caches on @cpus CPUs.

@@ -71,6 +71,7 @@ static int look_back(void *ctx, const struct slab_event *ev, struct fl_err *err)
     if (!p->past &&
         !(p->past = slab_past_begin(&p->events.info, p->events.cpus, p->votes >= AGREE)))
         return fl_nomem(err, "slabs of the start");
+    slab_past_time(p->past, ev->time_ns);
     if (pages)
         return may_be_slab(p, ev) ? slab_past_pages(p->past, address_of(p, ev->at),
                                                     ev->kind == SLAB_EV_PAGES_TAKEN, err)
@@ -91,13 +92,15 @@ static int take_alloc(struct pass *p, const struct slab_event *ev, struct fl_err
         return FL_OK;
     }
     struct fl_slab_row *row = &p->out->rows[ev->cache];
+    int rc = slab_owners_alloc(p->owners, ev->cache, ev->tid, ev->at, err);
+    if (rc != FL_OK || !slab_follow_begun(p->follow, ev->cache))
+        return rc;
     row->allocs++;
     row->requested_bytes += ev->requested;
     row->given_bytes += ev->given;
     if (!ev->by_size && ev->requested <= row->size_bytes)
         row->object_bytes = (uint32_t)ev->requested;
-    int rc = slab_owners_alloc(p->owners, ev->cache, ev->tid, ev->at, err);
-    return rc == FL_OK ? slab_follow_alloc(p->follow, ev->cache, ev->cpu, ev->at, err) : rc;
+    return slab_follow_alloc(p->follow, ev->cache, ev->cpu, ev->at, err);
 }
 
 /* What goes with the object freed at @ev, without an event of its own. */
@@ -128,14 +131,16 @@ static int take_free(struct pass *p, const struct slab_event *ev, struct fl_err 
     if (rc == FL_OK && !known)
         p->out->unknown_frees++;
     else if (rc == FL_OK)
-        p->out->rows[cache].frees++;
+        p->out->rows[cache].frees += slab_follow_begun(p->follow, cache);
     return rc == FL_OK && known ? take_owned(p, cache, ev, err) : rc;
 }
 
 static int follow(void *ctx, const struct slab_event *ev, struct fl_err *err)
 {
     struct pass *p = ctx;
-    slab_follow_time(p->follow, ev->time_ns);
+    int rc = slab_follow_time(p->follow, ev->time_ns, err);
+    if (rc != FL_OK)
+        return rc;
     if (ev->kind == SLAB_EV_PAGES_GIVEN && may_be_slab(p, ev))
         slab_follow_pages(p->follow, address_of(p, ev->at));
     if (ev->kind == SLAB_EV_PAGES_GIVEN || ev->kind == SLAB_EV_PAGES_TAKEN)

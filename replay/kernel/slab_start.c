@@ -183,18 +183,36 @@ static int by_cache(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-bool slab_start(struct slab_follow *f, const struct slab_past *past)
+static int by_time(const void *a, const void *b)
 {
-    bool ok = true;
+    const struct turn *x = a, *y = b;
+    if (x->since_ns != y->since_ns)
+        return x->since_ns < y->since_ns ? -1 : 1;
+    return x->cache < y->cache ? -1 : 1;
+}
+
+bool slab_start_plan(struct slab_follow *f, const struct slab_past *past)
+{
     uint32_t at = 0;
     if (past->n)
         qsort(past->slabs, past->n, sizeof *past->slabs, by_cache);
-    for (uint32_t cache = 0; ok && cache < f->info->n; cache++) {
-        uint32_t n = 0;
-        while (at + n < past->n && past->slabs[at + n].cache == cache)
-            n++;
-        ok = start_cache(f, cache, n ? &past->slabs[at] : NULL, n);
-        at += n;
+    if (!(f->turns = calloc(f->info->n, sizeof *f->turns)))
+        return false;
+    for (uint32_t cache = 0; cache < f->info->n; cache++) {
+        struct turn *t = &f->turns[cache];
+        *t = (struct turn){ .since_ns = f->info->rows[cache].since_ns, .cache = cache };
+        while (at + t->n < past->n && past->slabs[at + t->n].cache == cache)
+            t->n++;
+        t->slabs = t->n ? &past->slabs[at] : NULL;
+        at += t->n;
     }
-    return ok;
+    qsort(f->turns, f->info->n, sizeof *f->turns, by_time);
+    return true;
+}
+
+bool slab_start_turn(struct slab_follow *f)
+{
+    const struct turn *t = &f->turns[f->next_turn++];
+    f->caches[t->cache].started = true;
+    return start_cache(f, t->cache, t->slabs, t->n);
 }

@@ -258,6 +258,58 @@ static void lists_tell_whose_a_slab_was(void **state)
     assert_int_equal(active_after_one("slab_lists\ndentry 2 1 C9=1(1)\nnothing\n"), 43);
 }
 
+/*
+ * dentry is settled at 100 ns: two slabs, A and B, with five and four free objects, all on the node's list, which CPU 0 then takes
+ * along. What came before only tells which: A came new, and C has gone since; slabinfo's numbers are older.
+ */
+static void settled_cache_starts_when_it_was(void **state)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, NULL);
+    snapshot(&r, FL_SNAPSHOT_START, "slab_lists\ndentry 2 0 settled 100 120 2 42 33\n");
+    snapshot(&r, FL_SNAPSHOT_START, INFO("63 63", "3 3", "0 0", "0 0"));
+    fill(&r, 0, 0, SLAB_A, 18);
+    put(&r, 0, 0, SLAB_A); /* free at 100: 19, 20, 21 and this */
+    put(&r, 0, 0, SLAB_C);
+    put(&r, 1, 0, SLAB_A + 192);
+    r.time_ns = 100;
+    get(&r, 0, 0, SLAB_B);
+    put(&r, 0, 0, SLAB_A + 384);
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    const struct fl_slab_row *d = row(&out, "dentry");
+    assert_int_equal(d->allocs, 1);
+    assert_int_equal(d->frees, 1);
+    assert_int_equal(d->start.slabs, 2);
+    assert_int_equal(d->start.objects, 33);
+    assert_int_equal(d->predicted.slabs, 2);
+    assert_int_equal(d->predicted.objects, 42); /* CPU 0 has both slabs */
+    assert_int_equal(d->unseen_frees, 0);
+    assert_int_equal(d->unseen_allocs, 0);
+    fl_slab_replay_free(&out);
+}
+
+/* Nothing comes after it: what was read is what is left. Numbers that cannot be are not taken. */
+static void settled_cache_without_events_stays(void **state)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, NULL);
+    snapshot(&r, FL_SNAPSHOT_START,
+             "slab_lists\ndentry 2 0 settled 100 120 2 42 33\nfilp 1 0 settled 0 9 1 21 22\n");
+    snapshot(&r, FL_SNAPSHOT_START, INFO("63 63", "3 3", "21 21", "1 1"));
+    get(&r, 0, 0, SLAB_A);
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    assert_int_equal(row(&out, "dentry")->predicted.slabs, 2);
+    assert_int_equal(row(&out, "dentry")->predicted.objects, 33);
+    assert_int_equal(row(&out, "filp")->start.objects, 21);
+    fl_slab_replay_free(&out);
+}
+
 /* 8 new slabs of 21, all freed again by another CPU: its list takes 12 of them before it is emptied,
    so none goes back; 40 slabs: three times 12 go to the node, which keeps 5 of the empty ones. */
 static uint64_t slabs_after(uint32_t n)
@@ -510,6 +562,8 @@ int main(void)
         cmocka_unit_test(pages_tell_what_is_new_and_what_is_gone),
         cmocka_unit_test(empty_slabs_are_gone_when_their_pages_are_or_wait_for_rcu),
         cmocka_unit_test(lists_tell_whose_a_slab_was),
+        cmocka_unit_test(settled_cache_starts_when_it_was),
+        cmocka_unit_test(settled_cache_without_events_stays),
         cmocka_unit_test(empty_slabs_go_back_beyond_what_is_kept),
         cmocka_unit_test(pages_that_change_hands_end_a_slab),
         cmocka_unit_test(what_is_not_traced_is_counted),
