@@ -27,6 +27,12 @@ struct slab_values {
     char text[SLAB_VALUES][SLAB_VALUE_BYTES];
 };
 
+/** slab_folder_named - is @name one that a cache goes by? Caches that may be shared have links of their names. */
+static inline bool slab_folder_named(const char *name)
+{
+    return name[0] != '.' && name[0] != ':';
+}
+
 /** slab_folder_open - cache @name of the folder @at. Each file is read once: later reads take no memory. */
 struct slab_folder slab_folder_open(int at, const char *name);
 void slab_folder_close(struct slab_folder *f);

@@ -153,6 +153,7 @@ void slab_free_object(struct slab_sys *s, uint32_t cpu, uint32_t id)
     struct slab_cache *c = &s->caches[x->cache];
     if (x->place == SLAB_CURRENT) {
         *(x->cpu == cpu ? &x->cpu_free : &x->free) += 1;
+        x->freer = cpu;
         return;
     }
     x->free++;
@@ -201,6 +202,22 @@ int slab_adopt(struct slab_sys *s, uint32_t cache, uint64_t pages, uint32_t *id,
     return rc;
 }
 
+/*
+ * @cpu went on to another slab than @id. If all that is free there was given back by others, that came after: there was nothing
+ * when @cpu looked, and who gave it back has put the slab on its list.
+ */
+static void leave(struct slab_sys *s, uint32_t id)
+{
+    struct slab *x = &s->slabs[id];
+    if (x->cpu_free || !x->free || !s->caches[x->cache].layout.cpu_partial_slabs) {
+        slab_deactivate(s, id);
+        return;
+    }
+    s->caches[x->cache].cpu[x->cpu].current = SLAB_NONE;
+    x->place = SLAB_FULL;
+    slab_put_cpu_partial(s, x->freer, id, true);
+}
+
 static void replace_current(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
     struct slab_cache *c = &s->caches[s->slabs[id].cache];
@@ -209,7 +226,7 @@ static void replace_current(struct slab_sys *s, uint32_t cpu, uint32_t id)
     if (before == id)
         return;
     if (before != SLAB_NONE)
-        slab_deactivate(s, before);
+        leave(s, before);
     if (s->slabs[id].place == SLAB_GONE)
         return;
     slab_unlist(s, id);
@@ -229,7 +246,8 @@ bool slab_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
     }
     if (!x->free && !x->cpu_free)
         return false;
-    replace_current(s, cpu, id);
+    if (x->place != SLAB_CURRENT) /* else its task moved from there before it told */
+        replace_current(s, cpu, id);
     if (!x->cpu_free) {
         x->cpu_free = x->free;
         x->free = 0;
@@ -239,14 +257,27 @@ bool slab_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
     return true;
 }
 
+void slab_expect(struct slab_sys *s, uint32_t cache, uint32_t cpu)
+{
+    if (s->caches[cache].layout.flags & SLAB_SHEAVES)
+        (void)slab_sheaf_ready(s, cache,
+                               cpu); /* without memory it is filled later, of other slabs */
+}
+
 void slab_enter(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
     struct slab *x = &s->slabs[id];
     s->caches[x->cache].live -= x->objects - x->free;
     x->free = x->objects;
-    replace_current(s, cpu, id);
-    if (s->caches[x->cache].layout.flags & SLAB_SHEAVES)
-        slab_sheaf_named(s, cpu, id);
+    if (!(s->caches[x->cache].layout.flags & SLAB_SHEAVES)) {
+        replace_current(s, cpu, id);
+        return;
+    }
+    uint32_t current = s->caches[x->cache].cpu[cpu].current;
+    bool went_on = current != SLAB_NONE && s->slabs[current].cpu_free;
+    if (!went_on || slab_sheaf_unnamed(s, x->cache, cpu) < x->objects)
+        replace_current(s, cpu, id);
+    slab_sheaf_named(s, cpu, id);
 }
 
 void slab_correct(struct slab_sys *s, uint32_t id, uint32_t free)

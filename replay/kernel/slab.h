@@ -67,9 +67,13 @@ int slab_adopt(struct slab_sys *s, uint32_t cache, uint64_t pages, uint32_t *id,
 
 /**
  * slab_alloc_from - as slab_alloc(), but the object was seen to lie in slab @id, wherever that is.
- * The CPU's slab before it leaves as a flushed one does. False: @id has no free object.
+ * The CPU's slab before it leaves as a flushed one does, or as one that others freed into when it was used up; another CPU's
+ * stays that one's. False: @id has no free object.
  */
 bool slab_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id);
+
+/** slab_expect - @cpu is about to get an object of @cache: a sheaf that must be filled is, before what comes new for it. */
+void slab_expect(struct slab_sys *s, uint32_t cache, uint32_t cpu);
 
 /** slab_enter - slab @id, just adopted, becomes @cpu's current one with all objects free. */
 void slab_enter(struct slab_sys *s, uint32_t cpu, uint32_t id);

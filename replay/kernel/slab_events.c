@@ -96,6 +96,9 @@ static int begin(struct slab_events *e, struct fl_err *err)
     if (rc == FL_OK && first &&
         fl_snapshots_find(e->snapshots, 0, FL_SNAPSHOT_START, "slab_lists", &s))
         rc = slab_info_lists(&e->info, s.text, s.bytes, e->cpus, err);
+    if (rc == FL_OK && first &&
+        fl_snapshots_find(e->snapshots, 0, FL_SNAPSHOT_START, "slab_partial", &s))
+        rc = slab_info_partial(&e->info, s.text, s.bytes, err);
     if (rc != FL_OK)
         return rc;
     e->begun = true;

@@ -9,8 +9,11 @@
 #include "grow.h"
 #include "slab_follow_priv.h"
 
-/* Grace periods of RCU end much sooner; who was emptied longer ago was kept. */
-#define RCU_WAIT_NS UINT64_C(1000000000)
+/* Grace periods of RCU end sooner, most within 20 ms; who was emptied longer ago was kept. */
+#define RCU_WAIT_NS UINT64_C(200000000)
+
+#define UNSEEN_MAX 20      /* one in so many slabs may go unseen */
+#define PAGES_ORDER_MAX 10 /* of the page allocator */
 
 static bool no_pages(void *arg, uint32_t cache, uint32_t order, uint64_t *pages)
 {
@@ -208,6 +211,7 @@ static bool object_at(const struct slab_follow *f, const struct seen *x, uint64_
 static int be_born(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr, uint32_t *at,
                    struct fl_err *err)
 {
+    slab_expect(f->sys, cache, cpu);
     int rc = slab_follow_appear(f, cache, ptr, at, err);
     if (rc != FL_OK)
         return rc;
@@ -276,12 +280,25 @@ void slab_follow_pages(struct slab_follow *f, uint64_t base)
     end_of(f, &f->seen[at]);
 }
 
+void slab_follow_taken(struct slab_follow *f, uint64_t base, uint32_t order)
+{
+    uint64_t end = base + (FL_PAGE_BYTES << (order < PAGES_ORDER_MAX ? order : PAGES_ORDER_MAX));
+    for (uint64_t at = base; at < end; at += FL_PAGE_BYTES) {
+        uint32_t seen = seen_at(f, at);
+        if (seen != SLAB_MAP_NONE && f->seen[seen].state == EMPTIED)
+            over(f, &f->seen[seen]);
+    }
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* Emptied so short a time ago that the pages wait for RCU still. */
+/*
+ * Emptied so short a time ago that the pages wait for RCU still; or before, where so many went without an event that
+ * these must have too.
+ */
 static uint64_t on_their_way(const struct slab_follow *f, uint32_t cache, uint64_t *kept)
 {
-    uint64_t n = 0;
+    uint64_t n = 0, old = 0;
     for (uint32_t i = 0; i < f->n_seen; i++) {
         const struct seen *x = &f->seen[i];
         if (x->cache != cache || x->state != EMPTIED)
@@ -289,8 +306,12 @@ static uint64_t on_their_way(const struct slab_follow *f, uint32_t cache, uint64
         if (f->info->rows[cache].rcu && f->now_ns - x->emptied_ns <= RCU_WAIT_NS)
             n++;
         else
-            (*kept)++;
+            old++;
     }
+    if (f->info->rows[cache].rcu && old * UNSEEN_MAX > f->caches[cache].gone)
+        n += old;
+    else
+        *kept = old;
     return n;
 }
 

@@ -47,6 +47,9 @@ int slab_follow_release(struct slab_follow *f, uint32_t *cache, uint32_t cpu, ui
 /** slab_follow_pages - pages at @base were given back, by whoever had them. */
 void slab_follow_pages(struct slab_follow *f, uint64_t base);
 
+/** slab_follow_taken - 2^@order pages at @base were handed out, to whomever: an empty slab there is gone. */
+void slab_follow_taken(struct slab_follow *f, uint64_t base, uint32_t order);
+
 /**
  * slab_follow_end - what @cache has come to, into the members of @row that no event tells alone.
  * Once, at the end of the events.

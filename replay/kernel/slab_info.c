@@ -8,7 +8,7 @@
 
 #include <faultline/units.h>
 
-#define LINE_BYTES 4096
+#define LINE_BYTES 8192
 
 /* SLAB_TYPESAFE_BY_RCU, as Linux 6.18 creates them. */
 static bool waits_for_rcu(const char *name)
@@ -42,6 +42,8 @@ static bool parse_line(const char *line, struct slab_info_row *row)
     row->waiting = NULL;
     row->current = 0;
     row->since_ns = 0;
+    row->list = NULL;
+    row->n_list = 0;
     row->rcu = waits_for_rcu(row->name);
     row->order = (uint32_t)__builtin_ctz(pages);
     return slab_objects(row->order, row->size) >= row->objects;
@@ -130,10 +132,48 @@ int slab_info_lists(struct slab_info *info, const char *text, size_t bytes, uint
     return FL_OK;
 }
 
+/* "AT=FREE", of a slab that has objects free. */
+static bool parse_listed(const char *word, uint32_t objects, struct slab_listed *out)
+{
+    return sscanf(word, "%" SCNx64 "=%" SCNu32, &out->at, &out->free) == 2 && out->at &&
+           out->free && out->free <= objects;
+}
+
+/* " AT=FREE AT=FREE": as far as they can be. */
+static int parse_list(char *line, struct slab_info_row *row, struct fl_err *err)
+{
+    char *rest = NULL;
+    row->list = calloc(strlen(line) / 2 + 1, sizeof *row->list);
+    if (!row->list)
+        return fl_nomem(err, "slab lists");
+    for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        if (!parse_listed(word, row->objects, &row->list[row->n_list]))
+            break;
+        row->n_list++;
+    }
+    return FL_OK;
+}
+
+int slab_info_partial(struct slab_info *info, const char *text, size_t bytes, struct fl_err *err)
+{
+    char line[LINE_BYTES], name[SLAB_NAME_BYTES];
+    int rc = FL_OK;
+    for (const char *at = text; rc == FL_OK && next_line(&at, text + bytes, line);) {
+        struct slab_info_row *row = NULL;
+        if (sscanf(line, "%47s", name) == 1)
+            row = (struct slab_info_row *)slab_info_find(info, name);
+        if (row && slab_info_settled(row) && !row->list)
+            rc = parse_list(line + strcspn(line, " "), row, err);
+    }
+    return rc;
+}
+
 void slab_info_free(struct slab_info *info)
 {
-    for (size_t i = 0; i < info->n; i++)
+    for (size_t i = 0; i < info->n; i++) {
+        free(info->rows[i].list);
         free(info->rows[i].waiting);
+    }
     free(info->rows);
     *info = (struct slab_info){ 0 };
 }

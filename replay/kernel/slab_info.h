@@ -9,6 +9,12 @@
 
 #define SLAB_UNTOLD UINT32_MAX
 
+/** A slab on the node's list. */
+struct slab_listed {
+    uint64_t at;   /* an address in it */
+    uint32_t free; /* objects */
+};
+
 struct slab_info_row {
     char name[SLAB_NAME_BYTES];
     struct fl_slab_state state;
@@ -18,6 +24,8 @@ struct slab_info_row {
     uint32_t *waiting;             /* slabs on each CPU's list; NULL: not told */
     uint64_t
         since_ns; /* all of this is of that time: the kernel had just shrunk the cache; 0: of the start */
+    struct slab_listed *list; /* the first of the node\'s list, in its order; NULL: not told */
+    uint32_t n_list;
     bool rcu; /* pages of an empty slab wait for RCU */
 };
 
@@ -44,6 +52,8 @@ static inline bool slab_info_settled(const struct slab_info_row *row)
  */
 int slab_info_lists(struct slab_info *info, const char *text, size_t bytes, uint32_t cpus,
                     struct fl_err *err);
+/** slab_info_partial - the same of "slab_partial", of caches that slab_info_lists() found settled. */
+int slab_info_partial(struct slab_info *info, const char *text, size_t bytes, struct fl_err *err);
 void slab_info_free(struct slab_info *info);
 
 /** slab_info_find - row of cache @name; NULL. Cost: looks at all. */

@@ -15,6 +15,7 @@ struct slab {
     uint32_t free;     /* on the slab's */
     uint32_t order;
     uint32_t cpu;
+    uint32_t freer; /* that freed into it last, while current */
     enum slab_place place;
     uint64_t pages;
 };
@@ -81,12 +82,18 @@ int slab_sheaf_alloc(struct slab_sys *s, uint32_t cache, uint32_t cpu, uint32_t 
                      struct fl_err *err);
 int slab_sheaf_free(struct slab_sys *s, uint32_t cpu, uint32_t id, struct fl_err *err);
 /**
- * slab_sheaf_alloc_from - @cpu's first sheaf, filled as by slab_sheaf_alloc(), gives an object of @id. If it has none, its last
- * one changes places with one of @id, wherever that is. What a fill found no object for is SLAB_NONE: of a slab
- * yet to be seen. False: @id has none that is free.
+ * slab_sheaf_ready - @cpu's first sheaf is filled, as by slab_sheaf_alloc(), if it has to be. What a fill found no object for is
+ * SLAB_NONE: of a slab yet to be seen. False: out of memory.
+ */
+bool slab_sheaf_ready(struct slab_sys *s, uint32_t cache, uint32_t cpu);
+/**
+ * slab_sheaf_alloc_from - @cpu's first sheaf, made ready, gives an object of @id. If it has none, its last
+ * one changes places with one of @id, wherever that is; or in name only, where @id has none that is free. False: out of memory.
  */
 bool slab_sheaf_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id);
-/** slab_sheaf_named - @id is that slab, of what @cpu's first sheaf holds. */
+/** slab_sheaf_unnamed - so much of what @cpu's first sheaf holds is of slabs yet to be seen. */
+uint32_t slab_sheaf_unnamed(const struct slab_sys *s, uint32_t cache, uint32_t cpu);
+/** slab_sheaf_named - @id, all of it free, is one of these. */
 void slab_sheaf_named(struct slab_sys *s, uint32_t cpu, uint32_t id);
 void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu);
 uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c);

@@ -143,6 +143,8 @@ static int follow(void *ctx, const struct slab_event *ev, struct fl_err *err)
         return rc;
     if (ev->kind == SLAB_EV_PAGES_GIVEN && may_be_slab(p, ev))
         slab_follow_pages(p->follow, address_of(p, ev->at));
+    if (ev->kind == SLAB_EV_PAGES_TAKEN && p->votes >= AGREE)
+        slab_follow_taken(p->follow, address_of(p, ev->at), ev->order);
     if (ev->kind == SLAB_EV_PAGES_GIVEN || ev->kind == SLAB_EV_PAGES_TAKEN)
         return FL_OK;
     p->out->events++;

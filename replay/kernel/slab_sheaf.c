@@ -222,15 +222,23 @@ static void take_free(struct slab_sys *s, uint32_t id)
         slab_unlist(s, id);
 }
 
+bool slab_sheaf_ready(struct slab_sys *s, uint32_t cache, uint32_t cpu)
+{
+    struct slab_cpu *pc = &s->caches[cache].cpu[cpu];
+    bool empty = !pc->main || !pc->main->n;
+    if (prepare(s, cache, cpu, NULL) != FL_OK)
+        return false;
+    if (empty)
+        fill_unnamed(pc->main);
+    return true;
+}
+
 bool slab_sheaf_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
     struct slab_cache *c = &s->caches[s->slabs[id].cache];
     struct slab_cpu *pc = &c->cpu[cpu];
-    bool empty = !pc->main || !pc->main->n;
-    if (prepare(s, s->slabs[id].cache, cpu, NULL) != FL_OK)
+    if (!slab_sheaf_ready(s, s->slabs[id].cache, cpu))
         return false;
-    if (empty)
-        fill_unnamed(pc->main);
     if (take_from(pc->main, id))
         return true;
     uint32_t other = pc->main->slab[--pc->main->n], *at = find_elsewhere(s, c, cpu, id);
@@ -238,21 +246,35 @@ bool slab_sheaf_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
         *at = other;
         return true;
     }
-    bool there = s->slabs[id].free || s->slabs[id].cpu_free;
-    if (there)
-        take_free(s, id);
+    if (!s->slabs[id].free && !s->slabs[id].cpu_free)
+        return true; /* one of @other's was taken for it before: they change names */
+    take_free(s, id);
     if (other != SLAB_NONE)
         slab_free_object(s, cpu, other);
-    return there;
+    return true;
 }
 
+uint32_t slab_sheaf_unnamed(const struct slab_sys *s, uint32_t cache, uint32_t cpu)
+{
+    const struct slab_sheaf *f = s->caches[cache].cpu[cpu].main;
+    uint32_t n = 0;
+    for (uint32_t i = 0; f && i < f->n; i++)
+        n += f->slab[i] == SLAB_NONE;
+    return n;
+}
+
+/* The one that was taken from last is handed out, and so named, first; those before it went whole. */
 void slab_sheaf_named(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
-    struct slab_sheaf *f = s->caches[s->slabs[id].cache].cpu[cpu].main;
-    for (uint32_t i = 0; f && i < f->n; i++)
-        if (f->slab[i] == SLAB_NONE && (s->slabs[id].free || s->slabs[id].cpu_free)) {
+    struct slab *x = &s->slabs[id];
+    struct slab_sheaf *f = s->caches[x->cache].cpu[cpu].main;
+    uint32_t n = slab_sheaf_unnamed(s, x->cache, cpu) % x->objects;
+    n = n ? n : x->objects;
+    for (uint32_t i = f ? f->n : 0; i-- > 0 && n;)
+        if (f->slab[i] == SLAB_NONE) {
             take_free(s, id);
             f->slab[i] = id;
+            n--;
         }
 }
 
