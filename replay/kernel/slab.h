@@ -98,6 +98,7 @@ struct slab_counts {
     uint64_t slabs, objects; /* there is room for */
     uint64_t live;           /* handed out */
     uint64_t in_sheaves;     /* free for users, in use for the slabs */
+    uint64_t unnamed;        /* of these: of slabs yet to be seen */
     uint64_t place[SLAB_PLACES];
     uint64_t free[SLAB_PLACES]; /* free objects of the slabs there */
     uint64_t occupancy[SLAB_OCCUPANCY];

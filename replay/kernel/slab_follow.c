@@ -325,6 +325,7 @@ void slab_follow_end(struct slab_follow *f, uint32_t cache, struct fl_slab_row *
     take_back(f);
     c->gone += on_their_way(f, cache, &kept);
     struct slab_counts n = slab_counts(f->sys, cache);
+    c->born += n.unnamed / info->objects;
     uint64_t slabs = info->state.slabs + c->born, left = c->left + kept * info->objects;
     row->slabs_new = c->born;
     row->slabs_given_back = c->gone;

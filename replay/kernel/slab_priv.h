@@ -96,7 +96,9 @@ uint32_t slab_sheaf_unnamed(const struct slab_sys *s, uint32_t cache, uint32_t c
 /** slab_sheaf_named - @id, all of it free, is one of these. */
 void slab_sheaf_named(struct slab_sys *s, uint32_t cpu, uint32_t id);
 void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu);
-uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c);
+/** slab_sheaf_objects - in all of @c's; @*unnamed of them are of slabs yet to be seen. */
+uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c,
+                            uint64_t *unnamed);
 void slab_sheaf_fini(struct slab_sys *s, struct slab_cache *c);
 
 #endif

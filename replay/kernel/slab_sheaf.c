@@ -254,13 +254,18 @@ bool slab_sheaf_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
     return true;
 }
 
+static uint32_t objects_in(const struct slab_sheaf *f, uint64_t *unnamed)
+{
+    for (uint32_t i = 0; f && i < f->n; i++)
+        *unnamed += f->slab[i] == SLAB_NONE;
+    return f ? f->n : 0;
+}
+
 uint32_t slab_sheaf_unnamed(const struct slab_sys *s, uint32_t cache, uint32_t cpu)
 {
-    const struct slab_sheaf *f = s->caches[cache].cpu[cpu].main;
-    uint32_t n = 0;
-    for (uint32_t i = 0; f && i < f->n; i++)
-        n += f->slab[i] == SLAB_NONE;
-    return n;
+    uint64_t n = 0;
+    (void)objects_in(s->caches[cache].cpu[cpu].main, &n);
+    return (uint32_t)n;
 }
 
 /* The one that was taken from last is handed out, and so named, first; those before it went whole. */
@@ -289,13 +294,14 @@ void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu)
         sheaf_empty(s, cpu, pc->main);
 }
 
-uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c)
+uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c, uint64_t *unnamed)
 {
-    uint64_t n = (uint64_t)c->n_full * SLAB_SHEAF_OBJECTS;
-    for (uint32_t i = 0; i < s->cpus; i++) {
-        n += c->cpu[i].main ? c->cpu[i].main->n : 0;
-        n += c->cpu[i].spare ? c->cpu[i].spare->n : 0;
-    }
+    uint64_t n = 0;
+    *unnamed = 0;
+    for (uint32_t i = 0; i < s->cpus; i++)
+        n += objects_in(c->cpu[i].main, unnamed) + objects_in(c->cpu[i].spare, unnamed);
+    for (uint32_t i = 0; i < c->n_full; i++)
+        n += objects_in(c->full[i], unnamed);
     return n;
 }
 
