@@ -12,131 +12,7 @@
 
 #include <faultline/kernel_slab.h>
 
-/* A trace of slab events, written by hand: names are 0 dentry, 1 filp; probes as below. */
-struct rec {
-    struct fl_writer *w;
-    uint64_t time_ns;
-};
-
-enum { CACHE_ALLOC, CACHE_FREE, KMALLOC, KFREE, PAGE_ALLOC, PAGE_FREE };
-
-#define SLAB_A UINT64_C(0xffff888100000000)
-#define SLAB_B UINT64_C(0xffff888100001000)
-#define SLAB_C UINT64_C(0xffff888100002000)
-
-static void emit(struct rec *r, const struct fl_event *ev)
-{
-    struct fl_err err;
-    struct fl_event at = *ev;
-    at.time_ns = r->time_ns++;
-    assert_int_equal(fl_writer_event(r->w, &at, &err), FL_OK);
-}
-
-static void snapshot(struct rec *r, uint32_t moment, const char *text)
-{
-    struct fl_event ev = { .kind = FL_EV_SNAPSHOT, .thread = FL_NO_THREAD };
-    ev.snapshot.moment = moment;
-    ev.snapshot.text = text;
-    emit(r, &ev);
-}
-
-static void hit(struct rec *r, uint32_t probe, uint32_t cpu, uint32_t n, const int64_t *values)
-{
-    struct fl_event ev = { .kind = FL_EV_HIT, .thread = FL_NO_THREAD };
-    ev.hit.probe = probe;
-    ev.hit.cpu = cpu;
-    ev.hit.n_values = n;
-    memcpy(ev.hit.values, values, n * sizeof *values);
-    emit(r, &ev);
-}
-
-static void get(struct rec *r, uint32_t cpu, int64_t name, uint64_t ptr)
-{
-    hit(r, CACHE_ALLOC, cpu, 4, (const int64_t[]){ (int64_t)ptr, name, name ? 184 : 192, 192 });
-}
-
-static void put(struct rec *r, uint32_t cpu, int64_t name, uint64_t ptr)
-{
-    hit(r, CACHE_FREE, cpu, 2, (const int64_t[]){ (int64_t)ptr, name });
-}
-
-#define MAP UINT64_C(0xffff888000000000) /* where page frame 0 is seen */
-
-static void take_page(struct rec *r, uint32_t cpu, uint64_t at, int64_t type)
-{
-    hit(r, PAGE_ALLOC, cpu, 4, (const int64_t[]){ (int64_t)((at - MAP) >> 12), 0, 0x52cc0, type });
-}
-
-static void give_page(struct rec *r, uint32_t cpu, uint64_t at)
-{
-    hit(r, PAGE_FREE, cpu, 2, (const int64_t[]){ (int64_t)((at - MAP) >> 12), 0 });
-}
-
-#define INFO(dentries, dslabs, filps, fslabs)                                 \
-    "slabinfo\n# name\n"                                                      \
-    "dentry " dentries " 192 21 1 : tunables 0 0 0 : slabdata " dslabs " 0\n" \
-    "filp " filps " 192 21 1 : tunables 0 0 0 : slabdata " fslabs " 0\n"      \
-    "kmalloc-64 0 0 64 64 1 : tunables 0 0 0 : slabdata 0 0 0\n"
-
-static void begin(struct rec *r, const char *info)
-{
-    static const char *const signatures[] = {
-        "kmem:kmem_cache_alloc ptr:u name:s bytes_req:u bytes_alloc:u",
-        "kmem:kmem_cache_free ptr:u name:s",
-        "kmem:kmalloc ptr:u bytes_req:u bytes_alloc:u gfp_flags:u",
-        "kmem:kfree ptr:u",
-        "kmem:mm_page_alloc pfn:u order:u gfp_flags:u migratetype:i",
-        "kmem:mm_page_free pfn:u order:u",
-    };
-    struct fl_meta *meta = fl_meta_new();
-    struct fl_err err;
-    r->time_ns = 0;
-    assert_int_equal(fl_meta_set(meta, "host.cpus", "2", &err), FL_OK);
-    assert_int_equal(fl_writer_open_mem(FL_FIDELITY_EVENTS, meta, NULL, &r->w, &err), FL_OK);
-    fl_meta_free(meta);
-    if (info)
-        snapshot(r, FL_SNAPSHOT_START, info);
-    for (uint32_t i = 0; i < 2; i++) {
-        struct fl_event ev = { .kind = FL_EV_NAME, .thread = FL_NO_THREAD };
-        ev.name.name = i;
-        ev.name.text = i ? "filp" : "dentry";
-        emit(r, &ev);
-    }
-    for (uint32_t i = 0; i < 6; i++) {
-        struct fl_event ev = { .kind = FL_EV_PROBE, .thread = FL_NO_THREAD };
-        ev.probe.probe = i;
-        ev.probe.signature = signatures[i];
-        emit(r, &ev);
-    }
-}
-
-static int replay(struct rec *r, struct fl_slab_replay *out, struct fl_err *err)
-{
-    void *bytes;
-    size_t len;
-    struct fl_reader *reader;
-    assert_int_equal(fl_writer_close(r->w, &bytes, &len, err), FL_OK);
-    assert_int_equal(fl_reader_open_mem(bytes, len, 0, &reader, err), FL_OK);
-    int rc = fl_slab_replay(reader, out, err);
-    fl_reader_free(reader);
-    free(bytes);
-    return rc;
-}
-
-static const struct fl_slab_row *row(const struct fl_slab_replay *x, const char *name)
-{
-    for (size_t i = 0; i < x->n_rows; i++)
-        if (strcmp(x->rows[i].name, name) == 0)
-            return &x->rows[i];
-    fail_msg("no row %s", name);
-    return NULL;
-}
-
-static void fill(struct rec *r, uint32_t cpu, int64_t name, uint64_t slab, uint32_t n)
-{
-    for (uint64_t i = 0; i < n; i++)
-        get(r, cpu, name, slab + i * 192);
-}
+#include "slab_trace.h"
 
 /* Without events of pages: one object of A; all 21 of B: a new slab; three of C: an old one, it seems. */
 static void slab_handed_out_whole_is_new(void **state)
@@ -171,8 +47,6 @@ static void eight_slabs(struct rec *r)
         fill(r, 0, 0, SLAB_A + i * 4096, 21);
     }
 }
-
-#define NEXT (SLAB_A + UINT64_C(8) * 4096)
 
 static void pages_tell_what_is_new_and_what_is_gone(void **state)
 {
@@ -256,58 +130,6 @@ static void lists_tell_whose_a_slab_was(void **state)
     (void)state;
     assert_int_equal(active_after_one(NULL), 63);
     assert_int_equal(active_after_one("slab_lists\ndentry 2 1 C9=1(1)\nnothing\n"), 43);
-}
-
-/*
- * dentry is settled at 100 ns: two slabs, A and B, with five and four free objects, all on the node's list, which CPU 0 then takes
- * along. What came before only tells which: A came new, and C has gone since; slabinfo's numbers are older.
- */
-static void settled_cache_starts_when_it_was(void **state)
-{
-    struct rec r;
-    struct fl_slab_replay out;
-    struct fl_err err;
-    (void)state;
-    begin(&r, NULL);
-    snapshot(&r, FL_SNAPSHOT_START, "slab_lists\ndentry 2 0 settled 100 120 2 42 33\n");
-    snapshot(&r, FL_SNAPSHOT_START, INFO("63 63", "3 3", "0 0", "0 0"));
-    fill(&r, 0, 0, SLAB_A, 18);
-    put(&r, 0, 0, SLAB_A); /* free at 100: 19, 20, 21 and this */
-    put(&r, 0, 0, SLAB_C);
-    put(&r, 1, 0, SLAB_A + 192);
-    r.time_ns = 100;
-    get(&r, 0, 0, SLAB_B);
-    put(&r, 0, 0, SLAB_A + 384);
-    assert_int_equal(replay(&r, &out, &err), FL_OK);
-    const struct fl_slab_row *d = row(&out, "dentry");
-    assert_int_equal(d->allocs, 1);
-    assert_int_equal(d->frees, 1);
-    assert_int_equal(d->start.slabs, 2);
-    assert_int_equal(d->start.objects, 33);
-    assert_int_equal(d->predicted.slabs, 2);
-    assert_int_equal(d->predicted.objects, 42); /* CPU 0 has both slabs */
-    assert_int_equal(d->unseen_frees, 0);
-    assert_int_equal(d->unseen_allocs, 0);
-    fl_slab_replay_free(&out);
-}
-
-/* Nothing comes after it: what was read is what is left. Numbers that cannot be are not taken. */
-static void settled_cache_without_events_stays(void **state)
-{
-    struct rec r;
-    struct fl_slab_replay out;
-    struct fl_err err;
-    (void)state;
-    begin(&r, NULL);
-    snapshot(&r, FL_SNAPSHOT_START,
-             "slab_lists\ndentry 2 0 settled 100 120 2 42 33\nfilp 1 0 settled 0 9 1 21 22\n");
-    snapshot(&r, FL_SNAPSHOT_START, INFO("63 63", "3 3", "21 21", "1 1"));
-    get(&r, 0, 0, SLAB_A);
-    assert_int_equal(replay(&r, &out, &err), FL_OK);
-    assert_int_equal(row(&out, "dentry")->predicted.slabs, 2);
-    assert_int_equal(row(&out, "dentry")->predicted.objects, 33);
-    assert_int_equal(row(&out, "filp")->start.objects, 21);
-    fl_slab_replay_free(&out);
 }
 
 /* 8 new slabs of 21, all freed again by another CPU: its list takes 12 of them before it is emptied,
@@ -562,8 +384,6 @@ int main(void)
         cmocka_unit_test(pages_tell_what_is_new_and_what_is_gone),
         cmocka_unit_test(empty_slabs_are_gone_when_their_pages_are_or_wait_for_rcu),
         cmocka_unit_test(lists_tell_whose_a_slab_was),
-        cmocka_unit_test(settled_cache_starts_when_it_was),
-        cmocka_unit_test(settled_cache_without_events_stays),
         cmocka_unit_test(empty_slabs_go_back_beyond_what_is_kept),
         cmocka_unit_test(pages_that_change_hands_end_a_slab),
         cmocka_unit_test(what_is_not_traced_is_counted),
