@@ -219,6 +219,8 @@ void fl_session_stop(struct session *s)
     if (s->stopping)
         return;
     s->stopping = true;
+    if (fl_session_has_slabs(s)) /* while events still tell what that takes */
+        fl_proc_rehearse(FL_PROC_ROOT, "slabinfo");
     (void)fl_perf_enable(&s->set, false, NULL);
     (void)fl_session_tables_read(s, NULL);
     fl_drain_stop(s->drain);

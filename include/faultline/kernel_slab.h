@@ -75,6 +75,9 @@ void fl_slab_replay_free(struct fl_slab_replay *out);
 int fl_slab_replay_json(const struct fl_slab_replay *replay, struct json_t *object,
                         struct fl_err *err);
 
+/** fl_slab_cpus - of the machine that @meta is of: at least 1, at most the 8192 that Linux can be built for. */
+uint32_t fl_slab_cpus(const struct fl_meta *meta);
+
 /* ---- what processes imply ------------------------------------------------------------ */
 
 /** One kind of kernel object that the processes of a trace need. */

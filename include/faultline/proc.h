@@ -191,6 +191,9 @@ int fl_proc_snapshot(const char *root, uint32_t pid, uint32_t moment, bool redac
                      fl_proc_emit_fn *emit, void *ctx, struct fl_proc_skipped *skipped,
                      struct fl_err *err);
 
+/** fl_proc_rehearse - read the file @name of the machine and forget it: what the kernel takes for that is at hand when it is read next. */
+void fl_proc_rehearse(const char *root, const char *name);
+
 /* ---- object caches ---------------------------------------------------------------------------- */
 
 #define FL_SLAB_ROOT "/sys/kernel/slab"

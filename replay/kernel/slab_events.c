@@ -8,6 +8,7 @@
 
 #include "grow.h"
 
+#define CPUS_MAX 8192
 #define MIGRATE_MOVABLE 1 /* Linux 6.18, include/linux/mmzone.h */
 
 enum role {
@@ -24,6 +25,12 @@ struct slab_probe {
     enum role role;
     int ptr, name, req, given, gfp, order, type; /* index among the hit's values; -1 */
 };
+
+uint32_t fl_slab_cpus(const struct fl_meta *meta)
+{
+    uint64_t cpus = fl_meta_get_u64(meta, "host.cpus", 1);
+    return cpus < 1 ? 1 : cpus > CPUS_MAX ? CPUS_MAX : (uint32_t)cpus;
+}
 
 /* ---- what there is ------------------------------------------------------------------- */
 
@@ -222,11 +229,10 @@ static void forget(struct slab_events *e)
 int slab_events_run(struct slab_events *e, struct fl_reader *r, slab_events_fn *take, void *ctx,
                     struct fl_err *err)
 {
-    uint64_t cpus = fl_meta_get_u64(fl_reader_meta(r), "host.cpus", 1);
     struct fl_item item;
     struct fl_snapshot s;
     forget(e);
-    e->cpus = cpus >= 1 && cpus <= 8192 ? (uint32_t)cpus : 1;
+    e->cpus = fl_slab_cpus(fl_reader_meta(r));
     e->probes = fl_probes_new();
     e->snapshots = fl_snapshots_new();
     int rc = e->probes && e->snapshots ? fl_reader_rewind_reduced(r, UINT32_MAX, err)

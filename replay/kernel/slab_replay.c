@@ -13,14 +13,17 @@
 #include "slab_owner.h"
 #include "slab_past.h"
 
+#define LOOK_MAX 1000000
 #define AGREE 8                       /* slabs that say alike where page frame 0 is seen */
 #define MAP_ALIGN (UINT64_C(1) << 21) /* at least, of that */
 
 struct pass {
     struct fl_slab_replay *out;
     struct slab_events events;
-    uint64_t map_base;           /* where the kernel sees page frame 0 */
-    uint32_t votes;              /* AGREE: it is known */
+    uint64_t map_base; /* where the kernel sees page frame 0 */
+    uint32_t votes;    /* AGREE: it is known */
+    uint32_t looked;   /* events, while none was of pages */
+    bool pages;
     struct slab_event taken[64]; /* by CPU: the pages it took last */
     struct slab_past_pass *past;
     struct slab_follow *follow;
@@ -46,8 +49,11 @@ static int find_base(void *ctx, const struct slab_event *ev, struct fl_err *err)
     struct pass *p = ctx;
     struct slab_event *last = &p->taken[ev->cpu % FL_COUNT(p->taken)];
     (void)err;
-    if (ev->kind == SLAB_EV_PAGES_TAKEN)
+    if (ev->kind == SLAB_EV_PAGES_TAKEN) {
         *last = *ev;
+        p->pages = true;
+    }
+    p->events.stop = !p->pages && ++p->looked == LOOK_MAX; /* it has no events of pages, it seems */
     if (ev->kind != SLAB_EV_ALLOC || ev->cache >= p->events.info.n)
         return FL_OK;
     uint64_t bytes = FL_PAGE_BYTES << p->events.info.rows[ev->cache].order;
