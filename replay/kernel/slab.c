@@ -235,11 +235,17 @@ static void replace_current(struct slab_sys *s, uint32_t cpu, uint32_t id)
     make_current(s, cpu, id);
 }
 
+/* Does @cpu take objects out of sheaves, now? */
+static bool has_sheaves(const struct slab_cache *c, uint32_t cpu)
+{
+    return c->layout.flags & SLAB_SHEAVES && !c->cpu[cpu].past_sheaves;
+}
+
 bool slab_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
     struct slab_cache *c = &s->caches[s->slabs[id].cache];
     struct slab *x = &s->slabs[id];
-    if (c->layout.flags & SLAB_SHEAVES) {
+    if (has_sheaves(c, cpu)) {
         bool had = slab_sheaf_alloc_from(s, cpu, id);
         c->live += had;
         return had;
@@ -257,11 +263,15 @@ bool slab_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
     return true;
 }
 
-void slab_expect(struct slab_sys *s, uint32_t cache, uint32_t cpu)
+uint32_t slab_expect(struct slab_sys *s, uint32_t cache, uint32_t cpu, uint64_t pages,
+                     uint64_t becomes)
 {
-    if (s->caches[cache].layout.flags & SLAB_SHEAVES)
-        (void)slab_sheaf_ready(s, cache,
-                               cpu); /* without memory it is filled later, of other slabs */
+    if (!has_sheaves(&s->caches[cache], cpu) || !slab_sheaf_ready(s, cache, cpu))
+        return SLAB_NONE;
+    uint32_t id = slab_sheaf_find(s, cache, cpu, pages);
+    if (id != SLAB_NONE)
+        s->slabs[id].pages = becomes;
+    return id;
 }
 
 void slab_enter(struct slab_sys *s, uint32_t cpu, uint32_t id)
@@ -269,15 +279,7 @@ void slab_enter(struct slab_sys *s, uint32_t cpu, uint32_t id)
     struct slab *x = &s->slabs[id];
     s->caches[x->cache].live -= x->objects - x->free;
     x->free = x->objects;
-    if (!(s->caches[x->cache].layout.flags & SLAB_SHEAVES)) {
-        replace_current(s, cpu, id);
-        return;
-    }
-    uint32_t current = s->caches[x->cache].cpu[cpu].current;
-    bool went_on = current != SLAB_NONE && s->slabs[current].cpu_free;
-    if (!went_on || slab_sheaf_unnamed(s, x->cache, cpu) < x->objects)
-        replace_current(s, cpu, id);
-    slab_sheaf_named(s, cpu, id);
+    replace_current(s, cpu, id);
 }
 
 void slab_correct(struct slab_sys *s, uint32_t id, uint32_t free)
@@ -312,8 +314,12 @@ void slab_drop(struct slab_sys *s, uint32_t id)
 {
     struct slab *x = &s->slabs[id];
     slab_unlist(s, id);
-    s->caches[x->cache].live -= x->objects - x->free;
+    struct slab_cache *c = &s->caches[x->cache];
+    uint32_t used = x->objects - x->free;
+    c->live -= used;
     slab_discard(s, id);
+    if (s->pages.follows && c->layout.flags & SLAB_SHEAVES)
+        slab_sheaf_mistaken(s, c, used);
 }
 
 void slab_set_unseen(struct slab_sys *s, uint32_t cache, uint32_t partial)

@@ -16,7 +16,7 @@ struct slab_counts slab_counts(const struct slab_sys *s, uint32_t cache)
 {
     const struct slab_cache *c = &s->caches[cache];
     struct slab_counts n = { .live = c->live, .peak_slabs = c->peak_slabs };
-    n.in_sheaves = slab_sheaf_objects(s, c, &n.unnamed);
+    n.in_sheaves = slab_sheaf_objects(s, c);
     for (uint32_t i = 0; i < s->n_slabs; i++) {
         const struct slab *x = &s->slabs[i];
         if (x->place == SLAB_GONE || x->cache != cache)

@@ -9,6 +9,8 @@
 #include "grow.h"
 
 #define CPUS_MAX 8192
+#define GFP_DIRECT_RECLAIM 0x400 /* Linux 6.18, include/linux/gfp_types.h */
+#define GFP_NORETRY 0x10000
 #define MIGRATE_MOVABLE 1 /* Linux 6.18, include/linux/mmzone.h */
 
 enum role {
@@ -159,6 +161,7 @@ static struct slab_event event_of(struct slab_events *e, const struct slab_probe
     switch (probe->role) {
     case ROLE_CACHE_ALLOC:
         out.kind = SLAB_EV_ALLOC;
+        out.waits = value(ev, probe->gfp) & GFP_DIRECT_RECLAIM;
         out.cache = cache_of_name(e, value(ev, probe->name));
         break;
     case ROLE_KMALLOC:
@@ -171,6 +174,7 @@ static struct slab_event event_of(struct slab_events *e, const struct slab_probe
     case ROLE_PAGE_FREE:
         out.kind = probe->role == ROLE_PAGE_ALLOC ? SLAB_EV_PAGES_TAKEN : SLAB_EV_PAGES_GIVEN;
         out.order = (uint32_t)value(ev, probe->order);
+        out.no_retry = value(ev, probe->gfp) & GFP_NORETRY;
         out.movable = value(ev, probe->type) == MIGRATE_MOVABLE;
         break;
     case ROLE_KFREE:

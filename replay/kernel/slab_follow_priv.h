@@ -7,7 +7,8 @@
 #include "slab_follow.h"
 #include "slab_map.h"
 
-#define SLAB_UNNAMED UINT64_MAX /* what slab.h knows as pages of a slab that no event named */
+#define SLAB_UNSEEN (UINT64_MAX - 1) /* of one that came to fill a sheaf, and is not seen yet */
+#define SLAB_UNNAMED UINT64_MAX      /* what slab.h knows as pages of a slab that no event named */
 
 enum state {
     HERE,
@@ -27,6 +28,7 @@ struct follow_cache {
     uint64_t born, gone, unseen_frees, unseen_allocs;
     uint32_t words;
     bool started;
+    bool sheaves;
 };
 
 /* When a cache begins, and its slabs of then. */
@@ -36,7 +38,20 @@ struct turn {
     const struct past_slab *slabs;
 };
 
+#define RECENT 8
+
+/* Pages that a CPU took for slabs and that no object was handed out of yet, the last ones; base 0: none. */
+struct recent {
+    struct {
+        uint64_t base;
+        uint32_t order;
+    } v[RECENT];
+    uint32_t next;
+};
+
 struct slab_follow {
+    struct recent *recent; /* of each CPU */
+    uint32_t cpu;          /* where things happen */
     const struct slab_info *info;
     struct turn *turns; /* the first to begin first */
     uint32_t next_turn;

@@ -21,9 +21,30 @@ struct slab_owners;
 struct slab_owners *slab_owners_new(const struct slab_info *info);
 void slab_owners_free(struct slab_owners *o); /* NULL is fine */
 
-/** slab_owners_alloc - task @tid got the object at @ptr of @cache. FL_ENOMEM. */
-int slab_owners_alloc(struct slab_owners *o, uint32_t cache, uint32_t tid, uint64_t ptr,
-                      struct fl_err *err);
+/** What somebody got. */
+struct slab_owned {
+    uint64_t at, time_ns;
+    uint32_t cache, tid;
+    bool waits; /* who takes it may sleep: it is the only one of its change */
+};
+
+/** What that says of a node. */
+struct slab_node_use {
+    bool is_node;
+    bool goes_on;      /* it is for the same change as the task's last one */
+    uint32_t first;    /* the first of these: the how manieth node it was, from 0 */
+    uint64_t replaced; /* the node that it is likely to be instead of, which RCU lets go; 0: none */
+};
+
+/** slab_owners_alloc - @got was handed out. FL_ENOMEM. */
+int slab_owners_alloc(struct slab_owners *o, const struct slab_owned *got,
+                      struct slab_node_use *use, struct fl_err *err);
+
+/**
+ * slab_owners_mistaken - the node at @ptr, taken for one in use, is handed out. Returns: the one that was taken for replaced instead,
+ * of the same address space; 0: there is none.
+ */
+uint64_t slab_owners_mistaken(struct slab_owners *o, uint32_t cache, uint64_t ptr);
 
 /**
  * slab_owners_end - the object at @ptr of @cache is freed.
