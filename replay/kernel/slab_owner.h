@@ -4,7 +4,8 @@
  *
  * A task takes nodes for its own address space; while it forks, for the child's, between the allocation of that
  * one's mm_struct and of its pid; from the allocation of an mm_struct without a fork on, for the program
- * it is about to run. When an mm_struct is freed, no node of it is left.
+ * it is about to run. When an mm_struct is freed, no node of it is left. A change of a
+ * living one takes new nodes for those that it replaces, which RCU lets go.
  *
  * Source: Linux 6.18, kernel/fork.c (copy_process), fs/exec.c (alloc_bprm), mm/mmap.c (exit_mmap).
  */

@@ -323,7 +323,8 @@ int slab_rcu_run(struct slab_sys *s, uint32_t cache, uint64_t now_ns, struct fl_
             free(f);
     }
     c->n_flying -= n;
-    memmove(c->flying, c->flying + n, c->n_flying * sizeof *c->flying);
+    if (n)
+        memmove(c->flying, c->flying + n, c->n_flying * sizeof *c->flying);
     return rc;
 }
 
