@@ -9,8 +9,8 @@
 #include "grow.h"
 #include "slab_follow_priv.h"
 
-/* Grace periods of RCU end sooner, most within 20 ms; who was emptied longer ago was kept. */
-#define RCU_WAIT_NS UINT64_C(200000000)
+/* Grace periods of RCU end sooner, most within 20 ms. Who was emptied longer ago was kept. */
+#define RCU_WAIT_NS UINT64_C(1000000000)
 
 #define UNSEEN_MAX 20      /* one in so many slabs may go unseen */
 #define PAGES_ORDER_MAX 10 /* of the page allocator */
