@@ -54,6 +54,8 @@ struct slab_cache {
     struct slab_sheaf *full[SHEAF_FULL_MAX]; /* last: the next to be taken */
     struct slab_sheaf **empty;               /* the same */
     uint32_t n_full, n_empty, empty_room;
+    uint32_t
+        owed; /* objects in sheaves or in use that are of no slab: what is followed had none left for them */
     struct slab_flying *flying; /* the first that took off first */
     uint32_t n_flying, flying_room;
 };

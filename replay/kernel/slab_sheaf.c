@@ -48,6 +48,7 @@ static int sheaf_fill(struct slab_sys *s, uint32_t cache, uint32_t cpu, struct s
         int rc = slab_alloc_object(s, cache, cpu, &id, err);
         if (rc != FL_OK || (id == SLAB_NONE && !s->pages.follows))
             return rc;
+        s->caches[cache].owed += id == SLAB_NONE;
         f->slab[f->n++] = id;
     }
     return FL_OK;
@@ -64,6 +65,10 @@ static bool has_used(const struct slab *x)
  */
 static void give_back(struct slab_sys *s, struct slab_cache *c, uint32_t cpu, uint32_t id)
 {
+    if (id == SLAB_NONE && c->owed) {
+        c->owed--;
+        return;
+    }
     if (id == SLAB_NONE || !has_used(&s->slabs[id]))
         id = c->node.head;
     if (id != SLAB_NONE && has_used(&s->slabs[id]))
@@ -395,8 +400,7 @@ bool slab_sheaf_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
     if (!s->slabs[id].free && !s->slabs[id].cpu_free)
         return true; /* one of @other's was taken for it before: they change names */
     take_free(s, id);
-    if (other != SLAB_NONE)
-        slab_free_object(s, cpu, other);
+    give_back(s, c, cpu, other);
     return true;
 }
 
@@ -431,8 +435,9 @@ static void forget_in(struct slab_sheaf *f, uint32_t id)
 
 void slab_sheaf_mistaken(struct slab_sys *s, struct slab_cache *c, uint32_t n)
 {
-    while (n-- && c->node.head != SLAB_NONE)
+    for (; n && c->node.head != SLAB_NONE; n--)
         take_free(s, c->node.head);
+    c->owed += n;
 }
 
 void slab_sheaf_forget(struct slab_sys *s, struct slab_cache *c, uint32_t id)
