@@ -70,8 +70,10 @@ static const struct fl_opt opts[] = {
     { .name = "settle-slabs",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct record_cfg, settle),
-      .help = "first let the kernel give back empty slabs and sort the others, as it does when "
-              "memory is short: writes to /sys/kernel/slab; with --kernel, as root" },
+      .help =
+          "begin with letting the kernel give back empty slabs and sort the others, as it does "
+          "when memory is short: writes to /sys/kernel/slab, and reads by BPF how they lie then; with "
+          "--kernel, as root" },
     { .name = "stacks",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct record_cfg, stacks),

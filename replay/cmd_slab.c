@@ -9,8 +9,7 @@
 
 int cmd_slab_ask(struct fl_reader *r, struct fl_slab_implied *out, struct fl_err *err)
 {
-    uint64_t cpus = fl_meta_get_u64(fl_reader_meta(r), "host.cpus", 1);
-    return fl_slab_implied(r, cpus && cpus <= 8192 ? (uint32_t)cpus : 1, out, err);
+    return fl_slab_implied(r, fl_slab_cpus(fl_reader_meta(r)), out, err);
 }
 
 void cmd_slab_print(const struct fl_slab_implied *slab, FILE *out)

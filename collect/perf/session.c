@@ -195,11 +195,11 @@ static int not_run(struct session *s, int status, int why, struct fl_err *err)
 static int start(struct session *s, struct fl_err *err)
 {
     int why = 0;
-    int rc = s->opts->settle_slabs ? fl_slab_settle(FL_SLAB_ROOT, err) : FL_OK;
-    if (rc == FL_OK)
-        rc = fl_session_snapshot(s, FL_SNAPSHOT_START, err);
+    int rc = fl_session_snapshot(s, FL_SNAPSHOT_START, err);
     if (rc == FL_OK)
         rc = fl_perf_enable(&s->set, true, err);
+    if (rc == FL_OK && s->opts->settle_slabs)
+        rc = fl_slab_settle(FL_SLAB_ROOT, s->start_ns, fl_session_emit, s, err);
     if (rc == FL_OK)
         rc = fl_session_adopt(s, err);
     if (rc == FL_OK && s->child.pid)
@@ -219,6 +219,8 @@ void fl_session_stop(struct session *s)
     if (s->stopping)
         return;
     s->stopping = true;
+    if (fl_session_has_slabs(s)) /* while events still tell what that takes */
+        fl_proc_rehearse(FL_PROC_ROOT, "slabinfo");
     (void)fl_perf_enable(&s->set, false, NULL);
     (void)fl_session_tables_read(s, NULL);
     fl_drain_stop(s->drain);

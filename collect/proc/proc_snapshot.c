@@ -51,6 +51,11 @@ static void skip(struct fl_proc_skipped *s, const char *name, int number)
         s->names[used] = 0;
 }
 
+void fl_proc_rehearse(const char *root, const char *name)
+{
+    free(proc_read((struct proc_at){ root, 0, 0, name }, PROC_LARGE_BYTES, NULL));
+}
+
 int fl_proc_snapshot(const char *root, uint32_t pid, uint32_t moment, bool redact,
                      fl_proc_emit_fn *emit, void *ctx, struct fl_proc_skipped *skipped,
                      struct fl_err *err)

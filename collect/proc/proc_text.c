@@ -185,6 +185,18 @@ int text_pieces(const char *name, const char *text, size_t len, uint32_t pid, ui
     return rc;
 }
 
+int text_lines_emit(struct text_lines *l, const char *name, uint32_t moment, fl_proc_emit_fn *emit,
+                    void *ctx, struct fl_err *err)
+{
+    if (!l->out)
+        return fl_nomem(err, "a snapshot");
+    int rc = fclose(l->out) == 0 ? FL_OK : fl_nomem(err, "a snapshot");
+    if (rc == FL_OK && l->len)
+        rc = text_pieces(name, l->text, l->len, 0, moment, emit, ctx, err);
+    free(l->text);
+    return rc;
+}
+
 /* What is between the first '(' and the last ')' of a stretch of @len bytes goes. */
 static size_t empty_parentheses(char *text, size_t len)
 {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <faultline/proc.h>
 
@@ -46,6 +47,22 @@ bool text_pressure(const char *text, struct fl_proc_pressure *out);
  */
 int text_pieces(const char *name, const char *text, size_t len, uint32_t pid, uint32_t moment,
                 fl_proc_emit_fn *emit, void *ctx, struct fl_err *err);
+
+/** Lines of a text that grows. */
+struct text_lines {
+    FILE *out;  /* NULL: no memory */
+    char *text; /* once @out is closed */
+    size_t len;
+};
+
+static inline void text_lines_open(struct text_lines *l)
+{
+    l->out = open_memstream(&l->text, &l->len);
+}
+
+/** text_lines_emit - close @l, and text_pieces() of it for the machine unless it is empty; frees it. */
+int text_lines_emit(struct text_lines *l, const char *name, uint32_t moment, fl_proc_emit_fn *emit,
+                    void *ctx, struct fl_err *err);
 
 /**
  * text_redact - take the names of processes and control groups out of the file @name's @text,

@@ -41,9 +41,10 @@ struct fl_slab_row {
     uint64_t free_bytes; /* at the end: objects that are in slabs and not in use */
     /* Slabs seen, at the end, by the part in use: up to 1/8, 1/4, 1/2, less than all, all. */
     uint64_t occupancy[FL_SLAB_OCCUPANCY];
-    uint64_t unseen_frees;   /* an object was handed out that no event had freed */
-    uint64_t inferred_frees; /* no event told them, but the end of whose they were */
-    uint64_t unseen_allocs;  /* one was freed that no event had handed out again */
+    uint64_t unseen_frees; /* an object was handed out that no event had freed */
+    uint64_t
+        inferred_frees; /* no event told them, but the end of whose they were, or what took their place */
+    uint64_t unseen_allocs; /* one was freed that no event had handed out again */
 };
 
 struct fl_slab_replay {
@@ -74,6 +75,9 @@ void fl_slab_replay_free(struct fl_slab_replay *out);
  */
 int fl_slab_replay_json(const struct fl_slab_replay *replay, struct json_t *object,
                         struct fl_err *err);
+
+/** fl_slab_cpus - of the machine that @meta is of: at least 1, at most the 8192 that Linux can be built for. */
+uint32_t fl_slab_cpus(const struct fl_meta *meta);
 
 /* ---- what processes imply ------------------------------------------------------------ */
 

@@ -153,6 +153,7 @@ void slab_free_object(struct slab_sys *s, uint32_t cpu, uint32_t id)
     struct slab_cache *c = &s->caches[x->cache];
     if (x->place == SLAB_CURRENT) {
         *(x->cpu == cpu ? &x->cpu_free : &x->free) += 1;
+        x->freer = cpu;
         return;
     }
     x->free++;
@@ -201,6 +202,22 @@ int slab_adopt(struct slab_sys *s, uint32_t cache, uint64_t pages, uint32_t *id,
     return rc;
 }
 
+/*
+ * @cpu went on to another slab than @id. If all that is free there was given back by others, that came after: there was nothing
+ * when @cpu looked, and who gave it back has put the slab on its list.
+ */
+static void leave(struct slab_sys *s, uint32_t id)
+{
+    struct slab *x = &s->slabs[id];
+    if (x->cpu_free || !x->free || !s->caches[x->cache].layout.cpu_partial_slabs) {
+        slab_deactivate(s, id);
+        return;
+    }
+    s->caches[x->cache].cpu[x->cpu].current = SLAB_NONE;
+    x->place = SLAB_FULL;
+    slab_put_cpu_partial(s, x->freer, id, true);
+}
+
 static void replace_current(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
     struct slab_cache *c = &s->caches[s->slabs[id].cache];
@@ -209,7 +226,7 @@ static void replace_current(struct slab_sys *s, uint32_t cpu, uint32_t id)
     if (before == id)
         return;
     if (before != SLAB_NONE)
-        slab_deactivate(s, before);
+        leave(s, before);
     if (s->slabs[id].place == SLAB_GONE)
         return;
     slab_unlist(s, id);
@@ -218,18 +235,25 @@ static void replace_current(struct slab_sys *s, uint32_t cpu, uint32_t id)
     make_current(s, cpu, id);
 }
 
+/* Does @cpu take objects out of sheaves, now? */
+static bool has_sheaves(const struct slab_cache *c, uint32_t cpu)
+{
+    return c->layout.flags & SLAB_SHEAVES && !c->cpu[cpu].past_sheaves;
+}
+
 bool slab_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
     struct slab_cache *c = &s->caches[s->slabs[id].cache];
     struct slab *x = &s->slabs[id];
-    if (c->layout.flags & SLAB_SHEAVES) {
+    if (has_sheaves(c, cpu)) {
         bool had = slab_sheaf_alloc_from(s, cpu, id);
         c->live += had;
         return had;
     }
     if (!x->free && !x->cpu_free)
         return false;
-    replace_current(s, cpu, id);
+    if (x->place != SLAB_CURRENT) /* else its task moved from there before it told */
+        replace_current(s, cpu, id);
     if (!x->cpu_free) {
         x->cpu_free = x->free;
         x->free = 0;
@@ -239,14 +263,23 @@ bool slab_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id)
     return true;
 }
 
+uint32_t slab_expect(struct slab_sys *s, uint32_t cache, uint32_t cpu, uint64_t pages,
+                     uint64_t becomes)
+{
+    if (!has_sheaves(&s->caches[cache], cpu) || !slab_sheaf_ready(s, cache, cpu))
+        return SLAB_NONE;
+    uint32_t id = slab_sheaf_find(s, cache, cpu, pages);
+    if (id != SLAB_NONE)
+        s->slabs[id].pages = becomes;
+    return id;
+}
+
 void slab_enter(struct slab_sys *s, uint32_t cpu, uint32_t id)
 {
     struct slab *x = &s->slabs[id];
     s->caches[x->cache].live -= x->objects - x->free;
     x->free = x->objects;
     replace_current(s, cpu, id);
-    if (s->caches[x->cache].layout.flags & SLAB_SHEAVES)
-        slab_sheaf_named(s, cpu, id);
 }
 
 void slab_correct(struct slab_sys *s, uint32_t id, uint32_t free)
@@ -281,8 +314,12 @@ void slab_drop(struct slab_sys *s, uint32_t id)
 {
     struct slab *x = &s->slabs[id];
     slab_unlist(s, id);
-    s->caches[x->cache].live -= x->objects - x->free;
+    struct slab_cache *c = &s->caches[x->cache];
+    uint32_t used = x->objects - x->free;
+    c->live -= used;
     slab_discard(s, id);
+    if (s->pages.follows && c->layout.flags & SLAB_SHEAVES)
+        slab_sheaf_mistaken(s, c, used);
 }
 
 void slab_set_unseen(struct slab_sys *s, uint32_t cache, uint32_t partial)

@@ -25,6 +25,8 @@ struct slab_pages {
     bool (*alloc)(void *arg, uint32_t cache, uint32_t order, uint64_t *pages);
     void (*free)(void *arg, uint32_t cache, uint32_t order, uint64_t pages);
     void *arg;
+    /* What was done is followed: a sheaf is filled in any case, with objects of slabs that are taken for used up if need be. */
+    bool follows;
 };
 
 enum slab_place {
@@ -56,6 +58,22 @@ int slab_alloc(struct slab_sys *s, uint32_t cache, uint32_t cpu, uint32_t *id, s
 /** slab_free - one object of slab @id goes back on @cpu. FL_ENOMEM. */
 int slab_free(struct slab_sys *s, uint32_t cpu, uint32_t id, struct fl_err *err);
 
+/* ---- what the caches with sheaves have besides ---- */
+
+/** slab_lend - objects that @cpu takes come from a sheaf of their own now, full at first, until it is returned. FL_ENOMEM. */
+int slab_lend(struct slab_sys *s, uint32_t cache, uint32_t cpu, struct fl_err *err);
+/** slab_return - it comes back, if one was lent. FL_ENOMEM. */
+int slab_return(struct slab_sys *s, uint32_t cache, uint32_t cpu, struct fl_err *err);
+/** slab_nowait - @cpu's next object comes from its slab, if its sheaves and the barn are empty; or, not @on, as ever. */
+void slab_nowait(struct slab_sys *s, uint32_t cache, uint32_t cpu, bool on);
+/** slab_free_bulk - as slab_free(), one of many: what sheaves have no room for goes to the slabs. */
+void slab_free_bulk(struct slab_sys *s, uint32_t cpu, uint32_t id);
+/** slab_free_rcu - one of slab @id, when RCU lets it go. FL_ENOMEM. */
+int slab_free_rcu(struct slab_sys *s, uint32_t cpu, uint32_t id, uint64_t now_ns,
+                  struct fl_err *err);
+/** slab_rcu_run - what was freed so, as far as RCU has let it go by @now_ns. FL_ENOMEM. */
+int slab_rcu_run(struct slab_sys *s, uint32_t cache, uint64_t now_ns, struct fl_err *err);
+
 /** slab_flush - what @cpu holds of @cache goes to the node: sheaves, then slabs. */
 void slab_flush(struct slab_sys *s, uint32_t cache, uint32_t cpu);
 
@@ -67,9 +85,18 @@ int slab_adopt(struct slab_sys *s, uint32_t cache, uint64_t pages, uint32_t *id,
 
 /**
  * slab_alloc_from - as slab_alloc(), but the object was seen to lie in slab @id, wherever that is.
- * The CPU's slab before it leaves as a flushed one does. False: @id has no free object.
+ * The CPU's slab before it leaves as a flushed one does, or as one that others freed into when it was used up; another CPU's
+ * stays that one's. False: @id has no free object.
  */
 bool slab_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id);
+
+/**
+ * slab_expect - @cpu is about to get an object of @cache, of a slab that was not seen yet: a sheaf that must be filled is, for
+ * which slabs come that the callback has on @pages. Returns: the one of these that it is likely to be of, which is on @becomes
+ * from here on; SLAB_NONE: none of them.
+ */
+uint32_t slab_expect(struct slab_sys *s, uint32_t cache, uint32_t cpu, uint64_t pages,
+                     uint64_t becomes);
 
 /** slab_enter - slab @id, just adopted, becomes @cpu's current one with all objects free. */
 void slab_enter(struct slab_sys *s, uint32_t cpu, uint32_t id);

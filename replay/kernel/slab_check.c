@@ -15,9 +15,8 @@ static int occupancy_class(uint32_t used, uint32_t objects)
 struct slab_counts slab_counts(const struct slab_sys *s, uint32_t cache)
 {
     const struct slab_cache *c = &s->caches[cache];
-    struct slab_counts n = { .live = c->live,
-                             .in_sheaves = slab_sheaf_objects(s, c),
-                             .peak_slabs = c->peak_slabs };
+    struct slab_counts n = { .live = c->live, .peak_slabs = c->peak_slabs };
+    n.in_sheaves = slab_sheaf_objects(s, c);
     for (uint32_t i = 0; i < s->n_slabs; i++) {
         const struct slab *x = &s->slabs[i];
         if (x->place == SLAB_GONE || x->cache != cache)

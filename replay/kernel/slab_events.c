@@ -8,6 +8,9 @@
 
 #include "grow.h"
 
+#define CPUS_MAX 8192
+#define GFP_DIRECT_RECLAIM 0x400 /* Linux 6.18, include/linux/gfp_types.h */
+#define GFP_NORETRY 0x10000
 #define MIGRATE_MOVABLE 1 /* Linux 6.18, include/linux/mmzone.h */
 
 enum role {
@@ -24,6 +27,12 @@ struct slab_probe {
     enum role role;
     int ptr, name, req, given, gfp, order, type; /* index among the hit's values; -1 */
 };
+
+uint32_t fl_slab_cpus(const struct fl_meta *meta)
+{
+    uint64_t cpus = fl_meta_get_u64(meta, "host.cpus", 1);
+    return cpus < 1 ? 1 : cpus > CPUS_MAX ? CPUS_MAX : (uint32_t)cpus;
+}
 
 /* ---- what there is ------------------------------------------------------------------- */
 
@@ -96,6 +105,9 @@ static int begin(struct slab_events *e, struct fl_err *err)
     if (rc == FL_OK && first &&
         fl_snapshots_find(e->snapshots, 0, FL_SNAPSHOT_START, "slab_lists", &s))
         rc = slab_info_lists(&e->info, s.text, s.bytes, e->cpus, err);
+    if (rc == FL_OK && first &&
+        fl_snapshots_find(e->snapshots, 0, FL_SNAPSHOT_START, "slab_partial", &s))
+        rc = slab_info_partial(&e->info, s.text, s.bytes, err);
     if (rc != FL_OK)
         return rc;
     e->begun = true;
@@ -149,6 +161,7 @@ static struct slab_event event_of(struct slab_events *e, const struct slab_probe
     switch (probe->role) {
     case ROLE_CACHE_ALLOC:
         out.kind = SLAB_EV_ALLOC;
+        out.waits = value(ev, probe->gfp) & GFP_DIRECT_RECLAIM;
         out.cache = cache_of_name(e, value(ev, probe->name));
         break;
     case ROLE_KMALLOC:
@@ -161,6 +174,7 @@ static struct slab_event event_of(struct slab_events *e, const struct slab_probe
     case ROLE_PAGE_FREE:
         out.kind = probe->role == ROLE_PAGE_ALLOC ? SLAB_EV_PAGES_TAKEN : SLAB_EV_PAGES_GIVEN;
         out.order = (uint32_t)value(ev, probe->order);
+        out.no_retry = value(ev, probe->gfp) & GFP_NORETRY;
         out.movable = value(ev, probe->type) == MIGRATE_MOVABLE;
         break;
     case ROLE_KFREE:
@@ -219,11 +233,10 @@ static void forget(struct slab_events *e)
 int slab_events_run(struct slab_events *e, struct fl_reader *r, slab_events_fn *take, void *ctx,
                     struct fl_err *err)
 {
-    uint64_t cpus = fl_meta_get_u64(fl_reader_meta(r), "host.cpus", 1);
     struct fl_item item;
     struct fl_snapshot s;
     forget(e);
-    e->cpus = cpus >= 1 && cpus <= 8192 ? (uint32_t)cpus : 1;
+    e->cpus = fl_slab_cpus(fl_reader_meta(r));
     e->probes = fl_probes_new();
     e->snapshots = fl_snapshots_new();
     int rc = e->probes && e->snapshots ? fl_reader_rewind_reduced(r, UINT32_MAX, err)

@@ -19,9 +19,11 @@ struct slab_event {
     enum slab_event_kind kind;
     uint32_t cache; /* of objects: a row of slabinfo, or SLAB_CACHE_* */
     uint32_t cpu, order, tid;
-    bool movable; /* of pages taken: for a program or file, never for a slab */
-    bool by_size; /* kmalloc */
-    uint64_t at;  /* an object's address; a page's frame number */
+    bool movable;  /* of pages taken: for a program or file, never for a slab */
+    bool no_retry; /* of pages taken: as slabs are, and little else */
+    bool by_size;  /* kmalloc */
+    bool waits;    /* who allocates may sleep */
+    uint64_t at;   /* an object's address; a page's frame number */
     uint64_t requested, given, time_ns;
 };
 

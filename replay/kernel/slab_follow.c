@@ -9,13 +9,40 @@
 #include "grow.h"
 #include "slab_follow_priv.h"
 
-/* Grace periods of RCU end much sooner; who was emptied longer ago was kept. */
+/* Grace periods of RCU end sooner, most within 20 ms. Who was emptied longer ago was kept. */
 #define RCU_WAIT_NS UINT64_C(1000000000)
 
-static bool no_pages(void *arg, uint32_t cache, uint32_t order, uint64_t *pages)
+#define UNSEEN_MAX 20      /* one in so many slabs may go unseen */
+#define PAGES_ORDER_MAX 10 /* of the page allocator */
+
+/*
+ * Where objects come from is told, never chosen; but what a sheaf is filled with only when it is handed out. Where events of
+ * pages tell, there is one for each slab that comes.
+ */
+static bool later(void *arg, uint32_t cache, uint32_t order, uint64_t *pages)
 {
-    (void)arg, (void)cache, (void)order, (void)pages;
-    return false; /* where objects come from is told, never chosen */
+    const struct slab_follow *f = arg;
+    struct recent *r = &f->recent[f->cpu];
+    (void)order;
+    *pages = SLAB_UNSEEN;
+    if (!f->pages || !f->caches[cache].sheaves)
+        return f->caches[cache].sheaves;
+    for (uint32_t i = 0; i < RECENT; i++) {
+        uint64_t *base = &r->v[(r->next + i) % RECENT].base;
+        if (*base && r->v[(r->next + i) % RECENT].order == f->info->rows[cache].order) {
+            *base = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An object of a slab there is handed out: it is no longer one that may come. */
+static void not_recent(struct slab_follow *f, uint32_t cpu, uint64_t base)
+{
+    for (uint32_t i = 0; i < RECENT; i++)
+        if (f->recent[cpu].v[i].base == base)
+            f->recent[cpu].v[i].base = 0;
 }
 
 static void over(struct slab_follow *f, struct seen *x)
@@ -30,7 +57,7 @@ static void given_back(void *arg, uint32_t cache, uint32_t order, uint64_t pages
 {
     struct slab_follow *f = arg;
     (void)order;
-    if (pages == SLAB_UNNAMED)
+    if (pages == SLAB_UNNAMED || pages == SLAB_UNSEEN)
         return;
     struct seen *x = &f->seen[pages];
     if (!f->pages) {
@@ -39,7 +66,7 @@ static void given_back(void *arg, uint32_t cache, uint32_t order, uint64_t pages
     }
     x->state = EMPTIED;
     x->emptied_ns = f->now_ns;
-    if (f->caches[cache].rcu)
+    if (f->info->rows[cache].rcu)
         return;
     if (f->n_emptied == f->room_emptied) {
         uint32_t room = grow_room(f->room_emptied);
@@ -48,19 +75,6 @@ static void given_back(void *arg, uint32_t cache, uint32_t order, uint64_t pages
         f->room_emptied = room;
     }
     f->emptied[f->n_emptied++] = (uint32_t)pages;
-}
-
-/* SLAB_TYPESAFE_BY_RCU, as Linux 6.18 creates them. */
-static bool waits_for_rcu(const char *name)
-{
-    static const char *const names[] = { "vm_area_struct", "anon_vma",      "filp",
-                                         "bfilp",          "sighand_cache", "TCP",
-                                         "TCPv6",          "MPTCP",         "MPTCPv6",
-                                         "io_kiocb",       "nf_conntrack",  "jbd2_journal_head" };
-    for (size_t i = 0; i < FL_COUNT(names); i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return strncmp(name, "bio-", 4) == 0;
 }
 
 static struct slab_layout layout_of(const struct slab_info_row *row)
@@ -81,8 +95,9 @@ void slab_follow_left(struct slab_follow *f, uint32_t cache, uint64_t left)
 
 /* ---- slabs ------------------------------------------------------------------------------- */
 
-static int put_seen(struct slab_follow *f, uint32_t cache, uint64_t base, uint32_t *out,
-                    struct fl_err *err)
+/* @id: of the model; SLAB_NONE: a new one, its objects in use. */
+static int put_seen(struct slab_follow *f, uint32_t cache, uint64_t base, uint32_t id,
+                    uint32_t *out, struct fl_err *err)
 {
     if (f->n_seen == f->room_seen) {
         uint32_t room = grow_room(f->room_seen);
@@ -90,9 +105,10 @@ static int put_seen(struct slab_follow *f, uint32_t cache, uint64_t base, uint32
             return fl_nomem(err, "slabs seen");
         f->room_seen = room;
     }
-    struct seen x = { .base = base, .cache = cache };
+    struct seen x = { .base = base, .cache = cache, .id = id };
     x.in_use = calloc(f->caches[cache].words, sizeof *x.in_use);
-    if (!x.in_use || slab_adopt(f->sys, cache, f->n_seen, &x.id, NULL) != FL_OK) {
+    if (!x.in_use ||
+        (id == SLAB_NONE && slab_adopt(f->sys, cache, f->n_seen, &x.id, NULL) != FL_OK)) {
         free(x.in_use);
         return fl_nomem(err, "slabs seen");
     }
@@ -115,11 +131,11 @@ static void end_of(struct slab_follow *f, struct seen *x)
         over(f, x);
 }
 
-int slab_follow_appear(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint32_t *out,
-                       struct fl_err *err)
+static int appear_as(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint32_t id,
+                     uint32_t *out, struct fl_err *err)
 {
     uint64_t bytes = FL_PAGE_BYTES << f->info->rows[cache].order, base = ptr & ~(bytes - 1);
-    int rc = put_seen(f, cache, base, out, err);
+    int rc = put_seen(f, cache, base, id, out, err);
     for (uint64_t at = base; rc == FL_OK && at < base + bytes; at += FL_PAGE_BYTES) {
         uint32_t before = seen_at(f, at);
         if (before != SLAB_MAP_NONE)
@@ -128,6 +144,12 @@ int slab_follow_appear(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint
             rc = fl_nomem(err, "slabs seen");
     }
     return rc;
+}
+
+int slab_follow_appear(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint32_t *out,
+                       struct fl_err *err)
+{
+    return appear_as(f, cache, ptr, SLAB_NONE, out, err);
 }
 
 /* It was taken for given back, but was kept. */
@@ -158,21 +180,22 @@ struct slab_follow *slab_follow_new(const struct slab_info *info, const struct s
     struct slab_follow *f = calloc(1, sizeof *f);
     if (!f)
         return NULL;
-    struct slab_pages from = { no_pages, given_back, f };
+    struct slab_pages from = { later, given_back, f, true };
     f->info = info;
     f->cpus = cpus;
     f->pages = pages;
     f->sys = slab_sys_new(cpus, &from);
     f->caches = calloc(info->n, sizeof *f->caches);
-    bool ok = f->sys && f->caches;
+    f->recent = calloc(cpus, sizeof *f->recent);
+    bool ok = f->sys && f->caches && f->recent;
     for (uint32_t i = 0; ok && i < info->n; i++) {
         struct slab_layout layout = layout_of(&info->rows[i]);
         uint32_t cache;
         f->caches[i].words = slab_words(info->rows[i].objects);
-        f->caches[i].rcu = waits_for_rcu(info->rows[i].name);
+        f->caches[i].sheaves = layout.flags & SLAB_SHEAVES;
         ok = slab_cache_add(f->sys, &layout, &cache, NULL) == FL_OK;
     }
-    if (ok && slab_start(f, past))
+    if (ok && slab_start_plan(f, past))
         return f;
     slab_follow_free(f);
     return NULL;
@@ -187,6 +210,8 @@ void slab_follow_free(struct slab_follow *f)
     slab_sys_free(f->sys);
     slab_map_free(&f->at);
     free(f->emptied);
+    free(f->turns);
+    free(f->recent);
     free(f->caches);
     free(f->seen);
     free(f);
@@ -194,9 +219,18 @@ void slab_follow_free(struct slab_follow *f)
 
 /* ---- events -------------------------------------------------------------------------------- */
 
-void slab_follow_time(struct slab_follow *f, uint64_t time_ns)
+int slab_follow_time(struct slab_follow *f, uint64_t time_ns, struct fl_err *err)
 {
     f->now_ns = time_ns;
+    while (f->next_turn < f->info->n && f->turns[f->next_turn].since_ns <= time_ns)
+        if (!slab_start_turn(f))
+            return fl_nomem(err, "slabs of the start");
+    return FL_OK;
+}
+
+bool slab_follow_begun(const struct slab_follow *f, uint32_t cache)
+{
+    return f->caches[cache].started;
 }
 
 /* Which of the slab's objects lies at @ptr; false: none begins there. */
@@ -208,16 +242,20 @@ static bool object_at(const struct slab_follow *f, const struct seen *x, uint64_
     return offset % row->size == 0 && *i < row->objects;
 }
 
-/* A new slab: the node had no free object left. */
+/* A new slab: the node had no free object left, now or when a sheaf was filled. */
 static int be_born(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr, uint32_t *at,
                    struct fl_err *err)
 {
-    int rc = slab_follow_appear(f, cache, ptr, at, err);
+    uint64_t bytes = FL_PAGE_BYTES << f->info->rows[cache].order;
+    uint32_t id = slab_expect(f->sys, cache, cpu, SLAB_UNSEEN, f->n_seen);
+    not_recent(f, cpu, ptr & ~(bytes - 1));
+    int rc = appear_as(f, cache, ptr, id, at, err);
     if (rc != FL_OK)
         return rc;
     f->caches[cache].born++;
     slab_follow_left(f, cache, 0);
-    slab_enter(f->sys, cpu, f->seen[*at].id);
+    if (id == SLAB_NONE)
+        slab_enter(f->sys, cpu, f->seen[*at].id);
     return FL_OK;
 }
 
@@ -225,6 +263,7 @@ int slab_follow_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint6
                       struct fl_err *err)
 {
     take_back(f);
+    f->cpu = cpu;
     uint32_t at = seen_at(f, ptr), i;
     int rc = FL_OK;
     bool same = at != SLAB_MAP_NONE && f->seen[at].cache == cache;
@@ -272,6 +311,70 @@ int slab_follow_release(struct slab_follow *f, uint32_t *which, uint32_t cpu, ui
     return v.free < v.objects ? slab_free(f->sys, cpu, x->id, err) : FL_OK;
 }
 
+/* The slab here of which the object at @ptr is one in use, or not; NULL. */
+static struct seen *object_of(struct slab_follow *f, uint32_t cache, uint64_t ptr, bool used,
+                              uint32_t *i)
+{
+    uint32_t at = seen_at(f, ptr);
+    struct seen *x = at == SLAB_MAP_NONE ? NULL : &f->seen[at];
+    if (!x || x->cache != cache || x->state != HERE || !object_at(f, x, ptr, i) ||
+        slab_bit(x->in_use, *i) != used)
+        return NULL;
+    return x;
+}
+
+static struct seen *object_goes(struct slab_follow *f, uint32_t cache, uint64_t ptr, bool *known)
+{
+    uint32_t i = 0;
+    take_back(f);
+    struct seen *x = object_of(f, cache, ptr, true, &i);
+    *known = x;
+    if (x)
+        slab_set_bit(x->in_use, i, false);
+    return x;
+}
+
+void slab_follow_bulk(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr,
+                      bool *known)
+{
+    struct seen *x = object_goes(f, cache, ptr, known);
+    if (x && slab_view(f->sys, x->id).free < f->info->rows[cache].objects)
+        slab_free_bulk(f->sys, cpu, x->id);
+}
+
+int slab_follow_rcu(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr, bool *known,
+                    struct fl_err *err)
+{
+    struct seen *x = object_goes(f, cache, ptr, known);
+    return x ? slab_free_rcu(f->sys, cpu, x->id, f->now_ns, err) : FL_OK;
+}
+
+void slab_follow_exchange(struct slab_follow *f, uint32_t cache, uint64_t freed, uint64_t used)
+{
+    uint32_t i = 0, k = 0;
+    struct seen *x = object_of(f, cache, freed, false, &i),
+                *y = object_of(f, cache, used, true, &k);
+    if (!x || !y)
+        return;
+    slab_set_bit(x->in_use, i, true);
+    slab_set_bit(y->in_use, k, false);
+}
+
+int slab_follow_from(struct slab_follow *f, uint32_t cache, uint32_t cpu, enum slab_from from,
+                     struct fl_err *err)
+{
+    take_back(f);
+    f->cpu = cpu;
+    int rc = slab_rcu_run(f->sys, cache, f->now_ns, err);
+    if (rc == FL_OK && from == SLAB_FROM_LENT)
+        return slab_lend(f->sys, cache, cpu, err);
+    if (rc == FL_OK)
+        rc = slab_return(f->sys, cache, cpu, err);
+    if (rc == FL_OK)
+        slab_nowait(f->sys, cache, cpu, from == SLAB_FROM_NOWAIT);
+    return rc;
+}
+
 void slab_follow_pages(struct slab_follow *f, uint64_t base)
 {
     uint32_t at = seen_at(f, base);
@@ -280,21 +383,54 @@ void slab_follow_pages(struct slab_follow *f, uint64_t base)
     end_of(f, &f->seen[at]);
 }
 
+void slab_follow_taken(struct slab_follow *f, uint32_t cpu, uint64_t base, uint32_t order,
+                       bool slab)
+{
+    struct recent *r = &f->recent[cpu];
+    uint64_t end = base + (FL_PAGE_BYTES << (order < PAGES_ORDER_MAX ? order : PAGES_ORDER_MAX));
+    for (uint64_t at = base; at < end; at += FL_PAGE_BYTES) {
+        uint32_t seen = seen_at(f, at);
+        if (seen != SLAB_MAP_NONE && f->seen[seen].state == EMPTIED)
+            over(f, &f->seen[seen]);
+    }
+    if (slab) {
+        r->v[r->next % RECENT].base = base;
+        r->v[r->next++ % RECENT].order = order;
+    }
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* Emptied so short a time ago that the pages wait for RCU still. */
+/*
+ * Emptied so short a time ago that the pages wait for RCU still; or before, where so many went without an event that
+ * these must have too.
+ */
 static uint64_t on_their_way(const struct slab_follow *f, uint32_t cache, uint64_t *kept)
 {
-    const struct follow_cache *c = &f->caches[cache];
-    uint64_t n = 0;
+    uint64_t n = 0, old = 0;
     for (uint32_t i = 0; i < f->n_seen; i++) {
         const struct seen *x = &f->seen[i];
         if (x->cache != cache || x->state != EMPTIED)
             continue;
-        if (c->rcu && f->now_ns - x->emptied_ns <= RCU_WAIT_NS)
+        if (f->info->rows[cache].rcu && f->now_ns - x->emptied_ns <= RCU_WAIT_NS)
             n++;
         else
-            (*kept)++;
+            old++;
+    }
+    if (f->info->rows[cache].rcu && old * UNSEEN_MAX > f->caches[cache].gone)
+        n += old;
+    else
+        *kept = old;
+    return n;
+}
+
+/* In sheaves, or emptied since, but none of their objects was handed out. */
+static uint64_t unseen_slabs(const struct slab_follow *f, uint32_t cache)
+{
+    uint64_t n = 0;
+    for (uint32_t id = 0; id < slab_ids(f->sys); id++) {
+        struct slab_view v = slab_view(f->sys, id);
+        n += v.cache == cache && v.place != SLAB_GONE && v.pages == SLAB_UNSEEN;
     }
     return n;
 }
@@ -304,9 +440,12 @@ void slab_follow_end(struct slab_follow *f, uint32_t cache, struct fl_slab_row *
     struct follow_cache *c = &f->caches[cache];
     const struct slab_info_row *info = &f->info->rows[cache];
     uint64_t kept = 0;
+    if (!c->started) /* nothing came after it */
+        c->left = info->state.all_objects - info->state.objects;
     take_back(f);
     c->gone += on_their_way(f, cache, &kept);
     struct slab_counts n = slab_counts(f->sys, cache);
+    c->born += c->sheaves ? unseen_slabs(f, cache) : 0;
     uint64_t slabs = info->state.slabs + c->born, left = c->left + kept * info->objects;
     row->slabs_new = c->born;
     row->slabs_given_back = c->gone;

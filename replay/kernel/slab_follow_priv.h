@@ -7,7 +7,8 @@
 #include "slab_follow.h"
 #include "slab_map.h"
 
-#define SLAB_UNNAMED UINT64_MAX /* what slab.h knows as pages of a slab that no event named */
+#define SLAB_UNSEEN (UINT64_MAX - 1) /* of one that came to fill a sheaf, and is not seen yet */
+#define SLAB_UNNAMED UINT64_MAX      /* what slab.h knows as pages of a slab that no event named */
 
 enum state {
     HERE,
@@ -26,11 +27,34 @@ struct follow_cache {
     uint64_t left; /* free objects of the node's slabs at the start that no event named */
     uint64_t born, gone, unseen_frees, unseen_allocs;
     uint32_t words;
-    bool rcu; /* pages of an empty slab wait for RCU */
+    bool started;
+    bool sheaves;
+};
+
+/* When a cache begins, and its slabs of then. */
+struct turn {
+    uint64_t since_ns;
+    uint32_t cache, n;
+    const struct past_slab *slabs;
+};
+
+#define RECENT 8
+
+/* Pages that a CPU took for slabs and that no object was handed out of yet, the last ones; base 0: none. */
+struct recent {
+    struct {
+        uint64_t base;
+        uint32_t order;
+    } v[RECENT];
+    uint32_t next;
 };
 
 struct slab_follow {
+    struct recent *recent; /* of each CPU */
+    uint32_t cpu;          /* where things happen */
     const struct slab_info *info;
+    struct turn *turns; /* the first to begin first */
+    uint32_t next_turn;
     uint32_t cpus;
     bool pages;
     uint64_t now_ns;
@@ -50,7 +74,9 @@ int slab_follow_appear(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint
 /** slab_follow_left - of @cache's free objects at the start so many are in no slab that is known. */
 void slab_follow_left(struct slab_follow *f, uint32_t cache, uint64_t left);
 
-/** slab_start - the slabs of @past to where they stood at the start. False: out of memory. */
-bool slab_start(struct slab_follow *f, const struct slab_past *past);
+/** slab_start_plan - sort @past, and make f->turns. False: out of memory. */
+bool slab_start_plan(struct slab_follow *f, const struct slab_past *past);
+/** slab_start_turn - the slabs of the next turn to where they stood. False: out of memory. */
+bool slab_start_turn(struct slab_follow *f);
 
 #endif

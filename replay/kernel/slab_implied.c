@@ -288,7 +288,7 @@ static int on_runs(void *arg, const struct fl_runs *runs, struct fl_err *err)
 
 static int begin(struct implied *m, struct fl_err *err)
 {
-    const struct slab_pages pages = { pages_always, pages_back, NULL };
+    const struct slab_pages pages = { pages_always, pages_back, NULL, false };
     m->sys = slab_sys_new(m->cpus, &pages);
     m->out->rows = calloc(OBJECTS, sizeof *m->out->rows);
     if (!m->sys || !m->out->rows)

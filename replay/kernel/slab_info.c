@@ -8,7 +8,20 @@
 
 #include <faultline/units.h>
 
-#define LINE_BYTES 4096
+#define LINE_BYTES 8192
+
+/* SLAB_TYPESAFE_BY_RCU, as Linux 6.18 creates them. */
+static bool waits_for_rcu(const char *name)
+{
+    static const char *const names[] = { "vm_area_struct", "anon_vma",      "filp",
+                                         "bfilp",          "sighand_cache", "TCP",
+                                         "TCPv6",          "MPTCP",         "MPTCPv6",
+                                         "io_kiocb",       "nf_conntrack",  "jbd2_journal_head" };
+    for (size_t i = 0; i < FL_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return strncmp(name, "bio-", 4) == 0;
+}
 
 /* "name active_objs num_objs objsize objperslab pagesperslab : tunables l b s : slabdata a n s" */
 static bool parse_line(const char *line, struct slab_info_row *row)
@@ -28,6 +41,10 @@ static bool parse_line(const char *line, struct slab_info_row *row)
     row->partial = SLAB_UNTOLD;
     row->waiting = NULL;
     row->current = 0;
+    row->since_ns = 0;
+    row->list = NULL;
+    row->n_list = 0;
+    row->rcu = waits_for_rcu(row->name);
     row->order = (uint32_t)__builtin_ctz(pages);
     return slab_objects(row->order, row->size) >= row->objects;
 }
@@ -79,6 +96,21 @@ static uint32_t parse_cpus(const char *text, uint32_t cpus, uint32_t *out)
     return sum;
 }
 
+/* " settled FROM TO SLABS ROOM ACTIVE" */
+static void parse_settled(const char *line, struct slab_info_row *row)
+{
+    uint64_t from;
+    struct fl_slab_state s;
+    const char *at = strstr(line, " settled ");
+    if (!at ||
+        sscanf(at, " settled %" SCNu64 " %*u %" SCNu64 " %" SCNu64 " %" SCNu64, &from, &s.slabs,
+               &s.all_objects, &s.objects) != 4 ||
+        s.objects > s.all_objects)
+        return;
+    row->since_ns = from ? from : 1;
+    row->state = s;
+}
+
 int slab_info_lists(struct slab_info *info, const char *text, size_t bytes, uint32_t cpus,
                     struct fl_err *err)
 {
@@ -95,14 +127,53 @@ int slab_info_lists(struct slab_info *info, const char *text, size_t bytes, uint
             return fl_nomem(err, "slab lists");
         uint32_t waiting = parse_cpus(line, cpus, row->waiting);
         row->current = at_cpus > waiting ? at_cpus - waiting : 0;
+        parse_settled(line, row);
     }
     return FL_OK;
 }
 
+/* "AT=FREE", of a slab that has objects free. */
+static bool parse_listed(const char *word, uint32_t objects, struct slab_listed *out)
+{
+    return sscanf(word, "%" SCNx64 "=%" SCNu32, &out->at, &out->free) == 2 && out->at &&
+           out->free && out->free <= objects;
+}
+
+/* " AT=FREE AT=FREE": as far as they can be. */
+static int parse_list(char *line, struct slab_info_row *row, struct fl_err *err)
+{
+    char *rest = NULL;
+    row->list = calloc(strlen(line) / 2 + 1, sizeof *row->list);
+    if (!row->list)
+        return fl_nomem(err, "slab lists");
+    for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        if (!parse_listed(word, row->objects, &row->list[row->n_list]))
+            break;
+        row->n_list++;
+    }
+    return FL_OK;
+}
+
+int slab_info_partial(struct slab_info *info, const char *text, size_t bytes, struct fl_err *err)
+{
+    char line[LINE_BYTES], name[SLAB_NAME_BYTES];
+    int rc = FL_OK;
+    for (const char *at = text; rc == FL_OK && next_line(&at, text + bytes, line);) {
+        struct slab_info_row *row = NULL;
+        if (sscanf(line, "%47s", name) == 1)
+            row = (struct slab_info_row *)slab_info_find(info, name);
+        if (row && slab_info_settled(row) && !row->list)
+            rc = parse_list(line + strcspn(line, " "), row, err);
+    }
+    return rc;
+}
+
 void slab_info_free(struct slab_info *info)
 {
-    for (size_t i = 0; i < info->n; i++)
+    for (size_t i = 0; i < info->n; i++) {
+        free(info->rows[i].list);
         free(info->rows[i].waiting);
+    }
     free(info->rows);
     *info = (struct slab_info){ 0 };
 }

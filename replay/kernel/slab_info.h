@@ -9,6 +9,12 @@
 
 #define SLAB_UNTOLD UINT32_MAX
 
+/** A slab on the node's list. */
+struct slab_listed {
+    uint64_t at;   /* an address in it */
+    uint32_t free; /* objects */
+};
+
 struct slab_info_row {
     char name[SLAB_NAME_BYTES];
     struct fl_slab_state state;
@@ -16,6 +22,11 @@ struct slab_info_row {
     uint32_t partial;              /* slabs on the node's list; SLAB_UNTOLD */
     uint32_t current;              /* slabs that CPUs allocate from */
     uint32_t *waiting;             /* slabs on each CPU's list; NULL: not told */
+    uint64_t
+        since_ns; /* all of this is of that time: the kernel had just shrunk the cache; 0: of the start */
+    struct slab_listed *list; /* the first of the node\'s list, in its order; NULL: not told */
+    uint32_t n_list;
+    bool rcu; /* pages of an empty slab wait for RCU */
 };
 
 struct slab_info {
@@ -29,12 +40,20 @@ struct slab_info {
  */
 int slab_info_parse(const char *text, size_t bytes, struct slab_info *out, struct fl_err *err);
 
+/** slab_info_settled - the cache was shrunk during the recording. */
+static inline bool slab_info_settled(const struct slab_info_row *row)
+{
+    return row->since_ns != 0;
+}
+
 /**
  * slab_info_lists - what the text "slab_lists" of a recording (docs/trace-format.md) says of @info's caches on @cpus CPUs.
  * Lines that are none are passed over. FL_ENOMEM.
  */
 int slab_info_lists(struct slab_info *info, const char *text, size_t bytes, uint32_t cpus,
                     struct fl_err *err);
+/** slab_info_partial - the same of "slab_partial", of caches that slab_info_lists() found settled. */
+int slab_info_partial(struct slab_info *info, const char *text, size_t bytes, struct fl_err *err);
 void slab_info_free(struct slab_info *info);
 
 /** slab_info_find - row of cache @name; NULL. Cost: looks at all. */

@@ -50,6 +50,8 @@ void slab_discard(struct slab_sys *s, uint32_t id)
 {
     struct slab *x = &s->slabs[id];
     s->caches[x->cache].slabs--;
+    if (s->caches[x->cache].layout.flags & SLAB_SHEAVES)
+        slab_sheaf_forget(s, &s->caches[x->cache], id);
     x->place = SLAB_GONE;
     x->next = s->gone;
     s->gone = id;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
- * slab_past.h - the slabs that were there when a recording began, by what became of them.
+ * slab_past.h - the slabs that were there at the start, by what became of them.
  *
- * An object whose first event hands it out was free at the start, one that is given back first was in
- * use. A slab on pages that were handed out since is a newer one. Told all events in order, once.
+ * The start of a cache is that of the recording, or when the kernel had shrunk it (slab_info_row.since_ns).
+ * An object whose first event after it hands it out was free then, one that is given back first was in use; where there is
+ * none, the last event before tells. A slab on pages that were handed out since is a newer one. Told all events in
+ * order, once.
  */
 #ifndef REPLAY_SLAB_PAST_H
 #define REPLAY_SLAB_PAST_H
@@ -17,8 +19,11 @@ struct past_slab {
     uint32_t cpu;   /* that took the first of them, */
     uint32_t order; /* after so many other allocations */
     bool used_up;   /* a CPU has gone on to another slab, as none of its objects was free */
-    bool over;      /* its pages went to somebody else since */
-    uint64_t *bits; /* objects: with an event; free at the start */
+    bool over;      /* its pages went to somebody else since, */
+    bool early;     /* before the start */
+    bool used;      /* has events after the start */
+    uint64_t *
+        bits; /* objects: of which it is known whether they were free; that are; with an event after the start */
 };
 
 struct slab_past {
@@ -33,6 +38,7 @@ struct slab_past_pass;
 struct slab_past_pass *slab_past_begin(const struct slab_info *info, uint32_t cpus, bool pages);
 
 /* As slab_follow_*(), which are told the same afterwards. FL_ENOMEM. */
+void slab_past_time(struct slab_past_pass *p, uint64_t time_ns);
 int slab_past_alloc(struct slab_past_pass *p, uint32_t cache, uint32_t cpu, uint64_t ptr,
                     struct fl_err *err);
 int slab_past_release(struct slab_past_pass *p, uint32_t cache, uint64_t ptr, struct fl_err *err);

@@ -15,6 +15,7 @@ struct slab {
     uint32_t free;     /* on the slab's */
     uint32_t order;
     uint32_t cpu;
+    uint32_t freer; /* that freed into it last, while current */
     enum slab_place place;
     uint64_t pages;
 };
@@ -32,6 +33,16 @@ struct slab_cpu {
     uint32_t current;
     struct slab_list partial;        /* head: the last one put there */
     struct slab_sheaf *main, *spare; /* of caches with sheaves */
+    struct slab_sheaf *lent;         /* to somebody who takes several in a row */
+    struct slab_sheaf *rcu;          /* of objects that RCU may still read */
+    bool past_sheaves;               /* the next object comes from the current slab */
+};
+
+/* A full sheaf of objects that RCU may still read. */
+struct slab_flying {
+    struct slab_sheaf *sheaf;
+    uint64_t since_ns;
+    uint32_t cpu;
 };
 
 struct slab_cache {
@@ -43,6 +54,10 @@ struct slab_cache {
     struct slab_sheaf *full[SHEAF_FULL_MAX]; /* last: the next to be taken */
     struct slab_sheaf **empty;               /* the same */
     uint32_t n_full, n_empty, empty_room;
+    uint32_t
+        owed; /* objects in sheaves or in use that are of no slab: what is followed had none left for them */
+    struct slab_flying *flying; /* the first that took off first */
+    uint32_t n_flying, flying_room;
 };
 
 struct slab_sys {
@@ -80,14 +95,19 @@ void slab_free_object(struct slab_sys *s, uint32_t cpu, uint32_t id);
 int slab_sheaf_alloc(struct slab_sys *s, uint32_t cache, uint32_t cpu, uint32_t *id,
                      struct fl_err *err);
 int slab_sheaf_free(struct slab_sys *s, uint32_t cpu, uint32_t id, struct fl_err *err);
+/** slab_sheaf_ready - @cpu's first sheaf is filled, as by slab_sheaf_alloc(), if it has to be. False: out of memory. */
+bool slab_sheaf_ready(struct slab_sys *s, uint32_t cache, uint32_t cpu);
 /**
- * slab_sheaf_alloc_from - @cpu's first sheaf, filled as by slab_sheaf_alloc(), gives an object of @id. If it has none, its last
- * one changes places with one of @id, wherever that is. What a fill found no object for is SLAB_NONE: of a slab
- * yet to be seen. False: @id has none that is free.
+ * slab_sheaf_alloc_from - @cpu's first sheaf, made ready, gives an object of @id. If it has none, its last
+ * one changes places with one of @id, wherever that is; or in name only, where @id has none that is free. False: out of memory.
  */
 bool slab_sheaf_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id);
-/** slab_sheaf_named - @id is that slab, of what @cpu's first sheaf holds. */
-void slab_sheaf_named(struct slab_sys *s, uint32_t cpu, uint32_t id);
+/** slab_sheaf_find - the slab on @pages of which a sheaf has an object: @cpu's first sheaf, from its end, before others. SLAB_NONE. */
+uint32_t slab_sheaf_find(const struct slab_sys *s, uint32_t cache, uint32_t cpu, uint64_t pages);
+/** slab_sheaf_forget - slab @id goes: what sheaves hold of it, by mistake, is of another one. */
+void slab_sheaf_forget(struct slab_sys *s, struct slab_cache *c, uint32_t id);
+/** slab_sheaf_mistaken - @n objects that were taken for some of a slab that is gone are in use: of others, then. */
+void slab_sheaf_mistaken(struct slab_sys *s, struct slab_cache *c, uint32_t n);
 void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu);
 uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c);
 void slab_sheaf_fini(struct slab_sys *s, struct slab_cache *c);

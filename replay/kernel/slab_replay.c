@@ -7,24 +7,30 @@
 
 #include <faultline/units.h>
 
+#include "grow.h"
 #include "slab.h"
 #include "slab_events.h"
 #include "slab_follow.h"
 #include "slab_owner.h"
 #include "slab_past.h"
 
+#define LOOK_MAX 1000000
 #define AGREE 8                       /* slabs that say alike where page frame 0 is seen */
 #define MAP_ALIGN (UINT64_C(1) << 21) /* at least, of that */
 
 struct pass {
     struct fl_slab_replay *out;
     struct slab_events events;
-    uint64_t map_base;           /* where the kernel sees page frame 0 */
-    uint32_t votes;              /* AGREE: it is known */
+    uint64_t map_base; /* where the kernel sees page frame 0 */
+    uint32_t votes;    /* AGREE: it is known */
+    uint32_t looked;   /* events, while none was of pages */
+    bool pages;
     struct slab_event taken[64]; /* by CPU: the pages it took last */
     struct slab_past_pass *past;
     struct slab_follow *follow;
     struct slab_owners *owners;
+    uint64_t *several; /* of each node: is it the first of several for one change? */
+    uint32_t n_several;
 };
 
 static uint64_t address_of(const struct pass *p, uint64_t frame)
@@ -46,8 +52,11 @@ static int find_base(void *ctx, const struct slab_event *ev, struct fl_err *err)
     struct pass *p = ctx;
     struct slab_event *last = &p->taken[ev->cpu % FL_COUNT(p->taken)];
     (void)err;
-    if (ev->kind == SLAB_EV_PAGES_TAKEN)
+    if (ev->kind == SLAB_EV_PAGES_TAKEN) {
         *last = *ev;
+        p->pages = true;
+    }
+    p->events.stop = !p->pages && ++p->looked == LOOK_MAX; /* it has no events of pages, it seems */
     if (ev->kind != SLAB_EV_ALLOC || ev->cache >= p->events.info.n)
         return FL_OK;
     uint64_t bytes = FL_PAGE_BYTES << p->events.info.rows[ev->cache].order;
@@ -64,24 +73,70 @@ static int find_base(void *ctx, const struct slab_event *ev, struct fl_err *err)
 
 /* ---- the first time: what was there ------------------------------------------------------ */
 
+/* Which nodes are for the same change shows only when the second one is taken. */
+static int look_for_several(struct pass *p, const struct slab_event *ev, struct fl_err *err)
+{
+    const struct slab_owned got = { ev->at, ev->time_ns, ev->cache, ev->tid, ev->waits };
+    struct slab_node_use use;
+    int rc = slab_owners_alloc(p->owners, &got, &use, err);
+    if (rc != FL_OK || !use.goes_on)
+        return rc;
+    if (use.first / 64 >= p->n_several) {
+        uint32_t n = grow_room_for(p->n_several, (uint64_t)use.first / 64 + 1);
+        if (!n || !grow(&p->several, n))
+            return fl_nomem(err, "slab caches");
+        memset(p->several + p->n_several, 0, (n - p->n_several) * sizeof *p->several);
+        p->n_several = n;
+    }
+    slab_set_bit(p->several, use.first, true);
+    return FL_OK;
+}
+
 static int look_back(void *ctx, const struct slab_event *ev, struct fl_err *err)
 {
     struct pass *p = ctx;
     bool pages = ev->kind == SLAB_EV_PAGES_TAKEN || ev->kind == SLAB_EV_PAGES_GIVEN;
-    if (!p->past &&
-        !(p->past = slab_past_begin(&p->events.info, p->events.cpus, p->votes >= AGREE)))
-        return fl_nomem(err, "slabs of the start");
+    if (!p->past) {
+        p->past = slab_past_begin(&p->events.info, p->events.cpus, p->votes >= AGREE);
+        p->owners = p->past ? slab_owners_new(&p->events.info) : NULL;
+        if (!p->owners)
+            return fl_nomem(err, "slabs of the start");
+    }
+    slab_past_time(p->past, ev->time_ns);
     if (pages)
         return may_be_slab(p, ev) ? slab_past_pages(p->past, address_of(p, ev->at),
                                                     ev->kind == SLAB_EV_PAGES_TAKEN, err)
                                   : FL_OK;
     if (ev->cache >= p->events.info.n && ev->cache != SLAB_CACHE_UNTOLD)
         return FL_OK;
-    return ev->kind == SLAB_EV_ALLOC ? slab_past_alloc(p->past, ev->cache, ev->cpu, ev->at, err)
-                                     : slab_past_release(p->past, ev->cache, ev->at, err);
+    if (ev->kind == SLAB_EV_FREE)
+        return slab_past_release(p->past, ev->cache, ev->at, err);
+    int rc = look_for_several(p, ev, err);
+    return rc == FL_OK ? slab_past_alloc(p->past, ev->cache, ev->cpu, ev->at, err) : rc;
 }
 
 /* ---- the second time: what happened -------------------------------------------------------- */
+
+/* Nodes that one change takes several of are from a sheaf that was filled for them. */
+static int choose_sheaf(struct pass *p, const struct slab_event *ev,
+                        const struct slab_node_use *use, struct fl_err *err)
+{
+    bool several = use->first / 64 < p->n_several && slab_bit(p->several, use->first);
+    enum slab_from from = several ? SLAB_FROM_LENT : ev->waits ? SLAB_FROM_OWN : SLAB_FROM_NOWAIT;
+    int rc = FL_OK;
+    if (several && !use->goes_on) /* what was lent before is back */
+        rc = slab_follow_from(p->follow, ev->cache, ev->cpu, SLAB_FROM_OWN, err);
+    return rc == FL_OK ? slab_follow_from(p->follow, ev->cache, ev->cpu, from, err) : rc;
+}
+
+static int take_replaced(struct pass *p, const struct slab_event *ev, uint64_t node,
+                         struct fl_err *err)
+{
+    bool known;
+    int rc = slab_follow_rcu(p->follow, ev->cache, ev->cpu, node, &known, err);
+    p->out->rows[ev->cache].inferred_frees += rc == FL_OK && known;
+    return rc;
+}
 
 static int take_alloc(struct pass *p, const struct slab_event *ev, struct fl_err *err)
 {
@@ -91,13 +146,26 @@ static int take_alloc(struct pass *p, const struct slab_event *ev, struct fl_err
         return FL_OK;
     }
     struct fl_slab_row *row = &p->out->rows[ev->cache];
+    const struct slab_owned got = { ev->at, ev->time_ns, ev->cache, ev->tid, ev->waits };
+    struct slab_node_use use;
+    uint64_t other = slab_owners_mistaken(p->owners, ev->cache, ev->at);
+    int rc = slab_owners_alloc(p->owners, &got, &use, err);
+    if (rc != FL_OK || !slab_follow_begun(p->follow, ev->cache))
+        return rc;
+    if (other)
+        slab_follow_exchange(p->follow, ev->cache, other, ev->at);
     row->allocs++;
     row->requested_bytes += ev->requested;
     row->given_bytes += ev->given;
     if (!ev->by_size && ev->requested <= row->size_bytes)
         row->object_bytes = (uint32_t)ev->requested;
-    int rc = slab_owners_alloc(p->owners, ev->cache, ev->tid, ev->at, err);
-    return rc == FL_OK ? slab_follow_alloc(p->follow, ev->cache, ev->cpu, ev->at, err) : rc;
+    if (use.is_node)
+        rc = choose_sheaf(p, ev, &use, err);
+    if (rc == FL_OK)
+        rc = slab_follow_alloc(p->follow, ev->cache, ev->cpu, ev->at, err);
+    if (rc == FL_OK && use.replaced)
+        rc = take_replaced(p, ev, use.replaced, err);
+    return rc;
 }
 
 /* What goes with the object freed at @ev, without an event of its own. */
@@ -107,11 +175,11 @@ static int take_owned(struct pass *p, uint32_t cache, const struct slab_event *e
     const uint64_t *nodes;
     uint32_t of;
     bool known;
-    int rc = FL_OK;
     size_t n = slab_owners_end(p->owners, cache, ev->at, &nodes, &of);
+    int rc = n ? slab_follow_from(p->follow, of, ev->cpu, SLAB_FROM_OWN, err) : FL_OK;
     for (size_t i = 0; i < n && rc == FL_OK; i++) {
-        rc = slab_follow_release(p->follow, &of, ev->cpu, nodes[i], &known, err);
-        p->out->rows[of].inferred_frees += rc == FL_OK && known;
+        slab_follow_bulk(p->follow, of, ev->cpu, nodes[i], &known);
+        p->out->rows[of].inferred_frees += known;
     }
     return rc;
 }
@@ -128,16 +196,21 @@ static int take_free(struct pass *p, const struct slab_event *ev, struct fl_err 
     if (rc == FL_OK && !known)
         p->out->unknown_frees++;
     else if (rc == FL_OK)
-        p->out->rows[cache].frees++;
+        p->out->rows[cache].frees += slab_follow_begun(p->follow, cache);
     return rc == FL_OK && known ? take_owned(p, cache, ev, err) : rc;
 }
 
 static int follow(void *ctx, const struct slab_event *ev, struct fl_err *err)
 {
     struct pass *p = ctx;
-    slab_follow_time(p->follow, ev->time_ns);
+    int rc = slab_follow_time(p->follow, ev->time_ns, err);
+    if (rc != FL_OK)
+        return rc;
     if (ev->kind == SLAB_EV_PAGES_GIVEN && may_be_slab(p, ev))
         slab_follow_pages(p->follow, address_of(p, ev->at));
+    if (ev->kind == SLAB_EV_PAGES_TAKEN && p->votes >= AGREE)
+        slab_follow_taken(p->follow, ev->cpu, address_of(p, ev->at), ev->order,
+                          ev->no_retry && !ev->movable);
     if (ev->kind == SLAB_EV_PAGES_GIVEN || ev->kind == SLAB_EV_PAGES_TAKEN)
         return FL_OK;
     p->out->events++;
@@ -213,6 +286,8 @@ static int replay(struct pass *p, struct fl_reader *r, struct fl_err *err)
         past = slab_past_end(p->past);
     if (rc == FL_OK)
         rc = make_rows(p, err);
+    slab_owners_free(p->owners);
+    p->owners = NULL;
     if (rc == FL_OK && !(p->owners = slab_owners_new(&p->events.info)))
         rc = fl_nomem(err, "slab caches");
     if (rc == FL_OK &&
@@ -233,6 +308,7 @@ int fl_slab_replay(struct fl_reader *r, struct fl_slab_replay *out, struct fl_er
     int rc = replay(&p, r, err);
     slab_follow_free(p.follow);
     slab_owners_free(p.owners);
+    free(p.several);
     slab_events_free(&p.events);
     if (rc != FL_OK)
         fl_slab_replay_free(out);

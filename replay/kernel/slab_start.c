@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <faultline/units.h>
+
 #include "slab_follow_priv.h"
 
 struct placed {
@@ -10,6 +12,7 @@ struct placed {
     uint32_t cpu; /* it waits on this one's list; SLAB_NONE: on none */
     uint32_t free;
     uint32_t untold; /* objects without an event that may be free too */
+    uint32_t place;  /* on the node's list; UINT32_MAX: it was not told */
 };
 
 /* The slabs of one cache. */
@@ -69,7 +72,7 @@ static bool add_named(struct group *g, const struct past_slab *slabs, struct cpu
     for (uint32_t i = 0; i < g->n; i++) {
         const struct past_slab *x = &slabs[i];
         struct placed *to = &g->v[i];
-        *to = (struct placed){ .cpu = SLAB_NONE, .free = x->free };
+        *to = (struct placed){ .cpu = SLAB_NONE, .free = x->free, .place = UINT32_MAX };
         if (slab_follow_appear(g->f, g->cache, x->base, &to->at, NULL) != FL_OK)
             return false;
         for (uint32_t k = 0; k < row->objects; k++) {
@@ -85,12 +88,79 @@ static bool add_named(struct group *g, const struct past_slab *slabs, struct cpu
     return true;
 }
 
+/* ---- slabs that were told one by one ------------------------------------------------------ */
+
+/* Some of those without an event are free too, so that there are @to->free. */
+static void free_more(struct group *g, const struct past_slab *x, const struct placed *to)
+{
+    uint64_t *in_use = g->f->seen[to->at].in_use;
+    uint32_t objects = g->f->info->rows[g->cache].objects, n = 0;
+    for (uint32_t k = 0; k < objects; k++)
+        n += !slab_bit(in_use, k);
+    for (uint32_t k = 0; k < objects && n < to->free; k++)
+        if (slab_bit(in_use, k) && (!x || !slab_bit(x->bits, k))) {
+            slab_set_bit(in_use, k, false);
+            n++;
+        }
+}
+
+/* No event is of it. */
+static bool add_quiet(struct group *g, uint64_t base, uint32_t *at)
+{
+    if (slab_follow_appear(g->f, g->cache, base, at, NULL) != FL_OK)
+        return false;
+    for (uint32_t i = 0; i < g->f->info->rows[g->cache].objects; i++)
+        slab_set_bit(g->f->seen[*at].in_use, i, true);
+    g->v[g->n++] = (struct placed){ .at = *at, .cpu = SLAB_NONE };
+    return true;
+}
+
+static bool put_listed(struct group *g, uint32_t place, const struct past_slab *slabs, uint32_t n)
+{
+    const struct slab_info_row *row = &g->f->info->rows[g->cache];
+    uint64_t base = row->list[place].at & ~((FL_PAGE_BYTES << row->order) - 1);
+    uint32_t at = slab_map_get(&g->f->at, base >> FL_PAGE_SHIFT), k = 0;
+    while (k < n && g->v[k].at != at)
+        k++;
+    if (k == n && !add_quiet(g, base, &at))
+        return false;
+    struct placed *to = &g->v[k < n ? k : g->n - 1];
+    to->place = place;
+    to->free = row->list[place].free;
+    to->untold = 0;
+    free_more(g, k < n ? &slabs[k] : NULL, to);
+    return true;
+}
+
+/* The list is right, whatever was concluded; when all of it was told, other slabs are not on it. */
+static bool add_listed(struct group *g, const struct past_slab *slabs, uint32_t n)
+{
+    const struct slab_info_row *row = &g->f->info->rows[g->cache];
+    uint64_t on_node = row->state.all_objects - row->state.objects;
+    for (uint32_t i = 0; i < row->n_list; i++)
+        if (!put_listed(g, i, slabs, n))
+            return false;
+    g->named = g->partial = 0;
+    for (uint32_t i = 0; i < g->n; i++) {
+        if (row->n_list == row->partial && g->v[i].place == UINT32_MAX)
+            g->v[i].free = g->v[i].untold = 0;
+        g->named += g->v[i].free;
+        g->partial += g->v[i].free != 0;
+    }
+    g->left = on_node > g->named ? on_node - g->named : 0;
+    return true;
+}
+
+/* ---- slabs that were only counted --------------------------------------------------------- */
+
 /* Partly used slabs of the node that no event named. */
 static void add_unnamed(struct group *g, uint32_t n)
 {
     uint32_t objects = g->f->info->rows[g->cache].objects;
     for (uint32_t i = 0; i < n; i++)
-        g->v[g->n++] = (struct placed){ .at = SLAB_NONE, .cpu = SLAB_NONE, .untold = objects };
+        g->v[g->n++] = (struct placed){
+            .at = SLAB_NONE, .cpu = SLAB_NONE, .untold = objects, .place = UINT32_MAX
+        };
 }
 
 /* Objects that no event named are as likely free in one slab of the node's list as in another. */
@@ -118,6 +188,8 @@ static void share_left(struct group *g, const struct past_slab *slabs)
 static int fullest_first(const void *a, const void *b)
 {
     const struct placed *x = a, *y = b;
+    if (x->place != y->place)
+        return x->place < y->place ? -1 : 1;
     return x->free != y->free ? (x->free < y->free ? -1 : 1) : 0;
 }
 
@@ -151,13 +223,13 @@ static bool start_cache(struct slab_follow *f, uint32_t cache, const struct past
     struct group g = { .f = f, .cache = cache, .n = n };
     uint64_t unseen = row->state.slabs > n ? row->state.slabs - n : 0;
     struct cpus cpus = { .left = calloc(f->cpus, sizeof *cpus.left) };
-    g.v = calloc((size_t)n + unseen + 1, sizeof *g.v);
+    g.v = calloc((size_t)n + row->n_list + unseen + 1, sizeof *g.v);
     bool ok = cpus.left && g.v;
     if (ok && row->waiting) {
         memcpy(cpus.left, row->waiting, f->cpus * sizeof *cpus.left);
         add_current(&g, slabs, &cpus);
     }
-    ok = ok && add_named(&g, slabs, &cpus);
+    ok = ok && add_named(&g, slabs, &cpus) && (!row->list || add_listed(&g, slabs, n));
     if (ok) {
         uint64_t more = row->partial == SLAB_UNTOLD ? (2 * g.left + row->objects - 1) / row->objects
                         : row->partial > g.partial  ? row->partial - g.partial
@@ -183,18 +255,36 @@ static int by_cache(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-bool slab_start(struct slab_follow *f, const struct slab_past *past)
+static int by_time(const void *a, const void *b)
 {
-    bool ok = true;
+    const struct turn *x = a, *y = b;
+    if (x->since_ns != y->since_ns)
+        return x->since_ns < y->since_ns ? -1 : 1;
+    return x->cache < y->cache ? -1 : 1;
+}
+
+bool slab_start_plan(struct slab_follow *f, const struct slab_past *past)
+{
     uint32_t at = 0;
     if (past->n)
         qsort(past->slabs, past->n, sizeof *past->slabs, by_cache);
-    for (uint32_t cache = 0; ok && cache < f->info->n; cache++) {
-        uint32_t n = 0;
-        while (at + n < past->n && past->slabs[at + n].cache == cache)
-            n++;
-        ok = start_cache(f, cache, n ? &past->slabs[at] : NULL, n);
-        at += n;
+    if (!(f->turns = calloc(f->info->n, sizeof *f->turns)))
+        return false;
+    for (uint32_t cache = 0; cache < f->info->n; cache++) {
+        struct turn *t = &f->turns[cache];
+        *t = (struct turn){ .since_ns = f->info->rows[cache].since_ns, .cache = cache };
+        while (at + t->n < past->n && past->slabs[at + t->n].cache == cache)
+            t->n++;
+        t->slabs = t->n ? &past->slabs[at] : NULL;
+        at += t->n;
     }
-    return ok;
+    qsort(f->turns, f->info->n, sizeof *f->turns, by_time);
+    return true;
+}
+
+bool slab_start_turn(struct slab_follow *f)
+{
+    const struct turn *t = &f->turns[f->next_turn++];
+    f->caches[t->cache].started = true;
+    return start_cache(f, t->cache, t->slabs, t->n);
 }

@@ -150,18 +150,36 @@ static void empty(struct naive_slab_world *w, uint32_t cpu, struct naive_sheaf *
     }
 }
 
+static void fill(struct naive_slab_world *w, uint32_t cpu, struct naive_sheaf *f)
+{
+    while (f->n < SLAB_SHEAF_OBJECTS)
+        f->at[f->n++] = from_slab(w, cpu);
+}
+
+/* An empty sheaf, the barn's or a new one. */
+static void an_empty(struct naive_slab_world *w)
+{
+    w->n_empty -= w->n_empty > 0;
+}
+
 uint32_t naive_slab_alloc(struct naive_slab_world *w, uint32_t cpu)
 {
     struct naive_sheaf *main = &w->main[cpu], *spare = &w->spare[cpu];
     if (!(w->l.flags & SLAB_SHEAVES))
         return from_slab(w, cpu);
-    if (!main->n && spare->n)
+    if (w->has_lent[cpu])
+        return w->lent[cpu].at[--w->lent[cpu].n];
+    if (!main->n && spare->n) {
         swap(main, spare);
-    else if (!main->n && w->n_full)
+    } else if (!main->n && w->n_full) {
         *main = w->full[--w->n_full];
-    else if (!main->n)
-        while (main->n < SLAB_SHEAF_OBJECTS)
-            main->at[main->n++] = from_slab(w, cpu);
+        w->n_empty++;
+    } else if (!main->n) {
+        if (!w->has_spare[cpu])
+            an_empty(w);
+        w->has_spare[cpu] = true;
+        fill(w, cpu, main);
+    }
     return main->at[--main->n];
 }
 
@@ -172,9 +190,14 @@ void naive_slab_free(struct naive_slab_world *w, uint32_t cpu, uint32_t slab)
         to_slab(w, cpu, slab);
         return;
     }
+    if (main->n == SLAB_SHEAF_OBJECTS && !w->has_spare[cpu]) {
+        an_empty(w);
+        w->has_spare[cpu] = true;
+    }
     if (main->n == SLAB_SHEAF_OBJECTS && spare->n < SLAB_SHEAF_OBJECTS) {
         swap(main, spare);
     } else if (main->n == SLAB_SHEAF_OBJECTS && w->n_full < 10) {
+        an_empty(w);
         w->full[w->n_full++] = *main;
         main->n = 0;
     } else if (main->n == SLAB_SHEAF_OBJECTS) {
@@ -182,6 +205,100 @@ void naive_slab_free(struct naive_slab_world *w, uint32_t cpu, uint32_t slab)
         swap(main, spare);
     }
     main->at[main->n++] = slab;
+}
+
+void naive_slab_lend(struct naive_slab_world *w, uint32_t cpu)
+{
+    struct naive_sheaf *lent = &w->lent[cpu];
+    if (w->has_lent[cpu] && lent->n)
+        return;
+    if (!w->has_lent[cpu]) {
+        lent->n = 0;
+        if (w->has_spare[cpu])
+            *lent = w->spare[cpu];
+        else if (w->n_full)
+            *lent = w->full[--w->n_full];
+        else
+            an_empty(w);
+        w->spare[cpu].n = 0;
+        w->has_spare[cpu] = false;
+    }
+    w->has_lent[cpu] = true;
+    fill(w, cpu, lent);
+}
+
+void naive_slab_return(struct naive_slab_world *w, uint32_t cpu)
+{
+    struct naive_sheaf *lent = &w->lent[cpu];
+    if (!w->has_lent[cpu])
+        return;
+    if (!w->has_spare[cpu]) {
+        w->spare[cpu] = *lent;
+        w->has_spare[cpu] = true;
+    } else if (w->n_full == 10) {
+        empty(w, cpu, lent);
+    } else {
+        fill(w, cpu, lent);
+        w->full[w->n_full++] = *lent;
+    }
+    w->has_lent[cpu] = false;
+}
+
+void naive_slab_free_bulk(struct naive_slab_world *w, uint32_t cpu, uint32_t slab)
+{
+    struct naive_sheaf *main = &w->main[cpu], *spare = &w->spare[cpu];
+    if (main->n == SLAB_SHEAF_OBJECTS && !w->has_spare[cpu] && w->n_empty) {
+        w->n_empty--;
+        w->has_spare[cpu] = true;
+    }
+    if (main->n == SLAB_SHEAF_OBJECTS && w->has_spare[cpu]) {
+        if (spare->n < SLAB_SHEAF_OBJECTS) {
+            swap(main, spare);
+        } else if (w->n_full < 10 && w->n_empty) {
+            w->n_empty--;
+            w->full[w->n_full++] = *main;
+            main->n = 0;
+        }
+    }
+    if (main->n < SLAB_SHEAF_OBJECTS)
+        main->at[main->n++] = slab;
+    else
+        to_slab(w, cpu, slab);
+}
+
+void naive_slab_free_rcu(struct naive_slab_world *w, uint32_t cpu, uint32_t slab, uint64_t now_ns)
+{
+    struct naive_sheaf *rcu = &w->rcu[cpu];
+    if (!w->has_rcu[cpu]) {
+        rcu->n = 0;
+        if (w->has_spare[cpu] && !w->spare[cpu].n)
+            w->has_spare[cpu] = false;
+        else
+            an_empty(w);
+    }
+    w->has_rcu[cpu] = true;
+    rcu->at[rcu->n++] = slab;
+    if (rcu->n < SLAB_SHEAF_OBJECTS)
+        return;
+    w->flying[w->n_flying].sheaf = *rcu;
+    w->flying[w->n_flying].since_ns = now_ns;
+    w->flying[w->n_flying++].cpu = cpu;
+    w->has_rcu[cpu] = false;
+}
+
+void naive_slab_rcu_run(struct naive_slab_world *w, uint64_t now_ns)
+{
+    while (w->n_flying && now_ns >= w->flying[0].since_ns + 15000000) {
+        if (w->n_full < 10) {
+            w->full[w->n_full++] = w->flying[0].sheaf;
+        } else {
+            empty(w, w->flying[0].cpu, &w->flying[0].sheaf);
+            w->n_empty += w->n_empty < 10;
+        }
+        for (uint32_t i = 1; i < w->n_flying; i++)
+            w->flying[i - 1] = w->flying[i];
+        w->n_flying--;
+    }
 }
 
 void naive_slab_flush(struct naive_slab_world *w, uint32_t cpu)

@@ -10,6 +10,7 @@
 
 #define NAIVE_SLABS 4096
 #define NAIVE_CPUS 4
+#define NAIVE_FLYING 64
 #define NAIVE_NONE UINT32_MAX
 
 struct naive_slab_list {
@@ -31,14 +32,27 @@ struct naive_slab_world {
     struct naive_slab_list node, cpu[NAIVE_CPUS];
     uint32_t current[NAIVE_CPUS];
     struct naive_sheaf main[NAIVE_CPUS], spare[NAIVE_CPUS], full[10];
-    bool has_spare[NAIVE_CPUS];
-    uint32_t n_full;
+    struct naive_sheaf lent[NAIVE_CPUS], rcu[NAIVE_CPUS];
+    bool has_spare[NAIVE_CPUS], has_lent[NAIVE_CPUS], has_rcu[NAIVE_CPUS];
+    uint32_t n_full, n_empty;
+    struct {
+        struct naive_sheaf sheaf;
+        uint64_t since_ns;
+        uint32_t cpu;
+    } flying[NAIVE_FLYING];
+    uint32_t n_flying;
 };
 
 void naive_slab_init(struct naive_slab_world *w, const struct slab_layout *l);
 /** naive_slab_alloc - the number of the slab that the object is from. */
 uint32_t naive_slab_alloc(struct naive_slab_world *w, uint32_t cpu);
 void naive_slab_free(struct naive_slab_world *w, uint32_t cpu, uint32_t slab);
+/* As slab.h has them. */
+void naive_slab_lend(struct naive_slab_world *w, uint32_t cpu);
+void naive_slab_return(struct naive_slab_world *w, uint32_t cpu);
+void naive_slab_free_bulk(struct naive_slab_world *w, uint32_t cpu, uint32_t slab);
+void naive_slab_free_rcu(struct naive_slab_world *w, uint32_t cpu, uint32_t slab, uint64_t now_ns);
+void naive_slab_rcu_run(struct naive_slab_world *w, uint64_t now_ns);
 void naive_slab_flush(struct naive_slab_world *w, uint32_t cpu);
 
 #endif

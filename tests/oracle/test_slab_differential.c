@@ -16,10 +16,11 @@
 struct fix {
     struct slab_sys *sys;
     struct naive_slab_world *naive;
-    uint64_t made, given_back;
+    uint64_t made, named, given_back;
     uint32_t id_of[NAIVE_SLABS]; /* the model's id of each slab ever made */
     uint32_t object[OBJECTS], n; /* slab, by its number, of each object in use */
-    uint64_t seed;
+    uint64_t seed, now_ns;
+    bool sheaves;
 };
 
 static uint32_t rnd(struct fix *f, uint32_t below)
@@ -76,17 +77,21 @@ static void compare(struct fix *f, uint32_t cpus)
     assert_int_equal(n.place[SLAB_CPU_PARTIAL], on_cpus);
 }
 
+static void name_new(struct fix *f)
+{
+    for (; f->named < f->made; f->named++)
+        for (uint32_t k = 0; k < slab_ids(f->sys); k++)
+            if (slab_view(f->sys, k).place != SLAB_GONE && slab_view(f->sys, k).pages == f->named)
+                f->id_of[f->named] = k;
+}
+
 static void one_alloc(struct fix *f, uint32_t cpu)
 {
     uint32_t id, want;
-    uint64_t before = f->made;
     struct fl_err err;
     want = naive_slab_alloc(f->naive, cpu);
     assert_int_equal(slab_alloc(f->sys, 0, cpu, &id, &err), FL_OK);
-    for (uint64_t i = before; i < f->made; i++)
-        for (uint32_t k = 0; k < slab_ids(f->sys); k++)
-            if (slab_view(f->sys, k).place != SLAB_GONE && slab_view(f->sys, k).pages == i)
-                f->id_of[i] = k;
+    name_new(f);
     assert_int_equal(slab_view(f->sys, id).pages, want);
     f->object[f->n++] = want;
 }
@@ -97,19 +102,46 @@ static void one_free(struct fix *f, uint32_t cpu)
     uint32_t slab = f->object[i];
     struct fl_err err;
     f->object[i] = f->object[--f->n];
-    naive_slab_free(f->naive, cpu, slab);
-    assert_int_equal(slab_free(f->sys, cpu, f->id_of[slab], &err), FL_OK);
+    uint32_t way = f->sheaves ? rnd(f, 4) : 0;
+    if (way == 2) {
+        naive_slab_free_bulk(f->naive, cpu, slab);
+        slab_free_bulk(f->sys, cpu, f->id_of[slab]);
+    } else if (way == 3 && f->naive->n_flying < NAIVE_FLYING) {
+        naive_slab_free_rcu(f->naive, cpu, slab, f->now_ns);
+        assert_int_equal(slab_free_rcu(f->sys, cpu, f->id_of[slab], f->now_ns, &err), FL_OK);
+    } else {
+        naive_slab_free(f->naive, cpu, slab);
+        assert_int_equal(slab_free(f->sys, cpu, f->id_of[slab], &err), FL_OK);
+    }
+}
+
+/* Time goes on; a sheaf is lent for some allocations, or comes back. */
+static void meanwhile(struct fix *f, uint32_t cpu)
+{
+    struct fl_err err;
+    f->now_ns += rnd(f, 1000000);
+    naive_slab_rcu_run(f->naive, f->now_ns);
+    assert_int_equal(slab_rcu_run(f->sys, 0, f->now_ns, &err), FL_OK);
+    if (f->naive->has_lent[cpu] && (rnd(f, 3) == 0 || !f->naive->lent[cpu].n)) {
+        naive_slab_return(f->naive, cpu);
+        assert_int_equal(slab_return(f->sys, 0, cpu, &err), FL_OK);
+    } else if (rnd(f, 20) == 0) {
+        naive_slab_lend(f->naive, cpu);
+        assert_int_equal(slab_lend(f->sys, 0, cpu, &err), FL_OK);
+    }
+    name_new(f);
 }
 
 static void sequence(uint64_t seed, uint32_t bytes, unsigned flags)
 {
     struct fix *f = calloc(1, sizeof *f);
-    const struct slab_pages pages = { make, give_back, f };
+    const struct slab_pages pages = { make, give_back, f, false };
     struct slab_spec spec = { "x", bytes, 0, flags };
     struct slab_layout l;
     struct fl_err err;
     uint32_t cache, cpus = 1 + (uint32_t)(seed % NAIVE_CPUS), target = 0;
     f->seed = seed;
+    f->sheaves = flags & SLAB_SHEAVES;
     f->naive = calloc(1, sizeof *f->naive);
     f->sys = slab_sys_new(cpus, &pages);
     assert_int_equal(slab_layout_of(&spec, cpus, &l, &err), FL_OK);
@@ -117,6 +149,8 @@ static void sequence(uint64_t seed, uint32_t bytes, unsigned flags)
     naive_slab_init(f->naive, &l);
     for (int step = 0; step < 6000 && f->naive->n_slabs < NAIVE_SLABS - 200; step++) {
         uint32_t cpu = rnd(f, cpus);
+        if (f->sheaves)
+            meanwhile(f, cpu);
         if (step % 500 == 0)
             target = rnd(f, l.objects * 60 + 1000);
         bool more = f->n < target ? rnd(f, 8) != 0 : rnd(f, 8) == 0;
@@ -174,7 +208,7 @@ static bool refuse(void *arg, uint32_t cache, uint32_t order, uint64_t *pages)
 static void no_large_pages_gives_the_smallest_slab(void **state)
 {
     struct fix f = { 0 };
-    struct slab_pages pages = { refuse_large, give_back, &f };
+    struct slab_pages pages = { refuse_large, give_back, &f, false };
     struct slab_layout l;
     struct fl_err err;
     struct slab_spec spec = { "x", 1000, 0, 0 };

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Recordings in which the kernel shrank its caches: each starts from what it had then. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "slab_trace.h"
+
+/*
+ * dentry is settled at 100 ns: two slabs, A and B, with five and four free objects, all on the node's list, which CPU 0 then takes
+ * along. What came before only tells which: A came new, and C has gone since; slabinfo's numbers are older.
+ */
+static void settled_cache_starts_when_it_was(void **state)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, NULL);
+    snapshot(&r, FL_SNAPSHOT_START, "slab_lists\ndentry 2 0 settled 100 120 2 42 33\n");
+    snapshot(&r, FL_SNAPSHOT_START, INFO("63 63", "3 3", "0 0", "0 0"));
+    fill(&r, 0, 0, SLAB_A, 18);
+    put(&r, 0, 0, SLAB_A); /* free at 100: 19, 20, 21 and this */
+    put(&r, 0, 0, SLAB_C);
+    put(&r, 1, 0, SLAB_A + 192);
+    r.time_ns = 100;
+    get(&r, 0, 0, SLAB_B);
+    put(&r, 0, 0, SLAB_A + 384);
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    const struct fl_slab_row *d = row(&out, "dentry");
+    assert_int_equal(d->allocs, 1);
+    assert_int_equal(d->frees, 1);
+    assert_int_equal(d->start.slabs, 2);
+    assert_int_equal(d->start.objects, 33);
+    assert_int_equal(d->predicted.slabs, 2);
+    assert_int_equal(d->predicted.objects, 42); /* CPU 0 has both slabs */
+    assert_int_equal(d->unseen_frees, 0);
+    assert_int_equal(d->unseen_allocs, 0);
+    fl_slab_replay_free(&out);
+}
+
+/*
+ * Five partly used slabs that no event is of, on the node's list in another order than by use; CPU 0 takes the first, and along with it
+ * as many as the rules say: four stay, or three. A kfree finds its slab, though nothing else is known of it.
+ */
+static uint64_t active_of_listed(const char *list, uint64_t *unknown_frees)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    begin(&r, NULL);
+    snapshot(&r, FL_SNAPSHOT_START,
+             "slab_lists\nkmalloc-4k 5 0 settled 100 120 6 48 33\nodd 1 0 settled 1 2 1 1 1\n");
+    snapshot(&r, FL_SNAPSHOT_START, list);
+    snapshot(&r, FL_SNAPSHOT_START,
+             "slabinfo\nkmalloc-4k 40 48 4096 8 8 : tunables 0 0 0 : slabdata 6 6 0\n");
+    r.time_ns = 200;
+    hit(&r, KMALLOC, 0, 4, (const int64_t[]){ (int64_t)(SLAB_A + 4096), 4096, 4096, 0xcc0 });
+    hit(&r, KFREE, 0, 1, (const int64_t[]){ (int64_t)(SLAB_A + 0x20000 + 7 * 4096) });
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    uint64_t active = row(&out, "kmalloc-4k")->predicted.objects;
+    *unknown_frees = out.unknown_frees;
+    fl_slab_replay_free(&out);
+    return active;
+}
+
+static void listed_slabs_are_taken_in_their_order(void **state)
+{
+    uint64_t unknown;
+    (void)state;
+    /* 7 + 1 + 3 go to CPU 0; 2 + 2 are left, and one more object of the last slab */
+    assert_int_equal(
+        active_of_listed("slab_partial\nkmalloc-4k ffff888100000000=7 ffff888100008000=1 "
+                         "ffff888100010000=3 ffff888100018000=2 ffff888100020000=2\n"
+                         "nothing 1=1\nkmalloc-4k 1=1\n",
+                         &unknown),
+        48 - 2 - 2 - 1);
+    assert_int_equal(unknown, 0);
+    /* as far as it was told; what is left is shared out */
+    assert_int_equal(
+        active_of_listed("slab_partial\nkmalloc-4k ffff888100000000=7 ffff888100008000=5 "
+                         "ffff888100010000=1 ffff888100018000=9\n",
+                         &unknown),
+        48 - 2);
+    assert_int_equal(unknown, 1);
+}
+
+/* Nothing comes after it: what was read is what is left. Numbers that cannot be are not taken. */
+static void settled_cache_without_events_stays(void **state)
+{
+    struct rec r;
+    struct fl_slab_replay out;
+    struct fl_err err;
+    (void)state;
+    begin(&r, NULL);
+    snapshot(&r, FL_SNAPSHOT_START,
+             "slab_lists\ndentry 2 0 settled 100 120 2 42 33\nfilp 1 0 settled 0 9 1 21 22\n");
+    snapshot(&r, FL_SNAPSHOT_START, INFO("63 63", "3 3", "21 21", "1 1"));
+    get(&r, 0, 0, SLAB_A);
+    assert_int_equal(replay(&r, &out, &err), FL_OK);
+    assert_int_equal(row(&out, "dentry")->predicted.slabs, 2);
+    assert_int_equal(row(&out, "dentry")->predicted.objects, 33);
+    assert_int_equal(row(&out, "filp")->start.objects, 21);
+    fl_slab_replay_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(settled_cache_starts_when_it_was),
+        cmocka_unit_test(settled_cache_without_events_stays),
+        cmocka_unit_test(listed_slabs_are_taken_in_their_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
