@@ -9,9 +9,9 @@
 #   --memory MIB    the guest's memory (1024)
 #   --time SECS     give up after so long (3600)
 #   --run 'WORDS'   options for run.sh in the guest (--swap zram --runs 2)
-# The guest's processor is emulated: some ten times slower, no KVM needed. Its kernel isolates page tables (pti=on), so that
-# every return to a program begins with an empty TLB: accessed bits are then set on every first use,
-# as the model has it. The host's root is its root, read only.
+# The guest's processor is emulated: some ten times slower, no KVM needed. Its kernel isolates page
+# tables (pti=on), so that every return to a program begins with an empty TLB: accessed bits are then
+# set on every first use, as the model has it. The host's root is its root, read only.
 # Needs qemu-system-x86, busybox-static, cpio, kmod, xz-utils, e2fsprogs.
 # Exit: that of run.sh in the guest; 2 usage, 3 the guest did not come to an end.
 set -u
@@ -117,6 +117,7 @@ timeout -k 10 "$time" qemu-system-x86_64 -accel tcg -cpu max,pcid=off,la57=off,s
     -drive file="$work/disk.img",format=raw,if=virtio,cache=unsafe \
     -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap \
     >"$work/console" 2>&1 </dev/null
+e2fsck -fy "$work/disk.img" >/dev/null 2>&1 # where the guest was given up
 mkdir -p "$out/vm"
 for name in $(debugfs -R 'ls -p /' "$work/disk.img" 2>/dev/null | cut -d/ -f6 | grep -E '\.json$|\.log$|^costs|^log$|^status$'); do
     debugfs -R "dump /$name $out/vm/$name" "$work/disk.img" 2>/dev/null
