@@ -38,7 +38,7 @@ same radix 50000
 workloads=0
 for script in "$here"/*.sh "$here"/heldout/*.sh; do
     name=$(basename "$script" .sh)
-    case $name in common | check | run | table) continue ;; esac
+    case $name in common | check | run | table | vm) continue ;; esac
     workloads=$((workloads + 1))
     mkdir "$dir/$name"
     line=$(sh "$script" command "$dir/$name")

@@ -61,7 +61,7 @@ every() { # the names of all workloads
     local script
     for script in "$here"/*.sh "$here"/heldout/*.sh; do
         case $(basename "$script" .sh) in
-        common | check | run | table) ;;
+        common | check | run | table | vm) ;;
         *) basename "$script" .sh ;;
         esac
     done
