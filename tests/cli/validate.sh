@@ -102,15 +102,20 @@ done
 json file.json '.swap.kind == "file"' '.aligned == false' '[.quality[].flag] | index("unaligned")'
 
 # ---- the kernel's own policy, runs at phases of the kernel's flushes: bounds no noise can reach ----
-"$faultline" validate --runs 2 --ram 5M --save-trace linux.flt -o linux.json -- "$work" 2048 3 >out 2>err
-ok "policy linux: exit 0, silent" test $? = 0 -a ! -s out -a ! -s err
+phases='.points[0].kernel.first_flush_ns | (.[0] - .[1]) > 3e8 and .[0] < 4e9'
+for _ in 1 2 3; do # a busy machine may start a run too late for its phase
+    "$faultline" validate --runs 2 --ram 5M --save-trace linux.flt -o linux.json -- "$work" 2048 3 >out 2>err
+    status=$?
+    holds linux.json "(.aligned | not) or ($phases)" && break
+done
+ok "policy linux: exit 0, silent" test $status = 0 -a ! -s out -a ! -s err
 json linux.json '.policy == "linux" and .access_ps >= 20 and .native.cpu_ns > 0' \
     '.points[0] | .predicted == (.policies.linux | {minor, major, swap_in, swap_out, oom})' \
     '.points[0].predicted_runs[("minor", "major", "swap_in", "swap_out", "oom", "first_flush_ms")] | length == 2' \
     '.points[0].outcome | .agrees and .comparable and .kernel_killed == 0 and .predicted_killed == 0' \
     '[.points[0].error_pct[("minor", "major", "swap_in", "swap_out")] | fabs < 50] | all'
 if holds linux.json .aligned; then # at 0.5 and 1.5 s, so flushed 1.5 and 0.5 s later
-    json linux.json '.points[0].kernel.first_flush_ns | (.[0] - .[1]) > 3e8 and .[0] < 4e9' \
+    json linux.json "$phases" \
         '.points[0] | [.kernel.first_flush_ns[] / 1e6 | floor] == .predicted_runs.first_flush_ms' \
         '.points[0].kernel | [.flushes[] | length > 0 and .[0].moved < 1e6 or length == 0] | all' \
         '.points[0].kernel | [.moved, .major, .swap_in, .swap_out] | transpose |
