@@ -42,8 +42,8 @@ struct fl_slab_row {
     /* Slabs seen, at the end, by the part in use: up to 1/8, 1/4, 1/2, less than all, all. */
     uint64_t occupancy[FL_SLAB_OCCUPANCY];
     uint64_t unseen_frees; /* an object was handed out that no event had freed */
-    uint64_t
-        inferred_frees; /* no event told them, but the end of whose they were, or what took their place */
+    /* no event told these, but the end of whose they were, or what took their place: */
+    uint64_t inferred_frees;
     uint64_t unseen_allocs; /* one was freed that no event had handed out again */
 };
 

@@ -67,6 +67,9 @@ struct buddy {
     struct buddy_list list[BUDDY_ORDERS][BUDDY_TYPES];
     uint64_t managed, high_mark; /* for boosts; managed 0: there are none */
     uint64_t boost;              /* pages on top of each watermark */
+    bool below_high; /* a request has found it below its high watermark, and no CPU has given pages
+                        back since that make it untrue (ZONE_BELOW_HIGH) */
+    bool reclaiming; /* kswapd is at work: CPUs keep few pages (ZONE_RECLAIM_ACTIVE) */
     struct buddy_stats stats;
     uint8_t *state;        /* of a page: 0, or order + 1 of the free block that it begins; with
                               BUDDY_MOVABLE_USE: of the block in use */

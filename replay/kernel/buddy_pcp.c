@@ -102,14 +102,14 @@ static uint64_t get(struct buddy *b, struct buddy_pcp *p, uint32_t list, bool ta
 /* ---- out ---------------------------------------------------------------------------- */
 
 /* How many blocks a refill is (nr_pcp_alloc). */
-static int64_t refill(struct buddy_pcp *p, uint32_t order)
+static int64_t refill(const struct buddy *b, struct buddy_pcp *p, uint32_t order)
 {
     int64_t high = p->high, batch = p->batch;
     if (p->high_max < p->batch)
         return 1;
     if (!order)
         batch <<= p->alloc_factor;
-    if (p->high_min != p->high_max && !p->below_high)
+    if (p->high_min != p->high_max && !b->below_high)
         high = p->high = least(high + batch, p->high_max);
     if (!order) {
         int64_t limit = most(high - p->count - p->batch, p->batch);
@@ -127,7 +127,7 @@ bool buddy_pcp_take(struct buddy *b, struct buddy_pcp *p, uint32_t order, enum b
     p->free_count >>= 1;
     if (!p->list[list].n) {
         enum buddy_mode mode = BUDDY_TRY_OWN;
-        for (int64_t n = refill(p, order); n > 0; n--) {
+        for (int64_t n = refill(b, p, order); n > 0; n--) {
             if (!buddy_take_next(b, order, type, flags, &mode, pfn))
                 break;
             put(b, p, list, *pfn, true);
@@ -153,7 +153,7 @@ void buddy_pcp_drain(struct buddy *b, struct buddy_pcp *p, int64_t pages, uint32
 }
 
 /* The count at which pages go back (nr_pcp_high). */
-static int64_t high_now(struct buddy_pcp *p, bool all)
+static int64_t high_now(const struct buddy *b, struct buddy_pcp *p, bool all)
 {
     int64_t high = p->high = clamp(p->high, p->high_min, p->high_max);
     if (!high)
@@ -162,13 +162,13 @@ static int64_t high_now(struct buddy_pcp *p, bool all)
         p->high = most(high - (p->batch << SCALE_MAX), p->high_min);
         return 0;
     }
-    if (p->reclaiming) {
+    if (b->reclaiming) {
         p->high = most(high - most(p->free_count, p->batch), p->high_min);
         return least(p->batch << 2, p->high);
     }
     if (p->high_min == p->high_max)
         return high;
-    if (p->below_high) {
+    if (b->below_high) {
         p->high = most(high - most(p->free_count, p->batch), p->high_min);
         high = most(p->count, p->high_min);
     } else if (p->count >= high && high < p->free_count + p->batch) {
@@ -192,7 +192,7 @@ void buddy_pcp_give(struct buddy *b, struct buddy_pcp *p, uint64_t pfn, uint32_t
     p->after_high_order = middle;
     if (p->free_count < p->batch << SCALE_MAX)
         p->free_count += INT64_C(1) << order;
-    int64_t high = high_now(p, all);
+    int64_t high = high_now(b, p, all);
     if (p->count < high)
         return;
     int64_t pages = clamp(p->free_count, p->batch, most(high - p->batch, p->batch));

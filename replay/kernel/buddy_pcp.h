@@ -19,7 +19,6 @@ struct buddy_pcp {
     int64_t free_count; /* pages freed since there was last an allocation, roughly */
     uint32_t alloc_factor;
     bool after_high_order;
-    bool below_high, reclaiming; /* of the zone: below its high watermark; kswapd is at work */
     struct buddy_list list[BUDDY_PCP_LISTS]; /* linked through the zone's arrays */
 };
 

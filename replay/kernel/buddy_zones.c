@@ -85,8 +85,7 @@ static bool take_from(struct buddy_zones *z, int zone, uint32_t cpu, uint32_t or
 {
     struct buddy *b = z->buddy[zone];
     struct buddy_pcp *p = &z->pcp[zone][cpu];
-    z->below_high[zone] |= !buddy_zones_ok(z, (enum zone_type)zone, order, WMARK_HIGH);
-    p->below_high = z->below_high[zone];
+    b->below_high |= !buddy_zones_ok(z, (enum zone_type)zone, order, WMARK_HIGH);
     bool found = false;
     if (buddy_pcp_keeps(order) && type < BUDDY_PCP_TYPES)
         found = buddy_pcp_take(b, p, order, type, flags, pfn);
@@ -132,16 +131,19 @@ void buddy_zones_give(struct buddy_zones *z, uint32_t cpu, uint64_t pfn, uint32_
     struct buddy *b = z->buddy[i];
     buddy_note_movable(b, pfn, order, false);
     uint64_t before = b->free_pages;
-    struct buddy_pcp *p = &z->pcp[i][cpu];
-    p->below_high = z->below_high[i];
-    p->reclaiming = z->reclaiming;
     if (buddy_pcp_keeps(order))
-        buddy_pcp_give(b, p, pfn, order);
+        buddy_pcp_give(b, &z->pcp[i][cpu], pfn, order);
     else
         buddy_give(b, pfn, order);
     z->zones.zone[i].free = b->free_pages;
-    if (z->below_high[i] && b->free_pages > before)
-        z->below_high[i] = !buddy_zones_ok(z, i, 0, WMARK_HIGH);
+    if (b->below_high && b->free_pages > before)
+        b->below_high = !buddy_zones_ok(z, i, 0, WMARK_HIGH);
+}
+
+void buddy_zones_reclaiming(struct buddy_zones *z, bool reclaiming)
+{
+    for (int i = 0; i < ZONES; i++)
+        z->buddy[i]->reclaiming = reclaiming;
 }
 
 void buddy_zones_drain(struct buddy_zones *z)

@@ -18,11 +18,8 @@ struct buddy_zones {
     struct buddy *buddy[ZONES];
     struct buddy_pcp *pcp[ZONES]; /* by CPU */
     uint32_t cpus;
-    bool below_high[ZONES]; /* a request has found it so, and no CPU has given pages back since
-                               that make it untrue (ZONE_BELOW_HIGH) */
-    bool reclaiming;        /* kswapd is at work: CPUs keep few pages (ZONE_RECLAIM_ACTIVE) */
-    uint64_t failed;        /* requests */
-    uint64_t no_large;      /* of them: pages enough, but no block large enough */
+    uint64_t failed;   /* requests */
+    uint64_t no_large; /* of them: pages enough, but no block large enough */
 };
 
 /**
@@ -44,6 +41,9 @@ bool buddy_zones_take(struct buddy_zones *z, uint32_t cpu, uint32_t order, enum 
 
 /** buddy_zones_give - the block goes back, through @cpu's lists. */
 void buddy_zones_give(struct buddy_zones *z, uint32_t cpu, uint64_t pfn, uint32_t order);
+
+/** buddy_zones_reclaiming - kswapd begins or ends: while it works CPUs keep few pages. */
+void buddy_zones_reclaiming(struct buddy_zones *z, bool reclaiming);
 
 /** buddy_zones_zone - the zone that has page @pfn. */
 enum zone_type buddy_zones_zone(const struct buddy_zones *z, uint64_t pfn);

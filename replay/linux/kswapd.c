@@ -18,7 +18,7 @@ static void start(struct linux_mm *lm)
                           .priority = DEF_PRIORITY,
                           .failures = k->failures,
                           .now_ps = k->now_ps > lm->now_ps ? k->now_ps : lm->now_ps };
-    lm->frames->reclaiming = true;
+    buddy_zones_reclaiming(lm->frames, true);
 }
 
 /* prepare_kswapd_sleep */
@@ -39,7 +39,7 @@ static void end_round(struct linux_mm *lm)
 {
     struct kswapd *k = &lm->kswapd;
     snapshot_refaults(lm);
-    lm->frames->reclaiming = false;
+    buddy_zones_reclaiming(lm->frames, false);
     if (!may_sleep(lm)) {
         start(lm);
         return;

@@ -186,9 +186,12 @@ static void run(struct world *w, uint64_t seed, uint64_t steps)
             buddy_pcp_decay(w->fast, &w->fast_cpu[c]);
             naive_cpu_second(&w->slow, &w->slow_cpu[c]);
         } else if (what < 12) {
-            uint32_t c = pick(w, CPUS);
-            w->fast_cpu[c].below_high = w->slow_cpu[c].scarce = pick(w, 3) == 0;
-            w->fast_cpu[c].reclaiming = w->slow_cpu[c].reclaim = pick(w, 3) == 0;
+            w->fast->below_high = pick(w, 3) == 0;
+            w->fast->reclaiming = pick(w, 3) == 0;
+            for (uint32_t c = 0; c < CPUS; c++) {
+                w->slow_cpu[c].scarce = w->fast->below_high;
+                w->slow_cpu[c].reclaim = w->fast->reclaiming;
+            }
         } else if (what < (filling ? 620 : 400)) {
             take(w);
         } else {
