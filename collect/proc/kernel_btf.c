@@ -2,11 +2,12 @@
 #include "kernel_btf.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <linux/btf.h>
+
+#include "proc_file.h"
 
 #define BYTES_MAX (64u << 20)
 #define DEPTH_MAX 8 /* unnamed structs within each other */
@@ -17,25 +18,6 @@ struct kernel_btf {
     uint32_t names_bytes, n; /* types: 1..n */
     const struct btf_type **types;
 };
-
-static char *read_all(const char *path, size_t *bytes)
-{
-    FILE *in = fopen(path, "re");
-    char *data = NULL;
-    size_t room = 0, n;
-    *bytes = 0;
-    while (in && *bytes == room && room < BYTES_MAX) {
-        char *grown = realloc(data, room = room ? 2 * room : 1 << 20);
-        if (!grown)
-            break;
-        data = grown;
-        n = fread(data + *bytes, 1, room - *bytes, in);
-        *bytes += n;
-    }
-    if (in)
-        fclose(in);
-    return data;
-}
 
 /* Bytes behind a type's head; -1: of no kind that is known. */
 static int64_t tail_bytes(const struct btf_type *t)
@@ -98,7 +80,9 @@ struct kernel_btf *kernel_btf_open(const char *path)
 {
     size_t bytes;
     struct kernel_btf *b = calloc(1, sizeof *b);
-    if (b && (b->data = read_all(path, &bytes)) && index_types(b, bytes))
+    if (b &&
+        (b->data = proc_read((struct proc_at){ .root = "", .name = path }, BYTES_MAX, &bytes)) &&
+        index_types(b, bytes))
         return b;
     kernel_btf_free(b);
     return NULL;

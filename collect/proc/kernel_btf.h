@@ -10,7 +10,7 @@
 
 struct kernel_btf;
 
-/** kernel_btf_open - NULL: there is none at @path, or it is damaged. Cost: reads 5 MB. */
+/** kernel_btf_open - NULL: there is none at @path, an absolute one, or it is damaged. Cost: reads 5 MB. */
 struct kernel_btf *kernel_btf_open(const char *path);
 void kernel_btf_free(struct kernel_btf *b); /* NULL is fine */
 

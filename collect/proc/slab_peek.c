@@ -182,21 +182,21 @@ static int load_walk(const struct offsets *o, int map)
 
 /* ---- caches ----------------------------------------------------------------------------- */
 
-static bool find_offsets(struct offsets *o, int32_t *list_at)
+static bool find_offsets(struct offsets *o)
 {
     struct kernel_btf *b = kernel_btf_open(KERNEL_BTF_PATH);
     if (!b)
         return false;
     *o = (struct offsets){ .node = kernel_btf_offset(b, "kmem_cache", "node"),
                            .name = kernel_btf_offset(b, "kmem_cache", "name"),
+                           .list = kernel_btf_offset(b, "kmem_cache_node", "partial"),
                            .slab_list = kernel_btf_offset(b, "slab", "slab_list"),
                            .freelist = kernel_btf_offset(b, "slab", "freelist"),
                            .iterator = kernel_btf_function(b, "bpf_iter_kmem_cache") };
-    *list_at = kernel_btf_offset(b, "kmem_cache_node", "partial");
     int32_t counters = kernel_btf_offset(b, "slab", "counters");
     kernel_btf_free(b);
     return o->node >= 0 && o->name >= 0 && o->slab_list >= 0 && o->freelist >= 0 &&
-           counters == o->freelist + 8 && *list_at >= 0 && o->iterator;
+           counters == o->freelist + 8 && o->list >= 0 && o->iterator;
 }
 
 static int open_iterator(int prog)
@@ -265,8 +265,10 @@ struct slab_peek *slab_peek_open(void)
     if (!p)
         return NULL;
     p->map = p->walk = -1;
-    if (find_offsets(&o, &p->list_at) && name_caches(p, &o) && make_walk(p, &o))
+    if (find_offsets(&o) && name_caches(p, &o) && make_walk(p, &o)) {
+        p->list_at = o.list;
         return p;
+    }
     slab_peek_close(p);
     return NULL;
 }
