@@ -19,7 +19,7 @@
 
 struct replay_cfg {
     struct fl_size ram, swap;
-    const char *base, *memcg, *thp;
+    const char *base, *host_ram, *memcg, *thp;
     uint64_t frames, seed, swappiness, page_cluster, first_flush, native_ns;
     const char *policy, *scope, *machine, *costs, *swap_device, *out;
     const char *oom_score_adj;
@@ -55,9 +55,13 @@ static const struct fl_opt replay_opts[] = {
       "what the memory is, for the kernel's policies: the limit of a memory group (memcg, "
       "unless said) or all RAM of a machine; textbook policies count data pages only",
       scope_at },
+    { "host-ram", 0, FL_OPT_STRING, offsetof(struct replay_cfg, host_ram), "SIZE", NULL,
+      "with --scope memcg: RAM of the machine around the group; page frames are then taken out of "
+      "its zones, huge ones only where there is a block",
+      NULL },
     { "base", 0, FL_OPT_STRING, offsetof(struct replay_cfg, base), "SIZE", NULL,
-      "with --scope machine: how much of the RAM its kernel and other programs use; without it "
-      "1/64 and 128M, 0 for nothing",
+      "how much of a machine's RAM its kernel and other programs use; without it 1/64 and 128M, "
+      "0 for nothing",
       NULL },
     { "memcg", 0, FL_OPT_CHOICE, offsetof(struct replay_cfg, memcg), "VERSION", NULL,
       "memory groups of version v1 (--swap is the device), v2 (--swap is the group's limit) or "
@@ -262,13 +266,21 @@ static int costs_of(struct fl_reader *r, const struct replay_cfg *cfg,
     return rc;
 }
 
+static int size_option(struct fl_reader *r, const char *name, const char *text, uint64_t *peak,
+                       uint64_t *pages, struct fl_err *err)
+{
+    struct fl_err why;
+    struct fl_size size;
+    if (fl_parse_size(text, &size, &why) != FL_OK)
+        return fl_fail(err, FL_EUSAGE, "%s: %s", name, why.msg);
+    return cmd_swap_pages(r, &size, peak, pages, err);
+}
+
 /* What the kernel's policies are told: defaults, then the recording, then the options. */
 static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg,
                           const struct fl_costs *costs, uint64_t *peak,
                           struct fl_kernel_opts *kernel, struct fl_err *err)
 {
-    struct fl_err why;
-    struct fl_size base;
     *kernel = *fl_kernel_defaults();
     fl_kernel_from_trace(r, kernel);
     if (cfg->swap_device)
@@ -281,11 +293,17 @@ static int kernel_options(struct fl_reader *r, const struct replay_cfg *cfg,
     kernel->data_frames = cfg->frames != 0;
     kernel->memcg = kernel_memcg_find(cfg->memcg, kernel->memcg);
     kernel->thp = kernel_thp_find(cfg->thp, kernel->thp);
-    if (!cfg->base)
-        return FL_OK;
-    if (fl_parse_size(cfg->base, &base, &why) != FL_OK)
-        return fl_fail(err, FL_EUSAGE, "--base: %s", why.msg);
-    return cmd_swap_pages(r, &base, peak, &kernel->base_pages, err);
+    bool group = fl_policy_find(cfg->policy)->needs & FL_IS_KERNEL &&
+                 !(cfg->scope && strcmp(cfg->scope, "machine") == 0);
+    if (cfg->host_ram && !group)
+        return fl_fail(err, FL_EUSAGE,
+                       "--host-ram is of the machine around a memory group: for the policies linux "
+                       "and mglru with --scope memcg");
+    int rc = cfg->base ? size_option(r, "--base", cfg->base, peak, &kernel->base_pages, err)
+                       : FL_OK;
+    return rc == FL_OK && cfg->host_ram
+               ? size_option(r, "--host-ram", cfg->host_ram, peak, &kernel->host_pages, err)
+               : rc;
 }
 
 static int replay_trace(struct fl_reader *r, const char *path, const struct replay_cfg *cfg,

@@ -65,7 +65,8 @@ void result_of_kernel(struct fl_result *res, const struct linux_mm *k)
     res->refaults = k->refaults;
     res->reclaims = k->direct_reclaims;
     res->background = k->background_reclaimed;
-    if (k->opts.machine) {
+    if (k->frames) {
+        res->host_pages = k->opts.machine ? 0 : k->opts.zones.ram_pages;
         res->base_pages = k->opts.zones.base_pages;
         res->min_free_kbytes = k->frames->zones.min_free_kbytes;
         machine_counts(k, &res->buddy);

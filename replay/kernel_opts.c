@@ -77,8 +77,10 @@ const char *kernel_scope(const struct fl_replay_opts *opts)
 
 #define UNLIMITED_PAGES (UINT64_C(1) << 28) /* 1 TiB: each costs nine bytes once it is used */
 
-struct zones_config kernel_zones(const struct fl_kernel_opts *kernel, uint64_t ram_pages)
+struct zones_config kernel_zones(const struct fl_kernel_opts *kernel,
+                                 const struct fl_replay_opts *opts)
 {
+    uint64_t ram_pages = strcmp(kernel_scope(opts), "machine") ? kernel->host_pages : opts->frames;
     uint64_t base = kernel->base_pages;
     if (base == FL_BASE_TYPICAL)
         base = kernel->data_frames ? 0 : zones_typical_base(ram_pages);

@@ -19,7 +19,8 @@ enum fl_thp_mode kernel_thp_find(const char *name, enum fl_thp_mode otherwise);
 /** kernel_scope - "memcg" or "machine": as asked for, or the policy's own. */
 const char *kernel_scope(const struct fl_replay_opts *opts);
 
-/** kernel_zones - the machine of @ram_pages that @kernel describes. */
-struct zones_config kernel_zones(const struct fl_kernel_opts *kernel, uint64_t ram_pages);
+/** kernel_zones - the machine that @opts describe: the one replayed, or around the group, of ram_pages 0 if there is none. */
+struct zones_config kernel_zones(const struct fl_kernel_opts *kernel,
+                                 const struct fl_replay_opts *opts);
 
 #endif

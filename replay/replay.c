@@ -179,7 +179,7 @@ static int begin_kernel(struct replay *rp, struct fl_err *err)
                                .no_groups = kernel->memcg == FL_MEMCG_NONE,
                                .data_frames = kernel->data_frames,
                                .machine = !strcmp(kernel_scope(&rp->opts), "machine"),
-                               .zones = kernel_zones(kernel, rp->opts.frames),
+                               .zones = kernel_zones(kernel, &rp->opts),
                                .cpus = kernel->cpus,
                                .thp = kernel->thp,
                                .mglru = rp->opts.policy == &fl_policy_mglru };

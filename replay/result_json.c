@@ -113,6 +113,8 @@ static json_t *machine_json(const struct fl_result *res)
     json_object_set_new(m, "scope", fl_json_text(kernel_scope(o)));
     if (o->policy->needs & FL_IS_KERNEL && o->kernel)
         json_object_set_new(m, "memcg", fl_json_text(fl_memcg_name_at(o->kernel->memcg)));
+    if (res->host_pages)
+        json_object_set_new(m, "host_ram_bytes", fl_json_u64(res->host_pages * FL_PAGE_BYTES));
     if (res->min_free_kbytes) {
         json_object_set_new(m, "base_bytes", fl_json_u64(res->base_pages * FL_PAGE_BYTES));
         json_object_set_new(m, "min_free_kbytes", fl_json_u64(res->min_free_kbytes));

@@ -109,7 +109,10 @@ struct fl_kernel_opts {
                                     (page tables, stacks, slab) takes none of them */
     enum fl_thp_mode thp;        /* of policy linux; under mglru there are none */
     enum fl_memcg_version memcg; /* v2: swap is the group's own limit; v1: the devices' size */
-    /* of scope "machine": */
+    uint64_t
+        host_pages; /* of scope "memcg": RAM of the machine around the group, out of whose zones
+                            its frames are then taken; 0: frames are not told apart */
+    /* of scope "machine", and of the machine around a group: */
     uint64_t base_pages;      /* in use by all but the traced; FL_BASE_TYPICAL: as measured on an
                                   idle machine, by its size; none with data_frames */
     uint64_t min_free_kbytes; /* vm.min_free_kbytes; 0: computed from the RAM as the kernel does */
@@ -251,7 +254,8 @@ struct fl_result {
     uint64_t file_readahead_pages, file_readahead_hits;
     uint64_t scanned, activated, deactivated, refaults, reclaims; /* 0 for textbook policies */
     uint64_t background;                                          /* of evictions: by kswapd */
-    uint64_t base_pages, min_free_kbytes; /* of the machine; 0 in scope memcg */
+    uint64_t host_pages; /* of the machine around a group; 0: none */
+    uint64_t base_pages, min_free_kbytes; /* of the machine; 0 without */
     uint64_t kernel_pages_peak, usage_peak;
     struct fl_thp_counts thp;
     struct fl_buddy_counts buddy;

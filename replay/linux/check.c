@@ -127,8 +127,8 @@ static bool check_sums(const struct linux_mm *lm)
 static bool check_zones(const struct linux_mm *lm)
 {
     const struct zones_config *config = &lm->opts.zones;
-    uint64_t in_folios[ZONES] = { 0 }, on_cpus = 0;
-    if (!lm->opts.machine)
+    uint64_t in_folios[ZONES] = { 0 }, on_cpus = 0, taken = 0;
+    if (!lm->frames)
         return true;
     for (uint32_t c = 0; c < lm->folios_room; c++)
         if (lm->folio[c].flags & FOLIO_CHARGED)
@@ -138,10 +138,12 @@ static bool check_zones(const struct linux_mm *lm)
         if (in_folios[i] != lm->in_folios[i] || !buddy_check(lm->frames->buddy[i], why, sizeof why))
             return false;
         on_cpus += buddy_zones_on_cpus(lm->frames, (enum zone_type)i);
+        taken += in_folios[i];
     }
+    taken += lm->kernel_pages + lm->thp.unmapped_pages;
     return lm->held[PAGES_OF_KERNEL].n == lm->kernel_pages &&
            lm->held[PAGES_OF_FOLIOS].n == lm->thp.unmapped_pages &&
-           zones_free(&lm->frames->zones) + on_cpus + lm->usage ==
+           zones_free(&lm->frames->zones) + on_cpus + taken ==
                config->ram_pages - config->base_pages;
 }
 

@@ -28,7 +28,7 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
         lm->lru[list] = (struct lru){ .newest = NO_CONTENTS, .oldest = NO_CONTENTS };
     lm->swap_ra = swap_ra_start(opts->page_cluster);
     lm->thp.on = opts->thp != FL_THP_NEVER && !opts->mglru;
-    int rc = opts->machine ? machine_init(lm, err) : FL_OK;
+    int rc = opts->machine || opts->zones.ram_pages ? machine_init(lm, err) : FL_OK;
     if (rc != FL_OK)
         return rc;
     if (opts->mglru && mglru_init(lm, err) != FL_OK)
@@ -79,7 +79,7 @@ int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struc
             lm->folio[c] = (struct folio){ .list = LRU_NONE, .slot = SWAP_NO_SLOT };
         if (lm->mglru && mglru_room(lm, room, err) != FL_OK)
             return FL_ENOMEM;
-        if (lm->opts.machine && !grow(&lm->frame_of, room))
+        if (lm->frames && !grow(&lm->frame_of, room))
             return fl_nomem(err, "folios");
         lm->folios_room = room;
     }

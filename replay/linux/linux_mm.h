@@ -138,12 +138,12 @@ struct linux_opts {
     uint64_t swap_pages; /* UINT64_MAX: as many as needed */
     enum swap_kind swap_kind;
     uint32_t page_cluster, swappiness;
-    bool group_v2;  /* the group is of cgroup v2: swap_pages is its own limit */
-    bool no_groups; /* the kernel has no memory groups: its statistics are exact */
-    bool machine;   /* no group's limit, but this machine's memory: */
-    struct zones_config zones;
-    uint32_t cpus;                         /* of that machine; 0 is 1 */
-    uint64_t first_flush_ps;               /* on the model's clock; later ones every 2 s */
+    bool group_v2;             /* the group is of cgroup v2: swap_pages is its own limit */
+    bool no_groups;            /* the kernel has no memory groups: its statistics are exact */
+    bool machine;              /* no group's limit, but this machine's memory: */
+    struct zones_config zones; /* without: of the machine around the group, ram_pages 0: none */
+    uint32_t cpus;             /* of that machine; 0 is 1 */
+    uint64_t first_flush_ps;   /* on the model's clock; later ones every 2 s */
     const struct fl_seen_flushes *flushes; /* in place of that; NULL: none */
     const struct fl_costs *costs;          /* what moves that clock */
     bool data_frames;                      /* the kernel's own memory takes none of the pages */
@@ -215,8 +215,8 @@ struct linux_mm {
     uint64_t kernel_pages, kernel_pages_peak; /* of usage: page tables, stacks, slab */
     uint64_t file_slab_bytes;                 /* of it, objects that come with file pages */
 
-    /* the machine, in scope machine; usage and its peak are then of all that the traced took */
-    struct buddy_zones *frames;         /* NULL in scope memcg */
+    /* the machine; in its scope, usage and its peak are of all that the traced took */
+    struct buddy_zones *frames;         /* NULL: frames are not told apart */
     struct frame_stack held[PAGE_USES]; /* page frame numbers of what no folio holds */
     uint64_t in_folios[ZONES];
     uint32_t *frame_of; /* by contents: page frame number */
@@ -408,6 +408,8 @@ void machine_free_blocks(const struct linux_mm *lm, uint64_t blocks[FL_ORDERS]);
 void machine_counts(const struct linux_mm *lm, struct fl_buddy_counts *counts);
 /* a block of 2^@order pages. @insist: kill somebody rather than fail */
 bool machine_take(struct linux_mm *lm, enum page_use use, uint32_t order, bool insist);
+/* for the group, which has paid for it */
+bool machine_take_paid(struct linux_mm *lm, enum page_use use, uint32_t order);
 /* if there is one free */
 bool machine_take_free(struct linux_mm *lm, enum page_use use, uint32_t order);
 /* @n single pages of those that no folio holds, the latest first */

@@ -1,34 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The one place where the model takes pages and gives them back: the group's counter pays for
- * them in scope memcg, a zone of the machine in scope machine.
+ * them in scope memcg, a zone of the machine in scope machine. Frames come from the machine's zones in either, if there is one.
  */
 #include "linux_mm.h"
+
+/* The group pays, then the machine around it gives a block of 2^@order pages. */
+static bool group_take(struct linux_mm *lm, enum page_use use, uint32_t order, enum effort effort)
+{
+    uint64_t n = UINT64_C(1) << order;
+    if (!group_charge(lm, n, effort))
+        return false;
+    if (!lm->frames || machine_take_paid(lm, use, order))
+        return true;
+    group_uncharge(lm, n);
+    return false;
+}
+
+static void give(struct linux_mm *lm, enum page_use use, uint64_t n)
+{
+    if (lm->frames)
+        machine_give(lm, use, n);
+    if (!lm->opts.machine)
+        group_uncharge(lm, n);
+}
 
 bool take_page(struct linux_mm *lm)
 {
     return lm->opts.machine ? machine_take(lm, PAGES_OF_FOLIOS, 0, true)
-                            : group_charge(lm, 1, EFFORT_KILL);
+                            : group_take(lm, PAGES_OF_FOLIOS, 0, EFFORT_KILL);
 }
 
 bool take_kernel_page(struct linux_mm *lm)
 {
     return lm->opts.machine ? machine_take(lm, PAGES_OF_KERNEL, 0, true)
-                            : group_charge(lm, 1, EFFORT_KILL);
+                            : group_take(lm, PAGES_OF_KERNEL, 0, EFFORT_KILL);
 }
 
 void give_kernel_pages(struct linux_mm *lm, uint64_t n)
 {
-    if (lm->opts.machine)
-        machine_give(lm, PAGES_OF_KERNEL, n);
-    else
-        group_uncharge(lm, n);
+    give(lm, PAGES_OF_KERNEL, n);
 }
 
 bool take_page_if_easy(struct linux_mm *lm)
 {
     return lm->opts.machine ? machine_take(lm, PAGES_OF_FOLIOS, 0, false)
-                            : group_charge(lm, 1, EFFORT_ONCE);
+                            : group_take(lm, PAGES_OF_FOLIOS, 0, EFFORT_ONCE);
 }
 
 bool take_huge(struct linux_mm *lm, bool reclaim)
@@ -36,34 +53,31 @@ bool take_huge(struct linux_mm *lm, bool reclaim)
     if (lm->opts.machine)
         return reclaim ? machine_take(lm, PAGES_OF_FOLIOS, HUGE_SHIFT, false)
                        : machine_take_free(lm, PAGES_OF_FOLIOS, HUGE_SHIFT);
-    return group_charge(lm, HUGE_PAGES, reclaim ? EFFORT_MANY : EFFORT_NONE);
+    return group_take(lm, PAGES_OF_FOLIOS, HUGE_SHIFT, reclaim ? EFFORT_MANY : EFFORT_NONE);
 }
 
 void give_pages(struct linux_mm *lm, uint64_t n)
 {
-    if (lm->opts.machine)
-        machine_give(lm, PAGES_OF_FOLIOS, n);
-    else
-        group_uncharge(lm, n);
+    give(lm, PAGES_OF_FOLIOS, n);
 }
 
 void give_to_folio(struct linux_mm *lm, uint32_t c)
 {
-    if (lm->opts.machine)
+    if (lm->frames)
         machine_give_to_folio(lm, c);
 }
 
 void give_folio(struct linux_mm *lm, uint32_t c)
 {
-    if (lm->opts.machine)
+    if (lm->frames)
         machine_give_folio(lm, c);
-    else
+    if (!lm->opts.machine)
         group_uncharge(lm, 1);
 }
 
 void folio_page_stays(struct linux_mm *lm, uint32_t c)
 {
-    if (lm->opts.machine)
+    if (lm->frames)
         machine_folio_page_stays(lm, c);
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Scope machine: pages from the machine's zones; linux/mm/page_alloc.c, __alloc_pages. */
+/* Frames from a machine's zones: all of them in scope machine, what a group may have in scope memcg; linux/mm/page_alloc.c, __alloc_pages. */
 #include <stdlib.h>
 #include <string.h>
+
+#include <faultline/units.h>
 
 #include "grow.h"
 #include "mglru.h"
@@ -14,6 +16,24 @@
 
 _Static_assert(FL_ORDERS == BUDDY_ORDERS, "the public constant is the allocator's");
 
+/* Nobody reclaims the machine's memory for the group: it has to have enough. */
+static int check_room(const struct linux_mm *lm, struct fl_err *err)
+{
+    uint64_t room = 0;
+    for (int i = 0; i < ZONES; i++) {
+        const struct zone *zone = &lm->frames->zones.zone[i];
+        uint64_t kept = zone->mark[WMARK_MIN] + zone->reserve + 1;
+        room += zone->free > kept ? zone->free - kept : 0;
+    }
+    if (lm->opts.limit_pages <= room)
+        return FL_OK;
+    char has[FL_FORMAT_BYTES];
+    return fl_fail(err, FL_EUSAGE,
+                   "the machine around the group has %s to give, less than the group's limit: more "
+                   "--host-ram, a smaller --base or --ram, or --scope machine",
+                   fl_format_bytes(has, room * FL_PAGE_BYTES));
+}
+
 int machine_init(struct linux_mm *lm, struct fl_err *err)
 {
     uint32_t cpus = lm->opts.cpus ? lm->opts.cpus : 1;
@@ -22,7 +42,7 @@ int machine_init(struct linux_mm *lm, struct fl_err *err)
     for (int i = 0; i < ZONES && rc == FL_OK; i++)
         lm->frames->buddy[i]->high_mark = 0; /* no boosts: kswapd here does not know them */
     lm->least_free = UINT64_MAX - FREE_STEP;
-    return rc;
+    return rc == FL_OK && !lm->opts.machine ? check_room(lm, err) : rc;
 }
 
 void machine_fini(struct linux_mm *lm)
@@ -100,18 +120,25 @@ static bool take_at(struct linux_mm *lm, enum page_use use, uint32_t order, enum
     for (uint32_t i = 1u << order; i-- > 0;)
         if (!hold(lm, use, pfn + i))
             return false;
-    lm->usage += UINT64_C(1) << order;
+    if (lm->opts.machine)
+        lm->usage += UINT64_C(1) << order;
     if (lm->usage > lm->usage_peak)
         lm->usage_peak = lm->usage;
     note_least(lm);
     return true;
 }
 
+static void give_at(struct linux_mm *lm, uint64_t pfn)
+{
+    buddy_zones_give(lm->frames, lm->cpu, pfn, 0);
+    lm->usage -= lm->opts.machine;
+}
+
 void machine_give(struct linux_mm *lm, enum page_use use, uint64_t n)
 {
     struct frame_stack *s = &lm->held[use];
-    for (; n && s->n; n--, lm->usage--)
-        buddy_zones_give(lm->frames, lm->cpu, s->pfn[--s->n], 0);
+    for (; n && s->n; n--)
+        give_at(lm, s->pfn[--s->n]);
 }
 
 /* The page taken last is folio @c's from now on. */
@@ -125,8 +152,7 @@ void machine_give_to_folio(struct linux_mm *lm, uint32_t c)
 void machine_give_folio(struct linux_mm *lm, uint32_t c)
 {
     lm->in_folios[buddy_zones_zone(lm->frames, lm->frame_of[c])]--;
-    buddy_zones_give(lm->frames, lm->cpu, lm->frame_of[c], 0);
-    lm->usage--;
+    give_at(lm, lm->frame_of[c]);
 }
 
 void machine_folio_page_stays(struct linux_mm *lm, uint32_t c)
@@ -213,6 +239,15 @@ bool machine_take(struct linux_mm *lm, enum page_use use, uint32_t order, bool i
     decay_if_due(lm);
     kswapd_run(lm);
     return take_at(lm, use, order, WMARK_LOW) || take_slowly(lm, use, order, insist);
+}
+
+bool machine_take_paid(struct linux_mm *lm, enum page_use use, uint32_t order)
+{
+    decay_if_due(lm);
+    if (take_at(lm, use, order, WMARK_MIN))
+        return true;
+    buddy_zones_drain(lm->frames);
+    return take_at(lm, use, order, WMARK_MIN);
 }
 
 bool machine_take_free(struct linux_mm *lm, enum page_use use, uint32_t order)

@@ -67,10 +67,23 @@ ok "a machine without swap kills" holds kill.json \
 run none.json --ram 48M --scope machine --base 0 --memcg none
 ok "a kernel without memory groups" holds none.json '.machine.memcg == "none" and .faults.major > 0'
 
+# ---- a group on a machine ----------------------------------------------------------------
+for p in linux mglru; do
+    run alone.json --ram 48M --policy $p
+    run host.json --ram 48M --policy $p --host-ram 1G
+    ok "$p: frames out of a machine change no count" test \
+        "$(jq -c '[.faults, .swap, .reclaim]' alone.json)" = "$(jq -c '[.faults, .swap, .reclaim]' host.json)"
+    ok "$p: and are told apart" holds host.json '.machine.host_ram_bytes == 1073741824 and
+        .machine.base_bytes == (1024 / 64 + 128) * 1048576 and .buddy.orders[0].allocs > 12288'
+    ok "$p: alone they are not" holds alone.json 'has("buddy") or .machine.host_ram_bytes | not'
+done
+
 # ---- what is refused -------------------------------------------------------------------
 refused 'more --ram' --ram 100M --scope machine
 refused '--base: ' --ram 100M --scope machine --base lots
 refused 'not one of none, v1, v2' --ram 100M --memcg v3
 refused 'not one of memcg, machine' --ram 100M --scope host
+refused '--host-ram' --ram 100M --scope machine --host-ram 1G
+refused '--host-ram' --ram 1G --host-ram 512M
 
 exit $failed

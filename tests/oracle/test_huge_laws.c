@@ -140,9 +140,12 @@ static void invariants_hold(void **state)
         opts.machine = seed % 7 == 3;
         if (opts.machine)
             opts.limit_pages = UINT64_MAX / 2;
-        opts.zones = (struct zones_config){
-            .ram_pages = 4096, .base_pages = 1000, .min_free_kbytes = 64, .scale_factor = 10
-        };
+        opts.zones = (struct zones_config){ .ram_pages = opts.machine ? 4096
+                                                         : seed % 3   ? 0
+                                                                      : 8192,
+                                            .base_pages = 1000,
+                                            .min_free_kbytes = 64,
+                                            .scale_factor = 10 };
         opts.group_v2 = seed % 2;
         make(seed, &list);
         linux_drive_open(&d, &list, &opts);

@@ -156,6 +156,24 @@ static void invariants_hold_on_a_machine(void **state)
     assert_true(kills > 0);
 }
 
+/* A group on a machine that has room for its limit: the counts are those without the machine. */
+static void frames_of_a_group_are_conserved(void **state)
+{
+    uint64_t kills = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 80; seed++) {
+        struct linux_opts opts = linux_drive_opts(6 + seed * 7 % 90, seed % 3 * 100,
+                                                  kinds[seed / 5 % FL_COUNT(kinds)],
+                                                  seed % 4 * 2000000);
+        opts.zones = (struct zones_config){
+            .ram_pages = 4096, .base_pages = 3800, .min_free_kbytes = 64, .scale_factor = 10
+        };
+        opts.mglru = seed % 2;
+        invariants_hold(seed / 2, seed % 7 == 0, &opts, &kills);
+    }
+    assert_true(kills > 0);
+}
+
 /* One process that swaps all the time; statistics flushed every so often. */
 static void invariants_hold_under_swapping(void **state)
 {
@@ -174,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(invariants_hold_among_processes),
         cmocka_unit_test(invariants_hold_on_a_machine),
+        cmocka_unit_test(frames_of_a_group_are_conserved),
         cmocka_unit_test(invariants_hold_under_swapping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

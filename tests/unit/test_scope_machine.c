@@ -206,6 +206,40 @@ static void a_huge_page_needs_a_block(void **state)
     box_close(&b);
 }
 
+/* A group that may have 12000 pages of a machine whose every second frame is free: it pays for no huge page that there is no block for. */
+static void a_group_needs_a_block_of_its_machine(void **state)
+{
+    struct linux_opts opts = {
+        .swap_pages = 0,
+        .limit_pages = 12000,
+        .group_v2 = true,
+        .zones = { .ram_pages = 12400, .min_free_kbytes = 64, .scale_factor = 10 },
+        .costs = fl_costs_default()
+    };
+    struct box b = { 0 };
+    struct fl_err err = { .msg = "" };
+    (void)state;
+    assert_int_equal(linux_init(&b.lm, &opts, &b.vm, &err), FL_OK);
+    while (b.lm.usage < 11900)
+        assert_true(new_folio(&b));
+    for (uint32_t c = 0; c < b.vm.cs.n; c++)
+        if (b.lm.frame_of[c] & 1)
+            linux_forget(&b.lm, c);
+    buddy_zones_drain(b.lm.frames);
+    uint64_t usage = b.lm.usage;
+    assert_true(usage < 7000);
+    uint32_t huge = 0;
+    while (take_huge(&b.lm, true))
+        huge++;
+    assert_true(huge <= 2); /* what was never taken */
+    assert_int_equal(b.lm.usage, usage + huge * 512);
+    opts.limit_pages = 12400;
+    struct linux_mm other;
+    assert_int_equal(linux_init(&other, &opts, &b.vm, &err), FL_EUSAGE);
+    linux_fini(&other);
+    box_close(&b);
+}
+
 /* ---- replays ------------------------------------------------------------------------------ */
 
 static const struct fl_result *replay_machine(struct scene *s, uint32_t frames, uint64_t swap,
@@ -332,6 +366,7 @@ int main(void)
         cmocka_unit_test(a_faster_program_reclaims_directly),
         cmocka_unit_test(without_swap_memory_ends),
         cmocka_unit_test(a_huge_page_needs_a_block),
+        cmocka_unit_test(a_group_needs_a_block_of_its_machine),
         cmocka_unit_test(two_gib_machine_swaps_what_does_not_fit),
         cmocka_unit_test(a_machine_gives_less_than_a_group),
         cmocka_unit_test(the_warm_page_cache_is_reclaimed_first),
