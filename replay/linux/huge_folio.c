@@ -183,10 +183,14 @@ void huge_part_gone(struct linux_mm *lm, uint32_t c)
     uint32_t place = place_of(huge, c);
 
     huge->next_gone = (place + 1) % HUGE_PAGES;
-    if (huge->n_live == 1) { /* the last: all goes */
+    if (huge->n_live == 1) { /* the last: all goes, in one block */
         lru_remove(lm, c);
         f->huge = 0;
-        give_unmapped(lm, HUGE_PAGES - 1);
+        f->flags &= (uint16_t)~FOLIO_CHARGED;
+        folio_page_stays(lm, c);
+        lm->thp.unmapped_pages++;
+        lm->resident--;
+        give_unmapped(lm, HUGE_PAGES);
         folio_free(lm, c);
         huge_free(lm, h);
         return;

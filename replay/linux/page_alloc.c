@@ -128,17 +128,34 @@ static bool take_at(struct linux_mm *lm, enum page_use use, uint32_t order, enum
     return true;
 }
 
-static void give_at(struct linux_mm *lm, uint64_t pfn)
+static void give_at(struct linux_mm *lm, uint64_t pfn, uint32_t order)
 {
-    buddy_zones_give(lm->frames, lm->cpu, pfn, 0);
-    lm->usage -= lm->opts.machine;
+    buddy_zones_give(lm->frames, lm->cpu, pfn, order);
+    if (lm->opts.machine)
+        lm->usage -= UINT64_C(1) << order;
+}
+
+/* Are the last pages held those of one huge page? */
+static bool is_huge(const struct frame_stack *s)
+{
+    if (s->n < HUGE_PAGES)
+        return false;
+    for (uint32_t i = s->n - HUGE_PAGES; i < s->n; i++)
+        if (s->pfn[i] >> HUGE_SHIFT != s->pfn[s->n - 1] >> HUGE_SHIFT)
+            return false;
+    return true;
 }
 
 void machine_give(struct linux_mm *lm, enum page_use use, uint64_t n)
 {
     struct frame_stack *s = &lm->held[use];
-    for (; n && s->n; n--)
-        give_at(lm, s->pfn[--s->n]);
+    while (n && s->n) {
+        bool huge = n >= HUGE_PAGES && is_huge(s);
+        uint32_t pfn = s->pfn[s->n - 1];
+        s->n -= huge ? HUGE_PAGES : 1;
+        n -= huge ? HUGE_PAGES : 1;
+        give_at(lm, huge ? pfn & ~(HUGE_PAGES - 1u) : pfn, huge ? HUGE_SHIFT : 0);
+    }
 }
 
 /* The page taken last is folio @c's from now on. */
@@ -152,7 +169,7 @@ void machine_give_to_folio(struct linux_mm *lm, uint32_t c)
 void machine_give_folio(struct linux_mm *lm, uint32_t c)
 {
     lm->in_folios[buddy_zones_zone(lm->frames, lm->frame_of[c])]--;
-    give_at(lm, lm->frame_of[c]);
+    give_at(lm, lm->frame_of[c], 0);
 }
 
 void machine_folio_page_stays(struct linux_mm *lm, uint32_t c)

@@ -233,6 +233,13 @@ static void a_group_needs_a_block_of_its_machine(void **state)
         huge++;
     assert_true(huge <= 2); /* what was never taken */
     assert_int_equal(b.lm.usage, usage + huge * 512);
+    struct fl_buddy_counts before, after;
+    machine_counts(&b.lm, &before);
+    give_pages(&b.lm, huge * 512); /* each goes back as it was taken */
+    machine_counts(&b.lm, &after);
+    assert_int_equal(after.frees[9], before.frees[9] + huge);
+    assert_int_equal(after.frees[0], before.frees[0]);
+    assert_int_equal(b.lm.usage, usage);
     opts.limit_pages = 12400;
     struct linux_mm other;
     assert_int_equal(linux_init(&other, &opts, &b.vm, &err), FL_EUSAGE);
