@@ -16,6 +16,7 @@ faultline_require(XXHASH libxxhash libxxhash-dev)
 faultline_require(NETTLE nettle nettle-dev)
 faultline_require(JANSSON jansson libjansson-dev)
 faultline_require(LIBELF libelf libelf-dev)
+faultline_require(LIBBPF libbpf libbpf-dev)
 faultline_require(LIBXML2 libxml-2.0 libxml2-dev)
 
 # Header-only here: the program needs no library of it.

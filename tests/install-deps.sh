@@ -4,7 +4,7 @@
 set -eu
 
 build="gcc g++ libc6-dev cmake ninja-build pkg-config libzstd-dev libxxhash-dev nettle-dev libjansson-dev
-       libelf-dev libpfm4-dev libxml2-dev libtomlplusplus-dev valgrind gnuplot-nox"
+       libbpf-dev libelf-dev libpfm4-dev libxml2-dev libtomlplusplus-dev valgrind gnuplot-nox"
 test="libcmocka-dev clang libclang-rt-14-dev clang-format libxml2-utils man-db jq yq sqlite3 procps
       curl time chromium chromium-driver poppler-utils openmpi-bin"
 

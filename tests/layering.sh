@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Usage: layering.sh ROOT. Folders talk only through include/faultline; libraries do not
-# print or exit; perf stays in collect/perf, ELF in collect/symbols; files stay short and their names unique.
+# print or exit; perf stays in collect/perf, ELF in collect/symbols, BPF in collect/bpf; files stay short and their names unique.
 set -u
 root=${1:?usage: layering.sh ROOT}
 cd "$root" || exit 1
@@ -72,6 +72,14 @@ for file in "${product[@]}"; do
             complain "$file:$hit: libelf belongs to collect/symbols"
         done < <(grep -nE '#[[:space:]]*include[[:space:]]*<(libelf\.h|gelf\.h|elfutils/)' "$file"
             code_of "$file" | grep -nE '\b(elf_[a-z]+|gelf_[a-z]+) *\(')
+        ;;
+    esac
+    case $file in
+    collect/bpf/*) ;;
+    *)
+        while IFS= read -r hit; do
+            complain "$file:$hit: libbpf belongs to collect/bpf"
+        done < <(grep -nE '#[[:space:]]*include[[:space:]]*<bpf/' "$file")
         ;;
     esac
     case $(basename "$file") in

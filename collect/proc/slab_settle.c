@@ -13,10 +13,10 @@
 #include <linux/membarrier.h>
 
 #include <faultline/proc.h>
+#include <faultline/slab_peek.h>
 
 #include "proc_text.h"
 #include "slab_folder.h"
-#include "slab_peek.h"
 
 #define TRIES 4
 #define SOON_NS 5000000 /* callbacks of RCU run so soon after its grace period */
@@ -32,8 +32,8 @@ struct settled {
 struct settling {
     int at;
     uint64_t start_ns;
-    struct slab_peek *peek; /* NULL: the kernel's memory is not to be read */
-    char **folders;         /* of each of its caches */
+    struct fl_slab_peek *peek; /* NULL: the kernel's memory is not to be read */
+    char **folders;            /* of each of its caches */
     size_t n_folders;
     struct settled *v;
     size_t n, room;
@@ -62,7 +62,7 @@ static char *settled_line(const struct slab_values *v, uint64_t from_ns, uint64_
 }
 
 /* " AT=FREE AT=FREE"; NULL: no memory. */
-static char *slabs_line(const struct slab_peek_list *list)
+static char *slabs_line(const struct fl_slab_peek_list *list)
 {
     struct text_lines l;
     text_lines_open(&l);
@@ -77,7 +77,7 @@ static char *slabs_line(const struct slab_peek_list *list)
 }
 
 /* Nothing moved while it was read if it has as many free objects as the cache's numbers say. */
-static bool is_right(const struct slab_peek_list *list, const struct slab_values *v)
+static bool is_right(const struct fl_slab_peek_list *list, const struct slab_values *v)
 {
     uint64_t free = 0, all = slab_values_sum(v, SLAB_TOTAL) - slab_values_sum(v, SLAB_ACTIVE);
     for (uint32_t i = 0; i < list->n; i++)
@@ -88,7 +88,7 @@ static bool is_right(const struct slab_peek_list *list, const struct slab_values
 /* Until nothing was handed out between shrinking and reading, or a few times. */
 static bool settle_folder(struct settling *s, const struct slab_folder *f, struct settled *out)
 {
-    struct slab_peek_list list;
+    struct fl_slab_peek_list list;
     struct slab_values v;
     uint64_t from = 0;
     bool peek = out->cache < s->n_folders, told = true, peeked = false, idle = false;
@@ -96,7 +96,7 @@ static bool settle_folder(struct settling *s, const struct slab_folder *f, struc
         if (!slab_folder_shrink(f, out->folder))
             return i > 0;
         from = now_ns(s);
-        peeked = peek && slab_peek_read(s->peek, out->cache, &list);
+        peeked = peek && fl_slab_peek_read(s->peek, out->cache, &list);
         told = slab_folder_read(f, &v);
         peeked = peeked && told && is_right(&list, &v);
         idle = told && slab_values_idle(&v) && peeked == peek;
@@ -185,11 +185,11 @@ static char *folder_of(int at, const char *name)
 /* Lists are read of the machine's own caches alone. */
 static void prepare_peek(struct settling *s, const char *root)
 {
-    s->peek = strcmp(root, FL_SLAB_ROOT) == 0 ? slab_peek_open() : NULL;
-    size_t n = s->peek ? slab_peek_caches(s->peek) : 0;
+    s->peek = strcmp(root, FL_SLAB_ROOT) == 0 ? fl_slab_peek_open() : NULL;
+    size_t n = s->peek ? fl_slab_peek_caches(s->peek) : 0;
     s->folders = calloc(n + 1, sizeof *s->folders);
     while (s->folders && s->n_folders < n &&
-           (s->folders[s->n_folders] = folder_of(s->at, slab_peek_name(s->peek, s->n_folders))))
+           (s->folders[s->n_folders] = folder_of(s->at, fl_slab_peek_name(s->peek, s->n_folders))))
         s->n_folders++;
 }
 
@@ -224,7 +224,7 @@ static int emit_slabs(const struct settling *s, fl_proc_emit_fn *emit, void *ctx
     text_lines_open(&l);
     for (size_t i = 0; l.out && i < s->n; i++)
         if (s->v[i].slabs)
-            fprintf(l.out, "%s%s\n", slab_peek_name(s->peek, s->v[i].cache), s->v[i].slabs);
+            fprintf(l.out, "%s%s\n", fl_slab_peek_name(s->peek, s->v[i].cache), s->v[i].slabs);
     return text_lines_emit(&l, "slab_partial", FL_SNAPSHOT_START, emit, ctx, err);
 }
 
@@ -236,7 +236,7 @@ static void forget(struct settling *s)
         free(s->folders[i]);
     free(s->v);
     free(s->folders);
-    slab_peek_close(s->peek);
+    fl_slab_peek_close(s->peek);
 }
 
 int fl_slab_settle(const char *root, uint64_t start_ns, fl_proc_emit_fn *emit, void *ctx,

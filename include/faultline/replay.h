@@ -254,7 +254,7 @@ struct fl_result {
     uint64_t file_readahead_pages, file_readahead_hits;
     uint64_t scanned, activated, deactivated, refaults, reclaims; /* 0 for textbook policies */
     uint64_t background;                                          /* of evictions: by kswapd */
-    uint64_t host_pages; /* of the machine around a group; 0: none */
+    uint64_t host_pages;                  /* of the machine around a group; 0: none */
     uint64_t base_pages, min_free_kbytes; /* of the machine; 0 without */
     uint64_t kernel_pages_peak, usage_peak;
     struct fl_thp_counts thp;

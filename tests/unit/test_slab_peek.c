@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "slab_peek.h"
+#include <faultline/slab_peek.h>
 
 static long objects_per_slab(const char *cache)
 {
@@ -26,24 +26,24 @@ static long objects_per_slab(const char *cache)
 /* Others use the caches meanwhile: what is read of one may be wrong once, not of most. */
 static void slabs_are_as_large_as_the_kernel_says(void **state)
 {
-    struct slab_peek *p = slab_peek_open();
+    struct fl_slab_peek *p = fl_slab_peek_open();
     uint32_t right = 0, wrong = 0, slabs = 0;
     bool kmalloc = false;
     (void)state;
     if (!p)
         skip();
-    for (size_t i = 0; i < slab_peek_caches(p); i++) {
-        static struct slab_peek_list list;
-        long want = objects_per_slab(slab_peek_name(p, i));
-        kmalloc |= strcmp(slab_peek_name(p, i), "kmalloc-64") == 0;
-        if (!want || !slab_peek_read(p, i, &list))
+    for (size_t i = 0; i < fl_slab_peek_caches(p); i++) {
+        static struct fl_slab_peek_list list;
+        long want = objects_per_slab(fl_slab_peek_name(p, i));
+        kmalloc |= strcmp(fl_slab_peek_name(p, i), "kmalloc-64") == 0;
+        if (!want || !fl_slab_peek_read(p, i, &list))
             continue;
-        assert_true(list.n <= SLAB_PEEK_MAX && (list.whole || list.n == SLAB_PEEK_MAX));
+        assert_true(list.n <= FL_SLAB_PEEK_MAX && (list.whole || list.n == FL_SLAB_PEEK_MAX));
         for (uint32_t k = 0; k < list.n; k++)
             *(list.v[k].objects == want && list.v[k].in_use <= want ? &right : &wrong) += 1;
         slabs += list.n;
     }
-    slab_peek_close(p);
+    fl_slab_peek_close(p);
     print_message("%u slabs\n", slabs);
     assert_true(kmalloc);
     assert_true(right > 10 && wrong <= right / 20);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "slab_peek.h"
+#include <faultline/slab_peek.h>
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <linux/bpf.h>
+#include <bpf/bpf.h>
 
 #include <faultline/units.h>
 
@@ -27,12 +26,12 @@ struct walked {
     uint64_t n, whole;
     struct {
         uint64_t at, counters;
-    } v[SLAB_PEEK_MAX];
+    } v[FL_SLAB_PEEK_MAX];
 };
 
 _Static_assert(sizeof(struct walked) == MAP_BYTES, "one page");
 
-struct slab_peek {
+struct fl_slab_peek {
     int map, walk;
     int32_t list_at; /* of kmem_cache_node */
     const struct walked *seen;
@@ -44,11 +43,6 @@ struct offsets {
     int32_t node, name, list, slab_list, freelist;
     uint32_t iterator;
 };
-
-static long sys_bpf(enum bpf_cmd cmd, union bpf_attr *attr)
-{
-    return syscall(SYS_bpf, cmd, attr, sizeof *attr);
-}
 
 /* ---- programs ------------------------------------------------------------------------- */
 
@@ -67,17 +61,9 @@ static long sys_bpf(enum bpf_cmd cmd, union bpf_attr *attr)
 #define GOTO(o) OP(BPF_JMP | BPF_JA, 0, 0, o, 0)
 #define CALL(f) OP(BPF_JMP | BPF_CALL, 0, 0, 0, f)
 #define EXIT OP(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
-
-static int load(uint32_t type, const struct bpf_insn *insns, size_t n, uint32_t iterator)
-{
-    union bpf_attr attr = { .prog_type = type };
-    attr.insns = (uint64_t)(uintptr_t)insns;
-    attr.insn_cnt = (uint32_t)n;
-    attr.license = (uint64_t)(uintptr_t) "GPL";
-    attr.attach_btf_id = iterator;
-    attr.expected_attach_type = iterator ? BPF_TRACE_ITER : 0;
-    return (int)sys_bpf(BPF_PROG_LOAD, &attr);
-}
+/* A map's address: two instructions. */
+#define LOAD_MAP(d, fd) \
+    OP(BPF_LD | BPF_DW | BPF_IMM, d, BPF_PSEUDO_MAP_FD, 0, fd), OP(0, 0, 0, 0, 0)
 
 /* Of each cache: the address of its node, and its name. */
 static int load_names(const struct offsets *o)
@@ -115,7 +101,9 @@ static int load_names(const struct offsets *o)
         MOVI(0, 0),
         EXIT,
     };
-    return load(BPF_PROG_TYPE_TRACING, code, FL_COUNT(code), o->iterator);
+    LIBBPF_OPTS(bpf_prog_load_opts, opts, .attach_btf_id = o->iterator,
+                .expected_attach_type = BPF_TRACE_ITER);
+    return bpf_prog_load(BPF_PROG_TYPE_TRACING, NULL, "GPL", code, FL_COUNT(code), &opts);
 }
 
 /*
@@ -128,8 +116,7 @@ static int load_walk(const struct offsets *o, int map)
     const struct bpf_insn code[] = {
         LOAD(7, 1, 0), /* the head */
         STOREI(10, KEY, 0),
-        OP(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, map),
-        OP(0, 0, 0, 0, 0),
+        LOAD_MAP(1, map),
         MOV(2, 10),
         ADDI(2, KEY),
         CALL(BPF_FUNC_map_lookup_elem),
@@ -147,7 +134,7 @@ static int load_walk(const struct offsets *o, int map)
         MOVI(6, 0),
         /* LOOP */
         IF_EQ(8, 7, DONE - 20),
-        IF_EQI(6, SLAB_PEEK_MAX, DONE - 21),
+        IF_EQI(6, FL_SLAB_PEEK_MAX, DONE - 21),
         MOV(1, 6),
         SHLI(1, 4),
         ADD(1, 9),
@@ -177,41 +164,39 @@ static int load_walk(const struct offsets *o, int map)
         MOVI(0, 1),
         EXIT,
     };
-    return load(BPF_PROG_TYPE_RAW_TRACEPOINT, code, FL_COUNT(code), 0);
+    return bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL, "GPL", code, FL_COUNT(code), NULL);
 }
 
 /* ---- caches ----------------------------------------------------------------------------- */
 
 static bool find_offsets(struct offsets *o)
 {
-    struct kernel_btf *b = kernel_btf_open(KERNEL_BTF_PATH);
+    struct btf *b = btf__load_vmlinux_btf();
     if (!b)
         return false;
+    int32_t iterator = btf__find_by_name_kind(b, "bpf_iter_kmem_cache", BTF_KIND_FUNC);
     *o = (struct offsets){ .node = kernel_btf_offset(b, "kmem_cache", "node"),
                            .name = kernel_btf_offset(b, "kmem_cache", "name"),
                            .list = kernel_btf_offset(b, "kmem_cache_node", "partial"),
                            .slab_list = kernel_btf_offset(b, "slab", "slab_list"),
                            .freelist = kernel_btf_offset(b, "slab", "freelist"),
-                           .iterator = kernel_btf_function(b, "bpf_iter_kmem_cache") };
+                           .iterator = iterator > 0 ? (uint32_t)iterator : 0 };
     int32_t counters = kernel_btf_offset(b, "slab", "counters");
-    kernel_btf_free(b);
+    btf__free(b);
     return o->node >= 0 && o->name >= 0 && o->slab_list >= 0 && o->freelist >= 0 &&
            counters == o->freelist + 8 && o->list >= 0 && o->iterator;
 }
 
 static int open_iterator(int prog)
 {
-    union bpf_attr link = { .link_create = { .prog_fd = (uint32_t)prog,
-                                             .attach_type = BPF_TRACE_ITER } };
-    int fd = (int)sys_bpf(BPF_LINK_CREATE, &link);
-    union bpf_attr iter = { .iter_create = { .link_fd = (uint32_t)fd } };
-    int in = fd >= 0 ? (int)sys_bpf(BPF_ITER_CREATE, &iter) : -1;
+    int fd = bpf_link_create(prog, 0, BPF_TRACE_ITER, NULL);
+    int in = fd >= 0 ? bpf_iter_create(fd) : -1;
     if (fd >= 0)
         close(fd);
     return in;
 }
 
-static bool read_caches(struct slab_peek *p, int in)
+static bool read_caches(struct fl_slab_peek *p, int in)
 {
     size_t room = 0, bytes = 0;
     ssize_t n = 1;
@@ -230,7 +215,7 @@ static bool read_caches(struct slab_peek *p, int in)
     return n == 0 && p->n;
 }
 
-static bool name_caches(struct slab_peek *p, const struct offsets *o)
+static bool name_caches(struct fl_slab_peek *p, const struct offsets *o)
 {
     int prog = load_names(o), in = prog >= 0 ? open_iterator(prog) : -1;
     bool ok = in >= 0 && read_caches(p, in);
@@ -243,14 +228,10 @@ static bool name_caches(struct slab_peek *p, const struct offsets *o)
     return ok;
 }
 
-static bool make_walk(struct slab_peek *p, const struct offsets *o)
+static bool make_walk(struct fl_slab_peek *p, const struct offsets *o)
 {
-    union bpf_attr map = { .map_type = BPF_MAP_TYPE_ARRAY,
-                           .key_size = 4,
-                           .value_size = MAP_BYTES,
-                           .max_entries = 1,
-                           .map_flags = BPF_F_MMAPABLE };
-    p->map = (int)sys_bpf(BPF_MAP_CREATE, &map);
+    LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+    p->map = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, MAP_BYTES, 1, &opts);
     p->walk = p->map >= 0 ? load_walk(o, p->map) : -1;
     void *seen = p->walk >= 0 ? mmap(NULL, MAP_BYTES, PROT_READ, MAP_SHARED, p->map, 0)
                               : MAP_FAILED;
@@ -258,10 +239,10 @@ static bool make_walk(struct slab_peek *p, const struct offsets *o)
     return p->seen;
 }
 
-struct slab_peek *slab_peek_open(void)
+struct fl_slab_peek *fl_slab_peek_open(void)
 {
     struct offsets o;
-    struct slab_peek *p = calloc(1, sizeof *p);
+    struct fl_slab_peek *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
     p->map = p->walk = -1;
@@ -269,11 +250,11 @@ struct slab_peek *slab_peek_open(void)
         p->list_at = o.list;
         return p;
     }
-    slab_peek_close(p);
+    fl_slab_peek_close(p);
     return NULL;
 }
 
-void slab_peek_close(struct slab_peek *p)
+void fl_slab_peek_close(struct fl_slab_peek *p)
 {
     if (!p)
         return;
@@ -287,32 +268,30 @@ void slab_peek_close(struct slab_peek *p)
     free(p);
 }
 
-size_t slab_peek_caches(const struct slab_peek *p)
+size_t fl_slab_peek_caches(const struct fl_slab_peek *p)
 {
     return p->n;
 }
 
-const char *slab_peek_name(const struct slab_peek *p, size_t cache)
+const char *fl_slab_peek_name(const struct fl_slab_peek *p, size_t cache)
 {
     return p->caches[cache].name;
 }
 
-bool slab_peek_read(const struct slab_peek *p, size_t cache, struct slab_peek_list *out)
+bool fl_slab_peek_read(const struct fl_slab_peek *p, size_t cache, struct fl_slab_peek_list *out)
 {
     uint64_t head = p->caches[cache].node + (uint64_t)p->list_at;
-    union bpf_attr run = { .test = { .prog_fd = (uint32_t)p->walk,
-                                     .ctx_in = (uint64_t)(uintptr_t)&head,
-                                     .ctx_size_in = sizeof head } };
-    if (!p->caches[cache].node || sys_bpf(BPF_PROG_TEST_RUN, &run) < 0 || run.test.retval ||
-        p->seen->n > SLAB_PEEK_MAX)
+    LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &head, .ctx_size_in = sizeof head);
+    if (!p->caches[cache].node || bpf_prog_test_run_opts(p->walk, &run) < 0 || run.retval ||
+        p->seen->n > FL_SLAB_PEEK_MAX)
         return false;
     out->whole = p->seen->whole;
     out->n = (uint32_t)p->seen->n;
     for (uint32_t i = 0; i < out->n; i++) {
         uint64_t counters = p->seen->v[i].counters; /* in use: 16 bits, objects: 15, frozen: 1 */
-        out->v[i] = (struct slab_peeked){ .at = p->seen->v[i].at,
-                                          .in_use = counters & 0xffff,
-                                          .objects = counters >> 16 & 0x7fff };
+        out->v[i] = (struct fl_slab_peeked){ .at = p->seen->v[i].at,
+                                             .in_use = counters & 0xffff,
+                                             .objects = counters >> 16 & 0x7fff };
     }
     return true;
 }
