@@ -22,6 +22,8 @@ _Static_assert(IO_READ == FL_IO_READ && IO_WRITE == FL_IO_WRITE && IO_TRUNCATE =
                    LOCK_ON_FAULT == FL_LOCK_ON_FAULT && LOCK_ALL == FL_LOCK_ALL,
                "the tracer and event.h disagree");
 
+#define AHEAD 128 /* words */
+
 bool fl_exact_decode_open(struct exact_recorder *x)
 {
     x->runs = malloc(EXACT_BATCH_ROOM * sizeof *x->runs);
@@ -300,6 +302,7 @@ void fl_exact_decode(struct exact_recorder *x, struct exact_process **p, const u
     if (x->run_process != *p)
         fl_exact_flush(x);
     while (w != NULL && w < end) {
+        __builtin_prefetch(w + AHEAD); /* from the traced program's processor */
         uint64_t word = *w++;
         struct exact_known *b;
         x->run_process = *p;
