@@ -169,7 +169,10 @@ static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t
     uint8_t *out = (uint8_t *)(f + room);
     uint32_t escapes = 0;
     const uint8_t *over = b->overflow.data;
-    for (uint32_t i = 0; i < b->runs; i++) {
+    bool all_coded = n == b->shapes_n && !b->overflow.len;
+    for (uint32_t i = 0; i < b->runs && all_coded; i++)
+        out[i] = code[b->shape_ids[i]];
+    for (uint32_t i = 0; i < b->runs && !all_coded; i++) {
         uint16_t id = b->shape_ids[i];
         out[i] = id == UINT16_MAX ? escape : code[id];
         if (out[i] != escape)

@@ -66,6 +66,30 @@ int fl_writer_repeat_failure(const struct fl_writer *w, struct fl_err *err)
 
 /* ---- blocks ---- */
 
+/*
+ * Recordings at the default level: tables that stay in the cache, and matches of 7 bytes, take a
+ * tenth to a fifth less time than zstd's own choice, for no more bytes.
+ */
+static void set_compression(struct fl_writer *w, uint8_t kind)
+{
+    static const struct {
+        ZSTD_cParameter what;
+        int value;
+    } usual[] = { { ZSTD_c_strategy, ZSTD_dfast },
+                  { ZSTD_c_windowLog, 21 },
+                  { ZSTD_c_hashLog, 15 },
+                  { ZSTD_c_chainLog, 13 },
+                  { ZSTD_c_minMatch, 7 } };
+    bool layer = kind == FL_BLOCK_REDUCED || kind == FL_BLOCK_COARSE;
+    int level = layer && w->level < FL_LAYER_LEVEL ? FL_LAYER_LEVEL : w->level;
+    ZSTD_CCtx_reset(w->zstd, ZSTD_reset_session_and_parameters);
+    ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, level);
+    if (kind != FL_BLOCK_STREAM || !w->block.depth || w->level != DEFAULT_LEVEL)
+        return;
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
+        ZSTD_CCtx_setParameter(w->zstd, usual[i].what, usual[i].value);
+}
+
 /* Store @raw as the next block; compressed when that gains 5 % or more. */
 static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const struct fl_buf *raw,
                      struct fl_err *err)
@@ -94,9 +118,8 @@ static int put_block(struct fl_writer *w, uint8_t kind, uint32_t runs, const str
         uint8_t *p = fl_buf_room(&w->packed, room);
         if (!p)
             return fl_nomem(err, "trace block");
-        bool layer = kind == FL_BLOCK_REDUCED || kind == FL_BLOCK_COARSE;
-        int level = layer && w->level < FL_LAYER_LEVEL ? FL_LAYER_LEVEL : w->level;
-        size_t n = ZSTD_compressCCtx(w->zstd, p, room, raw->data, raw->len, level);
+        set_compression(w, kind);
+        size_t n = ZSTD_compress2(w->zstd, p, room, raw->data, raw->len);
         if (!ZSTD_isError(n) && n < raw->len - raw->len / 20) {
             e.codec = FL_CODEC_ZSTD;
             e.stored_len = (uint32_t)n;
