@@ -11,6 +11,9 @@ int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *er
 {
     *b = (struct fl_blockenc){ .max_runs = max_runs, .depth = FL_RECENCY_DEPTH, .epoch = 1 };
     b->next_tag = b->first_tag = FL_RECENCY_DEPTH;
+    memset(b->only, FL_ENC_NO_STAMP, sizeof b->only);
+    for (uint32_t slot = 0; slot < FL_RECENCY_DEPTH; slot++)
+        b->only[slot][slot] = INT8_MAX;
 #ifdef __x86_64__
     b->compares = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
 #endif

@@ -37,6 +37,8 @@ struct fl_enc_page {
 
 struct fl_blockenc {
     bool compares; /* the processor can compare 32 bytes at once */
+    int8_t only[FL_RECENCY_DEPTH]
+               [FL_RECENCY_DEPTH]; /* by slot: the highest stamp in it, no other */
     struct fl_buf sequence, events;
     uint32_t n_events, pending_events; /* of them, not yet in the sequence */
 

@@ -249,15 +249,6 @@ COMPARES static inline uint32_t lowest(__m256i low, __m256i high)
     return (uint32_t)__builtin_ctzll((uint64_t)in_high << 32 | in_low);
 }
 
-/* A byte of ones in each slot. */
-#define SLOT(i) [i][i] = -1
-#define SLOTS(i)                                                                        \
-    SLOT(i), SLOT((i) + 1), SLOT((i) + 2), SLOT((i) + 3), SLOT((i) + 4), SLOT((i) + 5), \
-        SLOT((i) + 6), SLOT((i) + 7)
-static const int8_t slots[FL_RECENCY_DEPTH][FL_RECENCY_DEPTH]
-    __attribute__((aligned(64))) = { SLOTS(0),  SLOTS(8),  SLOTS(16), SLOTS(24),
-                                     SLOTS(32), SLOTS(40), SLOTS(48), SLOTS(56) };
-
 /* The same as listed_plain(). What a char is stored to may be anything, for the compiler: it shall not
    look at it again each time. */
 COMPARES static void listed_compared(struct fl_blockenc *b, const struct fl_page_run *runs,
@@ -287,8 +278,9 @@ COMPARES static void listed_compared(struct fl_blockenc *b, const struct fl_page
             int above = _mm256_movemask_epi8(_mm256_cmpgt_epi8(low, at)),
                 more = _mm256_movemask_epi8(_mm256_cmpgt_epi8(high, at));
             now = _mm256_add_epi8(now, one);
-            low = _mm256_blendv_epi8(low, now, load(slots[slot]));
-            high = _mm256_blendv_epi8(high, now, load(slots[slot] + 32));
+            /* the slot's gets the newest stamp, and that is the highest */
+            low = _mm256_max_epi8(low, _mm256_min_epi8(now, load(b->only[slot])));
+            high = _mm256_max_epi8(high, _mm256_min_epi8(now, load(b->only[slot] + 32)));
             l->stamp[slot] = ++stamp;
             ids[i] = id;
             codes[i] =

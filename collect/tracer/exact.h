@@ -40,7 +40,9 @@ struct exact_step {
 /* Bytes [low, high] from a word on are accessed. */
 struct exact_reach {
     int64_t low, high;
-    uint32_t page; /* where they are, while the word is in its range */
+    uint64_t first_before; /* of the range before this one, which may come again, */
+    uint32_t page_before;  /* where that was */
+    uint32_t page;         /* where they are, while the word is in its range */
 };
 
 /* Values of a word with all its accesses on the same page as last time: @first and following. */

@@ -154,7 +154,7 @@ struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_bl
 static void forget(struct exact_path *path, const struct exact_process *p)
 {
     for (size_t i = 0; i < path->n_words; i++)
-        path->ranges[i].n = 0;
+        path->ranges[i].n = 0, path->reaches[i].page = path->reaches[i].page_before = FL_NO_PAGE;
     for (size_t i = 0; i < path->n_steps; i++)
         path->steps[i].page = FL_NO_PAGE;
     path->mm = p->mm;
@@ -171,11 +171,14 @@ static bool find_range(const struct exact_process *p, struct exact_range *range,
                                       4096 - (uint64_t)(reach->high - reach->low) };
     else
         low = high = 0;
-    reach->page = FL_NO_PAGE;
     range->n = 0;
     if (((w | found.first | (found.first + found.n - 1)) & FLR_CONTROL_BIT) ||
         low >> 12 != high >> 12 || fl_exact_grows_stack(p, low >> 12))
         return false;
+    uint32_t page = reach->first_before == found.first ? reach->page_before : FL_NO_PAGE;
+    reach->first_before = range->first;
+    reach->page_before = reach->page;
+    reach->page = page;
     *range = found;
     return true;
 }

@@ -487,7 +487,7 @@ static void execute_random(struct fixture *f, uint32_t id, uint64_t *place, uint
     header(f, id);
     for (size_t i = 0; i < n; i++) {
         if (next_random(seed) % 20 == 0)
-            place[i] = (0x100 + next_random(seed) % 90) << 12;
+            place[i] = (0x100 + id * 7 + next_random(seed) % 4) << 12;
         word(f, place[i] + next_random(seed) % 4096);
     }
     if (leaves)
