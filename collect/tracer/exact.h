@@ -64,7 +64,7 @@ struct exact_path {
     struct exact_reach *reaches; /* by word */
     struct exact_range ranges[];
 };
-#define EXACT_AT_ONCE 4u /* runs that are copied */
+#define EXACT_AT_ONCE 2u /* runs that are copied */
 
 /* A superblock as the tracer described it; shared by a process and its forks. */
 struct exact_block {
