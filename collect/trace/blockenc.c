@@ -10,17 +10,25 @@
 int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *err)
 {
     *b = (struct fl_blockenc){ .max_runs = max_runs, .depth = FL_RECENCY_DEPTH, .epoch = 1 };
-    fl_blockenc_lanes(b);
+    b->next_tag = b->first_tag = FL_RECENCY_DEPTH;
+    memset(b->only, FL_ENC_NO_STAMP, sizeof b->only);
+    for (uint32_t slot = 0; slot < FL_RECENCY_DEPTH; slot++)
+        b->only[slot][slot] = INT8_MAX;
+#ifdef __x86_64__
+    b->compares = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
+#endif
     b->codes = malloc(max_runs);
+    b->run_pages = malloc(max_runs * sizeof *b->run_pages);
     b->indexes = malloc(max_runs * sizeof *b->indexes);
     b->locations = malloc(max_runs * sizeof *b->locations);
     b->dict = malloc(max_runs * sizeof *b->dict);
     b->shape_ids = malloc(max_runs * sizeof *b->shape_ids);
     b->shapes = malloc(FL_SHAPE_IDS_MAX * sizeof *b->shapes);
     b->shape_slots = calloc(SHAPE_SLOTS, sizeof *b->shape_slots);
-    b->known = calloc((size_t)1 << FL_ENC_KNOWN_BITS, sizeof *b->known);
-    if (b->known && b->codes && b->indexes && b->locations && b->dict && b->shape_ids &&
-        b->shapes && b->shape_slots)
+    uint32_t columns = max_runs < FL_SHAPES_MAX ? FL_SHAPES_MAX : max_runs;
+    b->scratch = malloc((size_t)columns * FL_ENC_SCRATCH);
+    if (b->codes && b->run_pages && b->indexes && b->locations && b->dict && b->shape_ids &&
+        b->shapes && b->shape_slots && b->scratch)
         return FL_OK;
     fl_blockenc_free(b);
     return fl_nomem(err, "trace block");
@@ -34,15 +42,16 @@ void fl_blockenc_free(struct fl_blockenc *b)
     fl_buf_free(&b->raw);
     fl_pageids_free(&b->ids);
     free(b->codes);
+    free(b->run_pages);
     free(b->indexes);
     free(b->locations);
     free(b->dict);
     free(b->page_vpn);
     free(b->page_mm);
-    free(b->page_at);
+    free(b->page);
     free(b->lists);
     free(b->list_at);
-    free(b->known);
+    free(b->scratch);
     free(b->shape_ids);
     free(b->shapes);
     free(b->shape_slots);
@@ -91,7 +100,7 @@ int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor ac
     end_segment(b);
     b->list = NULL;
     if (b->depth || (b->runs < FL_ENC_PROBED && fl_blockenc_list_fits(b, thread))) {
-        b->list = fl_blockenc_list(b, thread, mm);
+        b->list = fl_blockenc_list(b, thread);
         if (!b->list)
             return fl_nomem(err, "trace block");
     }
@@ -154,28 +163,35 @@ int fl_blockenc_shape(struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f,
     return put_shape(b, &b->shape_ids[b->runs - 1], r, w, f, err);
 }
 
-int fl_blockenc_shapes(struct fl_blockenc *b, const uint64_t *counts, uint32_t n,
-                       struct fl_err *err)
+int fl_blockenc_shapes(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n,
+                       struct fl_shape *sum, struct fl_err *err)
 {
     const uint64_t small = 7 | UINT64_C(7) << FL_COUNT_BITS |
                            (uint64_t)(SMALL_SHAPES / 64 - 1) << 2 * FL_COUNT_BITS;
     uint16_t *id = b->shape_ids + b->runs - n;
+    uint64_t sums = 0; /* of small ones, each within its bits */
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t c = counts[i];
-        uint32_t at = 0;
+        uint64_t c = runs[i].counts;
+        uint32_t at = 0, r = FL_COUNT_READS(c), w = FL_COUNT_WRITES(c), f = FL_COUNT_FETCHES(c);
         if (!(c & ~small))
             at = b->shape_slots[(c | c >> (FL_COUNT_BITS - 3) | c >> (2 * FL_COUNT_BITS - 6)) &
                                 (SMALL_SHAPES - 1)];
         if (at) {
             b->shapes[at - 1].uses++;
             id[i] = (uint16_t)(at - 1);
+            sums += c;
             continue;
         }
-        int rc =
-            put_shape(b, &id[i], FL_COUNT_READS(c), FL_COUNT_WRITES(c), FL_COUNT_FETCHES(c), err);
+        if (!(r | w | f) || c >> 63)
+            return fl_fail(err, FL_EUSAGE, "a run without accesses");
+        int rc = put_shape(b, &id[i], r, w, f, err);
         if (rc != FL_OK)
             return rc;
+        *sum = (struct fl_shape){ sum->reads + r, sum->writes + w, sum->fetches + f, 0 };
     }
+    sum->reads += FL_COUNT_READS(sums);
+    sum->writes += FL_COUNT_WRITES(sums);
+    sum->fetches += FL_COUNT_FETCHES(sums);
     return FL_OK;
 }
 
@@ -190,12 +206,16 @@ void fl_blockenc_next(struct fl_blockenc *b)
     fl_buf_reset(&b->overflow);
     if (b->shapes_n)
         memset(b->shape_slots, 0, SHAPE_SLOTS * sizeof *b->shape_slots);
-    if (b->runs)
-        memset(b->known, 0, sizeof *b->known << FL_ENC_KNOWN_BITS);
+    if (b->next_tag > UINT32_MAX / 2) { /* more lists than a block has still get tags */
+        for (uint32_t i = 0; i < b->pages; i++)
+            b->page[i].tag = 0;
+        b->next_tag = FL_RECENCY_DEPTH;
+    }
+    b->first_tag = b->next_tag;
     b->n_events = b->pending_events = b->runs = b->fars = b->probed = b->hits = 0;
     b->dict_n = b->lists_n = b->shapes_n = 0;
     b->locations_n = b->location_any = 0;
-    b->block_pages = b->pages;
+    b->seen_before = b->seen;
     b->segment_open = false;
     b->segment_runs = 0;
     b->list = NULL;

@@ -14,41 +14,31 @@
 #define FL_ENC_PROBED 8192u     /* runs of a plain block, to see whether recency would pay */
 #define FL_SHAPE_IDS_MAX 32768u /* distinct shapes told apart while a block is open */
 
-struct fl_shape {
-    uint32_t reads, writes, fetches, uses;
-};
+/* For each run that a block may have: three numbers and a code, or a page number. */
+#define FL_ENC_SCRATCH (3 * sizeof(uint32_t) + 1)
 
 /*
- * A thread's most recently used pages in this block. Pages stay in their slots; what
- * changes is each slot's place among them.
+ * A thread's most recently used pages in this block. Pages stay in their slots, and a slot's stamp says
+ * when it was used last: a page's place in the list is the number of stamps above its own.
  */
-#define FL_ENC_NO_PLACE 0x7fu /* of a slot without a page */
+#define FL_ENC_NO_STAMP INT8_MIN /* of a slot without a page */
 struct fl_enc_list {
-    uint32_t n, mm;
-    uint8_t place[FL_RECENCY_DEPTH]; /* by slot; 0: used last */
-    uint64_t vpn[FL_RECENCY_DEPTH];  /* by slot */
-    uint32_t index[FL_RECENCY_DEPTH];
+    uint32_t n, tag; /* of its slot 0 */
+    int8_t now, stamp[FL_RECENCY_DEPTH];
+    uint32_t id[FL_RECENCY_DEPTH]; /* of pages, by slot */
 };
 
-/*
- * What is known of a page of a list's thread: its dictionary index (in plain blocks its id), and
- * its slot. A table of these, by a hash of the page, saves looking it up; what it has no room for is forgotten.
- */
-#define FL_ENC_KNOWN_BITS 13
-#define FL_ENC_NO_SLOT 0xffu
-struct fl_enc_known {
-    uint64_t vpn;
-    uint32_t index;
-    uint16_t list; /* + 1; 0: free */
-    uint8_t slot;
-};
-
-/* For each slot: what picks its place out of 64, 16 at a time; and what keeps all but it. */
-struct fl_enc_lanes {
-    uint8_t pick[FL_RECENCY_DEPTH], keep[FL_RECENCY_DEPTH];
+/* By page id. */
+#define FL_ENC_LOST 1u /* a tag: in any list, or none */
+struct fl_enc_page {
+    uint32_t tag; /* of a slot that it is in; each list has tags of its own. 0: in none; or: */
+    uint32_t at;  /* dictionary index, if the entry there is the page's */
 };
 
 struct fl_blockenc {
+    bool compares; /* the processor can compare 32 bytes at once */
+    int8_t only[FL_RECENCY_DEPTH]
+               [FL_RECENCY_DEPTH]; /* by slot: the highest stamp in it, no other */
     struct fl_buf sequence, events;
     uint32_t n_events, pending_events; /* of them, not yet in the sequence */
 
@@ -58,12 +48,11 @@ struct fl_blockenc {
     enum fl_actor actor;
     uint32_t segment_runs;
     struct fl_enc_list *list; /* the segment's thread's; NULL once not needed */
-    struct fl_enc_known *known;
-    struct fl_enc_lanes lanes[FL_RECENCY_DEPTH];
 
     uint32_t max_runs, runs, depth; /* depth: recency list entries, 0: plain indexes */
     uint8_t *codes;                 /* depth > 0: one a run */
-    uint32_t *indexes;              /* depth 0: a page id a run; else the far ones */
+    uint32_t *run_pages;            /* ids, one a run */
+    uint32_t *indexes;              /* the far ones */
     uint32_t fars, probed, hits;
     uint32_t *locations; /* code + 1, of the runs whose page is outside the list */
     uint32_t locations_n, location_any;
@@ -71,8 +60,8 @@ struct fl_blockenc {
     uint32_t *dict, dict_n; /* page ids; in plain blocks when they are finished */
     uint32_t epoch;         /* of this block; marks what belongs to it */
     struct fl_enc_list *lists;
-    uint32_t lists_n, lists_cap;
-    uint64_t *list_at; /* thread -> epoch << 32 | list */
+    uint32_t lists_n, lists_cap, next_tag, first_tag; /* first: of this block */
+    uint64_t *list_at;                                /* thread -> epoch << 32 | list */
     uint32_t list_at_cap;
 
     uint16_t *shape_ids; /* one a run; UINT16_MAX: in overflow */
@@ -82,10 +71,13 @@ struct fl_blockenc {
     struct fl_buf overflow;
 
     struct fl_pageids ids;
-    uint32_t pages, block_pages; /* ids given out over the whole trace; before this block */
-    uint64_t *page_vpn;          /* by id */
-    uint32_t *page_mm, *page_at; /* page_at: dictionary index, if the entry there is the page's */
+    uint32_t pages;             /* that have ids */
+    uint32_t seen, seen_before; /* of these, those of runs so far; before this block */
+    uint64_t *page_vpn;         /* by id */
+    uint32_t *page_mm;
+    struct fl_enc_page *page;
     uint32_t page_cap;
+    void *scratch; /* for the columns of a block */
     struct fl_buf raw;
     uint16_t flags; /* of the finished block */
 };
@@ -121,17 +113,19 @@ bool fl_blockenc_segment_fits(const struct fl_blockenc *b, uint32_t thread);
 int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor actor, uint32_t mm,
                         struct fl_err *err);
 /*
- * fl_blockenc_pages - runs begin on pages @vpn of the segment's space, in code @code, or at
- * b->location when that is NULL. Pre: n is at most fl_blockenc_room().
+ * fl_blockenc_page - id of a page, which gets one when it has none. FL_PAGE_ID_NONE: out of memory
+ * or ids, as fl_blockenc_no_page() says. Ids must appear in runs in the order in which they are given.
  */
-int fl_blockenc_pages(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code, uint32_t n,
-                      struct fl_err *err);
+uint32_t fl_blockenc_page(struct fl_blockenc *b, uint32_t mm, uint64_t vpn);
+int fl_blockenc_no_page(const struct fl_blockenc *b, struct fl_err *err);
+/* fl_blockenc_pages - runs begin on pages of the segment's space. Pre: n is at most fl_blockenc_room(). */
+void fl_blockenc_pages(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n);
 /* fl_blockenc_shape - the run that began last has ended, with these counts. */
 int fl_blockenc_shape(struct fl_blockenc *b, uint32_t reads, uint32_t writes, uint32_t fetches,
                       struct fl_err *err);
-/* fl_blockenc_shapes - as above, for the last @n runs; @counts packed as in fl_writer_runs(). */
-int fl_blockenc_shapes(struct fl_blockenc *b, const uint64_t *counts, uint32_t n,
-                       struct fl_err *err);
+/* fl_blockenc_shapes - as above, for the last @n runs, at most 4096; their sums into @sum. */
+int fl_blockenc_shapes(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n,
+                       struct fl_shape *sum, struct fl_err *err);
 /* fl_blockenc_finish - encode into b->raw and b->flags. Pre: every run has its shape. */
 int fl_blockenc_finish(struct fl_blockenc *b, struct fl_err *err);
 /* fl_blockenc_locations - is there a CODE block to put behind this one? */
@@ -156,17 +150,15 @@ bool fl_blockenc_reach(uint64_t **array, uint32_t *cap, uint32_t i);
 /* fl_blockenc_entry - dictionary index of page @id, entering it when it is new in this block. */
 static inline uint32_t fl_blockenc_entry(struct fl_blockenc *b, uint32_t id)
 {
-    uint32_t i = b->page_at[id];
+    uint32_t i = b->page[id].at;
     if (i < b->dict_n && b->dict[i] == id)
         return i;
     b->dict[b->dict_n] = id;
-    return b->page_at[id] = b->dict_n++;
+    return b->page[id].at = b->dict_n++;
 }
-/* fl_blockenc_lanes - fill in b->lanes, once. */
-void fl_blockenc_lanes(struct fl_blockenc *b);
 /* fl_blockenc_list_fits - may @thread have a list in this block? */
 bool fl_blockenc_list_fits(const struct fl_blockenc *b, uint32_t thread);
 /* fl_blockenc_list - @thread's list, begun when it has none. NULL: out of memory. */
-struct fl_enc_list *fl_blockenc_list(struct fl_blockenc *b, uint32_t thread, uint32_t mm);
+struct fl_enc_list *fl_blockenc_list(struct fl_blockenc *b, uint32_t thread);
 
 #endif

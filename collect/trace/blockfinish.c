@@ -75,7 +75,7 @@ static uint32_t count_distinct(const struct fl_blockenc *b)
     uint64_t *seen = calloc((size_t)b->pages / 64 + 1, sizeof *seen);
     uint32_t n = 0;
     for (uint32_t i = 0; seen && i < b->runs; i++) {
-        uint64_t *word = &seen[b->indexes[i] / 64], bit = UINT64_C(1) << b->indexes[i] % 64;
+        uint64_t *word = &seen[b->run_pages[i] / 64], bit = UINT64_C(1) << b->run_pages[i] % 64;
         n += !(*word & bit);
         *word |= bit;
     }
@@ -92,20 +92,20 @@ static uint32_t count_distinct(const struct fl_blockenc *b)
  */
 static bool settle_plain(struct fl_blockenc *b)
 {
-    uint32_t distinct = count_distinct(b), fresh = b->pages - b->block_pages;
+    uint32_t distinct = count_distinct(b), fresh = b->seen - b->seen_before;
     if (distinct == UINT32_MAX)
         return false;
-    uint64_t as_ids = (uint64_t)b->runs * fl_bits(b->pages ? b->pages - 1 : 0);
+    uint64_t as_ids = (uint64_t)b->runs * fl_bits(b->seen ? b->seen - 1 : 0);
     uint64_t as_indexes = (uint64_t)b->runs * fl_bits(distinct ? distinct - 1 : 0) +
                           (uint64_t)(distinct - fresh) * ENTRY_BITS;
     if (as_ids - as_ids / 8 <= as_indexes) {
         b->flags = FL_BLOCKF_IDS;
         for (b->dict_n = 0; b->dict_n < fresh; b->dict_n++)
-            b->dict[b->dict_n] = b->block_pages + b->dict_n;
+            b->dict[b->dict_n] = b->seen_before + b->dict_n;
         return true;
     }
     for (uint32_t i = 0; i < b->runs; i++)
-        b->indexes[i] = fl_blockenc_entry(b, b->indexes[i]);
+        b->indexes[i] = fl_blockenc_entry(b, b->run_pages[i]);
     return true;
 }
 
@@ -113,11 +113,12 @@ static void put_pages(struct fl_blockenc *b)
 {
     size_t n = b->depth ? b->fars : b->runs;
     bool ids = b->flags & FL_BLOCKF_IDS;
+    const uint32_t *indexes = ids ? b->run_pages : b->indexes;
     uint32_t any = 0;
     if (b->depth)
         fl_buf_put(&b->raw, b->codes, b->runs);
     for (size_t i = 0; i < n; i++)
-        any |= b->indexes[i];
+        any |= indexes[i];
     unsigned width = ids ? fl_bits(any) : fl_width(any);
     size_t bytes = ids ? (size_t)fl_bits_bytes(n, width) : n * width;
     uint8_t *p = fl_buf_room(&b->raw, bytes + 1);
@@ -125,9 +126,9 @@ static void put_pages(struct fl_blockenc *b)
         return;
     b->raw.data[1] = (uint8_t)width;
     if (ids)
-        fl_bits_put_u32(p, b->indexes, n, width);
+        fl_bits_put_u32(p, indexes, n, width);
     else
-        fl_planes_put_u32(p, b->indexes, n, width);
+        fl_planes_put_u32(p, indexes, n, width);
     b->raw.len += bytes;
 }
 
@@ -144,11 +145,9 @@ static void put_shape_codes(struct fl_blockenc *b, const uint8_t *codes, uint32_
 }
 
 /*
- * The 254 most frequent shapes get a code each. @ranked: room for all shapes; @code: for all
- * shapes and a code a run; @columns: three times as many as there are runs.
+ * The 254 most frequent shapes get a code each. @ranked, @code: room for all shapes.
  */
-static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code,
-                           uint32_t *columns)
+static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code)
 {
     struct fl_buf *raw = &b->raw;
     for (uint32_t i = 0; i < b->shapes_n; i++)
@@ -157,7 +156,8 @@ static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t
     uint32_t n = b->shapes_n < FL_SHAPES_MAX ? b->shapes_n : FL_SHAPES_MAX;
     uint8_t escape = b->flags & FL_BLOCKF_IDS ? (uint8_t)n : FL_SHAPE_ESCAPE;
     memset(code, escape, b->shapes_n);
-    uint32_t *r = columns, *w = r + b->max_runs, *f = w + b->max_runs;
+    size_t room = b->max_runs < FL_SHAPES_MAX ? FL_SHAPES_MAX : b->max_runs;
+    uint32_t *r = b->scratch, *w = r + room, *f = w + room;
     for (uint32_t i = 0; i < n; i++) {
         const struct fl_shape *s = &b->shapes[ranked[i].id];
         code[ranked[i].id] = (uint8_t)i;
@@ -166,10 +166,13 @@ static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t
     raw->data[2] = (uint8_t)n;
     put_triples(raw, 6, r, w, f, n);
 
-    uint8_t *out = code + b->shapes_n;
+    uint8_t *out = (uint8_t *)(f + room);
     uint32_t escapes = 0;
     const uint8_t *over = b->overflow.data;
-    for (uint32_t i = 0; i < b->runs; i++) {
+    bool all_coded = n == b->shapes_n && !b->overflow.len;
+    for (uint32_t i = 0; i < b->runs && all_coded; i++)
+        out[i] = code[b->shape_ids[i]];
+    for (uint32_t i = 0; i < b->runs && !all_coded; i++) {
         uint16_t id = b->shape_ids[i];
         out[i] = id == UINT16_MAX ? escape : code[id];
         if (out[i] != escape)
@@ -188,18 +191,16 @@ static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t
     return escapes;
 }
 
-/* Behind the header, which is room yet. @scratch: for all columns, dictionary (u64), then shapes and
-   escapes (3 x u32). Returns the number of escapes. */
-static uint32_t put_columns(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code,
-                            void *scratch)
+/* Behind the header, which is room yet. Returns the number of escapes. */
+static uint32_t put_columns(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code)
 {
     fl_buf_put(&b->raw, b->sequence.data, b->sequence.len);
     fl_buf_put(&b->raw, b->events.data, b->events.len);
     if (!b->raw.oom)
-        put_dictionary(b, scratch);
+        put_dictionary(b, b->scratch);
     if (!b->raw.oom)
         put_pages(b);
-    return b->raw.oom ? 0 : put_shapes(b, ranked, code, scratch);
+    return b->raw.oom ? 0 : put_shapes(b, ranked, code);
 }
 
 static void put_header(struct fl_blockenc *b, uint32_t escapes)
@@ -221,25 +222,22 @@ static void put_header(struct fl_blockenc *b, uint32_t escapes)
 
 int fl_blockenc_encode(struct fl_blockenc *b, struct fl_err *err)
 {
-    size_t columns = (size_t)(b->max_runs < FL_SHAPES_MAX ? FL_SHAPES_MAX : b->max_runs);
-    void *scratch = malloc(columns * 3 * sizeof(uint32_t));
     struct ranked *ranked = malloc((b->shapes_n + 1) * sizeof *ranked);
-    uint8_t *code = malloc((size_t)b->shapes_n + b->runs + 1);
+    uint8_t *code = malloc((size_t)b->shapes_n + 1);
     fl_buf_reset(&b->raw);
     uint8_t *head = fl_buf_room(&b->raw, FL_STREAM_HEADER);
     b->flags = 0;
-    bool ok = scratch && ranked && code && head && !b->sequence.oom;
+    bool ok = ranked && code && head && !b->sequence.oom;
     if (ok && (b->depth || settle_plain(b))) {
         memset(head, 0, FL_STREAM_HEADER);
         b->raw.len = FL_STREAM_HEADER;
-        uint32_t escapes = put_columns(b, ranked, code, scratch);
+        uint32_t escapes = put_columns(b, ranked, code);
         ok = !b->raw.oom;
         if (ok)
             put_header(b, escapes);
     } else {
         ok = false;
     }
-    free(scratch);
     free(ranked);
     free(code);
     return ok ? FL_OK : fl_nomem(err, "trace block");

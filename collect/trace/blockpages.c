@@ -2,9 +2,9 @@
 /*
  * blockpages.c - which page each run of a block is on: the hot loop of a recording.
  *
- * Moving a page to the front of its thread's list is where a loop would have to be
- * predicted, and is not: every slot's place is looked at. Where the processor can shuffle bytes, the
- * places stay in registers, and the next move waits for a handful of instructions of the one before.
+ * A page comes first in its thread's list by getting the newest stamp. Where it was is counted,
+ * without a branch; where the processor can compare 32 bytes, the stamps stay in registers, and the
+ * next move waits for a single instruction of the one before.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,7 @@ bool fl_blockenc_list_fits(const struct fl_blockenc *b, uint32_t thread)
     return b->lists_n < FL_BLOCK_LISTS_MAX || has_list(b, thread);
 }
 
-struct fl_enc_list *fl_blockenc_list(struct fl_blockenc *b, uint32_t thread, uint32_t mm)
+struct fl_enc_list *fl_blockenc_list(struct fl_blockenc *b, uint32_t thread)
 {
     if (!fl_blockenc_reach(&b->list_at, &b->list_at_cap, thread))
         return NULL;
@@ -55,22 +55,15 @@ struct fl_enc_list *fl_blockenc_list(struct fl_blockenc *b, uint32_t thread, uin
             b->lists_cap = cap;
         }
         struct fl_enc_list *fresh = &b->lists[b->lists_n];
-        *fresh = (struct fl_enc_list){ .mm = mm };
-        memset(fresh->place, FL_ENC_NO_PLACE, sizeof fresh->place);
+        *fresh = (struct fl_enc_list){ .tag = b->next_tag, .now = FL_ENC_NO_STAMP };
+        memset(fresh->stamp, FL_ENC_NO_STAMP, sizeof fresh->stamp);
+        b->next_tag += FL_RECENCY_DEPTH;
         b->list_at[thread] = (uint64_t)b->epoch << 32 | b->lists_n++;
     }
-    struct fl_enc_list *l = &b->lists[(uint32_t)b->list_at[thread]];
-    if (l->mm != mm) {
-        /* After exec the old pages keep their positions, but nothing names them any more. */
-        for (uint32_t i = 0; i < l->n; i++)
-            l->vpn[i] = UINT64_MAX;
-        memset(b->known, 0, sizeof *b->known << FL_ENC_KNOWN_BITS);
-        l->mm = mm;
-    }
-    return l;
+    return &b->lists[(uint32_t)b->list_at[thread]];
 }
 
-/* ---- what is known of a page ---- */
+/* ---- ids ---- */
 
 /* Room for what belongs to page @id. */
 static bool reach_page(struct fl_blockenc *b, uint32_t id)
@@ -87,273 +80,260 @@ static bool reach_page(struct fl_blockenc *b, uint32_t id)
     if (!mm)
         return false;
     b->page_mm = mm;
-    uint32_t *at = realloc(b->page_at, cap * sizeof *at);
-    if (!at)
+    struct fl_enc_page *page = realloc(b->page, cap * sizeof *page);
+    if (!page)
         return false;
-    memset(at + b->page_cap, 0, (cap - b->page_cap) * sizeof *at);
-    b->page_at = at;
+    memset(page + b->page_cap, 0, (cap - b->page_cap) * sizeof *page);
+    b->page = page;
     b->page_cap = (uint32_t)cap;
     return true;
 }
 
-/* Id of a page, which gets one when it has none. FL_PAGE_ID_NONE: out of memory or ids. */
-static uint32_t page_id(struct fl_blockenc *b, uint64_t vpn)
+uint32_t fl_blockenc_page(struct fl_blockenc *b, uint32_t mm, uint64_t vpn)
 {
-    uint32_t id = fl_pageids_find(&b->ids, b->mm, vpn);
+    uint32_t id = fl_pageids_find(&b->ids, mm, vpn);
     if (id != FL_PAGE_ID_NONE)
         return id;
     id = b->pages;
-    if (id == FL_PAGE_ID_NONE || !reach_page(b, id) || !fl_pageids_add(&b->ids, b->mm, vpn, id))
+    if (id == FL_PAGE_ID_NONE || !reach_page(b, id) || !fl_pageids_add(&b->ids, mm, vpn, id))
         return FL_PAGE_ID_NONE;
     b->page_vpn[id] = vpn;
-    b->page_mm[id] = b->mm;
+    b->page_mm[id] = mm;
     b->pages++;
     return id;
 }
 
-/* What stands for a page in this block: dictionary index or id. UINT32_MAX: as above. */
-static uint32_t page_index(struct fl_blockenc *b, uint64_t vpn)
+int fl_blockenc_no_page(const struct fl_blockenc *b, struct fl_err *err)
 {
-    uint32_t id = page_id(b, vpn);
-    return id == FL_PAGE_ID_NONE || !b->depth ? id : fl_blockenc_entry(b, id);
-}
-
-static inline struct fl_enc_known *known_at(const struct fl_blockenc *b, uint64_t vpn)
-{
-    return &b->known[vpn * UINT64_C(0x9e3779b97f4a7c15) >> (64 - FL_ENC_KNOWN_BITS)];
-}
-
-static inline uint16_t list_number(const struct fl_blockenc *b)
-{
-    return (uint16_t)(b->list - b->lists + 1);
-}
-
-/* A page that is not in its place of the table: put it there. False: out of memory or ids. */
-static bool learn(struct fl_blockenc *b, struct fl_enc_known *k, uint64_t vpn)
-{
-    const struct fl_enc_list *l = b->list;
-    struct fl_enc_known fresh = { .vpn = vpn, .list = list_number(b), .slot = FL_ENC_NO_SLOT };
-    uint32_t slot = 0;
-    while (slot < l->n && l->vpn[slot] != vpn)
-        slot++;
-    if (slot < l->n) {
-        fresh.slot = (uint8_t)slot;
-        fresh.index = l->index[slot];
-    } else {
-        fresh.index = page_index(b, vpn);
-    }
-    *k = fresh;
-    return fresh.index != UINT32_MAX;
-}
-
-/* Known and not in the list: it takes the last one's slot and place, or new ones. */
-static void admit(struct fl_blockenc *b, struct fl_enc_known *k)
-{
-    struct fl_enc_list *l = b->list;
-    uint8_t slot = (uint8_t)l->n;
-    if (l->n < FL_RECENCY_DEPTH) {
-        l->place[slot] = (uint8_t)l->n++;
-    } else {
-        const uint8_t *last = memchr(l->place, FL_RECENCY_DEPTH - 1, FL_RECENCY_DEPTH);
-        slot = last ? (uint8_t)(last - l->place) : 0; /* it is there */
-        struct fl_enc_known *old = known_at(b, l->vpn[slot]);
-        if (old->vpn == l->vpn[slot] && old->list == k->list)
-            old->slot = FL_ENC_NO_SLOT;
-    }
-    l->vpn[slot] = k->vpn;
-    l->index[slot] = k->index;
-    k->slot = slot;
+    return b->pages == FL_PAGE_ID_NONE
+               ? fl_fail(err, FL_EUSAGE, "more than %u distinct pages", FL_PAGE_ID_NONE)
+               : fl_nomem(err, "pages of the trace");
 }
 
 /* ---- moving to the front ---- */
 
-void fl_blockenc_lanes(struct fl_blockenc *b)
+static uint32_t place_of(const struct fl_enc_list *l, uint32_t slot)
 {
-    for (uint32_t slot = 0; slot < FL_RECENCY_DEPTH; slot++)
-        for (uint32_t i = 0; i < FL_RECENCY_DEPTH; i++) {
-            b->lanes[slot].pick[i] = slot / 16 == i / 16 ? slot % 16 : 0x80;
-            b->lanes[slot].keep[i] = i == slot ? 0 : 0xff;
-        }
+    uint32_t place = 0;
+    for (uint32_t i = 0; i < FL_RECENCY_DEPTH; i++)
+        place += l->stamp[i] > l->stamp[slot];
+    return place;
 }
 
-static inline void put_outside(struct fl_blockenc *b, uint32_t run, uint32_t index, uint32_t before,
-                               uint32_t code)
+/* The list is full: the slot whose page was used longest ago. */
+static uint32_t oldest_slot(const struct fl_enc_list *l)
 {
-    if (!b->depth) {
-        b->indexes[run] = index;
-    } else if (index == before) {
-        b->codes[run] = (uint8_t)b->depth;
+    uint32_t slot = 0;
+    for (uint32_t i = 1; i < FL_RECENCY_DEPTH; i++)
+        slot = l->stamp[i] < l->stamp[slot] ? i : slot;
+    return slot;
+}
+
+/* Stamps have run out: as low ones as do, in the same order. */
+static inline __attribute__((always_inline)) void stamp_anew(struct fl_enc_list *l)
+{
+    uint64_t taken[4] = { 0 };
+    uint8_t stamp[FL_RECENCY_DEPTH], below[4] = { 0 };
+    for (uint32_t slot = 0; slot < l->n; slot++) {
+        stamp[slot] = (uint8_t)(l->stamp[slot] - FL_ENC_NO_STAMP);
+        taken[stamp[slot] / 64] |= UINT64_C(1) << stamp[slot] % 64;
+    }
+    for (uint32_t k = 1; k < 4; k++)
+        below[k] = (uint8_t)(below[k - 1] + __builtin_popcountll(taken[k - 1]));
+    for (uint32_t slot = 0; slot < l->n; slot++) {
+        uint64_t older = taken[stamp[slot] / 64] & ((UINT64_C(1) << stamp[slot] % 64) - 1);
+        int rank = below[stamp[slot] / 64] + __builtin_popcountll(older);
+        l->stamp[slot] = (int8_t)(FL_ENC_NO_STAMP + 1 + rank);
+    }
+    l->now = (int8_t)(FL_ENC_NO_STAMP + (int)l->n);
+}
+
+/* How many of @n runs there are stamps for. */
+static inline __attribute__((always_inline)) uint32_t stamps_for(struct fl_enc_list *l, uint32_t n)
+{
+    if (l->now == INT8_MAX)
+        stamp_anew(l);
+    uint32_t left = (uint32_t)(INT8_MAX - l->now);
+    return left < n ? left : n;
+}
+
+/* The slot of a page that has no tag of this list; FL_RECENCY_DEPTH: it is in none. */
+static uint32_t find(struct fl_blockenc *b, uint32_t id)
+{
+    const struct fl_enc_list *l = b->list;
+    uint32_t tag = b->page[id].tag, slot = 0;
+    if (tag < b->first_tag && tag != FL_ENC_LOST) /* in no list of this block */
+        return FL_RECENCY_DEPTH;
+    while (slot < l->n && l->id[slot] != id)
+        slot++;
+    if (slot == l->n)
+        return FL_RECENCY_DEPTH;
+    b->page[id].tag = l->tag + slot;
+    return slot;
+}
+
+/* A page that is not in the list gets slot @slot. */
+static void admit(struct fl_blockenc *b, uint32_t id, uint32_t slot)
+{
+    struct fl_enc_list *l = b->list;
+    if (slot < l->n) {
+        struct fl_enc_page *old = &b->page[l->id[slot]];
+        if (old->tag == l->tag + slot)
+            old->tag = b->lists_n > 1 ? FL_ENC_LOST : 0;
     } else {
-        b->codes[run] = (uint8_t)(b->depth + 1);
-        b->indexes[b->fars++] = index;
+        l->n++;
     }
-    b->locations[b->locations_n++] = code;
-    b->location_any |= code;
+    l->id[slot] = id;
+    if (id >= b->seen)
+        b->seen = id + 1;
+    b->page[id].tag = l->tag + slot;
 }
 
-/* A page that may not be in the list: is it? It is, then. False: out of memory or ids. */
-static __attribute__((noinline)) bool enter(struct fl_blockenc *b, struct fl_enc_known *k,
-                                            uint64_t vpn, bool *inside)
+/* Run @run, of a page that was not in the list. */
+static void put_outside(struct fl_blockenc *b, uint32_t run, const struct fl_page_run *r)
 {
-    if ((k->vpn != vpn || k->list != list_number(b)) && !learn(b, k, vpn))
-        return false;
-    *inside = k->slot != FL_ENC_NO_SLOT;
-    if (!*inside)
-        admit(b, k);
-    return true;
+    uint32_t before = b->dict_n, at = fl_blockenc_entry(b, r->page);
+    b->codes[run] = (uint8_t)(at == before ? b->depth : b->depth + 1);
+    if (at != before)
+        b->indexes[b->fars++] = at;
+    b->locations[b->locations_n++] = r->code + 1; /* FL_NO_CODE wraps to 0 */
+    b->location_any |= r->code + 1;
 }
 
-/* Runs with a list; false: out of memory or ids. */
-static bool listed_plain(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code,
-                         uint32_t n)
+/* Runs with a list; what is in the list alone is counted where blocks have no lists. */
+static void listed_plain(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n)
 {
-    uint8_t *place = b->list->place;
+    struct fl_enc_list *l = b->list;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t before = b->dict_n;
-        struct fl_enc_known *k = known_at(b, vpn[i]);
-        bool inside;
-        if (!enter(b, k, vpn[i], &inside))
-            return false;
-        uint8_t at = place[k->slot];
-        for (uint32_t slot = 0; slot < FL_RECENCY_DEPTH; slot++)
-            place[slot] = (uint8_t)(place[slot] + (place[slot] < at));
-        place[k->slot] = 0;
+        uint32_t id = runs[i].page, slot = b->page[id].tag - l->tag, run = b->runs + i;
+        stamps_for(l, 1);
+        if (slot >= FL_RECENCY_DEPTH)
+            slot = find(b, id);
+        bool inside = slot < FL_RECENCY_DEPTH;
+        if (!inside) {
+            slot = l->n < FL_RECENCY_DEPTH ? l->n : oldest_slot(l);
+            admit(b, id, slot);
+        }
+        b->run_pages[run] = id;
+        b->codes[run] = (uint8_t)place_of(l, slot);
+        l->stamp[slot] = ++l->now;
         b->hits += inside;
-        if (inside && b->depth)
-            b->codes[b->runs + i] = at;
-        else
-            put_outside(b, b->runs + i, k->index, before, code ? code[i] + 1 : b->location);
+        if (!inside && b->depth)
+            put_outside(b, run, &runs[i]);
     }
-    b->probed += n;
-    return true;
 }
 
 #ifdef __x86_64__
-#include <tmmintrin.h>
+#include <immintrin.h>
 
-#define SHUFFLES __attribute__((target("ssse3")))
-_Static_assert(FL_RECENCY_DEPTH == 4 * 16, "the places are four registers");
+#define COMPARES __attribute__((target("avx2,popcnt")))
+_Static_assert(FL_RECENCY_DEPTH == 2 * 32, "the stamps are two registers");
 
-/* No array: the compiler shall keep them in registers. */
-struct places {
-    __m128i a, b, c, d;
-};
-
-SHUFFLES static inline __m128i load(const uint8_t *p)
+COMPARES static inline __m256i load(const int8_t *p)
 {
-    return _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
 }
 
-SHUFFLES static inline struct places load_places(const uint8_t *p)
+/* Which of the 64 stamps is the lowest. */
+COMPARES static inline uint32_t lowest(__m256i low, __m256i high)
 {
-    return (struct places){ load(p), load(p + 16), load(p + 32), load(p + 48) };
+    __m256i less = _mm256_min_epi8(low, high);
+    __m128i least = _mm_min_epi8(_mm256_castsi256_si128(less), _mm256_extracti128_si256(less, 1));
+    least = _mm_min_epi8(least, _mm_alignr_epi8(least, least, 8));
+    least = _mm_min_epi8(least, _mm_alignr_epi8(least, least, 4));
+    least = _mm_min_epi8(least, _mm_alignr_epi8(least, least, 2));
+    least = _mm_min_epi8(least, _mm_alignr_epi8(least, least, 1));
+    __m256i all = _mm256_broadcastsi128_si256(least);
+    uint32_t in_low = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, all)),
+             in_high = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, all));
+    return (uint32_t)__builtin_ctzll((uint64_t)in_high << 32 | in_low);
 }
 
-SHUFFLES static inline void store_places(uint8_t *p, struct places o)
+/* The same as listed_plain(). What a char is stored to may be anything, for the compiler: it shall not
+   look at it again each time. */
+COMPARES static void listed_compared(struct fl_blockenc *b, const struct fl_page_run *runs,
+                                     uint32_t n)
 {
-    __m128i *to = (__m128i *)(void *)p;
-    _mm_storeu_si128(to, o.a);
-    _mm_storeu_si128(to + 1, o.b);
-    _mm_storeu_si128(to + 2, o.c);
-    _mm_storeu_si128(to + 3, o.d);
-}
-
-/* Sixteen places, once the slot whose place was @at is first: those before it are one further. */
-SHUFFLES static inline __m128i moved(__m128i places, __m128i at, const uint8_t *keep)
-{
-    return _mm_and_si128(_mm_sub_epi8(places, _mm_cmpgt_epi8(at, places)), load(keep));
-}
-
-/* The place of the slot of @lanes, in 16 bytes at once. */
-SHUFFLES static inline __m128i place_of(struct places o, const struct fl_enc_lanes *lanes)
-{
-    const uint8_t *pick = lanes->pick; /* of all but one of the four it makes 0 */
-    return _mm_or_si128(
-        _mm_or_si128(_mm_shuffle_epi8(o.a, load(pick)), _mm_shuffle_epi8(o.b, load(pick + 16))),
-        _mm_or_si128(_mm_shuffle_epi8(o.c, load(pick + 32)),
-                     _mm_shuffle_epi8(o.d, load(pick + 48))));
-}
-
-/* The slot of @lanes, whose place was @at, comes first. */
-SHUFFLES static inline struct places to_front(struct places o, __m128i at,
-                                              const struct fl_enc_lanes *lanes)
-{
-    const uint8_t *keep = lanes->keep;
-    return (struct places){ moved(o.a, at, keep), moved(o.b, at, keep + 16),
-                            moved(o.c, at, keep + 32), moved(o.d, at, keep + 48) };
-}
-
-/* The same as listed_plain(). */
-SHUFFLES static bool listed_shuffled(struct fl_blockenc *b, const uint64_t *vpn,
-                                     const uint32_t *code, uint32_t n)
-{
-    uint8_t *place = b->list->place, *codes = b->codes + b->runs;
-    struct places o = load_places(place);
-    uint16_t list = list_number(b);
-    uint32_t hits = 0, coded = b->depth, before = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        struct fl_enc_known *k = known_at(b, vpn[i]);
-        bool inside = true;
-        if (__builtin_expect(k->vpn != vpn[i] || k->list != list || k->slot == FL_ENC_NO_SLOT, 0)) {
-            before = b->dict_n;
-            store_places(place, o);
-            if (!enter(b, k, vpn[i], &inside))
-                return false;
-            o = load_places(place);
+    struct fl_enc_list *l = b->list;
+    const struct fl_enc_page *page = b->page;
+    const __m256i one = _mm256_set1_epi8(1);
+    uint32_t hits = n, tag = l->tag, *ids = b->run_pages + b->runs;
+    uint8_t *codes = b->codes + b->runs;
+    for (uint32_t i = 0; i < n;) {
+        uint32_t end = i + stamps_for(l, n - i);
+        __m256i low = load(l->stamp), high = load(l->stamp + 32), now = _mm256_set1_epi8(l->now);
+        int8_t stamp = l->now;
+        for (; i < end; i++) {
+            uint32_t id = runs[i].page, slot = page[id].tag - tag;
+            bool inside = true;
+            if (__builtin_expect(slot >= FL_RECENCY_DEPTH, 0)) {
+                slot = find(b, id);
+                inside = slot < FL_RECENCY_DEPTH;
+                if (!inside) {
+                    slot = l->n < FL_RECENCY_DEPTH ? l->n : lowest(low, high);
+                    admit(b, id, slot);
+                }
+            }
+            __m256i at = _mm256_set1_epi8(l->stamp[slot]);
+            int above = _mm256_movemask_epi8(_mm256_cmpgt_epi8(low, at)),
+                more = _mm256_movemask_epi8(_mm256_cmpgt_epi8(high, at));
+            now = _mm256_add_epi8(now, one);
+            /* the slot's gets the newest stamp, and that is the highest */
+            low = _mm256_max_epi8(low, _mm256_min_epi8(now, load(b->only[slot])));
+            high = _mm256_max_epi8(high, _mm256_min_epi8(now, load(b->only[slot] + 32)));
+            l->stamp[slot] = ++stamp;
+            ids[i] = id;
+            codes[i] =
+                (uint8_t)(__builtin_popcountll((uint64_t)(uint32_t)above << 32 | (uint32_t)more));
+            if (__builtin_expect(!inside, 0)) {
+                hits--;
+                if (b->depth)
+                    put_outside(b, b->runs + i, &runs[i]);
+            }
         }
-        const struct fl_enc_lanes *lanes = &b->lanes[k->slot];
-        __m128i at = place_of(o, lanes);
-        o = to_front(o, at, lanes);
-        hits += inside;
-        if (__builtin_expect(inside && coded, 1))
-            codes[i] = (uint8_t)_mm_cvtsi128_si32(at);
-        else
-            put_outside(b, b->runs + i, k->index, before, code ? code[i] + 1 : b->location);
+        l->now = stamp;
     }
-    store_places(place, o);
-    b->probed += n;
     b->hits += hits;
-    return true;
 }
 
-static bool listed(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code, uint32_t n)
+static void listed(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n)
 {
-    return (__builtin_cpu_supports("ssse3") ? listed_shuffled : listed_plain)(b, vpn, code, n);
+    (b->compares ? listed_compared : listed_plain)(b, runs, n);
+    b->probed += n;
 }
 #else
-#define listed listed_plain
+static void listed(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n)
+{
+    listed_plain(b, runs, n);
+    b->probed += n;
+}
 #endif
 
 /* Runs of a block that has no lists. */
-static bool plain_runs(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code, uint32_t n)
+static void plain_runs(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n)
 {
+    uint32_t seen = b->seen, any = 0;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t id = page_id(b, vpn[i]);
-        if (id == FL_PAGE_ID_NONE)
-            return false;
-        put_outside(b, b->runs + i, id, 0, code ? code[i] + 1 : b->location);
+        uint32_t id = runs[i].page, location = runs[i].code + 1; /* FL_NO_CODE wraps to 0 */
+        b->run_pages[b->runs + i] = id;
+        b->locations[b->locations_n + i] = location;
+        any |= location;
+        seen = id >= seen ? id + 1 : seen;
     }
-    return true;
+    b->seen = seen;
+    b->location_any |= any;
+    b->locations_n += n;
 }
 
-int fl_blockenc_pages(struct fl_blockenc *b, const uint64_t *vpn, const uint32_t *code, uint32_t n,
-                      struct fl_err *err)
+void fl_blockenc_pages(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n)
 {
-    uint32_t done = 0;
-    bool ok = true;
-    if (b->list && (b->depth || b->runs < FL_ENC_PROBED)) {
-        done = b->depth || n < FL_ENC_PROBED - b->runs ? n : FL_ENC_PROBED - b->runs;
-        ok = listed(b, vpn, code, done);
-        b->runs += done;
-    }
-    if (ok && done < n) {
-        ok = plain_runs(b, vpn + done, code ? code + done : NULL, n - done);
-        b->runs += n - done;
-    }
+    uint32_t probe = b->runs < FL_ENC_PROBED ? FL_ENC_PROBED - b->runs : 0;
+    if (b->depth)
+        listed(b, runs, n);
+    else if (b->list && probe)
+        listed(b, runs, n < probe ? n : probe);
+    if (!b->depth)
+        plain_runs(b, runs, n);
+    b->runs += n;
     b->segment_runs += n;
-    if (ok)
-        return FL_OK;
-    return b->pages == FL_PAGE_ID_NONE
-               ? fl_fail(err, FL_EUSAGE, "more than %u distinct pages", FL_PAGE_ID_NONE)
-               : fl_nomem(err, "pages of the trace");
 }

@@ -126,4 +126,9 @@ const uint8_t *fl_bits_get_u8(uint8_t *room, const uint8_t *planes, size_t n, un
 void fl_bits_get_u32(uint32_t *restrict out, uint8_t *room, const uint8_t *planes, size_t n,
                      unsigned bits, size_t from, size_t count);
 
+/* How many accesses of each kind runs have, and how many such runs there are in a block. */
+struct fl_shape {
+    uint32_t reads, writes, fetches, uses;
+};
+
 #endif

@@ -42,7 +42,8 @@ void fl_layer_take(struct fl_layer_writer *l, struct fl_buf *raw)
 }
 
 int fl_layer_block(struct fl_layer_writer *l, const struct fl_buf *codes, uint16_t flags,
-                   uint32_t runs, uint64_t time_ns, bool *pays, struct fl_err *err)
+                   uint32_t runs, const struct fl_reduce_given *given, uint64_t time_ns, bool *pays,
+                   struct fl_err *err)
 {
     struct fl_reduce_input in = { .raw = l->stream.data,
                                   .raw_len = l->stream.len,
@@ -50,7 +51,8 @@ int fl_layer_block(struct fl_layer_writer *l, const struct fl_buf *codes, uint16
                                   .codes_len = codes ? codes->len : 0,
                                   .flags = flags,
                                   .runs = runs,
-                                  .time_ns = time_ns };
+                                  .time_ns = time_ns,
+                                  .given = given };
     int rc = fl_reduce_block(l->reduce, &in, fl_layer_most(runs, l->always), &l->out, err);
     *pays = rc == FL_OK && l->out.len;
     uint64_t kept = *pays ? fl_reduced_count(l->out.data) : runs;

@@ -23,9 +23,11 @@ int fl_layer_begin(struct fl_layer_writer *l, uint32_t floor, uint32_t coarse, b
                    const struct fl_meta *meta, struct fl_err *err);
 /* fl_layer_take - a STREAM payload; @raw gets a buffer of no more use in exchange. */
 void fl_layer_take(struct fl_layer_writer *l, struct fl_buf *raw);
-/* fl_layer_block - l->out of the block taken, with its CODE payload or NULL; @flags, @runs: of its envelope. *pays: there is one. */
+/* fl_layer_block - l->out of the block taken, with its CODE payload or NULL; @flags, @runs: of its envelope;
+   @given: its runs, or NULL. *pays: there is one. */
 int fl_layer_block(struct fl_layer_writer *l, const struct fl_buf *codes, uint16_t flags,
-                   uint32_t runs, uint64_t time_ns, bool *pays, struct fl_err *err);
+                   uint32_t runs, const struct fl_reduce_given *given, uint64_t time_ns, bool *pays,
+                   struct fl_err *err);
 /* fl_layer_stretch - the payload of the COARSE block that is due here, NULL: none. @end: no block will follow. */
 int fl_layer_stretch(struct fl_layer_writer *l, bool end, const struct fl_buf **out,
                      struct fl_err *err);

@@ -11,9 +11,7 @@
 
 #include "reduce.h"
 
-#define READS 1u
-#define WRITES 2u
-#define FETCHES 4u
+#define WRITES 2u /* of what a run does */
 
 struct fl_reduce *fl_reduce_new(uint32_t floor)
 {
@@ -24,7 +22,6 @@ struct fl_reduce *fl_reduce_new(uint32_t floor)
     x->version = FL_REDUCED_VERSION;
     x->base = x;
     x->dec = calloc(1, sizeof *x->dec);
-    x->last = calloc(floor, sizeof *x->last);
     x->slots = calloc(floor, sizeof *x->slots);
     x->old_last = calloc(floor, sizeof *x->old_last);
     x->old_slots = calloc(floor, sizeof *x->old_slots);
@@ -32,8 +29,8 @@ struct fl_reduce *fl_reduce_new(uint32_t floor)
     x->bits = calloc(FL_REDUCE_RUNS_MAX / 64, sizeof *x->bits);
     x->rank = calloc(FL_REDUCE_RUNS_MAX / 64, sizeof *x->rank);
     x->text = malloc(FL_STRING_MAX + 1);
-    if (x->dec && x->last && x->slots && x->old_last && x->old_slots && x->ends && x->bits &&
-        x->rank && x->text)
+    if (x->dec && x->slots && x->old_last && x->old_slots && x->ends && x->bits && x->rank &&
+        x->text)
         return x;
     fl_reduce_free(x);
     return NULL;
@@ -47,11 +44,11 @@ void fl_reduce_free(struct fl_reduce *x)
     if (x->dec)
         fl_blockdec_free(x->dec);
     free(x->dec);
-    free(x->last);
     free(x->slots);
     free(x->old_last);
     free(x->old_slots);
     free(x->ends);
+    free(x->rows);
     free(x->by_page);
     free(x->kept);
     free(x->sorted);
@@ -139,27 +136,45 @@ static void settle_old(struct fl_reduce *x)
     x->old_n = 0;
 }
 
+/* The page's last run in its window. */
+static struct fl_kept last_run(const struct fl_reduce *x, uint32_t page)
+{
+    const struct fl_reduce_page *p = &x->by_page[page];
+    return (struct fl_kept){ p->clock, p->at_need, p->who, page, 0 };
+}
+
+/* Another window, in which there is no page yet. */
+static void begin_window(struct fl_reduce *x)
+{
+    x->n = x->units = x->copies = 0;
+    x->window += 1u << 3;
+    if (x->window == 0) { /* numbers begin again: pages must not have them */
+        for (uint32_t i = 0; i < x->pages_room; i++)
+            x->by_page[i].window = 0;
+        x->window = 1u << 3;
+    }
+}
+
 /* The window becomes the one before. */
 static void next_window(struct fl_reduce *x)
 {
     settle_old(x);
-    for (uint32_t i = 0; i < x->n; i++)
-        x->ends[i] = fl_kept_at(&x->last[i]);
+    for (uint32_t i = 0; i < x->n; i++) {
+        x->old_last[i] = last_run(x, x->slots[i].page);
+        x->ends[i] = fl_kept_at(&x->old_last[i]);
+    }
     qsort(x->ends, x->n, sizeof *x->ends, by_number);
     for (uint32_t i = 0; i < x->n; i++) {
         struct fl_reduce_slot *s = &x->slots[i];
         s->span = count_from(x->ends, x->n, s->kept_at) + x->copies;
-        if (fl_kept_at(&x->last[i]) == s->kept_at)
-            x->last[i].page = UINT32_MAX;
+        if (fl_kept_at(&x->old_last[i]) == s->kept_at)
+            x->old_last[i].page = UINT32_MAX;
     }
-    struct fl_kept *last = x->last;
     struct fl_reduce_slot *slots = x->slots;
-    x->last = x->old_last;
     x->slots = x->old_slots;
-    x->old_last = last;
     x->old_slots = slots;
     x->old_n = x->n;
-    x->n = x->units = x->copies = 0;
+    begin_window(x);
 }
 
 /* Here something changes: nothing of what was before can be left out for what follows. */
@@ -215,7 +230,7 @@ static uint32_t new_slot(struct fl_reduce *x, const struct fl_kept *run, bool co
     uint32_t slot = x->n++;
     x->units++;
     p->slot = slot;
-    x->slots[slot].need = 0;
+    x->slots[slot].page = run->page;
     return slot;
 }
 
@@ -230,11 +245,9 @@ static void note_location(struct fl_reduce *x, const struct fl_kept *run)
 static void judge(struct fl_reduce *x, const struct fl_kept *run, bool forced)
 {
     struct fl_reduce_page *p = &x->by_page[run->page];
-    uint32_t slot = p->slot;
-    uint8_t need = run->at_need & 7, more;
-    bool inside = slot < x->n && x->last[slot].page == run->page, located = new_file(x, run);
-    bool copy = (need & WRITES) && p->written != x->epoch;
-    more = inside ? (uint8_t)(need & ~(uint32_t)x->slots[slot].need) : need;
+    uint32_t slot = p->slot, need = run->at_need & 7, done = p->window ^ x->window;
+    bool inside = done < 8, located = new_file(x, run);
+    bool copy = (need & WRITES) && p->written != x->epoch, more = !inside || (need & ~done);
     if (inside && copy && x->units == x->floor) {
         next_window(x);
         inside = false;
@@ -243,43 +256,43 @@ static void judge(struct fl_reduce *x, const struct fl_kept *run, bool forced)
         note_location(x, run);
     if (!inside) {
         slot = new_slot(x, run, copy);
+        done = 0;
     } else if (copy) {
+        struct fl_kept last = last_run(x, run->page);
         x->units++;
         x->copies++;
-        keep(x, &x->last[slot], 0, 0);
+        keep(x, &last, 0, 0);
     }
     if (!inside || more || forced || located)
         keep_run(x, slot, run, located);
-    x->slots[slot].need |= need;
     if (need & WRITES)
         p->written = x->epoch;
-    x->last[slot] = *run;
+    p->window = x->window | done | need;
+    p->clock = run->clock;
+    p->at_need = run->at_need;
+    p->who = run->who;
 }
 
 /* Runs [from, to) of a batch without a location. */
 static void plain_runs(struct fl_reduce *x, uint32_t from, uint32_t to, uint32_t who)
 {
-    const struct fl_blockdec *d = x->dec;
+    const struct fl_reduce_runs runs = x->runs;
     uint64_t clock = x->clock;
     uint32_t at = x->at;
     bool user = (who & 1) == FL_ACTOR_USER;
     for (uint32_t i = from; i < to; i++, at++) {
-        uint32_t r = d->batch.count[0][i], w = d->batch.count[1][i], f = d->batch.count[2][i],
-                 page = d->batch.page[i];
-        uint32_t need = (r ? READS : 0) | (w ? WRITES : 0) | (f ? FETCHES : 0);
-        uint32_t slot = x->by_page[page].slot;
-        struct fl_kept *last = &x->last[slot < x->n ? slot : 0];
-        if (__builtin_expect(
-                slot < x->n && last->page == page && !(need & ~(uint32_t)x->slots[slot].need), 1)) {
-            /* by members: a whole one would be put together elsewhere first, and waited for */
-            last->clock = clock;
-            last->at_need = at << 3 | need;
-            last->who = who;
-            last->code = 0;
+        const struct fl_reduce_row *row = &runs.rows[runs.shape[i]];
+        struct fl_reduce_page *p = &x->by_page[runs.page[i]];
+        uint32_t need = row->need;
+        /* in this window, which has seen all that this run does */
+        if (__builtin_expect(((p->window ^ x->window) & (~7u | need)) == need, 1)) {
+            p->clock = clock;
+            p->at_need = at << 3 | need;
+            p->who = who;
         } else {
-            judge(x, &(struct fl_kept){ clock, at << 3 | need, who, page, 0 }, false);
+            judge(x, &(struct fl_kept){ clock, at << 3 | need, who, runs.page[i], 0 }, false);
         }
-        clock += user ? (uint64_t)r + w + f : 0;
+        clock += user ? row->accesses : 0;
     }
     x->clock = clock;
     x->at = at;
@@ -287,33 +300,18 @@ static void plain_runs(struct fl_reduce *x, uint32_t from, uint32_t to, uint32_t
 
 static void one_run(struct fl_reduce *x, uint32_t i, uint32_t who, uint32_t code, bool forced)
 {
-    const struct fl_blockdec *d = x->dec;
-    uint32_t r = d->batch.count[0][i], w = d->batch.count[1][i], f = d->batch.count[2][i];
-    uint32_t need = (r ? READS : 0) | (w ? WRITES : 0) | (f ? FETCHES : 0);
-    const struct fl_kept run = { x->clock, x->at << 3 | need, who, d->batch.page[i], code };
+    const struct fl_reduce_row *row = &x->runs.rows[x->runs.shape[i]];
+    const struct fl_kept run = { x->clock, x->at << 3 | row->need, who, x->runs.page[i], code };
     judge(x, &run, forced);
-    x->clock += (who & 1) == FL_ACTOR_USER ? (uint64_t)r + w + f : 0;
+    x->clock += (who & 1) == FL_ACTOR_USER ? row->accesses : 0;
     x->at++;
-}
-
-static void count(struct fl_reduce *x, uint32_t n, uint32_t who)
-{
-    const struct fl_blockdec *d = x->dec;
-    uint64_t sums[3] = { 0 };
-    for (unsigned k = 0; k < 3; k++)
-        for (uint32_t i = 0; i < n; i++)
-            sums[k] += d->batch.count[k][i];
-    bool user = (who & 1) == FL_ACTOR_USER;
-    x->counts[user ? 0 : 3] += sums[0];
-    x->counts[user ? 1 : 4] += sums[1];
-    x->counts[2] += sums[2];
 }
 
 static void batch(struct fl_reduce *x, uint32_t n, uint32_t who)
 {
     const struct fl_blockdec *d = x->dec;
     bool user = (who & 1) == FL_ACTOR_USER, forced = user && x->behind_kernel;
-    uint32_t from = 0, codes = d->has_codes ? d->batch.run_codes_n : 0;
+    uint32_t from = 0, codes = d->batch.run_codes_n;
     for (uint32_t i = 0; i < codes; i++) {
         uint32_t run = d->batch.run_codes[i].run;
         if (forced && run > 0) {
@@ -328,7 +326,6 @@ static void batch(struct fl_reduce *x, uint32_t n, uint32_t who)
     if (forced)
         one_run(x, from++, who, 0, true);
     plain_runs(x, from, n, who);
-    count(x, n, who);
     x->behind_kernel = !user;
 }
 
@@ -386,8 +383,22 @@ static int block_events(struct fl_reduce *x, uint64_t n, struct fl_err *err)
     return some_events(x, &d->events, n, err);
 }
 
-static int segment(struct fl_reduce *x, uint64_t n, uint32_t thread, unsigned actor,
-                   struct fl_err *err)
+/* The next @n runs into x->runs and the batch's locations. */
+static int take_runs(struct fl_reduce *x, const struct fl_reduce_given *given, uint32_t thread,
+                     bool user, uint32_t n, struct fl_err *err)
+{
+    if (given) {
+        fl_reduce_take(x, given, user, n);
+        return FL_OK;
+    }
+    int rc = fl_blockdec_runs(x->dec, thread, n, UINT32_MAX, err);
+    if (rc == FL_OK)
+        fl_reduce_decoded(x, user, n);
+    return rc;
+}
+
+static int segment(struct fl_reduce *x, const struct fl_reduce_given *given, uint64_t n,
+                   uint32_t thread, unsigned actor, struct fl_err *err)
 {
     if (thread > INT32_MAX)
         return fl_fail(err, FL_EFORMAT, "malformed sequence");
@@ -395,7 +406,7 @@ static int segment(struct fl_reduce *x, uint64_t n, uint32_t thread, unsigned ac
         return fl_nomem(err, "threads");
     for (uint64_t left = n; left && !x->too_many;) {
         uint32_t some = left < FL_BATCH_RUNS ? (uint32_t)left : FL_BATCH_RUNS;
-        int rc = fl_blockdec_runs(x->dec, thread, some, UINT32_MAX, err);
+        int rc = take_runs(x, given, thread, actor == FL_ACTOR_USER, some, err);
         if (rc != FL_OK)
             return rc;
         batch(x, some, thread << 1 | actor);
@@ -422,7 +433,8 @@ static int make_room(struct fl_reduce *x, uint32_t most, struct fl_err *err)
 static void begin_runs(struct fl_reduce *x)
 {
     x->clock = 0;
-    x->at = x->n = x->units = x->copies = x->old_n = 0;
+    x->at = x->old_n = x->location_at = 0;
+    begin_window(x);
     x->n_kept = x->n_events = x->records = 0;
     x->behind_kernel = true; /* so that what is left out has a user's run before it */
     x->too_many = false;
@@ -444,14 +456,15 @@ static int begin_block(struct fl_reduce *x, const struct fl_reduce_input *in, ui
 {
     x->first_fresh = x->pages.n;
     int rc = fl_blockdec_load(x->dec, in->raw, in->raw_len, in->flags, in->runs, &x->pages, err);
-    if (rc == FL_OK && in->codes)
+    if (rc == FL_OK && in->codes && !in->given)
         rc = fl_blockdec_codes(x->dec, in->codes, in->codes_len, err);
     if (rc == FL_OK)
         rc = make_room(x, most, err);
     x->block_records = x->dec->events;
-    if (rc == FL_OK)
-        begin_runs(x);
-    return rc;
+    if (rc != FL_OK)
+        return rc;
+    begin_runs(x);
+    return fl_reduce_rows(x, in->given, err);
 }
 
 int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint32_t most,
@@ -466,7 +479,8 @@ int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint3
         if (c->bad || n == 0)
             rc = fl_fail(err, FL_EFORMAT, "malformed sequence");
         else
-            rc = tag & 1 ? segment(x, n, thread, tag >> 1 & 1, err) : block_events(x, n, err);
+            rc = tag & 1 ? segment(x, in->given, n, thread, tag >> 1 & 1, err)
+                         : block_events(x, n, err);
     }
     if (rc != FL_OK)
         return rc;
@@ -478,7 +492,7 @@ int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint3
     end_runs(x);
     if (x->too_many)
         return FL_OK;
-    rc = fl_blockdec_end(x->dec, err);
+    rc = in->given ? FL_OK : fl_blockdec_end(x->dec, err);
     return rc == FL_OK ? fl_reduce_encode(x, in, &x->block_records, out, err) : rc;
 }
 

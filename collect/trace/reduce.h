@@ -4,6 +4,7 @@
  * out and why nothing is lost, docs/trace-format.md how a REDUCED block is coded.
  *
  * reduce.c     which runs are kept, window by window
+ * reducein.c   the runs that it goes through
  * reduceenc.c  those runs as a payload
  * reducedec.c, reducepages.c  and a payload back as items
  */
@@ -41,16 +42,33 @@ static inline uint32_t fl_kept_at(const struct fl_kept *run)
 
 /* What a window knows of a page besides its last run. */
 struct fl_reduce_slot {
+    uint32_t page;
     uint32_t kept_at; /* its last run that is kept by now */
     uint32_t span;    /* once the window has ended: units touched from there to its end */
-    uint8_t need;     /* of all its runs */
 };
 
-/* By page: what has been so since the last event that changes what pages hold. */
+/*
+ * By page: its last run in the window, if there is one; and what has been so since the last event
+ * that changes what pages hold.
+ */
 struct fl_reduce_page {
+    uint64_t clock;
+    uint32_t at_need, who;
+    uint32_t window; /* number of the window of that run << 3 | what all its runs in it do */
     uint32_t slot;
     uint32_t written, located; /* the epoch of its last write; of what follows */
     uint32_t files[2];         /* of code that its last two kept runs with a location are in, + 1 */
+};
+
+/* Runs: page ids, shapes, and what the shapes are. */
+struct fl_reduce_row {
+    uint64_t accesses;
+    uint32_t need;
+};
+struct fl_reduce_runs {
+    const uint32_t *page;
+    const uint16_t *shape;
+    const struct fl_reduce_row *rows;
 };
 
 struct fl_reduce_events {
@@ -71,12 +89,17 @@ struct fl_reduce {
 
     /* The window: its pages in slots, and the one before. */
     uint32_t n, units, copies; /* units: pages, and copies: those that a write may have made */
-    struct fl_kept *last;
+    uint32_t window;           /* its number << 3 */
     struct fl_reduce_slot *slots;
     uint32_t old_n;
     struct fl_kept *old_last; /* page UINT32_MAX: nothing is left to decide of it */
     struct fl_reduce_slot *old_slots;
     uint32_t *ends; /* room to sort in */
+
+    struct fl_reduce_runs runs; /* of the batch */
+    uint16_t one_by_one[FL_BATCH_RUNS];
+    struct fl_reduce_row *rows;
+    uint32_t rows_room, location_at;
 
     struct fl_reduce_page *by_page;
     uint32_t pages_room, epoch, first_fresh; /* pages that blocks before this one have */
@@ -106,13 +129,25 @@ struct fl_reduce {
 struct fl_reduce *fl_reduce_new(uint32_t floor);
 void fl_reduce_free(struct fl_reduce *x); /* NULL is fine */
 
+/* The runs of a block, from whom has just encoded it. */
+struct fl_reduce_given {
+    const uint32_t *page;  /* ids, one a run */
+    const uint16_t *shape; /* one a run, of these: */
+    const struct fl_shape *shapes;
+    uint32_t n_shapes;
+    const uint8_t *codes; /* one a run; NULL: each is outside all lists */
+    uint32_t depth;
+    const uint32_t *locations; /* code + 1, of those whose code is @depth or more */
+};
+
 /* A STREAM block's payload, decoded, with that of its CODE block (NULL: none). */
 struct fl_reduce_input {
     const uint8_t *raw, *codes;
     size_t raw_len, codes_len;
     uint16_t flags; /* of its envelope */
     uint32_t runs;
-    uint64_t time_ns; /* of the last event before it */
+    uint64_t time_ns;                    /* of the last event before it */
+    const struct fl_reduce_given *given; /* NULL: the runs are decoded */
 };
 
 /*
@@ -122,6 +157,18 @@ struct fl_reduce_input {
  */
 int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint32_t most,
                     struct fl_buf *out, struct fl_err *err);
+
+/* ---- reducein.c: the runs of a block, decoded or given ---- */
+
+/* fl_reduce_rows - before the first. FL_ENOMEM. @given: NULL where they are decoded. */
+int fl_reduce_rows(struct fl_reduce *x, const struct fl_reduce_given *given, struct fl_err *err);
+/* fl_reduce_take - the next @n into x->runs, with their locations in x->dec->batch, and counted. */
+void fl_reduce_take(struct fl_reduce *x, const struct fl_reduce_given *given, bool user,
+                    uint32_t n);
+/* fl_reduce_decoded - the same, of those that fl_blockdec_runs() has just decoded. */
+void fl_reduce_decoded(struct fl_reduce *x, bool user, uint32_t n);
+
+/* ---- reduceenc.c ---- */
 
 /* fl_reduce_encode - x->kept, complete, as a payload. */
 int fl_reduce_encode(struct fl_reduce *x, const struct fl_reduce_input *in,

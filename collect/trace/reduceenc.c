@@ -70,12 +70,21 @@ static void put_entry(struct fl_reduce *x, struct columns *c, uint32_t id, uint6
     c->n_fresh += fresh;
 }
 
-/* To the front of @list, of @n; returns the place where it was, @n when it was not there. */
+#define AT_ONCE 16u
+
+/*
+ * To the front of @list, of @n; returns the place where it was, @n when it was not there. There is
+ * room for AT_ONCE more, which are looked at, too.
+ */
 static uint32_t to_front(uint32_t *list, uint32_t n, uint32_t id)
 {
     uint32_t at = 0;
+    for (bool found = false; at < n && !found; at += found ? 0 : AT_ONCE)
+        for (uint32_t i = 0; i < AT_ONCE; i++) /* vectors */
+            found |= list[at + i] == id;
     while (at < n && list[at] != id)
         at++;
+    at = at < n ? at : n;
     memmove(list + 1, list, at * sizeof *list);
     list[0] = id;
     return at;
@@ -85,7 +94,8 @@ static uint32_t to_front(uint32_t *list, uint32_t n, uint32_t id)
    outside windows, says where. */
 static bool fill_pages(struct fl_reduce *x, struct columns *c)
 {
-    uint32_t *entry = malloc((c->runs + 1) * sizeof *entry), list[FL_REDUCED_DEPTH + 1], n = 0;
+    uint32_t *entry = malloc((c->runs + 1) * sizeof *entry),
+             list[FL_REDUCED_DEPTH + 1 + AT_ONCE] = { 0 }, n = 0;
     uint64_t before[3] = { UINT64_MAX, 0, 0 };
     if (!entry)
         return false;

@@ -97,7 +97,7 @@ static int end_block(struct job *j, struct fl_err *err)
         return fl_nomem(err, "trace block");
     j->has_codes = r->stream.codes != NULL;
     int rc = fl_layer_block(&j->layer, j->has_codes ? &codes : NULL, r->stream.flags,
-                            r->stream.runs, r->stream.time_ns, &pays, err);
+                            r->stream.runs, NULL, r->stream.time_ns, &pays, err);
     if (rc != FL_OK)
         return rc;
     if (pays && j->only) {

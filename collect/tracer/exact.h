@@ -29,27 +29,42 @@
 
 /* Operations of a superblock that are on one page, unless an address crosses into the next. */
 struct exact_step {
-    uint64_t value;  /* of a fetch: the page's address; else an offset */
+    uint64_t vpn;    /* of a fetch */
     uint64_t counts; /* as fl_writer_runs() takes them */
-    uint64_t mask;   /* 0: a fetch, whose address is @value; all ones: add the word to it */
+    uint32_t page;   /* of a fetch, once it is known */
     uint32_t code;   /* id in the trace of where it begins, or FL_NO_CODE */
-    uint32_t word;
+    uint32_t word;   /* whose accesses they are, or EXACT_FETCHED */
 };
+#define EXACT_FETCHED UINT32_MAX
 
-/* What accesses relative to one word touch: bytes [word + low, word + high]. */
+/* Bytes [low, high] from a word on are accessed. */
 struct exact_reach {
     int64_t low, high;
+    uint64_t first_before; /* of the range before this one, which may come again, */
+    uint32_t page_before;  /* where that was */
+    uint32_t page;         /* where they are, while the word is in its range */
+};
+
+/* Values of a word with all its accesses on the same page as last time: @first and following. */
+struct exact_range {
+    uint64_t first, n;
 };
 
 /*
- * One way through a superblock, to its end or to a side exit, as steps. It serves an
- * execution in which no word's accesses cross a page boundary.
+ * One way through a superblock, to its end or to a side exit; and the runs that it is while its
+ * words are in their ranges, which last time's were. What each execution reads is in front.
  */
 struct exact_path {
-    uint32_t n_words, n_steps;
-    struct exact_step *steps;     /* behind the reaches */
-    struct exact_reach reaches[]; /* by word */
+    uint32_t n_words, n_runs;
+    uint32_t mm; /* of the pages that are known */
+    uint32_t n_steps;
+    uint64_t behind;          /* the word behind the others: FLR_EXIT; 0: any other control word */
+    struct fl_page_run *runs; /* room for EXACT_AT_ONCE more; behind the ranges */
+    struct exact_step *steps;
+    struct exact_reach *reaches; /* by word */
+    struct exact_range ranges[];
 };
+#define EXACT_AT_ONCE 2u /* runs that are copied */
 
 /* A superblock as the tracer described it; shared by a process and its forks. */
 struct exact_block {
@@ -61,8 +76,13 @@ struct exact_block {
     uint64_t words[];          /* n_ops operations, n_exits exits */
 };
 
+struct exact_known {
+    struct exact_block *block; /* NULL: not described */
+    struct exact_path *likely; /* the one taken last; NULL: none yet */
+};
+
 struct exact_blocks {
-    struct exact_block **at; /* by id; NULL: not described */
+    struct exact_known *at; /* by id */
     size_t n, cap;
 };
 
@@ -101,14 +121,9 @@ struct exact_file {
     uint32_t id;
 };
 
-/* Room for a batch of runs, and for what one superblock adds to it; no multiple of 4096
-   bytes, which would have stores to the three arrays wait for each other. */
+/* Room for a batch of runs, and for what one superblock adds to it. */
 #define EXACT_BATCH 2048u
 #define EXACT_BATCH_ROOM (EXACT_BATCH + FLR_SUPERBLOCK_WORDS + 72u)
-struct exact_runs {
-    uint64_t vpn[EXACT_BATCH_ROOM], counts[EXACT_BATCH_ROOM];
-    uint32_t code[EXACT_BATCH_ROOM]; /* ids in the trace */
-};
 
 struct exact_recorder {
     struct fl_writer *writer;
@@ -125,7 +140,7 @@ struct exact_recorder {
     /* Runs of run_process' own instructions that are not written yet: 1 to last_run, the
        last of them under construction. Entry 0 is on no page. */
     struct exact_process *run_process;
-    struct exact_runs *runs;
+    struct fl_page_run *runs;
     size_t last_run;
     /* Found out on the way; become quality.* keys. */
     uint64_t n_processes, n_killed, n_native, n_vfork, n_brk, n_threads_started;
@@ -139,6 +154,13 @@ struct exact_recorder {
 /* One segment's words of @p. Damage is counted and ends the segment. */
 void fl_exact_decode(struct exact_recorder *x, struct exact_process **p, const uint64_t *words,
                      size_t n_words);
+/* Id of a page in the trace; FL_NO_PAGE: the writer has failed. */
+uint32_t fl_exact_page(struct exact_recorder *x, uint32_t mm, uint64_t vpn);
+/* Is @vpn below @p's stack, where that may grow? */
+static inline bool fl_exact_grows_stack(const struct exact_process *p, uint64_t vpn)
+{
+    return vpn < p->stack.low && vpn >= p->stack.floor;
+}
 /* Before it: room for runs. False: out of memory. */
 bool fl_exact_decode_open(struct exact_recorder *x);
 /* Write all runs there are. */
@@ -150,6 +172,9 @@ void fl_exact_flush(struct exact_recorder *x);
 struct exact_block *fl_exact_block(const uint64_t *words, size_t n_words);
 /* Make the path to exit @i (n_exits: to the end), once all its code is defined. */
 struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_block *b, size_t i);
+/* The path's words in @p are now those at @w. False: it does not serve them. */
+bool fl_exact_path_follow(struct exact_recorder *x, const struct exact_process *p,
+                          struct exact_path *path, const uint64_t *w);
 void fl_exact_block_drop(struct exact_block *b); /* NULL is fine */
 
 /* ---- exact_process.c -------------------------------------------------------- */

@@ -78,11 +78,10 @@ static struct exact_step step_of(uint64_t op)
                                            [FLR_OP_WRITE] = EXACT_WRITE,
                                            [FLR_OP_MODIFY] = EXACT_READ | EXACT_WRITE };
     if (FLR_OP_KIND(op) == FLR_OP_FETCH)
-        return (struct exact_step){ .value = FLR_OP_PAGE(op) << 12,
-                                    .counts = FLR_OP_COUNT(op) * EXACT_FETCH };
-    return (struct exact_step){ .value = (uint64_t)(int64_t)FLR_OP_OFFSET(op),
-                                .counts = counts_of[FLR_OP_KIND(op) & 7],
-                                .mask = ~UINT64_C(0),
+        return (struct exact_step){ .vpn = FLR_OP_PAGE(op),
+                                    .counts = FLR_OP_COUNT(op) * EXACT_FETCH,
+                                    .word = EXACT_FETCHED };
+    return (struct exact_step){ .counts = counts_of[FLR_OP_KIND(op) & 7],
                                 .word = (uint32_t)FLR_OP_INDEX(op) };
 }
 
@@ -90,11 +89,30 @@ static void widen(struct exact_reach *r, uint64_t op)
 {
     int64_t low = FLR_OP_OFFSET(op), high = low + (int64_t)FLR_OP_BYTES(op) - 1;
     if (r->low > r->high) {
-        *r = (struct exact_reach){ low, high };
+        *r = (struct exact_reach){ .low = low, .high = high };
         return;
     }
     r->low = low < r->low ? low : r->low;
     r->high = high > r->high ? high : r->high;
+}
+
+/* With room for so many steps, and for as many runs. */
+static struct exact_path *new_path(size_t n_words, size_t n_steps)
+{
+    size_t n_runs = n_steps + EXACT_AT_ONCE;
+    struct exact_path *path =
+        malloc(sizeof *path + n_words * (sizeof path->ranges[0] + sizeof path->reaches[0]) +
+               n_runs * sizeof path->runs[0] + n_steps * sizeof path->steps[0]);
+    if (path == NULL)
+        return NULL;
+    *path = (struct exact_path){ .n_words = (uint32_t)n_words, .mm = FL_NO_MM };
+    path->runs = (struct fl_page_run *)(void *)(path->ranges + n_words);
+    path->reaches = (struct exact_reach *)(void *)(path->runs + n_runs);
+    path->steps = (struct exact_step *)(void *)(path->reaches + n_words);
+    memset(path->runs, 0, n_runs * sizeof path->runs[0]);
+    for (size_t i = 0; i < n_words; i++)
+        path->reaches[i] = (struct exact_reach){ .low = 1, .high = 0 };
+    return path;
 }
 
 struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_block *b, size_t i)
@@ -105,31 +123,97 @@ struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_bl
     for (size_t k = 0; k < e.n_ops; k++)
         if (!fl_exact_code_known(x, b->codes[k]))
             return NULL;
-    struct exact_path *path =
-        malloc(sizeof *path + n_words * sizeof path->reaches[0] + e.n_ops * sizeof path->steps[0]);
+    struct exact_path *path = new_path(n_words, e.n_ops);
     if (path == NULL)
         return NULL;
-    path->steps = (struct exact_step *)(void *)(path->reaches + n_words);
-    for (size_t k = 0; k < n_words; k++)
-        path->reaches[k] = (struct exact_reach){ 1, 0 };
     for (size_t k = 0; k < e.n_ops; k++) {
         struct exact_step step = step_of(b->words[k]), *last = n > 0 ? &path->steps[n - 1] : NULL;
         if (k == e.last_fetch)
             step.counts = e.fetches * EXACT_FETCH;
         if (step.counts == 0)
             continue;
-        if (step.mask != 0)
+        if (step.word != EXACT_FETCHED)
             widen(&path->reaches[step.word], b->words[k]);
-        if (last != NULL && last->mask == step.mask &&
-            (step.mask != 0 ? last->word == step.word : last->value == step.value)) {
+        if (last != NULL && last->word == step.word && last->vpn == step.vpn) {
             last->counts += step.counts;
             continue;
         }
         step.code = fl_exact_code_traced(x, b->codes[k]);
         path->steps[n++] = step;
     }
-    path->n_words = (uint32_t)n_words;
     path->n_steps = (uint32_t)n;
+    if (i < b->n_exits && (b->words[b->n_ops + i] >> 40) & 1)
+        path->behind = FLR_WORD(FLR_EXIT, i);
     b->paths[i] = path;
     return path;
+}
+
+/* ---- where its words are -------------------------------------------------------- */
+
+/* Nothing is known of the path's pages in @p. */
+static void forget(struct exact_path *path, const struct exact_process *p)
+{
+    for (size_t i = 0; i < path->n_words; i++)
+        path->ranges[i].n = 0, path->reaches[i].page = path->reaches[i].page_before = FL_NO_PAGE;
+    for (size_t i = 0; i < path->n_steps; i++)
+        path->steps[i].page = FL_NO_PAGE;
+    path->mm = p->mm;
+}
+
+/* The range that has @w. False: it reaches into two pages, or grows the stack. */
+static bool find_range(const struct exact_process *p, struct exact_range *range,
+                       struct exact_reach *reach, uint64_t w)
+{
+    uint64_t low = w + (uint64_t)reach->low, high = w + (uint64_t)reach->high;
+    struct exact_range found = { 0, FLR_CONTROL_BIT }; /* nothing is accessed */
+    if (reach->low <= reach->high)
+        found = (struct exact_range){ (low & ~UINT64_C(4095)) - (uint64_t)reach->low,
+                                      4096 - (uint64_t)(reach->high - reach->low) };
+    else
+        low = high = 0;
+    range->n = 0;
+    if (((w | found.first | (found.first + found.n - 1)) & FLR_CONTROL_BIT) ||
+        low >> 12 != high >> 12 || fl_exact_grows_stack(p, low >> 12))
+        return false;
+    uint32_t page = reach->first_before == found.first ? reach->page_before : FL_NO_PAGE;
+    reach->first_before = range->first;
+    reach->page_before = reach->page;
+    reach->page = page;
+    *range = found;
+    return true;
+}
+
+/* Where the step's accesses are. */
+static uint32_t page_of(struct exact_recorder *x, const struct exact_path *path,
+                        struct exact_step *step, const uint64_t *w)
+{
+    bool fetched = step->word == EXACT_FETCHED;
+    struct exact_reach *reach = fetched ? NULL : &path->reaches[step->word];
+    uint32_t *page = fetched ? &step->page : &reach->page;
+    if (*page == FL_NO_PAGE)
+        *page = fl_exact_page(x, path->mm,
+                              fetched ? step->vpn : (w[step->word] + (uint64_t)reach->low) >> 12);
+    return *page;
+}
+
+bool fl_exact_path_follow(struct exact_recorder *x, const struct exact_process *p,
+                          struct exact_path *path, const uint64_t *w)
+{
+    uint32_t n = 0;
+    if (path->mm != p->mm)
+        forget(path, p);
+    for (size_t i = 0; i < path->n_words; i++)
+        if (w[i] - path->ranges[i].first >= path->ranges[i].n &&
+            !find_range(p, &path->ranges[i], &path->reaches[i], w[i]))
+            return false;
+    for (uint32_t i = 0; i < path->n_steps; i++) {
+        struct exact_step *step = &path->steps[i];
+        uint32_t page = page_of(x, path, step, w);
+        if (n > 0 && path->runs[n - 1].page == page)
+            path->runs[n - 1].counts += step->counts;
+        else
+            path->runs[n++] = (struct fl_page_run){ step->counts, page, step->code };
+    }
+    path->n_runs = n;
+    return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Words of a segment into runs. The hot path of a recording. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "exact.h"
 
@@ -21,15 +22,14 @@ _Static_assert(IO_READ == FL_IO_READ && IO_WRITE == FL_IO_WRITE && IO_TRUNCATE =
                    LOCK_ON_FAULT == FL_LOCK_ON_FAULT && LOCK_ALL == FL_LOCK_ALL,
                "the tracer and event.h disagree");
 
-#define PAGE_MASK 4095u
-#define NO_PAGE UINT64_MAX
+#define AHEAD 128 /* words */
 
 bool fl_exact_decode_open(struct exact_recorder *x)
 {
-    x->runs = malloc(sizeof *x->runs);
+    x->runs = malloc(EXACT_BATCH_ROOM * sizeof *x->runs);
     if (x->runs == NULL)
         return false;
-    x->runs->vpn[0] = NO_PAGE;
+    x->runs[0] = (struct fl_page_run){ .page = FL_NO_PAGE };
     x->last_run = 0;
     return true;
 }
@@ -37,13 +37,11 @@ bool fl_exact_decode_open(struct exact_recorder *x)
 /* Write runs 1 to @n, of which nothing is left but the code. */
 static void write_runs(struct exact_recorder *x, size_t n)
 {
-    struct exact_runs *r = x->runs;
     struct exact_process *p = x->run_process;
     struct fl_err err;
     if (n == 0 || x->first_rc != FL_OK)
         return;
-    int rc = fl_writer_runs(x->writer, p->thread, p->mm, r->vpn + 1, r->counts + 1, r->code + 1, n,
-                            &err);
+    int rc = fl_writer_page_runs(x->writer, p->thread, p->mm, x->runs + 1, n, &err);
     if (rc != FL_OK)
         fl_exact_fail(x, rc, &err);
 }
@@ -58,41 +56,39 @@ void fl_exact_flush(struct exact_recorder *x)
 /* All but the one under construction. */
 static void flush_whole_runs(struct exact_recorder *x)
 {
-    struct exact_runs *r = x->runs;
     size_t n = x->last_run;
     write_runs(x, n - 1);
-    r->vpn[1] = r->vpn[n];
-    r->counts[1] = r->counts[n];
-    r->code[1] = r->code[n];
+    x->runs[1] = x->runs[n];
     x->last_run = 1;
 }
 
-static inline bool grows_stack(const struct exact_process *p, uint64_t vpn)
+uint32_t fl_exact_page(struct exact_recorder *x, uint32_t mm, uint64_t vpn)
 {
-    return vpn < p->stack.low && vpn >= p->stack.floor;
+    struct fl_err err;
+    uint32_t page = fl_writer_page(x->writer, mm, vpn, &err);
+    if (page == FL_NO_PAGE)
+        fl_exact_fail(x, err.code, &err);
+    return page;
 }
 
 /* Accesses in the function at @code, as fl_exact_code_marks() numbers it. */
 static void touch(struct exact_recorder *x, struct exact_process *p, uint32_t code, uint64_t vpn,
                   uint64_t counts)
 {
-    struct exact_runs *r = x->runs;
-    size_t n = x->last_run;
-    if (r->vpn[n] == vpn) {
-        r->counts[n] += counts;
-        if (r->counts[n] & EXACT_HALF_FULL)
+    struct fl_page_run *last = &x->runs[x->last_run];
+    uint32_t page = fl_exact_page(x, p->mm, vpn);
+    if (last->page == page) {
+        last->counts += counts;
+        if (last->counts & EXACT_HALF_FULL)
             fl_exact_flush(x);
         return;
     }
-    if (!fl_exact_code_known(x, code) || grows_stack(p, vpn))
+    if (!fl_exact_code_known(x, code) || fl_exact_grows_stack(p, vpn))
         fl_exact_flush(x);
     uint32_t id = fl_exact_code_id(x, p, code);
-    if (grows_stack(p, vpn))
+    if (fl_exact_grows_stack(p, vpn))
         fl_exact_grow_stack(x, p, vpn);
-    n = ++x->last_run;
-    r->vpn[n] = vpn;
-    r->counts[n] = counts;
-    r->code[n] = id;
+    x->runs[++x->last_run] = (struct fl_page_run){ counts, page, id };
 }
 
 /*
@@ -142,50 +138,43 @@ static bool run_prefix(struct exact_recorder *x, struct exact_process *p,
     return run_ops(x, p, b, n_ops, last > 0 ? last - 1 : SIZE_MAX, fetches, w, end);
 }
 
-/* Does no word's accesses cross a page boundary, nor grow the stack? */
-static inline bool stays(const struct exact_path *path, const struct exact_process *p,
-                         const uint64_t *w)
+/* Are the words at @w, of which there are enough, this path's, all of them in their ranges? */
+static inline bool serves(const struct exact_path *path, const struct exact_process *p,
+                          const uint64_t *w)
 {
-    uint64_t floor = p->stack.floor << 12, span = (p->stack.low << 12) - floor, odd = 0;
-    bool grows = false;
-    for (size_t i = 0; i < path->n_words; i++) {
-        uint64_t low = w[i] + (uint64_t)path->reaches[i].low;
-        odd |= ((low ^ (w[i] + (uint64_t)path->reaches[i].high)) >> 12) | (w[i] & FLR_CONTROL_BIT);
-        grows |= low - floor < span;
-    }
-    return odd == 0 && !grows;
+    uint32_t n = path->n_words;
+    bool out = path->mm != p->mm;
+    for (uint32_t i = 0; i < n; i++)
+        out |= w[i] - path->ranges[i].first >= path->ranges[i].n;
+    bool marker = w[n] >> 56 == (0x80 | FLR_EXIT);
+    return !out && (path->behind ? w[n] == path->behind : (w[n] & FLR_CONTROL_BIT) && !marker);
 }
 
-/* The same steps as run_ops(), in bulk. No branch depends on what the pages are. */
-static inline void run_path(struct exact_recorder *x, const struct exact_path *path,
-                            const uint64_t *w)
+/* The same runs as of run_ops(), in bulk. The first may go on with the last one that there is. */
+static inline void run_path(struct exact_recorder *x, const struct exact_path *path)
 {
-    struct exact_runs *r = x->runs;
-    size_t n = x->last_run;
-    uint64_t vpn = r->vpn[n], counts = r->counts[n];
-    uint32_t code = r->code[n];
-    const struct exact_step *step = path->steps, *last = step + path->n_steps;
-    for (; step < last; step++) {
-        uint64_t page = (step->value + (w[step->word] & step->mask)) >> 12;
-        bool other = page != vpn;
-        n += other;
-        counts = step->counts + (other ? 0 : counts);
-        code = other ? step->code : code;
-        vpn = page;
-        r->vpn[n] = page;
-        r->counts[n] = counts;
-        r->code[n] = code;
-    }
-    x->last_run = n;
-    if (__builtin_expect(n >= EXACT_BATCH, 0))
+    const struct fl_page_run *first = path->runs;
+    struct fl_page_run *r = &x->runs[x->last_run];
+    uint32_t n = path->n_runs;
+    if (n == 0)
+        return;
+    bool other = first->page != r->page;
+    uint64_t counts = first->counts + (other ? 0 : r->counts);
+    uint32_t code = other ? first->code : r->code;
+    r += other;
+    *r = (struct fl_page_run){ counts, first->page, code };
+    for (uint32_t i = 1; i < n; i += EXACT_AT_ONCE)
+        memcpy(r + i, first + i, EXACT_AT_ONCE * sizeof *r);
+    x->last_run = (size_t)(r - x->runs) + n - 1;
+    if (__builtin_expect(x->last_run >= EXACT_BATCH, 0))
         flush_whole_runs(x);
     if (__builtin_expect((counts & EXACT_HALF_FULL) != 0, 0))
         fl_exact_flush(x);
 }
 
-static struct exact_block *block_of(const struct exact_process *p, uint64_t id)
+static struct exact_known *block_of(const struct exact_process *p, uint64_t id)
 {
-    return id < p->blocks.n ? p->blocks.at[id] : NULL;
+    return id < p->blocks.n && p->blocks.at[id].block ? &p->blocks.at[id] : NULL;
 }
 
 /* Which exit was taken when the words at @w are this execution's; n_exits: none. */
@@ -204,19 +193,21 @@ static inline size_t exit_of(const struct exact_block *b, const uint64_t *w, con
     return i;
 }
 
-/* @w: the word after the header. Returns the first word not used, or NULL when damaged. */
-static inline const uint64_t *run_block(struct exact_recorder *x, struct exact_process *p,
-                                        struct exact_block *b, const uint64_t *w,
-                                        const uint64_t *end)
+/* Another path than the last one, or words elsewhere. As run_block(). */
+static const uint64_t *run_otherwise(struct exact_recorder *x, struct exact_process *p,
+                                     struct exact_known *known, const uint64_t *w,
+                                     const uint64_t *end)
 {
+    struct exact_block *b = known->block;
     size_t i = exit_of(b, w, end);
     uint64_t exit = i < b->n_exits ? b->words[b->n_ops + i] : 0;
-    const struct exact_path *path = b->paths[i];
+    struct exact_path *path = b->paths[i];
     size_t marker = (exit >> 40) & 1, n_words = i < b->n_exits ? exit & 0xffff : b->n_words;
     if (n_words + marker >= (size_t)(end - w)) /* FLR_END at least is behind */
         return NULL;
-    if (__builtin_expect(path != NULL && stays(path, p, w), 1)) {
-        run_path(x, path, w);
+    if (path != NULL && fl_exact_path_follow(x, p, path, w)) {
+        known->likely = path;
+        run_path(x, path);
         return w + n_words + marker;
     }
     bool ok = i < b->n_exits
@@ -229,10 +220,24 @@ static inline const uint64_t *run_block(struct exact_recorder *x, struct exact_p
     return w + n_words + marker;
 }
 
+/* @w: the word after the header. Returns the first word not used, or NULL when damaged. */
+static inline const uint64_t *run_block(struct exact_recorder *x, struct exact_process *p,
+                                        struct exact_known *known, const uint64_t *w,
+                                        const uint64_t *end)
+{
+    const struct exact_path *path = known->likely;
+    if (__builtin_expect(
+            path == NULL || path->n_words + 1u >= (size_t)(end - w) || !serves(path, p, w), 0))
+        return run_otherwise(x, p, known, w, end);
+    run_path(x, path);
+    return w + path->n_words + (path->behind != 0);
+}
+
 static const uint64_t *run_partial(struct exact_recorder *x, struct exact_process *p,
                                    uint64_t payload, const uint64_t *w, const uint64_t *end)
 {
-    const struct exact_block *b = block_of(p, payload & UINT32_MAX);
+    const struct exact_known *known = block_of(p, payload & UINT32_MAX);
+    const struct exact_block *b = known ? known->block : NULL;
     size_t n_ops = (payload >> 32) & 0xffff, n_words = 0;
     if (b == NULL || !run_prefix(x, p, b, n_ops, payload >> 48, w, end))
         return NULL;
@@ -251,7 +256,7 @@ static void kernel_access(struct exact_recorder *x, struct exact_process *p, uin
     fl_exact_flush(x);
     for (uint64_t vpn = address >> 12; vpn <= last; vpn++) {
         struct fl_err err;
-        if (grows_stack(p, vpn))
+        if (fl_exact_grows_stack(p, vpn))
             fl_exact_grow_stack(x, p, vpn);
         if (x->first_rc != FL_OK)
             return;
@@ -297,8 +302,9 @@ void fl_exact_decode(struct exact_recorder *x, struct exact_process **p, const u
     if (x->run_process != *p)
         fl_exact_flush(x);
     while (w != NULL && w < end) {
+        __builtin_prefetch(w + AHEAD); /* from the traced program's processor */
         uint64_t word = *w++;
-        struct exact_block *b;
+        struct exact_known *b;
         x->run_process = *p;
         if ((word >> 56) == (0x80 | FLR_SUPERBLOCK)) {
             b = *p ? block_of(*p, FLR_WORD_PAYLOAD(word)) : NULL;

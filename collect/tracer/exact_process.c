@@ -71,7 +71,7 @@ static const char *shown(struct exact_recorder *x, const char *name, char buf[32
 static void blocks_drop(struct exact_blocks *b)
 {
     for (size_t i = 0; i < b->n; i++)
-        fl_exact_block_drop(b->at[i]);
+        fl_exact_block_drop(b->at[i].block);
     free(b->at);
     *b = (struct exact_blocks){ 0 };
 }
@@ -87,8 +87,8 @@ static bool blocks_copy(struct exact_blocks *to, const struct exact_blocks *from
     memcpy(to->at, from->at, from->n * sizeof *to->at);
     to->n = to->cap = from->n;
     for (size_t i = 0; i < to->n; i++)
-        if (to->at[i] != NULL)
-            to->at[i]->refs++;
+        if (to->at[i].block != NULL)
+            to->at[i].block->refs++;
     return true;
 }
 
@@ -102,14 +102,14 @@ static bool blocks_room(struct exact_blocks *b, size_t id)
     while (cap <= id)
         cap *= 2;
     if (cap != b->cap) {
-        struct exact_block **grown = realloc(b->at, cap * sizeof(struct exact_block *));
+        struct exact_known *grown = realloc(b->at, cap * sizeof *grown);
         if (grown == NULL)
             return false;
         b->at = grown;
         b->cap = cap;
     }
     while (b->n <= id)
-        b->at[b->n++] = NULL;
+        b->at[b->n++] = (struct exact_known){ NULL, NULL };
     return true;
 }
 
@@ -124,8 +124,8 @@ bool fl_exact_describe(struct exact_recorder *x, struct exact_process *p, const 
         return false;
     size_t fixed = 1 + (size_t)b->n_ops + b->n_exits;
     fl_exact_code_marks(x, p, b, words + fixed, n_words - fixed);
-    fl_exact_block_drop(p->blocks.at[id]);
-    p->blocks.at[id] = b;
+    fl_exact_block_drop(p->blocks.at[id].block);
+    p->blocks.at[id] = (struct exact_known){ .block = b };
     return true;
 }
 

@@ -138,6 +138,28 @@ int fl_writer_run(struct fl_writer *w, uint32_t thread, enum fl_actor actor, uin
 int fl_writer_runs(struct fl_writer *w, uint32_t thread, uint32_t mm, const uint64_t *vpn,
                    const uint64_t *counts, const uint32_t *code, size_t n, struct fl_err *err);
 
+/** No page, where fl_writer_page() failed. */
+#define FL_NO_PAGE UINT32_MAX
+/**
+ * fl_writer_page - the id that page @vpn of address space @mm has in this trace, for good; a page
+ * that has none gets the next. Every page that got one must appear in a run, and first in the order
+ * in which they got theirs. Returns: FL_NO_PAGE when out of memory or ids, when @vpn is over 63 bits,
+ * or when the writer has failed before; it has failed then.
+ * Cost: a look into a hash table.
+ */
+uint32_t fl_writer_page(struct fl_writer *w, uint32_t mm, uint64_t vpn, struct fl_err *err);
+/** A run of a page whose id is known; counts and code as fl_writer_runs() takes them. */
+struct fl_page_run {
+    uint64_t counts;
+    uint32_t page, code;
+};
+/**
+ * fl_writer_page_runs - the same as fl_writer_runs(). All pages must be in address space @mm, which
+ * is not checked.
+ */
+int fl_writer_page_runs(struct fl_writer *w, uint32_t thread, uint32_t mm,
+                        const struct fl_page_run *runs, size_t n, struct fl_err *err);
+
 /**
  * fl_writer_code - @thread's runs from here on begin in @code, of an FL_EV_CODE event
  * (FL_NO_CODE: not known, as at the thread's begin). The writer keeps it for the runs

@@ -448,6 +448,115 @@ static void random_words_do_no_harm(void **state)
     assert_int_equal(f->x.first_rc, FL_OK);
 }
 
+#define BLOCKS 12u
+
+/* A superblock of fetches on two pages and accesses of up to three words, with an exit in the middle. */
+static void describe_random(struct fixture *f, uint32_t id, uint64_t *seed)
+{
+    uint64_t words[20];
+    size_t n = 4 + next_random(seed) % 12, middle = 1 + next_random(seed) % (n - 1);
+    unsigned used = 0, at_middle = 0, fetches = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t r = next_random(seed);
+        unsigned index = r % 3 < used ? (unsigned)(r % 3) : used;
+        if (i == middle)
+            at_middle = used;
+        if (i == 0 || r % 4 == 0 || index == 3) {
+            unsigned count = 1 + (unsigned)(r >> 8) % 5;
+            words[i] =
+                FLR_OP(FLR_OP_FETCH, (uint64_t)count << 52 | (CODE + id % 3 + (r >> 12) % 2));
+            fetches = i < middle ? count : fetches;
+            continue;
+        }
+        used = index == used ? used + 1 : used;
+        words[i] = FLR_OP_ACCESS(1 + FLR_OP_FETCH + (r >> 8) % 3, 1 + (r >> 16) % 16, index,
+                                 (int)((r >> 24) % 9000) - 4500);
+    }
+    if (middle == n)
+        at_middle = used;
+    words[n] = exit_at(at_middle, (unsigned)middle, fetches, true);
+    describe(f, id, n, 1, words);
+}
+
+/* Words that stay where they were most of the time. */
+static void execute_random(struct fixture *f, uint32_t id, uint64_t *place, uint64_t *seed)
+{
+    const struct exact_block *b = f->p->blocks.at[id].block;
+    bool leaves = next_random(seed) % 3 == 0;
+    size_t n = leaves ? b->words[b->n_ops] & 0xffff : b->n_words;
+    header(f, id);
+    for (size_t i = 0; i < n; i++) {
+        if (next_random(seed) % 20 == 0)
+            place[i] = (0x100 + id * 7 + next_random(seed) % 4) << 12;
+        word(f, place[i] + next_random(seed) % 4096);
+    }
+    if (leaves)
+        word(f, FLR_WORD(FLR_EXIT, 0));
+}
+
+/* The trace of a random program; @plain: each operation by itself. */
+static void *random_program(bool plain, size_t *len)
+{
+    void *state = NULL, *bytes;
+    struct fl_err err;
+    uint64_t seed = 20260102, place[BLOCKS][3];
+    setup(&state);
+    struct fixture *f = state;
+    f->x.start_ns = UINT64_MAX; /* times are not compared */
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        describe_random(f, i, &seed);
+        for (size_t k = 0; k < 3; k++)
+            place[i][k] = (0x100 + next_random(&seed) % 90) << 12;
+    }
+    decode(f);
+    for (uint32_t i = 0; i < BLOCKS; i++)
+        f->p->blocks.at[i].block->plain = plain;
+    for (int segment = 0; segment < 200; segment++) {
+        while (f->n < 3000) {
+            uint32_t id = (uint32_t)(next_random(&seed) % BLOCKS);
+            execute_random(f, id, place[id], &seed);
+        }
+        decode(f);
+    }
+    assert_int_equal(f->x.n_damaged, 0);
+    fl_exact_flush(&f->x);
+    assert_int_equal(fl_writer_close(f->x.writer, &bytes, len, &err), FL_OK);
+    f->x.writer = NULL;
+    teardown(&state);
+    return bytes;
+}
+
+static void paths_are_what_their_operations_are(void **state)
+{
+    size_t len[2], n = 0;
+    void *bytes[2] = { random_program(false, &len[0]), random_program(true, &len[1]) };
+    struct fl_reader *r[2];
+    struct fl_item item[2] = { { .kind = FL_ITEM_EVENT } };
+    struct fl_err err;
+    (void)state;
+    for (int k = 0; k < 2; k++)
+        assert_int_equal(fl_reader_open_mem(bytes[k], len[k], 0, &r[k], &err), FL_OK);
+    while (item[0].kind != FL_ITEM_END) {
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(fl_reader_next(r[k], &item[k], &err), FL_OK);
+        assert_int_equal(item[0].kind, item[1].kind);
+        if (item[0].kind != FL_ITEM_RUNS)
+            continue;
+        const struct fl_runs *a = &item[0].runs, *b = &item[1].runs;
+        assert_int_equal(a->n, b->n);
+        assert_memory_equal(a->page, b->page, a->n * sizeof *a->page);
+        assert_memory_equal(a->reads, b->reads, a->n * sizeof *a->reads);
+        assert_memory_equal(a->writes, b->writes, a->n * sizeof *a->writes);
+        assert_memory_equal(a->fetches, b->fetches, a->n * sizeof *a->fetches);
+        n += a->n;
+    }
+    assert_true(n > 100000);
+    for (int k = 0; k < 2; k++) {
+        fl_reader_free(r[k]);
+        free(bytes[k]);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -468,6 +577,7 @@ int main(void)
         TEST(first_announcement_of_a_file_defines_it),
         TEST(unknown_words_are_counted_as_damage),
         TEST(random_words_do_no_harm),
+        cmocka_unit_test(paths_are_what_their_operations_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
