@@ -79,7 +79,25 @@ void lru_sets_clear(struct lru_sets *s)
         memset(s->bucket, 0xff, (s->bucket_mask + 1) * sizeof *s->bucket);
 }
 
-/* Loops of their own, so that what they need stays in registers. @stride: s->stride; 0: queues. */
+/* Code of its own for each number of vectors. @stride: s->stride; 0: queues. */
+static inline __attribute__((always_inline)) bool use(struct lru_sets *s, uint32_t stride,
+                                                      uint32_t key, uint64_t number)
+{
+    return stride ? lru_row_use(s, stride, key, number) : lru_queue_use(s, key, number);
+}
+
+bool lru_sets_use(struct lru_sets *s, uint32_t key, uint64_t number)
+{
+    switch (s->queue ? 0 : s->stride) {
+    case 0: return use(s, 0, key, number);
+    case 4: return use(s, 4, key, number);
+    case 8: return use(s, 8, key, number);
+    case 12: return use(s, 12, key, number);
+    default: return use(s, 16, key, number);
+    }
+}
+
+/* What they need stays in registers. */
 static inline __attribute__((always_inline)) uint64_t use_some(struct lru_sets *sets,
                                                                uint32_t stride, const uint32_t *key,
                                                                const uint64_t *number,
@@ -89,9 +107,7 @@ static inline __attribute__((always_inline)) uint64_t use_some(struct lru_sets *
     uint64_t missed = 0;
     for (; some; some &= some - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(some);
-        bool hit = stride ? lru_row_use(&s, stride, key[i], number[i])
-                          : lru_queue_use(&s, key[i], number[i]);
-        missed |= (uint64_t)!hit << i;
+        missed |= (uint64_t)!use(&s, stride, key[i], number[i]) << i;
     }
     return missed;
 }

@@ -172,10 +172,7 @@ static inline bool lru_sets_has(const struct lru_sets *s, uint32_t key, uint64_t
  * lru_sets_use - @key is the most recent of its set now. Returns whether it was there before; if
  * not, the least recent is not any more.
  */
-static inline bool lru_sets_use(struct lru_sets *s, uint32_t key, uint64_t number)
-{
-    return s->queue ? lru_queue_use(s, key, number) : lru_row_use(s, s->stride, key, number);
-}
+bool lru_sets_use(struct lru_sets *s, uint32_t key, uint64_t number);
 
 /**
  * lru_sets_use_some - lru_sets_use() of those of up to 64 keys that have a bit in @some, in order.

@@ -67,7 +67,7 @@ static void sides_init(struct tlb *tlb)
     struct tlb_level *second = load->level[1];
     bool one = fetch->level[1] == second && store->level[1] == second &&
                fetch->n + load->n + store->n == 2 * TLB_SIDES;
-    tlb->one_second = one && !tlb->walk_caches.n ? second : NULL;
+    tlb->one_second = one ? second : NULL;
     tlb->own_firsts = true;
     for (int a = 0; a < TLB_SIDES; a++)
         for (int b = 0; b < TLB_SIDES; b++) {
@@ -138,7 +138,7 @@ int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err)
 
 /* ---- look-ups ------------------------------------------------------------------------- */
 
-static inline void walk(struct tlb *tlb, uint32_t table, enum fl_page_size size)
+void tlb_walk(struct tlb *tlb, uint32_t table, enum fl_page_size size)
 {
     tlb->walks++;
     if (tlb->walk_caches.n)
@@ -168,7 +168,7 @@ void tlb_missed_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page
     for (uint32_t i = 1; i < chain->n; i++)
         if (level_has(tlb, chain->level[i], i, page, vpn))
             return;
-    walk(tlb, tlb_table(tlb, page), size);
+    tlb_walk(tlb, tlb_table(tlb, page), size);
 }
 
 /* A larger page, by the table in whose place it is. */
@@ -180,7 +180,7 @@ static void look_up_large(struct tlb *tlb, const struct tlb_chain *chain, uint32
     for (uint32_t i = 0; i < chain->n; i++)
         if (level_has(tlb, chain->level[i], i, TLB_BIG | table, tlb->tables.number[table]))
             return;
-    walk(tlb, tlb_table(tlb, page), size);
+    tlb_walk(tlb, tlb_table(tlb, page), size);
 }
 
 /* @k look-ups in a row: only the first can miss. */

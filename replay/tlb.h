@@ -67,8 +67,7 @@ struct tlb {
     uint32_t n_levels;
     struct tlb_chain chain[TLB_SIDES][FL_PAGE_SIZES];
     bool own_firsts; /* of 4 KiB pages: no side's first level is in the chain of another */
-    struct tlb_level *one_second; /* and of them all there is behind the first, with no walk cache;
-                                     else NULL */
+    struct tlb_level *one_second;   /* and of them all there is behind the first, on all sides */
     bool split_data[FL_PAGE_SIZES]; /* loads and stores have different chains */
     struct walk_caches walk_caches;
     uint64_t walks, walk_refs, later_hits;
@@ -148,6 +147,9 @@ void tlb_fork(struct tlb *tlb, uint32_t mm);
 void tlb_mm_gone(struct tlb *tlb, uint32_t mm, bool exec);
 
 /* ---- between tlb*.c --------------------------------------------------------------- */
+
+/* A page that @table maps missed all levels. */
+void tlb_walk(struct tlb *tlb, uint32_t table, enum fl_page_size size);
 
 /* A page of 4 KiB missed the first level of @chain: the rest of it, and the walk. */
 void tlb_missed_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page,

@@ -40,8 +40,8 @@ static uint64_t first_level(const struct stretch *t, struct tlb_level *first, co
     return missed;
 }
 
-/* One level behind the first, and walks that nothing shortens: runs that @missed there, which had
-   @lookups on all sides; of those for the same run all but the first find the page. */
+/* One level behind the first: runs that @missed there, which had @lookups on all sides; of those for
+   the same run all but the first find the page. */
 static void second_level(struct tlb *tlb, struct tlb_level *second, const struct stretch *t,
                          uint64_t missed, uint32_t lookups)
 {
@@ -51,8 +51,13 @@ static void second_level(struct tlb *tlb, struct tlb_level *second, const struct
     second->lookups += lookups;
     second->misses += misses;
     tlb->later_hits += lookups - misses;
-    tlb->walks += misses;
-    tlb->walk_refs += (uint64_t)misses * tlb->walk_caches.levels;
+    if (!tlb->walk_caches.n) { /* all walks are as long */
+        tlb->walks += misses;
+        tlb->walk_refs += (uint64_t)misses * tlb->walk_caches.levels;
+        return;
+    }
+    for (; again; again &= again - 1)
+        tlb_walk(tlb, tlb_table(tlb, t->page[__builtin_ctzll(again)]), FL_PAGE_4K);
 }
 
 /* @missed: by side. */
