@@ -9,7 +9,7 @@
 #include "vm.h"
 
 /* A page's touches, one word so that a touch is one load and one store: the window's number, the
-   last run that read or wrote, the last that fetched, what all together need. */
+   last run that read or wrote, the last that fetched, a note, what all together need. */
 #define WINDOW_SHIFT 32
 #define DATA_SHIFT 20
 #define FETCH_SHIFT 8
@@ -129,29 +129,64 @@ void digest_paid(struct digest *d, bool paid)
     d->rests = d->pause;
 }
 
-uint32_t digest_pages(const struct digest *d, enum digest_order order, uint32_t *out)
+static inline uint32_t by_data(uint64_t touches)
 {
-    uint64_t runs[DIGEST_RUNS_MAX / 64];
-    size_t words = (d->n_runs + 63) / 64;
+    return (uint32_t)(touches >> DATA_SHIFT & RUN_MASK);
+}
+
+static inline uint32_t by_fetch(uint64_t touches)
+{
+    return (uint32_t)(touches >> FETCH_SHIFT & RUN_MASK);
+}
+
+static inline void set_run(uint64_t *runs, uint32_t run)
+{
+    runs[run / 64] |= UINT64_C(1) << run % 64;
+}
+
+/* The pages of the runs that have a bit. */
+static uint32_t pages_of(const struct digest *d, const uint64_t *runs, uint32_t *out)
+{
     uint32_t n = 0;
-    memset(runs, 0, words * sizeof *runs);
-    for (uint32_t i = 0; i < d->n; i++) {
-        uint64_t t = d->touches[d->page[i]];
-        uint32_t by_data = (uint32_t)(t >> DATA_SHIFT & RUN_MASK);
-        uint32_t by_fetch = (uint32_t)(t >> FETCH_SHIFT & RUN_MASK);
-        uint32_t run = by_data > by_fetch ? by_data : by_fetch; /* 0 of what never was */
-        if (order == DIGEST_LAST_FETCH || order == DIGEST_LAST_DATA) {
-            uint8_t of = order == DIGEST_LAST_FETCH ? FL_PROT_EXEC : FL_PROT_READ | FL_PROT_WRITE;
-            if (!(t & of))
-                continue;
-            run = order == DIGEST_LAST_FETCH ? by_fetch : by_data;
-        }
-        runs[run / 64] |= UINT64_C(1) << run % 64;
-        if (order == DIGEST_ENDS)
-            runs[d->first[i] / 64] |= UINT64_C(1) << d->first[i] % 64;
-    }
-    for (size_t w = 0; w < words; w++)
+    for (size_t w = 0; w * 64 < d->n_runs; w++)
         for (uint64_t b = runs[w]; b; b &= b - 1)
             out[n++] = d->run_page[w * 64 + (size_t)__builtin_ctzll(b)];
     return n;
+}
+
+uint32_t digest_pages(const struct digest *d, enum digest_order order, uint32_t *out)
+{
+    uint64_t runs[DIGEST_RUNS_MAX / 64] = { 0 };
+    for (uint32_t i = 0; i < d->n; i++) {
+        uint64_t t = d->touches[d->page[i]];
+        set_run(runs,
+                by_data(t) > by_fetch(t) ? by_data(t) : by_fetch(t)); /* 0 of what never was */
+        if (order == DIGEST_ENDS)
+            set_run(runs, d->first[i]);
+    }
+    return pages_of(d, runs, out);
+}
+
+uint32_t digest_pages_for(const struct digest *d, uint8_t needs, uint32_t *out)
+{
+    const uint8_t data = FL_PROT_READ | FL_PROT_WRITE;
+    uint64_t runs[DIGEST_RUNS_MAX / 64] = { 0 };
+    uint32_t wanted = 0;
+    for (uint32_t i = 0; i < d->n; i++) {
+        uint64_t t = d->touches[d->page[i]];
+        if (!(t & needs))
+            continue;
+        bool other = t & data & ~needs & (needs & data ? data : 0); /* its last touch may be that */
+        digest_note(d, d->page[i], other);
+        wanted += other;
+        if (!other)
+            set_run(runs, needs & data ? by_data(t) : by_fetch(t));
+    }
+    for (size_t i = d->n_runs; wanted && i-- > 0;)
+        if (digest_noted(d, d->run_page[i]) && d->need[i] & needs) {
+            set_run(runs, (uint32_t)i);
+            digest_note(d, d->run_page[i], 0);
+            wanted--;
+        }
+    return pages_of(d, runs, out);
 }

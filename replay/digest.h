@@ -39,10 +39,8 @@ struct digest {
 
 /* An order of a window's pages; a run's place in it is its place in the trace. */
 enum digest_order {
-    DIGEST_LAST,       /* each page once, by its last touch */
-    DIGEST_LAST_FETCH, /* each page that was fetched from, by its last fetch */
-    DIGEST_LAST_DATA,  /* each page that was read or written, by the last of these */
-    DIGEST_ENDS,       /* first and last touches, by time: pages touched more than once are twice */
+    DIGEST_LAST, /* each page once, by its last touch */
+    DIGEST_ENDS, /* first and last touches, by time: pages touched more than once are twice */
 };
 
 void digest_fini(struct digest *d);
@@ -61,6 +59,21 @@ void digest_window(struct digest *d, const struct fl_runs *runs, size_t from, ui
 static inline uint8_t digest_need(const struct digest *d, uint32_t page)
 {
     return (uint8_t)(d->touches[page] & 7);
+}
+
+#define DIGEST_NOTE_SHIFT 3u
+
+/** digest_note - a user's own note on a page of the window, below 32; 0 again in the end, as others
+    may use the window. */
+static inline void digest_note(const struct digest *d, uint32_t page, uint32_t note)
+{
+    uint64_t *t = &d->touches[page];
+    *t = (*t & ~(UINT64_C(31) << DIGEST_NOTE_SHIFT)) | (uint64_t)note << DIGEST_NOTE_SHIFT;
+}
+
+static inline uint32_t digest_noted(const struct digest *d, uint32_t page)
+{
+    return d->touches[page] >> DIGEST_NOTE_SHIFT & 31;
 }
 
 /** digest_covered - nothing in the window needs more than @rights, by page, give. */
@@ -102,5 +115,11 @@ static inline void digest_rested(struct digest *d)
 
 /** digest_pages - the pages in @order into @out, room for DIGEST_RUNS_MAX. Returns how many. */
 uint32_t digest_pages(const struct digest *d, enum digest_order order, uint32_t *out);
+
+/**
+ * digest_pages_for - the pages touched for @needs, of FL_PROT_*, into @out, by the last of these
+ * touches. pre: notes are 0. Returns how many. Cost: for reads or writes alone perhaps a look at each run.
+ */
+uint32_t digest_pages_for(const struct digest *d, uint8_t needs, uint32_t *out);
 
 #endif

@@ -3,50 +3,48 @@
  * lru_sets.h - a set-associative array of keys, LRU in each set, of any geometry: the levels of a
  * TLB and the walk caches.
  *
- * Whoever owns a key keeps for it the entry it was in last: it is there still if the entry says so,
- * and nothing need be searched or forgotten. Up to LRU_WORD_MAX ways a set's order is a word, four
- * bits a way. Up to LRU_STAMPED_MAX it is a stamp of each entry's last use, so that a hit is one
- * store and a miss looks for the smallest. A set of more ways is a ring of entries in that order.
+ * Nothing is kept by key: who owns millions of them, nearly none of which are here, would have to
+ * fetch that from memory.
+ *
+ * Up to LRU_ROW_MAX ways a set is a row of keys, the most recent first. To use one moves those
+ * before it on by one place, four at a time; no branch depends on whether it was there, and what is
+ * stored is loaded again as it was stored. A set of more ways is a queue of entries, the least
+ * recent first: who is used joins it again, and its place before that counts no longer. When the
+ * places run out, the entries of the set get the first ones anew. A hash table has their keys.
  */
 #ifndef REPLAY_LRU_SETS_H
 #define REPLAY_LRU_SETS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 #define LRU_NO_KEY UINT32_MAX
-#define LRU_WORD_MAX 16u
-#define LRU_STAMPED_MAX 128u
+#define LRU_NO_ENTRY UINT32_MAX
+#define LRU_ROW_MAX 16u
 
-struct lru_sets {
-    uint32_t sets, ways, stride; /* entries of a set, unused ones included */
-    uint64_t inverse;            /* 2^64 / sets, rounded up */
-    bool divide;                 /* that is not exact enough for page numbers */
-    uint32_t *key;               /* by entry, set by set; LRU_NO_KEY: empty */
-    /* words: NULL unless these are in use; the stride is a power of two */
-    uint64_t
-        *order; /* by set: its ways, the most recent lowest; above LRU_WORD_MAX - 1 of them none */
-    uint64_t used;                    /* the bits of those that there are */
-    uint32_t stride_bits, last_shift; /* the shift of the least recent */
-    /* stamped: */
-    uint32_t now; /* the next stamp, without its way */
-    uint32_t
-        *stamp; /* by entry: when it was used last | its way; unused: LRU_STAMP_END; NULL: rings */
-    /* rings, of entries, the empty ones last: */
-    uint16_t *next, *prev, *first; /* by entry; by set: the most recent */
+struct lru_queue {
+    uint32_t head, tail; /* its places; all but the latest of an entry are void */
 };
 
-/*
- * Stamps are compared as floats: SSE2 has a minimum of these, and of positive ones the order is that
- * of the integers they are made of. All are normal numbers.
- */
-#define LRU_WAY_MASK (LRU_STAMPED_MAX - 1)
-#define LRU_STAMP_EMPTY UINT32_C(0x00800000)
-#define LRU_STAMP_END UINT32_C(0x7f800000)
+struct lru_sets {
+    uint32_t sets, ways, stride; /* keys of a set, unused ones included */
+    uint64_t inverse;            /* 2^64 / sets, rounded up */
+    bool divide;                 /* that is not exact enough for page numbers */
+    uint32_t *key;               /* set by set; LRU_NO_KEY: empty */
+    /* queues: the empty entries first, in places numbered set by set */
+    struct lru_queue *queue; /* by set; NULL: rows */
+    uint32_t *place;         /* by entry */
+    uint32_t *entry;         /* by place: who joined there */
+    uint32_t place_bits;     /* of each set 1 << place_bits */
+    uint32_t *bucket;        /* by the key's lowest bits: an entry, or LRU_NO_ENTRY */
+    uint32_t *next;          /* by entry: another of that bucket */
+    uint32_t bucket_mask;
+};
 
 /** lru_sets_init - @entries, a multiple of @ways, up to 65536. false: out of memory. */
 bool lru_sets_init(struct lru_sets *s, uint32_t entries, uint32_t ways);
@@ -57,21 +55,6 @@ void lru_sets_clear(struct lru_sets *s);
 /** lru_sets_drop_if - every key that @gone wants to go. Cost: a look at each entry. */
 void lru_sets_drop_if(struct lru_sets *s, bool (*gone)(void *arg, uint32_t key), void *arg);
 
-/* Of what is in no set: entry 0 has another key. */
-static inline bool lru_sets_has(const struct lru_sets *s, uint16_t entry, uint32_t key)
-{
-    return s->key[entry] == key;
-}
-
-void lru_drop_entry(struct lru_sets *s, uint32_t entry);
-
-/** lru_sets_drop - @key, if it is there. @entry: where it was last; of a new key, 0. */
-static inline void lru_sets_drop(struct lru_sets *s, uint16_t entry, uint32_t key)
-{
-    if (lru_sets_has(s, entry, key))
-        lru_drop_entry(s, entry);
-}
-
 static inline uint32_t lru_sets_set(const struct lru_sets *s, uint64_t number)
 {
     if (__builtin_expect(s->divide, 0))
@@ -79,147 +62,126 @@ static inline uint32_t lru_sets_set(const struct lru_sets *s, uint64_t number)
     return (uint32_t)((unsigned __int128)(s->inverse * number) * s->sets >> 64);
 }
 
-/* The smallest of @stamp[0 .. stride). */
-static inline uint32_t lru_smallest(const uint32_t *stamp, uint32_t stride)
+/* lru_sets_use() of rows. @stride: s->stride. */
+static inline __attribute__((always_inline)) bool lru_row_use(struct lru_sets *s, uint32_t stride,
+                                                              uint32_t key, uint64_t number)
 {
+    uint32_t *row = s->key + lru_sets_set(s, number) * stride, last = s->ways - 1;
 #ifdef __SSE2__
-    __m128 low = _mm_load_ps((const float *)stamp);
-    for (uint32_t i = 4; i < stride; i += 4)
-        low = _mm_min_ps(low, _mm_load_ps((const float *)stamp + i));
-    low = _mm_min_ps(low, _mm_movehl_ps(low, low));
-    low = _mm_min_ss(low, _mm_shuffle_ps(low, low, 1));
-    return (uint32_t)_mm_cvtsi128_si32(_mm_castps_si128(low));
-#else
-    uint32_t smallest = stamp[0];
-    for (uint32_t i = 1; i < stride; i++)
-        smallest = stamp[i] < smallest ? stamp[i] : smallest;
-    return smallest;
-#endif
-}
-
-#define LRU_EVERY_WAY UINT64_C(0x1111111111111111)
-
-/* Where @way is in @order: its highest bit, and perhaps others above. */
-static inline uint64_t lru_word_find(uint64_t order, uint32_t way)
-{
-    uint64_t x = order ^ way * LRU_EVERY_WAY; /* 0 there: the first one to borrow */
-    return (x - LRU_EVERY_WAY) & ~x & LRU_EVERY_WAY << 3;
-}
-
-/* Of @order's ways those of @bits, of which @way is the last, one place on, and @way first. */
-static inline uint64_t lru_word_first(uint64_t order, uint64_t bits, uint32_t way)
-{
-    return (order & ~bits) | ((order << 4 | way) & bits);
-}
-
-static inline void lru_word_hit(struct lru_sets *s, uint16_t entry)
-{
-    uint64_t *order = &s->order[entry >> s->stride_bits];
-    uint32_t way = entry & (s->stride - 1);
-    uint64_t at = lru_word_find(*order, way);
-    *order = lru_word_first(*order, at ^ (at - 1), way);
-}
-
-static inline uint16_t lru_word_fill(struct lru_sets *s, uint32_t key, uint32_t set)
-{
-    uint64_t order = s->order[set];
-    uint32_t way = order >> s->last_shift & 15, entry = (set << s->stride_bits) + way;
-    s->order[set] = lru_word_first(order, s->used, way);
-    s->key[entry] = key;
-    return (uint16_t)entry;
-}
-
-#define LRU_NO_ENTRY UINT32_MAX
-
-/**
- * lru_word_search - the entry of @key, of which only @number is known; LRU_NO_ENTRY: it is not
- * there. pre: words.
- */
-static inline uint32_t lru_word_search(const struct lru_sets *s, uint32_t key, uint64_t number)
-{
-    uint32_t first = lru_sets_set(s, number) << s->stride_bits, i = 0;
-#ifdef __SSE2__
-    const __m128i *keys = (const __m128i *)(const void *)(s->key + first);
-    for (__m128i wanted = _mm_set1_epi32((int)key); i + 4 <= s->stride; i += 4) {
-        __m128i same = _mm_cmpeq_epi32(_mm_loadu_si128(keys + i / 4), wanted);
-        int ways = _mm_movemask_ps(_mm_castsi128_ps(same));
-        if (ways)
-            return first + i + (uint32_t)__builtin_ctz((unsigned)ways);
+    __m128i four[LRU_ROW_MAX / 4], wanted = _mm_set1_epi32((int)key);
+    uint32_t there = 0;
+    for (uint32_t i = 0; i < stride / 4; i++) {
+        four[i] = _mm_load_si128((const __m128i *)(const void *)row + i);
+        there |= (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(four[i], wanted)))
+                 << 4 * i;
     }
+    __m128i at = _mm_set1_epi32(__builtin_ctz(there | 1u << last));
+    __m128i before = _mm_cvtsi32_si128((int)key), place = _mm_set_epi32(3, 2, 1, 0);
+    for (uint32_t i = 0; i < stride / 4; i++) { /* behind @at all stays where it is */
+        __m128i stays = _mm_cmpgt_epi32(place, at);
+        __m128i moved = _mm_or_si128(_mm_slli_si128(four[i], 4), before);
+        before = _mm_srli_si128(four[i], 12);
+        _mm_store_si128((__m128i *)(void *)row + i, _mm_or_si128(_mm_and_si128(stays, four[i]),
+                                                                 _mm_andnot_si128(stays, moved)));
+        place = _mm_add_epi32(place, _mm_set1_epi32(4));
+    }
+    return there;
+#else
+    uint32_t at = 0;
+    while (at < last && row[at] != key)
+        at++;
+    bool there = row[at] == key;
+    memmove(row + 1, row, at * sizeof *row);
+    row[0] = key;
+    return there;
 #endif
-    for (; i < s->stride; i++)
-        if (s->key[first + i] == key)
-            return first + i;
-    return LRU_NO_ENTRY;
 }
 
-/**
- * lru_word_use - @key is the most recent of its set now. Returns whether it was there before; if
- * not, the least recent is not any more. pre: words.
- */
-static inline bool lru_word_use(struct lru_sets *s, uint32_t key, uint64_t number)
+/* The set's places have run out. By value: so that a loop may have @s in registers. */
+void lru_queue_renumber(struct lru_sets s, uint32_t set);
+
+/* @entry is the most recent of its @set. */
+static inline void lru_queue_join(struct lru_sets *s, uint32_t set, uint32_t entry)
 {
-    uint32_t entry = lru_word_search(s, key, number);
+    struct lru_queue *q = &s->queue[set];
+    uint32_t tail = q->tail;
+    s->place[entry] = tail;
+    s->entry[tail] = entry;
+    q->tail = ++tail;
+    if (__builtin_expect(!(tail & ((1u << s->place_bits) - 1)), 0))
+        lru_queue_renumber(*s, set);
+}
+
+static inline uint32_t lru_queue_find(const struct lru_sets *s, uint32_t key)
+{
+    uint32_t entry = s->bucket[key & s->bucket_mask];
+    while (entry != LRU_NO_ENTRY && s->key[entry] != key)
+        entry = s->next[entry];
+    return entry;
+}
+
+/* What is in @entry is no longer to be found. */
+static inline void lru_queue_lose(struct lru_sets *s, uint32_t entry)
+{
+    uint32_t *at = &s->bucket[s->key[entry] & s->bucket_mask];
+    while (*at != entry)
+        at = &s->next[*at];
+    *at = s->next[entry];
+}
+
+/* @key, which is not there, in the place of the least recent of @set. */
+static inline void lru_queue_fill(struct lru_sets *s, uint32_t key, uint32_t set)
+{
+    struct lru_queue *q = &s->queue[set];
+    uint32_t head = q->head, entry = s->entry[head];
+    while (s->place[entry] != head)
+        entry = s->entry[++head];
+    q->head = head + 1;
+    if (s->key[entry] != LRU_NO_KEY)
+        lru_queue_lose(s, entry);
+    uint32_t *at = &s->bucket[key & s->bucket_mask];
+    s->next[entry] = *at;
+    *at = entry;
+    s->key[entry] = key;
+    lru_queue_join(s, set, entry);
+}
+
+static inline bool lru_queue_use(struct lru_sets *s, uint32_t key, uint64_t number)
+{
+    uint32_t entry = lru_queue_find(s, key);
     if (entry == LRU_NO_ENTRY)
-        lru_word_fill(s, key, lru_sets_set(s, number));
+        lru_queue_fill(s, key, lru_sets_set(s, number));
     else
-        lru_word_hit(s, (uint16_t)entry);
+        lru_queue_join(s, s->place[entry] >> s->place_bits, entry);
     return entry != LRU_NO_ENTRY;
 }
 
-void lru_restamp(struct lru_sets *s);
-void lru_ring_hit(struct lru_sets *s, uint16_t entry);
-uint16_t lru_ring_fill(struct lru_sets *s, uint32_t key, uint32_t set);
-
-/** lru_word_drop - @key, if it is there, of which only @number is known. pre: words. */
-static inline void lru_word_drop(struct lru_sets *s, uint32_t key, uint64_t number)
+/** lru_sets_has - is @key, of @number, there? */
+static inline bool lru_sets_has(const struct lru_sets *s, uint32_t key, uint64_t number)
 {
-    uint32_t entry = lru_word_search(s, key, number);
-    if (entry != LRU_NO_ENTRY)
-        lru_drop_entry(s, entry);
-}
-
-static inline uint32_t lru_now(struct lru_sets *s)
-{
-    if (__builtin_expect(s->now == LRU_STAMP_END, 0))
-        lru_restamp(s);
-    s->now += LRU_STAMPED_MAX;
-    return s->now - LRU_STAMPED_MAX;
+    if (s->queue)
+        return lru_queue_find(s, key) != LRU_NO_ENTRY;
+    const uint32_t *row = s->key + lru_sets_set(s, number) * s->stride;
+    bool has = false;
+    for (uint32_t i = 0; i < s->stride; i++)
+        has |= row[i] == key;
+    return has;
 }
 
 /**
- * lru_sets_hit - look @key up and, if it is there, make it the most recent of its set. @entry: where
- * it was last. Returns whether it is there.
+ * lru_sets_use - @key is the most recent of its set now. Returns whether it was there before; if
+ * not, the least recent is not any more.
  */
-static inline bool lru_sets_hit(struct lru_sets *s, uint16_t entry, uint32_t key)
-{
-    if (!lru_sets_has(s, entry, key))
-        return false;
-    if (s->order)
-        lru_word_hit(s, entry);
-    else if (__builtin_expect(!s->stamp, 0))
-        lru_ring_hit(s, entry);
-    else
-        s->stamp[entry] = lru_now(s) | (s->stamp[entry] & LRU_WAY_MASK);
-    return true;
-}
+bool lru_sets_use(struct lru_sets *s, uint32_t key, uint64_t number);
 
 /**
- * lru_sets_fill - @key, which is not there and whose @number picks the set, takes the place of the
- * least recent. Returns its entry.
+ * lru_sets_use_some - lru_sets_use() of those of up to 64 keys that have a bit in @some, in order.
+ * Returns the bits of those that were not there.
  */
-static inline uint16_t lru_sets_fill(struct lru_sets *s, uint32_t key, uint64_t number)
-{
-    uint32_t set = lru_sets_set(s, number);
-    if (s->order)
-        return lru_word_fill(s, key, set);
-    if (__builtin_expect(!s->stamp, 0))
-        return lru_ring_fill(s, key, set);
-    uint32_t first = set * s->stride;
-    uint32_t way = lru_smallest(s->stamp + first, s->stride) & LRU_WAY_MASK;
-    s->key[first + way] = key;
-    s->stamp[first + way] = lru_now(s) | way;
-    return (uint16_t)(first + way);
-}
+uint64_t lru_sets_use_some(struct lru_sets *s, const uint32_t *key, const uint64_t *number,
+                           uint64_t some);
+
+/** lru_sets_drop - @key, if it is there. */
+void lru_sets_drop(struct lru_sets *s, uint32_t key, uint64_t number);
 
 #endif

@@ -6,8 +6,6 @@
 #include "grow.h"
 #include "tlb.h"
 
-_Static_assert(FL_TLB_LEVELS_MAX <= WALK_PLACE, "levels have places of their own in a table");
-
 /* ---- set-up ------------------------------------------------------------------------- */
 
 static bool serves(const struct tlb_level *level, enum tlb_side side, enum fl_page_size size)
@@ -41,27 +39,42 @@ static void chains_init(struct tlb *tlb)
     }
 }
 
-static bool level_init(struct tlb *tlb, const struct fl_tlb_level *geometry)
+static bool levels_init(struct tlb *tlb, const struct fl_machine *machine)
 {
-    struct tlb_level *level = &tlb->level[tlb->n_levels++];
-    *level = (struct tlb_level){ .geometry = *geometry, .latest = TLB_NO_KEY };
-    return lru_sets_init(&level->sets, geometry->entries, geometry->ways);
+    bool ok = true;
+    for (uint32_t i = 0; i < machine->n_tlb && ok; i++) {
+        struct tlb_level *level = &tlb->level[tlb->n_levels++];
+        *level = (struct tlb_level){ .geometry = machine->tlb[i], .latest = TLB_NO_KEY };
+        ok = lru_sets_init(&level->sets, level->geometry.entries, level->geometry.ways);
+    }
+    return ok;
 }
 
-/* The fewer levels have places, the smaller what is kept by page. */
-static void places_init(struct tlb *tlb)
+static bool is_in(const struct tlb_chain *chain, const struct tlb_level *level)
 {
-    for (uint32_t i = 0; i < tlb->n_levels; i++) {
-        struct tlb_level *level = &tlb->level[i];
-        bool has = !level->sets.order;
-        for (int side = 0; side < TLB_SIDES; side++)
-            has |= tlb->chain[side][FL_PAGE_4K].level[0] == level;
-        has &= fl_tlb_holds(&level->geometry, FL_PAGE_4K);
-        level->place = has ? tlb->places++ : TLB_NO_PLACE;
-    }
-    while (offsetof(struct tlb_page, entry) + tlb->places * sizeof(uint16_t) >
-           1u << tlb->page_shift)
-        tlb->page_shift++;
+    bool in = false;
+    for (uint32_t i = 0; i < chain->n; i++)
+        in |= chain->level[i] == level;
+    return in;
+}
+
+/* What batches can rely on, of mappings of 4 KiB. */
+static void sides_init(struct tlb *tlb)
+{
+    const struct tlb_chain *fetch = &tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K],
+                           *load = &tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K],
+                           *store = &tlb->chain[TLB_SIDE_STORE][FL_PAGE_4K];
+    struct tlb_level *second = load->level[1];
+    bool one = fetch->level[1] == second && store->level[1] == second &&
+               fetch->n + load->n + store->n == 2 * TLB_SIDES;
+    tlb->one_second = one ? second : NULL;
+    tlb->own_firsts = true;
+    for (int a = 0; a < TLB_SIDES; a++)
+        for (int b = 0; b < TLB_SIDES; b++) {
+            bool same = a == b || (a && b && !tlb->split_data[FL_PAGE_4K]);
+            const struct tlb_level *first = tlb->chain[a][FL_PAGE_4K].level[0];
+            tlb->own_firsts &= same || !is_in(&tlb->chain[b][FL_PAGE_4K], first);
+        }
 }
 
 int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_reader *reader,
@@ -77,15 +90,13 @@ int tlb_init(struct tlb *tlb, const struct fl_machine *machine, const struct fl_
                          .held_mm = TLB_NO_MM };
     tlb->asid = calloc(machine->asids, sizeof *tlb->asid);
     tlb->gathered = calloc(tlb->flush_pages, sizeof *tlb->gathered);
-    bool ok = tlb->asid && tlb->gathered && walk_caches_init(&tlb->walk_caches, machine);
-    for (uint32_t i = 0; i < machine->n_tlb && ok; i++)
-        ok = level_init(tlb, &machine->tlb[i]);
-    if (!ok) {
+    if (!tlb->asid || !tlb->gathered || !walk_caches_init(&tlb->walk_caches, machine) ||
+        !levels_init(tlb, machine)) {
         tlb_fini(tlb);
         return fl_nomem(err, "TLB");
     }
     chains_init(tlb);
-    places_init(tlb);
+    sides_init(tlb);
     return FL_OK;
 }
 
@@ -95,7 +106,7 @@ void tlb_fini(struct tlb *tlb)
         lru_sets_fini(&tlb->level[i].sets);
     walk_caches_fini(&tlb->walk_caches);
     tlb_tables_fini(&tlb->tables);
-    free(tlb->pages);
+    free(tlb->at);
     free(tlb->asid);
     free(tlb->gathered);
     *tlb = (struct tlb){ 0 };
@@ -108,13 +119,11 @@ int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err)
     if (n_pages <= tlb->n_pages)
         return FL_OK;
     uint32_t room = grow_room_for(tlb->pages_room, n_pages);
-    if (!room || !grow_bytes((void **)&tlb->pages, room, (size_t)1 << tlb->page_shift))
+    if (!room || !grow(&tlb->at, room))
         return fl_nomem(err, "TLB");
     tlb->pages_room = room;
     for (; tlb->n_pages < n_pages; tlb->n_pages++) {
         struct fl_page p = fl_reader_page(tlb->reader, tlb->n_pages);
-        struct tlb_page *page = tlb_page(tlb, tlb->n_pages);
-        memset(page, 0, (size_t)1 << tlb->page_shift);
         uint32_t table = tlb_tables_of(&tlb->tables, p.mm, p.vpn);
         if (table == NO_TABLE)
             return fl_nomem(err, "TLB");
@@ -122,72 +131,56 @@ int tlb_room(struct tlb *tlb, uint32_t n_pages, struct fl_err *err)
             return fl_fail(err, FL_EDATA,
                            "more than %u page tables: the TLB cannot follow (--no-tlb)",
                            UINT32_MAX >> TABLE_BITS);
-        page->at = table << TABLE_BITS | (uint32_t)(p.vpn & (TABLE_PAGES - 1));
+        tlb->at[tlb->n_pages] = table << TABLE_BITS | (uint32_t)(p.vpn & (TABLE_PAGES - 1));
     }
     return FL_OK;
 }
 
 /* ---- look-ups ------------------------------------------------------------------------- */
 
-static inline void walk(struct tlb *tlb, const struct tlb_page *p, enum fl_page_size size)
+void tlb_walk(struct tlb *tlb, uint32_t table, enum fl_page_size size)
 {
     tlb->walks++;
     if (tlb->walk_caches.n)
-        tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, &tlb->tables, tlb_table(p), size);
+        tlb->walk_refs += walk_caches_walk(&tlb->walk_caches, &tlb->tables, table, size);
     else
         tlb->walk_refs += tlb->walk_caches.levels - (uint32_t)size;
 }
 
-static inline void fill(struct tlb_level *level, uint16_t *entry, uint32_t key, uint64_t number)
+/* In level @i of its chain. */
+static inline bool level_has(struct tlb *tlb, struct tlb_level *level, uint32_t i, uint32_t key,
+                             uint64_t number)
 {
+    level->lookups++;
     level->latest = key;
+    if (lru_sets_use(&level->sets, key, number)) {
+        tlb->later_hits += i > 0;
+        return true;
+    }
     level->misses++;
-    *entry = lru_sets_fill(&level->sets, key, number);
+    return false;
 }
 
-/* A page of 4 KiB missed the first level: the rest of the chain, and the walk. */
-static void missed_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page,
-                      struct tlb_page *p, enum fl_page_size size)
+void tlb_missed_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page,
+                   enum fl_page_size size)
 {
-    uint64_t vpn = tlb_vpn(tlb, p);
-    fill(chain->level[0], &p->entry[chain->level[0]->place], page, vpn);
-    for (uint32_t i = 1; i < chain->n; i++) {
-        struct tlb_level *level = chain->level[i];
-        bool placed = level->place != TLB_NO_PLACE;
-        level->lookups++;
-        level->latest = page;
-        if (placed ? lru_sets_hit(&level->sets, p->entry[level->place], page)
-                   : lru_word_use(&level->sets, page, vpn)) {
-            tlb->later_hits++;
+    uint64_t vpn = tlb_vpn(tlb, page);
+    for (uint32_t i = 1; i < chain->n; i++)
+        if (level_has(tlb, chain->level[i], i, page, vpn))
             return;
-        }
-        if (placed)
-            fill(level, &p->entry[level->place], page, vpn);
-        else
-            level->misses++;
-    }
-    walk(tlb, p, size);
+    tlb_walk(tlb, tlb_table(tlb, page), size);
 }
 
 /* A larger page, by the table in whose place it is. */
-static void look_up_large(struct tlb *tlb, const struct tlb_chain *chain, const struct tlb_page *p,
+static void look_up_large(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page,
                           enum fl_page_size size, uint64_t k)
 {
-    uint32_t table = tlb_tables_at(&tlb->tables, tlb_table(p), chain->held_as),
-             key = TLB_BIG | table;
+    uint32_t table = tlb_tables_at(&tlb->tables, tlb_table(tlb, page), chain->held_as);
     chain->level[0]->lookups += k - 1;
-    for (uint32_t i = 0; i < chain->n; i++) {
-        struct tlb_level *level = chain->level[i];
-        uint16_t *entry = &tlb->tables.at[table].entry[level - tlb->level];
-        level->lookups++;
-        if (level->latest == key || lru_sets_hit(&level->sets, *entry, key)) {
-            level->latest = key;
-            tlb->later_hits += i > 0;
+    for (uint32_t i = 0; i < chain->n; i++)
+        if (level_has(tlb, chain->level[i], i, TLB_BIG | table, tlb->tables.number[table]))
             return;
-        }
-        fill(level, entry, key, tlb->tables.number[table]);
-    }
-    walk(tlb, p, size);
+    tlb_walk(tlb, tlb_table(tlb, page), size);
 }
 
 /* @k look-ups in a row: only the first can miss. */
@@ -198,10 +191,11 @@ static inline void look_up_4k(struct tlb *tlb, const struct tlb_chain *chain, ui
     first->lookups += k;
     if (first->latest == page) /* nothing is more recent: the order stays */
         return;
-    struct tlb_page *p = tlb_page(tlb, page);
     first->latest = page;
-    if (!lru_sets_hit(&first->sets, p->entry[first->place], page))
-        missed_4k(tlb, chain, page, p, size);
+    if (!lru_sets_use(&first->sets, page, tlb_vpn(tlb, page))) {
+        first->misses++;
+        tlb_missed_4k(tlb, chain, page, size);
+    }
 }
 
 static inline void look_up(struct tlb *tlb, enum tlb_side side, uint32_t page,
@@ -209,7 +203,7 @@ static inline void look_up(struct tlb *tlb, enum tlb_side side, uint32_t page,
 {
     const struct tlb_chain *chain = &tlb->chain[side][size];
     if (__builtin_expect(chain->held_as != FL_PAGE_4K, 0))
-        look_up_large(tlb, chain, tlb_page(tlb, page), size, k);
+        look_up_large(tlb, chain, page, size, k);
     else
         look_up_4k(tlb, chain, page, size, k);
 }
@@ -228,85 +222,4 @@ void tlb_run(struct tlb *tlb, uint32_t page, enum fl_page_size size, uint64_t fe
         look_up(tlb, TLB_SIDE_LOAD, page, size, reads);
     if (writes)
         look_up(tlb, TLB_SIDE_STORE, page, size, writes);
-}
-
-static inline __attribute__((always_inline)) void look_up_runs(struct tlb *tlb,
-                                                               const struct fl_runs *runs,
-                                                               size_t from, size_t to,
-                                                               bool want_fetches, bool want_data)
-{
-    const struct tlb_chain *fetch = &tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K],
-                           *load = &tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K],
-                           *store = &tlb->chain[TLB_SIDE_STORE][FL_PAGE_4K];
-    const uint32_t *pages = runs->page, *fetches = runs->fetches, *reads = runs->reads,
-                   *writes = runs->writes;
-    bool split = tlb->split_data[FL_PAGE_4K];
-    size_t last = runs->n - 1;
-    for (size_t i = from; i < to; i++) {
-        uint64_t loads = (uint64_t)reads[i] + (split ? 0 : writes[i]);
-        tlb_prefetch(tlb, pages[i + TLB_AHEAD < last ? i + TLB_AHEAD : last]);
-        if (want_fetches && fetches[i])
-            look_up_4k(tlb, fetch, pages[i], FL_PAGE_4K, fetches[i]);
-        if (want_data && loads)
-            look_up_4k(tlb, load, pages[i], FL_PAGE_4K, loads);
-        if (want_data && split && writes[i])
-            look_up_4k(tlb, store, pages[i], FL_PAGE_4K, writes[i]);
-    }
-}
-
-void tlb_batch(struct tlb *tlb, const struct fl_runs *runs, size_t from, size_t to)
-{
-    if (runs->facts & FL_RUNS_FETCHES)
-        look_up_runs(tlb, runs, from, to, true, true);
-    else
-        look_up_runs(tlb, runs, from, to, false, true);
-}
-
-/* ---- windows ------------------------------------------------------------------------------ */
-
-#define WINDOW_RUNS_A_PAGE 4u /* fewer runs are looked up faster one by one */
-
-/* Every look-up for @need hits the first level: then only the order of its entries changes, and the
-   other levels hear nothing. */
-static bool all_hit(const struct tlb *tlb, const struct tlb_level *first, const struct digest *d,
-                    uint8_t need)
-{
-    for (uint32_t i = 0; i < d->n; i++) {
-        uint32_t page = d->page[i];
-        if (digest_need(d, page) & need &&
-            !lru_sets_has(&first->sets, tlb_page(tlb, page)->entry[first->place], page))
-            return false;
-    }
-    return true;
-}
-
-static void hit_all(const struct tlb *tlb, struct tlb_level *first, const struct digest *d,
-                    enum digest_order order, uint64_t lookups)
-{
-    uint32_t pages[DIGEST_RUNS_MAX], n = digest_pages(d, order, pages);
-    first->lookups += lookups;
-    for (uint32_t i = 0; i < n; i++)
-        lru_sets_hit(&first->sets, tlb_page(tlb, pages[i])->entry[first->place], pages[i]);
-    if (n)
-        first->latest = pages[n - 1];
-}
-
-void tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest *d)
-{
-    struct tlb_level *code = tlb->chain[TLB_SIDE_FETCH][FL_PAGE_4K].level[0],
-                     *data = tlb->chain[TLB_SIDE_LOAD][FL_PAGE_4K].level[0];
-    bool worth = code != data && !tlb->split_data[FL_PAGE_4K] &&
-                 runs->n >= (size_t)d->n * WINDOW_RUNS_A_PAGE;
-    bool code_hits = worth && all_hit(tlb, code, d, FL_PROT_EXEC);
-    bool data_hits = worth && all_hit(tlb, data, d, FL_PROT_READ | FL_PROT_WRITE);
-    if (code_hits)
-        hit_all(tlb, code, d, DIGEST_LAST_FETCH, d->fetches);
-    if (data_hits)
-        hit_all(tlb, data, d, DIGEST_LAST_DATA, d->reads + d->writes);
-    if (!code_hits && !data_hits)
-        look_up_runs(tlb, runs, 0, runs->n, true, true);
-    else if (!code_hits)
-        look_up_runs(tlb, runs, 0, runs->n, true, false);
-    else if (!data_hits)
-        look_up_runs(tlb, runs, 0, runs->n, false, true);
 }

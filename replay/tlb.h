@@ -5,7 +5,8 @@
  * docs/model.md section 4. The key of a translation is its dense page id or, of mappings larger
  * than 4 KiB, the id of the page table in whose place they are.
  *
- * tlb.c         levels, runs, walks
+ * tlb.c         levels, a run, walks
+ * tlb_batch.c   many runs
  * tlb_tables.c  ids for page tables
  * tlb_flush.c   address spaces in turn, and what is flushed when
  */
@@ -29,20 +30,11 @@
 #define TLB_MANY_MM (UINT32_MAX - 2)
 #define TLB_BIG (UINT32_C(1) << 31) /* in a key: the id of a table, not of a page */
 
-#define TLB_NO_PLACE UINT32_MAX /* not many ways, and asked after others: pages are searched for */
-
 struct tlb_level {
     struct fl_tlb_level geometry;
     struct lru_sets sets;
     uint32_t latest; /* the key used last, if it is still there */
-    uint32_t place;  /* in tlb_page.entry[], or TLB_NO_PLACE; in table.entry[]: its index */
     uint64_t lookups, misses;
-};
-
-/* By dense page id. */
-struct tlb_page {
-    uint32_t at;      /* its table, of height 1, << TABLE_BITS | where in it */
-    uint16_t entry[]; /* where it was last, by place of level */
 };
 
 /* Who uses the same levels in the same order. */
@@ -68,12 +60,14 @@ struct tlb_gathered {
 
 struct tlb {
     const struct fl_reader *reader;
-    char *pages; /* struct tlb_page, 1 << page_shift bytes apart */
-    uint32_t places, page_shift, n_pages, pages_room;
+    uint32_t *at; /* by dense page id: its table, of height 1, << TABLE_BITS | where in it */
+    uint32_t n_pages, pages_room;
     struct tlb_tables tables;
     struct tlb_level level[FL_TLB_LEVELS_MAX];
     uint32_t n_levels;
     struct tlb_chain chain[TLB_SIDES][FL_PAGE_SIZES];
+    bool own_firsts; /* of 4 KiB pages: no side's first level is in the chain of another */
+    struct tlb_level *one_second;   /* and of them all there is behind the first, on all sides */
     bool split_data[FL_PAGE_SIZES]; /* loads and stores have different chains */
     struct walk_caches walk_caches;
     uint64_t walks, walk_refs, later_hits;
@@ -123,7 +117,7 @@ void tlb_window(struct tlb *tlb, const struct fl_runs *runs, const struct digest
 /** tlb_prefetch - @page will be looked up, or flushed. pre: tlb_room(). */
 static PREFETCHES void tlb_prefetch(const struct tlb *tlb, uint32_t page)
 {
-    __builtin_prefetch(tlb->pages + ((size_t)page << tlb->page_shift));
+    __builtin_prefetch(&tlb->at[page]);
 }
 
 /* ---- tlb_flush.c ------------------------------------------------------------------ */
@@ -154,24 +148,27 @@ void tlb_mm_gone(struct tlb *tlb, uint32_t mm, bool exec);
 
 /* ---- between tlb*.c --------------------------------------------------------------- */
 
-static inline struct tlb_page *tlb_page(const struct tlb *tlb, uint32_t page)
+/* A page that @table maps missed all levels. */
+void tlb_walk(struct tlb *tlb, uint32_t table, enum fl_page_size size);
+
+/* A page of 4 KiB missed the first level of @chain: the rest of it, and the walk. */
+void tlb_missed_4k(struct tlb *tlb, const struct tlb_chain *chain, uint32_t page,
+                   enum fl_page_size size);
+
+static inline uint32_t tlb_table(const struct tlb *tlb, uint32_t page)
 {
-    return (struct tlb_page *)(void *)(tlb->pages + ((size_t)page << tlb->page_shift));
+    return tlb->at[page] >> TABLE_BITS;
 }
 
-static inline uint32_t tlb_table(const struct tlb_page *p)
+static inline uint64_t tlb_vpn(const struct tlb *tlb, uint32_t page)
 {
-    return p->at >> TABLE_BITS;
+    uint32_t at = tlb->at[page];
+    return tlb->tables.number[at >> TABLE_BITS] << TABLE_BITS | (at & (TABLE_PAGES - 1));
 }
 
-static inline uint64_t tlb_vpn(const struct tlb *tlb, const struct tlb_page *p)
+static inline uint32_t tlb_mm(const struct tlb *tlb, uint32_t page)
 {
-    return tlb->tables.number[tlb_table(p)] << TABLE_BITS | (p->at & (TABLE_PAGES - 1));
-}
-
-static inline uint32_t tlb_mm(const struct tlb *tlb, const struct tlb_page *p)
-{
-    return tlb->tables.at[tlb_table(p)].mm;
+    return tlb->tables.at[tlb_table(tlb, page)].mm;
 }
 
 #endif

@@ -34,10 +34,10 @@ static bool is_gone(void *arg, uint32_t key)
 {
     struct gone *g = arg;
     const struct tlb_tables *t = &g->tlb->tables;
-    const struct tlb_page *page = key & TLB_BIG ? NULL : tlb_page(g->tlb, key);
-    uint32_t table = page ? tlb_table(page) : key & ~TLB_BIG, mm = t->at[table].mm;
-    uint32_t bits = page ? 0 : TABLE_BITS * t->at[table].height;
-    uint64_t first = page ? tlb_vpn(g->tlb, page) : t->number[table] << bits;
+    bool big = key & TLB_BIG;
+    uint32_t table = big ? key & ~TLB_BIG : tlb_table(g->tlb, key), mm = t->at[table].mm;
+    uint32_t bits = big ? TABLE_BITS * t->at[table].height : 0;
+    uint64_t first = big ? t->number[table] << bits : tlb_vpn(g->tlb, key);
     if (mm == g->mm && first < g->to && first + (UINT64_C(1) << bits) > g->from)
         return true;
     if (g->left != mm)
@@ -76,24 +76,21 @@ static void drop_space(struct tlb *tlb, uint32_t mm)
 
 static void drop_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    const struct tlb_page *p = tlb_page(tlb, page);
+    uint64_t vpn = tlb_vpn(tlb, page);
     if (size != FL_PAGE_4K) { /* it may be held in pieces */
-        uint64_t pages = UINT64_C(1) << TABLE_BITS * size, from = tlb_vpn(tlb, p) & ~(pages - 1);
-        drop_entries(
-            &(struct gone){ .tlb = tlb, .mm = tlb_mm(tlb, p), .from = from, .to = from + pages });
+        uint64_t pages = UINT64_C(1) << TABLE_BITS * size, from = vpn & ~(pages - 1);
+        drop_entries(&(struct gone){
+            .tlb = tlb, .mm = tlb_mm(tlb, page), .from = from, .to = from + pages });
     }
     for (uint32_t i = 0; i < tlb->n_levels; i++) {
         struct tlb_level *level = &tlb->level[i];
         if (!fl_tlb_holds(&level->geometry, FL_PAGE_4K))
             continue;
-        if (level->place != TLB_NO_PLACE)
-            lru_sets_drop(&level->sets, p->entry[level->place], page);
-        else
-            lru_word_drop(&level->sets, page, tlb_vpn(tlb, p));
+        lru_sets_drop(&level->sets, page, vpn);
         if (level->latest == page)
             level->latest = TLB_NO_KEY;
     }
-    walk_caches_drop_page(&tlb->walk_caches, &tlb->tables, tlb_table(p));
+    walk_caches_drop_page(&tlb->walk_caches, &tlb->tables, tlb_table(tlb, page));
 }
 
 static void flush_space(struct tlb *tlb, uint32_t mm, enum fl_flush_kind kind)
@@ -151,7 +148,7 @@ void tlb_switch_slow(struct tlb *tlb, uint32_t mm)
 
 void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
-    uint32_t mm = tlb_mm(tlb, tlb_page(tlb, page));
+    uint32_t mm = tlb_mm(tlb, page);
     if (mm == tlb->current_mm || tlb->broadcast) {
         drop_page(tlb, page, size);
         tlb->page_flushes++;
@@ -165,12 +162,12 @@ void tlb_flush_page(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 void tlb_gather(struct tlb *tlb, uint32_t page, enum fl_page_size size)
 {
     uint64_t pages = UINT64_C(1) << TABLE_BITS * size;
-    uint64_t from = tlb_vpn(tlb, tlb_page(tlb, page)) & ~(pages - 1);
+    uint64_t from = tlb_vpn(tlb, page) & ~(pages - 1);
     const struct tlb_gathered *last = tlb->n_gathered && tlb->n_gathered <= tlb->flush_pages
                                           ? &tlb->gathered[tlb->n_gathered - 1]
                                           : NULL;
     if (size != FL_PAGE_4K && last && last->size == size &&
-        (tlb_vpn(tlb, tlb_page(tlb, last->page)) & ~(pages - 1)) == from)
+        (tlb_vpn(tlb, last->page) & ~(pages - 1)) == from)
         return; /* the same mapping */
     if (!tlb->n_gathered || from < tlb->from)
         tlb->from = from;

@@ -12,14 +12,11 @@
 #define TABLE_PAGES (1u << TABLE_BITS)
 #define NO_TABLE UINT32_MAX
 
-#define TABLE_PLACES 16u
-
 /* A table of a page's way whose level is height, or a mapping of that size. */
 struct tlb_table {
     uint32_t mm;
     uint32_t up; /* that of height + 1 it is part of; NO_TABLE: the root's level */
     uint8_t height;
-    uint16_t entry[TABLE_PLACES]; /* where it was last, in whatever holds tables */
 };
 
 struct tlb_tables {

@@ -22,7 +22,7 @@ void walk_caches_fini(struct walk_caches *w)
     *w = (struct walk_caches){ 0 };
 }
 
-uint32_t walk_caches_walk(struct walk_caches *w, struct tlb_tables *t, uint32_t table,
+uint32_t walk_caches_walk(struct walk_caches *w, const struct tlb_tables *t, uint32_t table,
                           enum fl_page_size size)
 {
     uint32_t leaf = (uint32_t)size + 1;
@@ -37,13 +37,11 @@ uint32_t walk_caches_walk(struct walk_caches *w, struct tlb_tables *t, uint32_t 
             continue;
         while (t->at[table].height + 1u < c->geometry.level)
             table = t->at[table].up;
-        uint16_t *entry = &t->at[table].entry[WALK_PLACE + i];
         c->lookups++;
-        if (lru_sets_hit(&c->sets, *entry, table)) {
+        if (lru_sets_use(&c->sets, table, t->number[table])) {
             c->hits++;
             return c->geometry.level - leaf;
         }
-        *entry = lru_sets_fill(&c->sets, table, t->number[table]);
     }
     return w->levels - leaf + 1;
 }
@@ -58,7 +56,7 @@ void walk_caches_drop_page(struct walk_caches *w, const struct tlb_tables *t, ui
     }
     for (uint32_t i = 0; i < w->n; i++) {
         uint32_t way = tlb_tables_at(t, table, w->cache[i].geometry.level - 1);
-        lru_sets_drop(&w->cache[i].sets, t->at[way].entry[WALK_PLACE + i], way);
+        lru_sets_drop(&w->cache[i].sets, way, t->number[way]);
     }
 }
 

@@ -22,9 +22,6 @@ struct walk_cache {
     uint64_t lookups, hits;
 };
 
-/* Their places in struct tlb_table are the last ones. */
-#define WALK_PLACE (TABLE_PLACES - FL_WALK_CACHES_MAX)
-
 struct walk_caches {
     struct walk_cache cache[FL_WALK_CACHES_MAX]; /* lowest level first */
     uint32_t n, levels;
@@ -43,7 +40,7 @@ void walk_caches_fini(struct walk_caches *w);
  * walk_caches_walk - a walk to a page that @table, of height 1, maps, in a mapping of @size: its
  * memory references.
  */
-uint32_t walk_caches_walk(struct walk_caches *w, struct tlb_tables *t, uint32_t table,
+uint32_t walk_caches_walk(struct walk_caches *w, const struct tlb_tables *t, uint32_t table,
                           enum fl_page_size size);
 
 /** walk_caches_drop_page - the translation of a page that @table maps was flushed alone. */

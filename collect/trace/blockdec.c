@@ -4,6 +4,10 @@
 
 #include "blockdec.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 void fl_pagetab_free(struct fl_pagetab *t)
 {
     free(t->vpn);
@@ -149,7 +153,8 @@ static int load_shapes(struct fl_blockdec *d, struct fl_cur *c, const struct wid
         planes[k] = column(c, n, w->shape[k]);
     d->escape_code = d->ids ? n : FL_SHAPE_ESCAPE;
     d->shape_bits = d->ids ? fl_bits(d->escapes || !n ? n : n - 1) : 8;
-    d->shape_codes = fl_cur_bytes(c, (size_t)fl_bits_bytes(d->runs, d->shape_bits));
+    d->shape_codes = d->pairs ? d->codes + 1
+                              : fl_cur_bytes(c, (size_t)fl_bits_bytes(d->runs, d->shape_bits));
     for (unsigned k = 0; k < 3; k++)
         d->escape_planes[k] = column(c, d->escapes, d->escape_width[k]);
     return c->bad ? FL_EFORMAT : fl_shapes_load(d, planes, w->shape, err);
@@ -169,7 +174,7 @@ static int load_columns(struct fl_blockdec *d, struct fl_cur *c, const struct wi
     if (rc != FL_OK)
         return rc;
     d->pages_n = pages->n;
-    d->codes = d->depth ? column(c, d->runs, 1) : NULL;
+    d->codes = d->depth ? column(c, d->runs, d->pairs ? 2 : 1) : NULL;
     if (d->ids)
         d->index_planes = fl_cur_bytes(c, (size_t)fl_bits_bytes(d->runs, d->index_width));
     else
@@ -188,6 +193,7 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, unsi
     if (!h)
         return fl_fail(err, FL_EFORMAT, "malformed block");
     d->ids = (flags & FL_BLOCKF_IDS) != 0;
+    d->pairs = (flags & FL_BLOCKF_PAIRS) != 0;
     d->depth = h[0];
     d->index_width = h[1];
     d->shapes_n = h[2];
@@ -202,7 +208,7 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, unsi
     bool sane = d->depth <= FL_RECENCY_MAX && d->shapes_n <= FL_SHAPES_MAX && d->runs == runs &&
                 runs <= FL_BLOCK_RUNS_MAX && d->dict_n <= runs && d->fars <= runs &&
                 d->escapes <= runs && d->index_width <= (d->ids ? 32 : 4) && w.id <= 5 &&
-                w.mm <= 5 && w.vpn <= 8 && (d->depth ? !d->ids : !d->fars);
+                w.mm <= 5 && w.vpn <= 8 && (d->depth ? !d->ids : !d->fars && !d->pairs);
     for (unsigned k = 0; k < 3; k++)
         sane = sane && w.shape[k] <= 4 && d->escape_width[k] <= 4;
     if (!sane)
@@ -219,24 +225,31 @@ int fl_blockdec_load(struct fl_blockdec *d, const uint8_t *raw, size_t len, unsi
     return fl_fail(err, rc, "%s", why.msg[0] ? why.msg : "malformed block");
 }
 
-/* Codes that are not below @depth; by bytes as long as those cannot overflow. */
-static uint32_t count_outside(const uint8_t *codes, uint32_t n, uint32_t depth)
+/* Page codes that are not below the depth; by bytes as long as those cannot overflow. */
+static uint32_t count_outside(const struct fl_blockdec *d)
 {
-    uint32_t count = 0;
-    uint8_t least = (uint8_t)depth;
-    for (uint32_t from = 0; from < n;) {
-        uint32_t end = n - from < 128 ? n : from + 128;
+    uint32_t count = 0, step = d->pairs ? 2 : 1;
+    uint8_t least = (uint8_t)d->depth;
+    const uint8_t *code = d->codes;
+    for (uint32_t left = d->runs; left;) {
+        uint32_t n = left < 128 ? left : 128;
         uint8_t some = 0;
-        for (; from < end; from++)
-            some = (uint8_t)(some + (codes[from] >= least));
+        if (d->pairs)
+            for (uint32_t i = 0; i < n; i++)
+                some = (uint8_t)(some + (code[2 * i] >= least));
+        else
+            for (uint32_t i = 0; i < n; i++)
+                some = (uint8_t)(some + (code[i] >= least));
         count += some;
+        code += (size_t)n * step;
+        left -= n;
     }
     return count;
 }
 
 int fl_blockdec_codes(struct fl_blockdec *d, const uint8_t *raw, size_t len, struct fl_err *err)
 {
-    uint32_t need = d->depth ? count_outside(d->codes, d->runs, d->depth) : d->runs;
+    uint32_t need = d->depth ? count_outside(d) : d->runs;
     struct fl_cur c = { .p = raw, .end = raw + len };
     const uint8_t *h = fl_cur_bytes(&c, FL_CODE_HEADER);
     if (!h || h[0] > 4 || h[1] | h[2] | h[3])
@@ -344,12 +357,52 @@ static bool locations(struct fl_blockdec *d, uint32_t n, uint32_t codes)
     return ok;
 }
 
+/* Every other byte of @pair each. */
+static void part(uint8_t *restrict first, uint8_t *restrict second, const uint8_t *restrict pair,
+                 uint32_t n)
+{
+    uint32_t i = 0;
+#ifdef __SSE2__
+    const __m128i low = _mm_set1_epi16(0xff);
+    for (; i + 16 <= n; i += 16) {
+        const __m128i *from = (const __m128i *)(const void *)(pair + 2 * i);
+        __m128i a = _mm_loadu_si128(from), b = _mm_loadu_si128(from + 1);
+        _mm_storeu_si128((__m128i *)(void *)(first + i),
+                         _mm_packus_epi16(_mm_and_si128(a, low), _mm_and_si128(b, low)));
+        _mm_storeu_si128((__m128i *)(void *)(second + i),
+                         _mm_packus_epi16(_mm_srli_epi16(a, 8), _mm_srli_epi16(b, 8)));
+    }
+#endif
+    for (; i < n; i++) {
+        first[i] = pair[2 * i];
+        second[i] = pair[2 * i + 1];
+    }
+}
+
+/* The codes of the next @n runs: d->batch_codes, d->batch_shapes. */
+static void take_codes(struct fl_blockdec *d, uint32_t n)
+{
+    if (d->pairs) {
+        part(d->room, d->more_room, d->codes + (size_t)d->run_at * 2, n);
+        d->batch_codes = d->room;
+        d->batch_shapes = d->more_room;
+        return;
+    }
+    d->batch_codes = d->depth ? d->codes + d->run_at : NULL;
+    if (!d->ids)
+        d->batch_shapes = d->shape_codes + d->run_at;
+    else if (!d->one_shape)
+        d->batch_shapes =
+            fl_bits_get_u8(d->more_room, d->shape_codes, d->runs, d->shape_bits, d->run_at, n);
+}
+
 int fl_blockdec_runs(struct fl_blockdec *d, uint32_t thread, uint32_t n, uint32_t codes,
                      struct fl_err *err)
 {
     if (n > d->runs - d->run_at)
         return fl_fail(err, FL_EFORMAT, "more runs in the sequence than in the block");
     bool ok;
+    take_codes(d, n);
     if (d->depth) {
         uint32_t which = list_of(d, thread);
         if (which == UINT32_MAX)

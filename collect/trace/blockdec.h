@@ -45,6 +45,8 @@ struct fl_batch {
 
 struct fl_blockdec {
     const uint8_t *index_planes, *codes, *shape_codes, *escape_planes[3];
+    bool pairs;                                /* each shape code is behind the run's page code */
+    const uint8_t *batch_codes, *batch_shapes; /* of the runs under way */
     uint32_t depth, runs, dict_n, fars, escapes, n_events;
     unsigned index_width, escape_width[3];
     bool ids;            /* indexes are page ids; they and the shape codes are bit columns: */
@@ -68,7 +70,7 @@ struct fl_blockdec {
     bool one_shape; /* and no escape: the columns are filled already */
     struct fl_shape_row shape[256];
     struct fl_batch batch;
-    uint8_t room[FL_BATCH_RUNS + 16];
+    uint8_t room[FL_BATCH_RUNS + 16], more_room[FL_BATCH_RUNS + 16];
 
     uint32_t outside_n; /* runs of the batch whose page is in no list, */
     uint16_t outside[FL_BATCH_RUNS];

@@ -79,7 +79,8 @@ struct fl_blockenc {
     uint32_t page_cap;
     void *scratch; /* for the columns of a block */
     struct fl_buf raw;
-    uint16_t flags; /* of the finished block */
+    uint16_t flags;  /* of the finished block */
+    size_t pairs_at; /* where its page codes are in raw, with FL_BLOCKF_PAIRS */
 };
 
 int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *err);

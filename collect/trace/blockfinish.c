@@ -7,6 +7,8 @@
 
 #include "blockenc.h"
 
+#define PAIRS_MIN 1024u /* runs that have some to find again */
+
 struct ranked {
     uint32_t uses, id;
 };
@@ -109,13 +111,27 @@ static bool settle_plain(struct fl_blockenc *b)
     return true;
 }
 
+/* Each with room for the run's shape code behind it. */
+static void put_page_codes(struct fl_blockenc *b)
+{
+    uint8_t *p = fl_buf_room(&b->raw, (size_t)b->runs * 2);
+    if (!p)
+        return;
+    for (uint32_t i = 0; i < b->runs; i++)
+        p[2 * i] = b->codes[i];
+    b->pairs_at = b->raw.len;
+    b->raw.len += (size_t)b->runs * 2;
+}
+
 static void put_pages(struct fl_blockenc *b)
 {
     size_t n = b->depth ? b->fars : b->runs;
     bool ids = b->flags & FL_BLOCKF_IDS;
     const uint32_t *indexes = ids ? b->run_pages : b->indexes;
     uint32_t any = 0;
-    if (b->depth)
+    if (b->flags & FL_BLOCKF_PAIRS)
+        put_page_codes(b);
+    else if (b->depth)
         fl_buf_put(&b->raw, b->codes, b->runs);
     for (size_t i = 0; i < n; i++)
         any |= indexes[i];
@@ -132,9 +148,13 @@ static void put_pages(struct fl_blockenc *b)
     b->raw.len += bytes;
 }
 
-/* One shape code a run: bytes, or bits where ids are, of codes up to @max. */
+/* One shape code a run: behind its page code, bytes, or bits where ids are, of codes up to @max. */
 static void put_shape_codes(struct fl_blockenc *b, const uint8_t *codes, uint32_t max)
 {
+    for (uint32_t i = 0; i < b->runs && b->flags & FL_BLOCKF_PAIRS; i++)
+        b->raw.data[b->pairs_at + 2 * i + 1] = codes[i];
+    if (b->flags & FL_BLOCKF_PAIRS)
+        return;
     unsigned bits = b->flags & FL_BLOCKF_IDS ? fl_bits(max) : 8;
     size_t bytes = (size_t)fl_bits_bytes(b->runs, bits);
     uint8_t *p = fl_buf_room(&b->raw, bytes + 1);
@@ -226,7 +246,7 @@ int fl_blockenc_encode(struct fl_blockenc *b, struct fl_err *err)
     uint8_t *code = malloc((size_t)b->shapes_n + 1);
     fl_buf_reset(&b->raw);
     uint8_t *head = fl_buf_room(&b->raw, FL_STREAM_HEADER);
-    b->flags = 0;
+    b->flags = b->depth && b->runs >= PAIRS_MIN ? FL_BLOCKF_PAIRS : 0;
     bool ok = ranked && code && head && !b->sequence.oom;
     if (ok && (b->depth || settle_plain(b))) {
         memset(head, 0, FL_STREAM_HEADER);

@@ -10,7 +10,7 @@ struct fl_coarse *fl_coarse_new(uint32_t floor, bool always)
     struct fl_coarse *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    c->most = always ? 100 * FL_REDUCED_REASONS : 50;
+    c->most = always ? 100 * FL_REDUCED_REASONS : 75;
     c->reduce = fl_reduce_new(floor);
     if (c->reduce)
         return c;

@@ -54,7 +54,7 @@ static inline void to_front(uint32_t *list, uint32_t at, uint32_t id)
 static bool plain_list(struct fl_blockdec *d, uint32_t *list, uint32_t *len, uint32_t *at,
                        uint32_t n, uint32_t enough)
 {
-    const uint8_t *codes = d->codes + d->run_at;
+    const uint8_t *codes = d->batch_codes;
     uint32_t i = *at;
     for (; i < n && *len < enough; i++) {
         uint32_t code = codes[i], id;
@@ -145,7 +145,7 @@ SHUFFLES static struct order begin_order(void)
 SHUFFLES static bool shuffled_list(struct fl_blockdec *d, uint32_t *list, uint32_t *len,
                                    uint32_t at, uint32_t n)
 {
-    const uint8_t *codes = d->codes + d->run_at;
+    const uint8_t *codes = d->batch_codes;
     uint32_t id_of[ORDERED] = { 0 }, have = *len, depth = d->depth; /* id_of: by slot */
     struct order o = begin_order();
     bool ok = true;

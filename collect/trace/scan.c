@@ -78,7 +78,8 @@ static bool judge_envelope(struct fl_reader *r, const struct fl_envelope *e, uin
 static int judge_versions(struct fl_reader *r, const struct fl_envelope *e, struct fl_err *err)
 {
     if (e->kind == FL_BLOCK_STREAM || e->kind == FL_BLOCK_END) {
-        unsigned known = FL_BLOCKF_OPTIONAL | (e->kind == FL_BLOCK_STREAM ? FL_BLOCKF_IDS : 0u);
+        unsigned known = FL_BLOCKF_OPTIONAL |
+                         (e->kind == FL_BLOCK_STREAM ? FL_BLOCKF_IDS | FL_BLOCKF_PAIRS : 0u);
         if (e->codec <= FL_CODEC_ZSTD && !(e->flags & ~known))
             return FL_OK;
         return fl_fail(err, FL_EVERSION,

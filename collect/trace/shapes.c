@@ -6,9 +6,13 @@
 
 #include "blockdec.h"
 
-static bool all_zero(const uint8_t *p, size_t n)
+static bool all_zero(const struct fl_blockdec *d)
 {
-    return n == 0 || (!p[0] && !memcmp(p, p + 1, n - 1));
+    const uint8_t *p = d->shape_codes;
+    bool other = false;
+    for (size_t i = 0; i < d->runs && d->pairs; i++)
+        other |= p[2 * i] != 0;
+    return d->pairs ? !other : d->runs == 0 || (!p[0] && !memcmp(p, p + 1, d->runs - 1));
 }
 
 int fl_shapes_load(struct fl_blockdec *d, const uint8_t *const planes[3], const unsigned width[3],
@@ -26,7 +30,7 @@ int fl_shapes_load(struct fl_blockdec *d, const uint8_t *const planes[3], const 
         d->shape[i] = (struct fl_shape_row){ { r, w, f }, fl_facts_of_run(r, w, f) };
     }
     d->shape[d->escape_code].facts = FL_FACT_ESCAPE;
-    d->one_shape = n == 1 && !d->escapes && (!d->shape_bits || all_zero(d->shape_codes, d->runs));
+    d->one_shape = n == 1 && !d->escapes && (!d->shape_bits || all_zero(d));
     for (uint32_t i = 0; i < FL_BATCH_RUNS && d->one_shape; i++)
         for (unsigned k = 0; k < 3; k++)
             d->batch.count[k][i] = d->shape[0].count[k];
@@ -99,9 +103,7 @@ static bool escapes(struct fl_blockdec *d, const uint8_t *codes, uint32_t n)
 
 bool fl_shapes_runs(struct fl_blockdec *d, uint32_t n)
 {
-    const uint8_t *codes =
-        d->ids ? fl_bits_get_u8(d->room, d->shape_codes, d->runs, d->shape_bits, d->run_at, n)
-               : d->shape_codes + d->run_at;
+    const uint8_t *codes = d->batch_shapes;
     unsigned facts = look_up_all(d, codes, n);
     d->batch.facts = facts & ~FL_FACT_ESCAPE;
     return !(facts & FL_FACT_BAD) && (!(facts & FL_FACT_ESCAPE) || escapes(d, codes, n));

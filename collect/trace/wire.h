@@ -51,7 +51,7 @@ enum {
     FL_BLOCK_COARSE = 5
 };
 enum { FL_CODEC_RAW = 0, FL_CODEC_ZSTD = 1 };
-enum { FL_BLOCKF_OPTIONAL = 1u << 0, FL_BLOCKF_IDS = 1u << 1 };
+enum { FL_BLOCKF_OPTIONAL = 1u << 0, FL_BLOCKF_IDS = 1u << 1, FL_BLOCKF_PAIRS = 1u << 2 };
 
 struct fl_envelope {
     uint8_t kind, codec;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sets by words, by stamps and by rings against a list of each set's keys, the most recent first. */
+/* Sets by rows and by queues against a list of each set's keys, the most recent first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,38 +54,18 @@ static bool is_third(void *arg, uint32_t key)
     return key % 3 == 0;
 }
 
-static void use(struct lru_sets *s, struct twin *t, uint16_t *entry, uint32_t key)
-{
-    uint32_t set = (uint32_t)(number_of(key) % s->sets);
-    bool had = twin_take(t, set, key);
-    assert_int_equal(lru_sets_has(s, *entry, key), had);
-    if (s->order) { /* by search, too */
-        uint32_t found = lru_word_search(s, key, number_of(key));
-        assert_int_equal(found, had ? *entry : LRU_NO_ENTRY);
-    }
-    if (s->order && below(2)) {
-        assert_int_equal(lru_word_use(s, key, number_of(key)), had);
-        *entry = (uint16_t)lru_word_search(s, key, number_of(key));
-        twin_put(t, set, key, s->ways);
-        return;
-    }
-    assert_int_equal(lru_sets_hit(s, *entry, key), had);
-    if (!had)
-        *entry = lru_sets_fill(s, key, number_of(key));
-    twin_put(t, set, key, s->ways);
-}
-
-static void step(struct lru_sets *s, struct twin *t, uint16_t *entry)
+static void step(struct lru_sets *s, struct twin *t)
 {
     uint32_t what = below(2000), key = below(below(2) ? KEYS : KEYS / 6);
+    uint32_t set = (uint32_t)(number_of(key) % s->sets);
     if (what >= 200) {
-        use(s, t, &entry[key], key);
+        bool had = twin_take(t, set, key);
+        assert_int_equal(lru_sets_has(s, key, number_of(key)), had);
+        assert_int_equal(lru_sets_use(s, key, number_of(key)), had);
+        twin_put(t, set, key, s->ways);
     } else if (what >= 4) {
-        if (s->order && below(2))
-            lru_word_drop(s, key, number_of(key));
-        else
-            lru_sets_drop(s, entry[key], key);
-        twin_take(t, (uint32_t)(number_of(key) % s->sets), key);
+        lru_sets_drop(s, key, number_of(key));
+        twin_take(t, set, key);
     } else if (what >= 2) {
         lru_sets_drop_if(s, is_third, NULL);
         for (uint32_t k = 0; k < KEYS; k += 3)
@@ -96,54 +76,63 @@ static void step(struct lru_sets *s, struct twin *t, uint16_t *entry)
     }
 }
 
-/* Returns which kind of sets it was. */
-static int one_geometry(uint32_t sets, uint32_t ways)
+/* Returns whether the sets were rows. */
+static bool one_geometry(uint32_t sets, uint32_t ways)
 {
     static struct twin t;
-    uint16_t entry[KEYS] = { 0 };
     struct lru_sets s;
     memset(&t, 0, sizeof t);
     assert_true(lru_sets_init(&s, sets * ways, ways));
-    if (s.stamp) /* they run out on the way */
-        s.now = LRU_STAMP_END - LRU_STAMPED_MAX * (1 + below(STEPS / 2));
     for (int i = 0; i < STEPS; i++)
-        step(&s, &t, entry);
-    assert_true(!s.stamp || s.now < LRU_STAMP_END / 2);
-    int kind = s.order ? 0 : s.stamp ? 1 : 2;
+        step(&s, &t);
+    bool rows = !s.queue;
     lru_sets_fini(&s);
-    return kind;
+    return rows;
 }
 
 static void any_geometry_equals_lists(void **state)
 {
     static const uint32_t ways[] = { 1,  2,  3,  4,   5,   8,   11,  12,  15,
                                      16, 17, 31, 127, 128, 129, 150, 200, 300 };
-    uint32_t n[3] = { 0 };
+    uint32_t n[2] = { 0 };
     (void)state;
     rng = 1;
     for (uint32_t sets = 1; sets <= SETS_MAX; sets++)
         for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
             n[one_geometry(sets, ways[i])]++;
-    assert_true(n[0] && n[1] && n[2]);
+    assert_true(n[0] && n[1]);
 }
 
-/* 13,107 sets of 5 ways have 65,535 entries: more with the unused ones than 16 bits tell apart, and
-   too many sets for the product. */
+/* 13,107 sets of 5 ways have 65,535 entries, more with the unused ones; they are too many for the
+   product. */
 static void the_largest_keep_apart_what_they_hold(void **state)
 {
-    uint16_t entry[5];
     struct lru_sets s;
     (void)state;
     assert_true(lru_sets_init(&s, 65535, 5));
     for (uint64_t number = (UINT64_C(1) << 52) - 40000; number < UINT64_C(1) << 52; number += 7)
         assert_int_equal(lru_sets_set(&s, number), number % 13107);
     for (uint32_t key = 0; key < 5; key++)
-        entry[key] = lru_sets_fill(&s, key, 13106);
+        assert_false(lru_sets_use(&s, key, 13106));
     for (uint32_t key = 0; key < 5; key++)
-        assert_true(lru_sets_hit(&s, entry[key], key));
-    lru_sets_fill(&s, 5, 13106);
-    assert_false(lru_sets_hit(&s, entry[0], 0));
-    assert_true(lru_sets_hit(&s, entry[1], 1));
+        assert_true(lru_sets_use(&s, key, 13106));
+    assert_false(lru_sets_use(&s, 5, 13106));
+    assert_false(lru_sets_has(&s, 0, 13106));
+    assert_true(lru_sets_use(&s, 1, 13106));
+    lru_sets_fini(&s);
+}
+
+/* One set of 65,536 ways: the oldest goes, and the last entry there is can be found. */
+static void the_largest_set_is_a_queue(void **state)
+{
+    struct lru_sets s;
+    (void)state;
+    assert_true(lru_sets_init(&s, 65536, 65536));
+    for (uint32_t key = 0; key < 65537; key++)
+        assert_false(lru_sets_use(&s, key, key));
+    assert_false(lru_sets_has(&s, 0, 0));
+    for (uint32_t key = 1; key < 65537; key++)
+        assert_true(lru_sets_use(&s, key, key));
     lru_sets_fini(&s);
 }
 
@@ -152,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_geometry_equals_lists),
         cmocka_unit_test(the_largest_keep_apart_what_they_hold),
+        cmocka_unit_test(the_largest_set_is_a_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

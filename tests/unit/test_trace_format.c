@@ -385,7 +385,8 @@ static void blocks_of_page_ids_read_as_the_format_says(void **state)
     ids_with_byte(PAYLOAD0 + 1, 33, FL_EFORMAT, "malformed");
     ids_with_byte(PAYLOAD0 + 1, 0, FL_EFORMAT, "malformed"); /* a byte is left over */
     ids_with_byte(PAYLOAD0 + 2, 1, FL_EFORMAT, "malformed");
-    ids_with_byte(BLOCK0 + 6, 4, FL_EVERSION, "upgrade faultline"); /* another flag */
+    ids_with_byte(BLOCK0 + 6, 8, FL_EVERSION, "upgrade faultline"); /* another flag */
+    ids_with_byte(BLOCK0 + 6, 6, FL_EFORMAT, "malformed");          /* pairs, too */
     ids_with_byte(f.end + 6, 2, FL_EVERSION, "upgrade faultline");  /* not of an END block */
 
     f = with_ids(); /* two bits each: ids 0, 2, 0, and there are 2 */
@@ -396,6 +397,25 @@ static void blocks_of_page_ids_read_as_the_format_says(void **state)
     f.b[BLOCK0 + 12] = f.b[BLOCK0 + 16] = 0x5c - 3;
     sign(&f, BLOCK0);
     reader_says(&f, FL_EFORMAT, "not in the dictionary");
+}
+
+/* The example with its page and shape codes by turns: as long as before. */
+static void blocks_of_pairs_read_as_the_format_says(void **state)
+{
+    static const uint8_t pairs[] = { 0x40, 0, 0x40, 1, 1, 0, /* shapes: */ 0, 1, 0, 1, 3, 0 };
+    (void)state;
+    struct file f = load();
+    memcpy(f.b + 0xc4, pairs, sizeof pairs);
+    f.b[BLOCK0 + 6] = 4;
+    sign(&f, BLOCK0);
+    reads_as_the_example(&f);
+    f.b[0xc7] = 2; /* a shape that there is not */
+    sign(&f, BLOCK0);
+    reader_says(&f, FL_EFORMAT, "unknown shape");
+    f.b[0xc7] = 1;
+    f.b[PAYLOAD0] = 0; /* without recency */
+    sign(&f, BLOCK0);
+    reader_says(&f, FL_EFORMAT, "malformed");
 }
 
 static void bytes_behind_the_end_are_damage(void **state)
@@ -446,6 +466,7 @@ int main(void)
         cmocka_unit_test(contents_that_cannot_be_are_refused),
         cmocka_unit_test(the_checker_finds_what_readers_do_not_look_for),
         cmocka_unit_test(blocks_of_page_ids_read_as_the_format_says),
+        cmocka_unit_test(blocks_of_pairs_read_as_the_format_says),
         cmocka_unit_test(bytes_behind_the_end_are_damage),
         cmocka_unit_test(what_is_no_trace_is_named_as_such),
     };

@@ -131,6 +131,14 @@ static void page_ids_dump_to_the_same_text(void **state)
     is_sound(&g);
 }
 
+static void pairs_of_codes_dump_to_the_same_text(void **state)
+{
+    (void)state;
+    struct golden g = dumps_as_told("v1-pairs");
+    assert_int_equal(fl_reader_totals(g.r)->runs, 1200);
+    is_sound(&g);
+}
+
 static void the_version_1_trace_has_these_totals(void **state)
 {
     (void)state;
@@ -182,6 +190,7 @@ int main(void)
         cmocka_unit_test(kernel_events_dump_to_the_same_text),
         cmocka_unit_test(code_locations_dump_to_the_same_text),
         cmocka_unit_test(page_ids_dump_to_the_same_text),
+        cmocka_unit_test(pairs_of_codes_dump_to_the_same_text),
         cmocka_unit_test(the_version_1_trace_has_these_totals),
         cmocka_unit_test(the_version_1_trace_with_any_byte_changed_is_refused),
     };
