@@ -27,6 +27,7 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
     for (int list = 0; list < LRU_LISTS_MAX; list++)
         lm->lru[list] = (struct lru){ .newest = NO_CONTENTS, .oldest = NO_CONTENTS };
     lm->swap_ra = swap_ra_start(opts->page_cluster);
+    swap_write_init(lm);
     lm->thp.on = opts->thp != FL_THP_NEVER && !opts->mglru;
     int rc = opts->machine || opts->zones.ram_pages ? machine_init(lm, err) : FL_OK;
     if (rc != FL_OK)
@@ -148,7 +149,8 @@ static void entry_cleared(struct linux_mm *lm, uint32_t c, uint8_t bits, bool re
     if (bits & PTE_LOCKED)
         munlock_folio(lm, c);
     if (bits & PTE_DIRTY)
-        folio_is_file(lm, c) ? page_cache_dirty(lm, c) : (void)(f->flags |= FOLIO_DIRTY);
+        lm->vm->cs.kind[c] == CONTENTS_ANON ? (void)(f->flags |= FOLIO_DIRTY)
+                                            : folio_mark_dirty(lm, c);
     if (bits & PTE_YOUNG && folio_is_file(lm, c) && recency)
         folio_mark_accessed(lm, c);
 }
@@ -307,7 +309,7 @@ void folio_unmap(struct linux_mm *lm, uint32_t c)
         if (!(lm->pte[page] & PTE_PRESENT))
             continue;
         if (lm->pte[page] & PTE_DIRTY)
-            f->flags |= FOLIO_DIRTY;
+            folio_mark_dirty(lm, c);
         lm->pte[page] = 0;
         if (lm->unmapped)
             lm->unmapped(lm->arg, page);

@@ -8,6 +8,7 @@
  * linux_mm.c    entries: the fast path, what unmap, fork and remap do to them
  * fault.c       page faults
  * swap.c        swap-out, swap cache, swap-in and its read-ahead
+ * swap_write.h  pages on their way to a disk
  * page_cache.c  file pages: what is resident, read(2), write(2), write-back
  * read_ahead.c  what is read besides the page that is wanted
  * file_fault.c  faults on file pages, fault-around
@@ -43,6 +44,7 @@
 #include "huge.h"
 #include "swap_area.h"
 #include "swap_ra.h"
+#include "swap_write.h"
 #include "kernel/buddy_zones.h"
 #include "zones.h"
 
@@ -82,9 +84,9 @@ enum {
     FOLIO_DIRTY = 1u << 5,
     FOLIO_SWAP_CACHE = 1u << 6,
     FOLIO_WRITEBACK = 1u << 7,
-    FOLIO_RECLAIM = 1u << 8, /* PG_reclaim */
-    FOLIO_READAHEAD = 1u << 9,
-    FOLIO_SHADOW = 1u << 10, /* evicted; shadow is valid */
+    FOLIO_RECLAIM = 1u << 8,         /* PG_reclaim */
+    FOLIO_READAHEAD = FOLIO_RECLAIM, /* of reads, PG_reclaim of writes: one bit, and they mix */
+    FOLIO_SHADOW = 1u << 10,         /* evicted; shadow is valid */
     FOLIO_SHADOW_WORKINGSET = 1u << 11,
     FOLIO_EXEC = 1u << 12,    /* mapped executable */
     FOLIO_LOCKED = 1u << 13,  /* mlock: it is on LRU_UNEVICTABLE */
@@ -171,22 +173,6 @@ struct kswapd {
     uint64_t reclaimed; /* in this round */
     uint64_t now_ps;    /* its own clock */
     uint64_t doze_until_ps;
-};
-
-/* Writes to a swap disk that have been submitted together. */
-struct swap_submission {
-    uint32_t end; /* of swap_writes.contents, those before are its own */
-    uint64_t done_ps;
-};
-
-/* Pages under write-back, in the order in which they were written. */
-struct swap_writes {
-    uint32_t *contents; /* NO_CONTENTS: of a page that has gone */
-    uint32_t n, n_done, room;
-    struct swap_submission *submitted;
-    uint32_t n_submitted, submitted_done, submitted_room;
-    uint32_t requests, request_pages, last_slot; /* held back; pages of the latest, and its last */
-    uint64_t disk_ps;                            /* when the disk has done all it was given */
 };
 
 #define LINUX_EXPECTED 4u
@@ -354,6 +340,13 @@ static inline bool folio_is_file_lru(const struct linux_mm *lm, uint32_t c)
     return folio_is_file(lm, c) || lm->folio[c].lazyfree;
 }
 
+/* folio_mark_dirty, of one in a cache: it is to be written anew, before it is reclaimed */
+static inline void folio_mark_dirty(struct linux_mm *lm, uint32_t c)
+{
+    lm->folio[c].flags &= (uint16_t)~FOLIO_RECLAIM;
+    lm->folio[c].flags |= FOLIO_DIRTY;
+}
+
 /* lru.c */
 /* @c is the oldest of its list: those that come up after it are on their way to the processor, and
    the entries of those that come up sooner */
@@ -484,15 +477,6 @@ void swap_cache_left(struct linux_mm *lm, uint32_t c);
 void swap_cache_drop(struct linux_mm *lm, uint32_t c);
 int swap_cache_reclaim(void *arg, uint32_t slot);
 void swap_entry_gone(struct linux_mm *lm, uint32_t c);
-
-/* Writes to a swap disk: swap_write.c. */
-/* false: out of memory, so it is as good as done */
-bool swap_write_begin(struct linux_mm *lm, uint32_t c);
-void swap_write_submit(struct linux_mm *lm); /* blk_finish_plug */
-void swap_write_arrive(struct linux_mm *lm); /* those that are done by now */
-void swap_write_wait(struct linux_mm *lm, uint32_t c);
-void swap_write_forget(struct linux_mm *lm, uint32_t c);
-void swap_write_free(struct linux_mm *lm);
 
 /* @page: NO_PAGE when it is not a fault, of shared memory only */
 /* read_swap_cache_async: into the swap cache, for nobody yet. false: the process is gone */

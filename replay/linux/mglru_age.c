@@ -78,7 +78,7 @@ static void note_dirty(struct linux_mm *lm, uint32_t c, uint8_t bits)
     if (folio_is_file(lm, c))
         page_cache_dirty(lm, c);
     else if (lm->vm->cs.kind[c] == CONTENTS_MEMORY || f->flags & FOLIO_SWAP_CACHE)
-        f->flags |= FOLIO_DIRTY;
+        folio_mark_dirty(lm, c);
 }
 
 /* get_pte_pfn, get_pfn_folio, ptep_clear_young_notify: the folio of an accessed entry, no longer

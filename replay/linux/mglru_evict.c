@@ -330,5 +330,5 @@ void mglru_shrink(struct linux_mm *lm, struct scan_control *sc)
     lm->mglru->kswapd = false;
     if (pass.dirty_files && pass.dirty_files == pass.file_taken)
         wake_flusher(lm);
-    swap_write_submit(lm);
+    swap_write_plugged(lm, sc->kswapd);
 }

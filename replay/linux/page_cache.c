@@ -114,7 +114,7 @@ static void do_read(struct linux_mm *lm, uint32_t object, uint64_t first, uint64
 
 void page_cache_dirty(struct linux_mm *lm, uint32_t c)
 {
-    lm->folio[c].flags |= FOLIO_DIRTY;
+    folio_mark_dirty(lm, c);
 }
 
 static void clean(struct linux_mm *lm, uint32_t c)

@@ -147,12 +147,12 @@ bool read_for_fault(struct linux_mm *lm, const struct vma *vma, uint64_t offset)
 /* page_cache_async_ra: the mark of @c has been met */
 bool read_further(struct linux_mm *lm, uint32_t object, uint64_t offset, uint32_t c)
 {
-    lm->folio[c].flags &= (uint16_t)~FOLIO_READAHEAD;
-    lm->file_readahead_hits++;
     struct cached_file *file = file_of(lm, object);
     uint64_t max = ra_pages(file);
     if (!max)
         return true;
+    lm->folio[c].flags &= (uint16_t)~FOLIO_READAHEAD;
+    lm->file_readahead_hits++;
     if (offset == file->window.start + file->window.size - file->window.async_size) {
         file->window.start += file->window.size;
         file->window.size = next_window(file->window.size, max);

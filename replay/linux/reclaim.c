@@ -138,7 +138,7 @@ static void shrink_lruvec(struct linux_mm *lm, struct scan_control *sc)
         if (reclaimed >= sc->want && !in_proportion && !rebalance(nr, target))
             break;
     }
-    swap_write_submit(lm);
+    swap_write_plugged(lm, sc->kswapd);
     sc->reclaimed += reclaimed;
     if (swap_exists(lm) && inactive_is_low(lm, false))
         shrink_active(lm, LRU_ACTIVE_ANON, BATCH);

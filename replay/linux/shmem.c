@@ -9,7 +9,7 @@ void shmem_came_in(struct linux_mm *lm, uint32_t c)
     if (lm->folio[c].flags & FOLIO_WRITEBACK)
         swap_write_wait(lm, c); /* shmem_swapin_folio */
     swap_cache_drop(lm, c);
-    lm->folio[c].flags |= FOLIO_DIRTY;
+    folio_mark_dirty(lm, c);
 }
 
 /* false: the process is gone */
@@ -53,7 +53,7 @@ static void do_write(struct linux_mm *lm, uint32_t object, uint64_t first, uint6
             folio_resident(lm, c);
             lru_add_new(lm, c, LRU_INACTIVE_ANON);
         }
-        lm->folio[c].flags |= FOLIO_DIRTY;
+        folio_mark_dirty(lm, c);
     }
 }
 

@@ -172,6 +172,8 @@ static bool read_around(struct linux_mm *lm, uint32_t owner, uint32_t target)
         return false;
     if (!came)
         return true;
+    if (!lm->folio[owner].zero)
+        swap_read_begin(lm, lm->folio[owner].slot);
     if (owner == target) {
         lm->folio[owner].flags |= FOLIO_BUSY; /* until it is mapped */
     } else {
@@ -182,18 +184,27 @@ static bool read_around(struct linux_mm *lm, uint32_t owner, uint32_t target)
     return true;
 }
 
+static void read_ahead_ends(struct linux_mm *lm, bool alive)
+{
+    swap_read_unplug(lm);
+    if (alive)
+        lru_add_drain(lm);
+}
+
 /* swap_cluster_readahead */
 static bool read_slots(struct linux_mm *lm, uint32_t c)
 {
     struct swap_ra_range block =
         swap_ra_slots(&lm->swap_ra, lm->folio[c].slot, lm->swap.config.n_slots);
-    for (uint64_t slot = block.first; slot < block.end; slot++)
-        if (swap_slot_in_use(&lm->swap, (uint32_t)slot) &&
-            !read_around(lm, swap_slot_owner(&lm->swap, (uint32_t)slot), c))
-            return false;
-    if (block.end - block.first > 1)
-        lru_add_drain(lm);
-    return true;
+    bool alive = true, one = block.end - block.first == 1;
+    if (!one)
+        swap_read_plug(lm);
+    for (uint64_t slot = block.first; alive && slot < block.end; slot++)
+        if (swap_slot_in_use(&lm->swap, (uint32_t)slot))
+            alive = read_around(lm, swap_slot_owner(&lm->swap, (uint32_t)slot), c);
+    if (!one)
+        read_ahead_ends(lm, alive);
+    return alive;
 }
 
 /* swap_vma_readahead */
@@ -207,18 +218,20 @@ static bool read_pages(struct linux_mm *lm, uint32_t page, uint32_t c)
     bool one;
     struct swap_ra_range range =
         swap_ra_pages(&lm->swap_ra, &vma->swap_ra, at.vpn, vma->start, vma->end, &one);
-    for (uint64_t vpn = range.first; vpn < range.end; vpn++) {
+    bool alive = true;
+    if (!one)
+        swap_read_plug(lm);
+    for (uint64_t vpn = range.first; alive && vpn < range.end; vpn++) {
         const struct leaf *leaf = mm->users ? pgtable_peek(&mm->tables, vpn) : NULL;
         if (!leaf || !leaf->id)
             continue;
         uint32_t owner = leaf_contents(lm->vm, leaf);
-        if (lm->vm->cs.kind[owner] == CONTENTS_ANON && /* else there is no entry on swap */
-            !read_around(lm, owner, c))
-            return false;
+        if (lm->vm->cs.kind[owner] == CONTENTS_ANON) /* else there is no entry on swap */
+            alive = read_around(lm, owner, c);
     }
     if (!one)
-        lru_add_drain(lm);
-    return true;
+        read_ahead_ends(lm, alive);
+    return alive;
 }
 
 /* Which kind of read-ahead (swapin_readahead, shmem_swapin_cluster). */
@@ -254,7 +267,10 @@ bool swap_in(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause *caus
         arrive(lm, c, false);
         return true;
     }
+    uint64_t before = lm->pages_in;
     bool alive = by_slot(lm, c) ? read_slots(lm, c) : read_pages(lm, page, c);
+    if (lm->pages_in > before)
+        swap_read_wait(lm, lm->pages_in - before);
     lm->folio[c].flags &= (uint16_t)~FOLIO_BUSY;
     return alive && lm->folio[c].flags & FOLIO_RESIDENT;
 }

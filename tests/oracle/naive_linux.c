@@ -106,6 +106,7 @@ static void kernel_stop(struct world *w)
     }
     free(k->batch.at);
     free(k->writes.at);
+    free(k->held.at);
     naive_swap_stop(&k->swap);
     free(k->folios);
     free(k->files);

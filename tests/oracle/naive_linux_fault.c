@@ -137,7 +137,7 @@ static bool fault_protected(struct world *w, int c, enum fl_cause *cause)
     }
     if (!naive_linux_is_anon(w, c)) {
         *cause = FL_CAUSE_FILE_MAP;
-        FOLIO(w, c)->dirty = true;
+        naive_linux_dirty(w, c);
     } else {
         *cause = FL_CAUSE_COW;
         if (FOLIO(w, c)->place == BATCH)
@@ -166,6 +166,7 @@ bool naive_linux_reference(struct world *w, int c, enum fl_cause cause)
         return true;
     }
     naive_linux_flush_statistics(w);
+    naive_linux_complete_writes(w);
     if (!(e->present ? fault_protected(w, c, &cause) : fault_absent(w, c, writes, &cause)))
         return false;
     count(w, cause);
@@ -179,6 +180,7 @@ bool naive_linux_before_copy(struct world *w, int c)
 {
     enum fl_cause cause = FL_CAUSE_NONE;
     naive_linux_flush_statistics(w);
+    naive_linux_complete_writes(w);
     w->k->copying = true;
     if (own_entry(w)->entry.present)
         return true;
@@ -226,7 +228,9 @@ void naive_linux_unmapped(struct world *w, const struct vpage *v)
             naive_linux_put_slot(w, v->contents);
         return;
     }
-    if (v->entry.dirty)
+    if (v->entry.dirty && !anonymous)
+        naive_linux_dirty(w, v->contents);
+    else if (v->entry.dirty)
         f->dirty = true;
     if (v->entry.accessed && !w->k->copying && !naive_linux_is_anon(w, v->contents) &&
         naive_vm_mapping_at(w, v->mm, v->vpn)->advice == 0)

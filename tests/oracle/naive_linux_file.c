@@ -55,7 +55,7 @@ bool naive_linux_read_range(struct world *w, int object, struct span range, uint
         bool active = naive_linux_refault(w, c);
         naive_linux_new_folio(w, c, active);
         w->res->file_pages_read++;
-        FOLIO(w, c)->readahead = i == mark;
+        FOLIO(w, c)->mark = i == mark;
         FOLIO(w, c)->busy++;
         LIST_ADD(&busy, c);
         if (i != wanted) {
@@ -81,7 +81,9 @@ void naive_linux_window_moves_on(struct world *w, int c)
     int object = w->contents.at[c].object;
     struct kfile *file = &w->k->files[object];
     uint64_t page = w->contents.at[c].index, max = naive_linux_ra(file);
-    FOLIO(w, c)->readahead = false;
+    if (max == 0)
+        return;
+    FOLIO(w, c)->mark = false;
     w->k->out->file_readahead_hits++;
     if (page == file->start + file->size - file->async) {
         file->start += file->size;
@@ -107,7 +109,7 @@ bool naive_linux_file_get(struct world *w, int c, const struct mapping *m, bool 
     uint64_t page = w->contents.at[c].index, mark = UINT64_MAX;
     *was_read = false;
     if (FOLIO(w, c)->resident) {
-        if (FOLIO(w, c)->readahead)
+        if (FOLIO(w, c)->mark)
             naive_linux_window_moves_on(w, c);
         return true;
     }
@@ -141,7 +143,8 @@ static void map_page(struct world *w, const struct mapping *m, struct vpage *v, 
 {
     v->entry =
         (struct entry){ .present = true, .accessed = true, .writable = writes, .dirty = writes };
-    FOLIO(w, v->contents)->dirty |= writes;
+    if (writes)
+        naive_linux_dirty(w, v->contents);
     FOLIO(w, v->contents)->exec |= (m->prot & FL_PROT_EXEC) != 0;
 }
 
@@ -167,7 +170,7 @@ static int mappable(struct world *w, int object, uint64_t index)
     int c;
     if (w->objects.at[object].is_file && !w->objects.at[object].memory_backed) {
         c = naive_linux_file_page(w, object, index);
-        return FOLIO(w, c)->resident && !FOLIO(w, c)->readahead ? c : NONE;
+        return FOLIO(w, c)->resident && !FOLIO(w, c)->mark ? c : NONE;
     }
     for (size_t i = 0; i < w->contents.n; i++) {
         const struct contents *at = &w->contents.at[i];
@@ -219,9 +222,9 @@ void naive_linux_write_back(struct world *w, int c)
     for (size_t i = 0; i < w->vpages.n; i++)
         if (w->vpages.at[i].contents == c)
             w->vpages.at[i].entry.writable = w->vpages.at[i].entry.dirty = false;
-    if (!f->reclaim)
+    if (!f->mark)
         return;
-    f->reclaim = false;
+    f->mark = false;
     if (f->place == IF || f->place == AF) {
         naive_linux_off_lists(w, c);
         naive_linux_to_list(w, c, IF, true);

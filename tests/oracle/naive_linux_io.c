@@ -121,7 +121,7 @@ static void read_file(struct world *w, int object, struct span s)
         int c = naive_linux_file_page(w, object, page);
         if (!FOLIO(w, c)->resident && !naive_linux_sync_read(w, object, page, s.end))
             return;
-        if (FOLIO(w, c)->readahead)
+        if (FOLIO(w, c)->mark)
             naive_linux_window_moves_on(w, c);
         naive_linux_mark_accessed(w, c);
         file->last_read = page;
@@ -140,7 +140,7 @@ static void write_file(struct world *w, int object, struct span s)
             naive_linux_new_folio(w, c, false);
             f->by_write = true;
         }
-        f->dirty = true;
+        naive_linux_dirty(w, c);
     }
 }
 
@@ -162,7 +162,7 @@ static void use_memory(struct world *w, int object, struct span s, bool writes)
             naive_linux_new_folio(w, c, false);
         }
         if (writes)
-            FOLIO(w, c)->dirty = true;
+            naive_linux_dirty(w, c);
     }
 }
 

@@ -61,7 +61,7 @@ void naive_linux_new_folio(struct world *w, int c, bool active)
 {
     struct folio *f = FOLIO(w, c);
     f->met = f->resident = f->charged = true;
-    f->by_write = f->referenced = f->dirty = f->writeback = f->reclaim = f->readahead = false;
+    f->by_write = f->referenced = f->dirty = f->writeback = f->mark = false;
     f->place = BATCH;
     f->meant = (naive_linux_is_anon(w, c) ? IA : IF) + active;
     LIST_ADD(&w->k->batch, c);
@@ -84,7 +84,13 @@ void naive_linux_free_folio(struct world *w, int c)
     if (f->charged)
         naive_linux_uncharge(w);
     f->resident = f->charged = f->by_write = false;
-    f->referenced = f->workingset = f->dirty = f->writeback = f->reclaim = f->readahead = false;
+    f->referenced = f->workingset = f->dirty = f->writeback = f->mark = false;
+}
+
+void naive_linux_dirty(struct world *w, int c)
+{
+    FOLIO(w, c)->dirty = true;
+    FOLIO(w, c)->mark = false;
 }
 
 void naive_linux_mark_accessed(struct world *w, int c)

@@ -44,7 +44,8 @@ static void unmap_all(struct world *w, int c)
         struct vpage *v = &w->vpages.at[i];
         if (v->contents != c || !v->entry.present)
             continue;
-        f->dirty |= v->entry.dirty;
+        if (v->entry.dirty)
+            naive_linux_dirty(w, c);
         v->entry = (struct entry){ .present = false };
         if (w->contents.at[c].object == NONE)
             w->k->swap.slot[f->slot].maps++;
@@ -84,8 +85,8 @@ static enum outcome look_at(struct world *w, int c, size_t *written)
     if (f->busy) /* 1 */
         return KEPT;
     if (f->writeback) { /* 2 */
-        if (is_v2(w) || !f->reclaim) {
-            f->reclaim = true;
+        if (is_v2(w) || !f->mark) {
+            f->mark = true;
             return activated(w, c);
         }
         naive_linux_wait_for_write(w, c);
@@ -102,7 +103,7 @@ static enum outcome look_at(struct world *w, int c, size_t *written)
     }
     unmap_all(w, c);         /* 5 */
     if (!anon && f->dirty) { /* 6 */
-        f->reclaim = true;
+        f->mark = true;
         return activated(w, c);
     }
     if (f->dirty) { /* 7 */
@@ -112,7 +113,7 @@ static enum outcome look_at(struct world *w, int c, size_t *written)
         ++*written;
         f->dirty = false;
         if (!zram) {
-            f->writeback = f->reclaim = true;
+            f->writeback = f->mark = true;
             naive_linux_begin_write(w, c);
             return KEPT;
         }
@@ -260,8 +261,8 @@ static uint64_t shrink(struct world *w, int p, uint64_t target)
             break;
         adjust(left, count);
     }
-    naive_linux_submit_writes(w);
-    naive_linux_complete_writes(w);
+    if (!k->reading_ahead)
+        naive_linux_submit_writes(w);
     if (k->opts->swap_pages > 0 && is_low(w, ANON))
         shrink_active(w, AA, BATCH_SCAN);
     if (k->flusher_due)

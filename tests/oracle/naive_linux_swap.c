@@ -2,6 +2,7 @@
 /* docs/model-linux.md, sections 11, 13, and the read-ahead of 16. */
 #include "naive_linux_world.h"
 
+#define WINDOW_PS UINT64_C(100000000000)
 #define MANY_SLOTS 4095 /* more than twice what any trace uses */
 
 /* ---- slots ------------------------------------------------------------------------------ */
@@ -84,6 +85,7 @@ void naive_linux_swap_start(struct world *w)
     naive_swap_start(&w->k->swap, (uint32_t)n + 1);
     w->k->swap.drop = drop;
     w->k->swap.arg = w;
+    w->k->steps = 2;
 }
 
 bool naive_linux_take_slot(struct world *w, int c)
@@ -107,61 +109,130 @@ bool naive_linux_take_slot(struct world *w, int c)
 
 /* ---- section 13 --------------------------------------------------------------------------- */
 
-/* The requests that the writes held back make up; @last: pages of the latest. */
-static size_t requests_held(const struct world *w, size_t *last)
-{
-    size_t n = 0;
-    *last = 0;
-    for (size_t i = 0; i < w->k->writes.n; i++) {
-        const struct swap_write *at = &w->k->writes.at[i];
-        if (at->submitted)
-            continue;
-        if (*last > 0 && *last < 254 && at->slot == at[-1].slot + 1) {
-            ++*last;
-        } else {
-            n++;
-            *last = 1;
-        }
-    }
-    return n;
-}
-
+/* All that is held back goes to the disk, one request after the other. */
 void naive_linux_submit_writes(struct world *w)
 {
     struct kernel *k = w->k;
     const uint64_t *ps = k->opts->costs->ps;
-    size_t held = 0;
-    for (size_t i = 0; i < k->writes.n; i++)
-        held += !k->writes.at[i].submitted;
-    if (held == 0)
-        return;
-    if (k->disk_done_ps < k->now_ps)
-        k->disk_done_ps = k->now_ps;
-    k->disk_done_ps += ps[FL_COST_SWAP_IN_DISK] + (held - 1) * ps[FL_COST_FILE_READAHEAD];
-    for (size_t i = 0; i < k->writes.n; i++)
-        if (!k->writes.at[i].submitted) {
-            k->writes.at[i].submitted = true;
-            k->writes.at[i].done_ps = k->disk_done_ps;
+    uint64_t processor_ps = ps[FL_COST_FAULT_SWAP_CACHE] + ps[FL_COST_SWAP_READAHEAD];
+    bool first = true;
+    k->held.n = 0;
+    for (size_t i = 0; i < k->writes.n; i++) {
+        if (k->writes.at[i].sent)
+            continue;
+        if (first && k->disk_done_ps < k->now_ps)
+            k->disk_done_ps = k->now_ps;
+        if (first && ps[FL_COST_SWAP_IN_DISK] > processor_ps)
+            k->disk_done_ps += ps[FL_COST_SWAP_IN_DISK] - processor_ps;
+        k->disk_done_ps += ps[FL_COST_FILE_READAHEAD];
+        first = false;
+        k->writes.at[i].sent = true;
+        /* a request is done when its last page is */
+        for (size_t j = i + 1; j-- > 0;) {
+            k->writes.at[j].done_ps = k->disk_done_ps;
+            if (k->writes.at[j].begins)
+                break;
         }
+    }
+}
+
+static size_t requests_held(const struct world *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->k->held.n; i++)
+        n += w->k->held.at[i].begins;
+    return n;
+}
+
+static size_t pages_of_first(const struct world *w)
+{
+    size_t n = w->k->held.n > 0;
+    while (n > 0 && n < w->k->held.n && !w->k->held.at[n].begins)
+        n++;
+    return n;
+}
+
+static size_t pages_of_last(const struct world *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->k->held.n; i++)
+        n = w->k->held.at[i].begins ? 1 : n + 1;
+    return n;
+}
+
+static bool joins(const struct world *w, uint64_t slot, bool reads)
+{
+    if (w->k->held.n == 0 || pages_of_last(w) >= 254)
+        return false;
+    const struct held_page *last = &w->k->held.at[w->k->held.n - 1];
+    return last->reads == reads && slot == last->slot + 1;
+}
+
+static void hold(struct world *w, uint64_t slot, bool reads, bool joined)
+{
+    if (!joined && (requests_held(w) >= 32 || pages_of_first(w) >= 32))
+        naive_linux_submit_writes(w);
+    LIST_ADD(&w->k->held, ((struct held_page){ .slot = slot, .reads = reads, .begins = !joined }));
+}
+
+static void windows_end(struct world *w)
+{
+    struct kernel *k = w->k;
+    bool unsent = k->writes.n > 0 && !k->writes.at[k->writes.n - 1].sent;
+    while (k->window_end_ps && k->window_end_ps <= k->now_ps) {
+        bool wrote = unsent || k->disk_done_ps + WINDOW_PS > k->window_end_ps;
+        k->window_end_ps += WINDOW_PS;
+        if (wrote && k->steps < 4) {
+            k->steps++;
+            k->idle_windows = 0;
+        }
+        if (wrote)
+            continue;
+        if (k->steps == 0) {
+            k->window_end_ps = 0;
+        } else if (++k->idle_windows >= 5) {
+            k->steps--;
+            k->idle_windows = 0;
+        }
+    }
+}
+
+static void throttle(struct world *w)
+{
+    static const size_t most[] = { 16, 31, 61, 121, 192 };
+    struct kernel *k = w->k;
+    size_t under_way = 0;
+    naive_linux_complete_writes(w);
+    windows_end(w);
+    if (!k->window_end_ps)
+        k->window_end_ps = k->now_ps + WINDOW_PS;
+    for (size_t i = 0; i < k->writes.n; i++)
+        under_way += k->writes.at[i].begins;
+    if (under_way < most[k->steps])
+        return;
+    naive_linux_submit_writes(w);
+    if (k->now_ps < k->disk_done_ps)
+        k->now_ps = k->disk_done_ps;
+    naive_linux_complete_writes(w);
 }
 
 void naive_linux_begin_write(struct world *w, int c)
 {
-    size_t last, requests = requests_held(w, &last);
     uint64_t slot = FOLIO(w, c)->slot;
-    bool joins = requests > 0 && last < 254 && slot == w->k->writes.at[w->k->writes.n - 1].slot + 1;
-    if (!joins && (requests >= 32 || last >= 32))
-        naive_linux_submit_writes(w);
-    LIST_ADD(&w->k->writes, ((struct swap_write){ .c = c, .slot = slot }));
+    bool joined = joins(w, slot, false);
+    if (!joined)
+        throttle(w);
+    hold(w, slot, false, joined);
+    LIST_ADD(&w->k->writes, ((struct swap_write){ .c = c, .begins = !joined }));
 }
 
 static void complete(struct world *w, int c)
 {
     struct folio *f = FOLIO(w, c);
-    bool reclaim = f->reclaim;
+    bool reclaim = f->mark;
     if (!f->writeback)
         return; /* it was waited for */
-    f->writeback = f->reclaim = false;
+    f->writeback = f->mark = false;
     if (reclaim && f->place < LISTS && !f->dirty) {
         int list = f->place == AA || f->place == AF ? f->place - 1 : f->place;
         naive_linux_off_lists(w, c);
@@ -171,7 +242,7 @@ static void complete(struct world *w, int c)
 
 void naive_linux_complete_writes(struct world *w)
 {
-    while (w->k->writes.n > 0 && w->k->writes.at[0].submitted &&
+    while (w->k->writes.n > 0 && w->k->writes.at[0].sent &&
            w->k->writes.at[0].done_ps <= w->k->now_ps) {
         int c = w->k->writes.at[0].c;
         LIST_DROP(&w->k->writes, 0);
@@ -188,6 +259,24 @@ void naive_linux_wait_for_write(struct world *w, int c)
         w->k->now_ps = w->k->writes.at[0].done_ps;
         naive_linux_complete_writes(w);
     }
+}
+
+/* Who has read @pages finds done what the disk had taken: 256 segments, two more a request. */
+static void wait_for_taken(struct world *w, uint64_t pages)
+{
+    struct kernel *k = w->k;
+    uint64_t segments = pages + 2, until_ps = k->now_ps;
+    for (size_t i = 0, end; i < k->writes.n && k->writes.at[i].sent; i = end) {
+        for (end = i + 1; end < k->writes.n && !k->writes.at[end].begins; end++)
+            ;
+        segments += end - i + 2;
+        if (segments > 256)
+            break;
+        until_ps = k->writes.at[i].done_ps;
+    }
+    if (k->now_ps < until_ps)
+        k->now_ps = until_ps;
+    naive_linux_complete_writes(w);
 }
 
 /* ---- section 16, read-ahead -------------------------------------------------------------- */
@@ -216,8 +305,8 @@ static bool by_slot(const struct world *w, int c)
 static void hit(struct world *w, int c)
 {
     struct folio *f = FOLIO(w, c);
-    bool marked = f->readahead;
-    f->readahead = false;
+    bool marked = f->mark;
+    f->mark = false;
     w->k->out->readahead_hits += marked;
     if (by_slot(w, c)) {
         w->k->ra_hits += marked;
@@ -309,6 +398,7 @@ static bool read_window(struct world *w, int wanted)
     bool slots = by_slot(w, wanted), ok = true;
     struct span s = slots ? slots_around(w, FOLIO(w, wanted)->slot)
                           : pages_around(w, w->k->run->vpn);
+    w->k->reading_ahead = s.end - s.first > 1;
     for (uint64_t place = s.first; place < s.end; place++) {
         int c = at_place(w, slots, place);
         if (c == NONE)
@@ -321,14 +411,19 @@ static bool read_window(struct world *w, int wanted)
             continue;
         }
         come_in(w, c, true);
+        if (w->k->reading_ahead)
+            hold(w, FOLIO(w, c)->slot, true, joins(w, FOLIO(w, c)->slot, true));
         if (c == wanted) {
             FOLIO(w, c)->busy++;
             continue;
         }
-        FOLIO(w, c)->readahead = true;
+        FOLIO(w, c)->mark = true;
         w->k->out->readahead_pages++;
         naive_linux_tick(w, FL_COST_SWAP_READAHEAD, 1);
     }
+    if (w->k->reading_ahead)
+        naive_linux_submit_writes(w);
+    w->k->reading_ahead = false;
     if (ok && s.end - s.first > 1)
         naive_linux_drain(w);
     FOLIO(w, wanted)->busy = 0;
@@ -352,7 +447,11 @@ static bool bring_in(struct world *w, int c, enum fl_cause *cause)
         come_in(w, c, false);
         return true;
     }
-    return read_window(w, c);
+    uint64_t before = w->res->pages_in;
+    bool ok = read_window(w, c);
+    if (w->res->pages_in > before)
+        wait_for_taken(w, w->res->pages_in - before);
+    return ok;
 }
 
 bool naive_linux_swap_in(struct world *w, int c, bool writes, enum fl_cause *cause)
@@ -389,5 +488,6 @@ bool naive_linux_shared_in(struct world *w, int c, enum fl_cause *cause)
     if (FOLIO(w, c)->writeback)
         naive_linux_wait_for_write(w, c);
     leave_cache(w, c);
+    naive_linux_dirty(w, c);
     return true;
 }

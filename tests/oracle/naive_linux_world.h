@@ -12,7 +12,8 @@ enum { ANON, FILES, TYPES };
 
 struct folio { /* of the contents with the same number */
     bool met, resident, charged, by_write;
-    bool referenced, workingset, dirty, writeback, reclaim, readahead, exec;
+    bool referenced, workingset, dirty, writeback, exec;
+    bool mark; /* reclaim, and read-ahead */
     int busy;
     int place, meant; /* the list it is on; the one it is meant for */
     uint32_t slot;    /* 0: none */
@@ -35,10 +36,15 @@ struct kfile { /* of the object with the same number */
 };
 
 struct swap_write {
-    int c; /* -1: it has gone */
-    uint64_t slot;
-    bool submitted; /* else held back */
+    int c;       /* -1: it has gone */
+    bool begins; /* a request; else it is of the one before's */
+    bool sent;   /* else held back */
     uint64_t done_ps;
+};
+
+struct held_page {
+    uint64_t slot;
+    bool reads, begins;
 };
 
 struct kernel {
@@ -59,7 +65,10 @@ struct kernel {
     /* swap */
     struct naive_swap swap;
     LIST(struct swap_write) writes; /* under way, in the order of writing */
+    LIST(struct held_page) held;    /* back, those to be read too */
+    bool reading_ahead;
     uint64_t disk_done_ps;
+    uint64_t window_end_ps, steps, idle_windows;
     uint64_t ra_place, ra_window, ra_hits;
     /* clock */
     uint64_t now_ps, next_flush_ps;
@@ -92,6 +101,7 @@ void naive_linux_mark_accessed(struct world *w, int c);
 bool naive_linux_refault(struct world *w, int c); /* true: it starts active */
 void naive_linux_add_cost(struct world *w, int type, uint64_t cost);
 void naive_linux_free_folio(struct world *w, int c);
+void naive_linux_dirty(struct world *w, int c); /* of a page in a cache */
 
 /* naive_linux_reclaim.c: sections 6 to 9; returns the pages freed */
 uint64_t naive_linux_reclaim(struct world *w, uint64_t target);

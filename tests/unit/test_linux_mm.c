@@ -163,17 +163,20 @@ struct disk {
     uint32_t first; /* contents of the first of 600 pages */
 };
 
-/* 1 us for a request's first page, 10 ns for a further one. */
+/* 1 us for a request, 10 ns for each of its pages; one that nobody has written to. */
 static void open_disk(struct disk *k)
 {
     struct linux_opts opts = room_for(1000, SWAP_ROTATIONAL);
-    *k = (struct disk){ .costs.ps = {
-                            [FL_COST_SWAP_IN_DISK] = 1000000, [FL_COST_FILE_READAHEAD] = 10000 } };
+    *k = (struct disk){ .costs.ps = { [FL_COST_SWAP_IN_DISK] = 1003000,
+                                      [FL_COST_FAULT_SWAP_CACHE] = 1000,
+                                      [FL_COST_SWAP_READAHEAD] = 2000,
+                                      [FL_COST_FILE_READAHEAD] = 10000 } };
     opts.costs = &k->costs;
     write_upwards(&k->s, 600);
     linux_drive_open(&k->d, &k->s.list, &opts);
     linux_drive_run(&k->d, NEVER);
     k->first = contents_of(&k->d, 1);
+    k->d.lm.writes.throttle.steps = 0;
 }
 
 static bool in_flight(const struct linux_drive *d, uint32_t c)
@@ -189,10 +192,10 @@ static void writes_are_held_until_a_request_is_full(void **state)
     open_disk(&k);
     for (uint32_t i = 0; i < 254; i++)
         written(&k.d, k.first + i, 100 + i);
-    assert_int_equal(k.d.lm.writes.n_submitted, 0);
+    assert_int_equal(k.d.lm.writes.n_sent, 0);
     written(&k.d, k.first + 254, 354);
-    assert_int_equal(k.d.lm.writes.n_submitted, 1);
-    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1000000 + 253 * 10000);
+    assert_int_equal(k.d.lm.writes.n_sent, 1);
+    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1000000 + 254 * 10000);
     swap_write_arrive(&k.d.lm);
     assert_true(in_flight(&k.d, k.first));
     k.d.lm.now_ps = k.d.lm.writes.disk_ps;
@@ -200,22 +203,99 @@ static void writes_are_held_until_a_request_is_full(void **state)
     assert_false(in_flight(&k.d, k.first) || in_flight(&k.d, k.first + 253));
     assert_true(in_flight(&k.d, k.first + 254)); /* held, with nothing to send it off */
     swap_write_submit(&k.d.lm);
-    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1000000);
+    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1010000);
     linux_drive_close(&k.d);
 }
 
-/* Slots apart are a request each; the 33rd sends 32 off. One after the other on the disk. */
-static void scattered_writes_go_32_at_a_time(void **state)
+/* Only the first request is looked at: behind a small one, large ones stay. Each is done by itself. */
+static void a_small_first_request_holds_large_ones(void **state)
 {
     struct disk k;
     (void)state;
     open_disk(&k);
-    for (uint32_t i = 0; i < 65; i++)
+    written(&k.d, k.first, 50);
+    for (uint32_t i = 1; i < 256; i++)
+        written(&k.d, k.first + i, 100 + i);
+    assert_int_equal(k.d.lm.writes.n_requests, 3);
+    assert_int_equal(k.d.lm.writes.n_sent, 0);
+    swap_write_submit(&k.d.lm);
+    assert_int_equal(k.d.lm.writes.request[0].done_ps, k.d.lm.now_ps + 1010000);
+    assert_int_equal(k.d.lm.writes.request[1].done_ps, k.d.lm.now_ps + 1000000 + 255 * 10000);
+    k.d.lm.now_ps += 1010000;
+    swap_write_arrive(&k.d.lm);
+    assert_false(in_flight(&k.d, k.first));
+    assert_true(in_flight(&k.d, k.first + 1));
+    linux_drive_close(&k.d);
+}
+
+/* Slots apart are a request each; 16 may be under way, then all have to be done. */
+static void sixteen_writes_may_be_under_way(void **state)
+{
+    struct disk k;
+    (void)state;
+    open_disk(&k);
+    uint64_t before_ps = k.d.lm.now_ps;
+    for (uint32_t i = 0; i < 16; i++)
         written(&k.d, k.first + i, 100 + 2 * i);
-    assert_int_equal(k.d.lm.writes.n_submitted, 2);
-    uint64_t each_ps = 1000000 + 31 * 10000;
-    assert_int_equal(k.d.lm.writes.submitted[0].done_ps, k.d.lm.now_ps + each_ps);
-    assert_int_equal(k.d.lm.writes.submitted[1].done_ps, k.d.lm.now_ps + 2 * each_ps);
+    assert_int_equal(k.d.lm.writes.n_sent, 0);
+    written(&k.d, k.first + 16, 200);
+    assert_int_equal(k.d.lm.now_ps, before_ps + 1000000 + 16 * 10000);
+    assert_false(in_flight(&k.d, k.first) || in_flight(&k.d, k.first + 15));
+    assert_int_equal(k.d.lm.writes.n_requests, 1);
+    linux_drive_close(&k.d);
+}
+
+/* The scattered writes of @n pages from @from on; how many requests are under way after. */
+static uint32_t scattered(struct disk *k, uint32_t from, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        written(&k->d, k->first + from + i, 100 + 2 * (from + i));
+    return k->d.lm.writes.n_requests - k->d.lm.writes.requests_done;
+}
+
+/* A window of 100 ms with writes lets nearly twice as many be; five without take that back. The
+   33rd request sends 32 off. */
+static void more_may_be_under_way_while_there_are_writes(void **state)
+{
+    struct disk k;
+    const uint64_t window_ps = UINT64_C(100000000000);
+    (void)state;
+    open_disk(&k);
+    scattered(&k, 0, 1);
+    swap_write_submit(&k.d.lm);
+    k.d.lm.now_ps += window_ps;
+    assert_int_equal(scattered(&k, 1, 31), 31);
+    assert_int_equal(scattered(&k, 32, 1), 1); /* the 32nd has waited for all of them */
+    swap_write_submit(&k.d.lm);
+    k.d.lm.now_ps += window_ps;
+    assert_int_equal(scattered(&k, 33, 33), 33); /* 61 may */
+    assert_int_equal(k.d.lm.writes.n_sent, 32);
+    swap_write_submit(&k.d.lm);
+    k.d.lm.now_ps += 12 * window_ps; /* one with writes, then twice five without, and one more */
+    assert_int_equal(scattered(&k, 66, 31), 31);
+    assert_int_equal(scattered(&k, 97, 1), 1);
+    linux_drive_close(&k.d);
+}
+
+/* What a reclaim writes within a read-ahead goes when that ends, behind what is read. */
+static void a_read_ahead_holds_the_writes_of_a_reclaim(void **state)
+{
+    struct disk k;
+    (void)state;
+    open_disk(&k);
+    swap_read_plug(&k.d.lm);
+    swap_read_begin(&k.d.lm, 10);
+    swap_read_begin(&k.d.lm, 11);
+    written(&k.d, k.first, 12);
+    assert_int_equal(k.d.lm.writes.plug.requests, 2);
+    assert_int_equal(k.d.lm.writes.plug.first_pages, 2);
+    swap_write_plugged(&k.d.lm, false);
+    assert_int_equal(k.d.lm.writes.n_sent, 0);
+    swap_read_unplug(&k.d.lm);
+    assert_int_equal(k.d.lm.writes.n_sent, 1);
+    written(&k.d, k.first + 1, 20);
+    swap_write_plugged(&k.d.lm, false);
+    assert_int_equal(k.d.lm.writes.n_sent, 2);
     linux_drive_close(&k.d);
 }
 
@@ -230,10 +310,31 @@ static void a_write_is_waited_for_and_a_gone_page_forgotten(void **state)
     written(&k.d, k.first + 1, 101);
     swap_write_forget(&k.d.lm, k.first);
     swap_write_wait(&k.d.lm, k.first + 1);
-    assert_int_equal(k.d.lm.now_ps, before_ps + 1010000);
+    assert_int_equal(k.d.lm.now_ps, before_ps + 1020000);
     assert_false(in_flight(&k.d, k.first + 1));
     assert_true(in_flight(&k.d, k.first)); /* nobody told it */
     assert_int_equal(k.d.lm.writes.n, 0);
+    linux_drive_close(&k.d);
+}
+
+/* Who reads waits for what the disk has taken: as many segments as its queue holds. */
+static void a_read_goes_before_writes_not_taken(void **state)
+{
+    struct disk k;
+    (void)state;
+    open_disk(&k);
+    uint64_t before_ps = k.d.lm.now_ps;
+    for (uint32_t i = 0; i < 100; i++)
+        written(&k.d, k.first + i, 100 + i);
+    for (uint32_t i = 100; i < 250; i++)
+        written(&k.d, k.first + i, 101 + i);
+    swap_write_submit(&k.d.lm);
+    swap_read_wait(&k.d.lm, 1); /* 3, 102 and 152 segments; sent off one by one */
+    assert_int_equal(k.d.lm.now_ps, before_ps + 1000000 + 100 * 10000);
+    assert_false(in_flight(&k.d, k.first));
+    assert_true(in_flight(&k.d, k.first + 100));
+    swap_read_wait(&k.d.lm, 8);
+    assert_int_equal(k.d.lm.now_ps, before_ps + 2 * 1000000 + 250 * 10000);
     linux_drive_close(&k.d);
 }
 
@@ -347,7 +448,11 @@ int main(void)
         cmocka_unit_test(a_page_touched_between_two_scans_becomes_active),
         cmocka_unit_test(a_page_still_in_the_swap_cache_is_a_minor_fault),
         cmocka_unit_test(writes_are_held_until_a_request_is_full),
-        cmocka_unit_test(scattered_writes_go_32_at_a_time),
+        cmocka_unit_test(a_small_first_request_holds_large_ones),
+        cmocka_unit_test(sixteen_writes_may_be_under_way),
+        cmocka_unit_test(more_may_be_under_way_while_there_are_writes),
+        cmocka_unit_test(a_read_ahead_holds_the_writes_of_a_reclaim),
+        cmocka_unit_test(a_read_goes_before_writes_not_taken),
         cmocka_unit_test(a_write_is_waited_for_and_a_gone_page_forgotten),
         cmocka_unit_test(a_fork_shares_pages_until_one_side_writes),
         cmocka_unit_test(reading_then_writing_a_new_page_are_two_faults),
