@@ -67,7 +67,7 @@ state() {
     tail -n +2 /proc/swaps | sed 's/[[:space:]].*//'
     ls -d /sys/block/zram* 2>/dev/null
     find /sys/fs/cgroup -maxdepth 6 -type d -name "faultline-$1-*" 2>/dev/null
-    ls -d /var/tmp/faultline-*"$1"* /tmp/faultline-*"$1"* 2>/dev/null
+    ls -d /var/tmp/faultline-*"$1"* /tmp/faultline-*"$1"* 2>/dev/null | grep -v /faultline-plot- # charts of a test beside
     ls -d /run/faultline-cgroup-* /run/faultline-tracing-* 2>/dev/null
     ls -d /sys/kernel/tracing/instances/faultline-* 2>/dev/null
 }
