@@ -34,6 +34,7 @@ struct validate_answer {
     /* asked with; of no meaning to textbook policies */
     const struct fl_seen_flushes *seen; /* the run's own; NULL: not known, then */
     uint32_t first_flush_ms;            /* on the model's clock */
+    uint64_t seed;                      /* of what a TLB gives up, where costs tell of one */
     uint64_t count[V_COUNT];
 };
 

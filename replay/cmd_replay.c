@@ -106,7 +106,7 @@ static const struct fl_opt replay_opts[] = {
       "beside what the recording saw at its end; no --ram",
       NULL },
     { "seed", 0, FL_OPT_UINT, offsetof(struct replay_cfg, seed), "N", "1",
-      "seed of the policy `random`", NULL },
+      "seed of the policy `random`, and of what a TLB gives up where --costs tell of one", NULL },
     { "partial", 0, FL_OPT_FLAG, offsetof(struct replay_cfg, partial), NULL, NULL,
       "accept a damaged trace and replay its good part", NULL },
     { "output", 'o', FL_OPT_STRING, offsetof(struct replay_cfg, out), "R.json", NULL,

@@ -42,7 +42,7 @@ static const struct fl_opt sweep_opts[] = {
     { "dry-run", 0, FL_OPT_FLAG, offsetof(struct sweep_cfg, dry_run), NULL, NULL,
       "only say how many points and passes it takes, and about how much memory", NULL },
     { "seed", 0, FL_OPT_UINT, offsetof(struct sweep_cfg, seed), "N", "1",
-      "seed of the policy `random`", NULL },
+      "seed of the policy `random`, and of what a TLB gives up where --costs tell of one", NULL },
     { "partial", 0, FL_OPT_FLAG, offsetof(struct sweep_cfg, partial), NULL, NULL,
       "accept a damaged trace and replay its good part", NULL },
     { "output", 'o', FL_OPT_STRING, offsetof(struct sweep_cfg, out), "R.json", NULL,

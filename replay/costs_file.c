@@ -9,7 +9,27 @@
 
 #define SCHEMA "faultline.costs/1"
 
+static const struct {
+    const char *name;
+    size_t at;
+} tlb_keys[] = {
+    { "entries", offsetof(struct fl_tlb_kept, entries) },
+    { "per_fault", offsetof(struct fl_tlb_kept, per_fault) },
+    { "per_page_out", offsetof(struct fl_tlb_kept, per_page_out) },
+};
+
 /* ---- writing ---------------------------------------------------------------------- */
+
+static json_t *tlb_json(const struct fl_tlb_kept *tlb)
+{
+    json_t *o = json_object();
+    for (size_t i = 0; i < FL_COUNT(tlb_keys); i++) {
+        uint32_t number;
+        memcpy(&number, (const char *)tlb + tlb_keys[i].at, sizeof number);
+        json_object_set_new(o, tlb_keys[i].name, json_integer(number));
+    }
+    return o;
+}
 
 json_t *fl_costs_json(const struct fl_costs *costs)
 {
@@ -24,9 +44,12 @@ json_t *fl_costs_json(const struct fl_costs *costs)
         if (!costs->given[c])
             json_array_append_new(defaults, json_string(name));
     }
-    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "schema", SCHEMA, "source", costs->source,
-                     "swap_device", fl_swap_device_name(costs->swap_device), "ps", ps, "spread_ps",
-                     spread, "defaults", defaults);
+    json_t *all = json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "schema", SCHEMA, "source", costs->source,
+                            "swap_device", fl_swap_device_name(costs->swap_device), "ps", ps,
+                            "spread_ps", spread, "defaults", defaults);
+    if (all && costs->tlb.entries)
+        json_object_set_new(all, "tlb", tlb_json(&costs->tlb));
+    return all;
 }
 
 int fl_costs_write(const struct fl_costs *costs, FILE *out, struct fl_err *err)
@@ -152,6 +175,23 @@ static int get_defaults(const json_t *defaults, struct fl_costs *out, struct fl_
     return FL_OK;
 }
 
+static int get_tlb(const json_t *tlb, struct fl_costs *out, struct fl_err *err)
+{
+    if (json_object_size(tlb) != FL_COUNT(tlb_keys))
+        return fl_fail(err, FL_EFORMAT,
+                       "'tlb' must be an object of entries, per_fault and per_page_out");
+    for (size_t i = 0; i < FL_COUNT(tlb_keys); i++) {
+        const json_t *v = json_object_get(tlb, tlb_keys[i].name);
+        if (!json_is_integer(v) || json_integer_value(v) < 0 ||
+            json_integer_value(v) > FL_TLB_KEPT_MAX)
+            return fl_fail(err, FL_EFORMAT, "'tlb.%s' must be a whole number from 0 to %u",
+                           tlb_keys[i].name, FL_TLB_KEPT_MAX);
+        uint32_t number = (uint32_t)json_integer_value(v);
+        memcpy((char *)&out->tlb + tlb_keys[i].at, &number, sizeof number);
+    }
+    return FL_OK;
+}
+
 static int get_schema(const json_t *v, struct fl_costs *out, struct fl_err *err)
 {
     (void)out;
@@ -166,8 +206,9 @@ static const struct {
     const char *key;
     int (*get)(const json_t *v, struct fl_costs *out, struct fl_err *err);
 } keys[] = {
-    { "schema", get_schema }, { "source", get_source },    { "swap_device", get_device },
-    { "ps", get_ps },         { "spread_ps", get_spread }, { "defaults", get_defaults },
+    { "schema", get_schema },     { "source", get_source }, { "swap_device", get_device },
+    { "tlb", get_tlb },           { "ps", get_ps },         { "spread_ps", get_spread },
+    { "defaults", get_defaults },
 };
 
 int fl_costs_parse(const json_t *json, struct fl_costs *out, struct fl_err *err)

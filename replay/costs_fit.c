@@ -22,15 +22,17 @@ static uint64_t access_ps(uint64_t native_ns, uint64_t minor_fault_ns, uint64_t 
 int fl_costs_fit_access(struct fl_reader *r, uint64_t native_ns, struct fl_costs *costs,
                         uint64_t *peak_pages, struct fl_err *err)
 {
+    struct fl_costs walking = *costs; /* nothing is reclaimed: no matter what a TLB keeps */
     struct fl_replay_opts opts = { .frames = FL_FRAMES_UNLIMITED,
                                    .swap_pages = UINT64_MAX,
                                    .policy = fl_policy_find("linux"),
-                                   .costs = costs,
+                                   .costs = &walking,
                                    .scope = "memcg",
                                    .no_tlb = true,
                                    .seed = 1 };
     struct fl_result *result = NULL;
     struct fl_time time;
+    walking.tlb.entries = 0;
     int rc = fl_replay(r, &opts, &result, err);
     if (rc != FL_OK)
         return rc;

@@ -175,6 +175,7 @@ static int begin_kernel(struct replay *rp, struct fl_err *err)
                                .first_flush_ps = kernel->first_flush_ms * UINT64_C(1000000000),
                                .flushes = kernel->flushes,
                                .costs = rp->opts.costs,
+                               .seed = rp->opts.seed,
                                .group_v2 = kernel->memcg == FL_MEMCG_V2,
                                .no_groups = kernel->memcg == FL_MEMCG_NONE,
                                .data_frames = kernel->data_frames,

@@ -32,10 +32,12 @@ static uint64_t accesses(const struct chunk *k, uint32_t i, uint32_t end)
 }
 
 /* Is run @i all its entry has to be for nothing to change? */
-static bool covered(const struct chunk *k, uint32_t i)
+static inline bool covered(const struct chunk *k, uint32_t i)
 {
     uint32_t page = k->runs->page[k->from + i];
     uint8_t need = k->need[i], lacking = need & (uint8_t)~k->rp->vm.rights[page];
+    if (translations_kept(&k->rp->kernel.translations))
+        return !lacking && linux_translated(&k->rp->kernel, page, need & FL_PROT_WRITE);
     return !(lacking |
              (linux_entry_need(need & FL_PROT_WRITE) & (uint8_t)~k->rp->kernel.pte[page]));
 }
@@ -170,7 +172,8 @@ uint64_t replay_wanted(const struct replay *rp)
 
 bool replay_run_by_run(const struct replay *rp)
 {
-    return rp->has_kernel && !rp->has_tlb && !rp->has_attribution;
+    return rp->has_kernel &&
+           (translations_kept(&rp->kernel.translations) || (!rp->has_tlb && !rp->has_attribution));
 }
 
 int kernel_runs(struct replay *rp, const struct fl_runs *runs, struct fl_err *err)

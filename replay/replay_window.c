@@ -67,7 +67,8 @@ bool replay_window(struct replay *rp, const struct fl_runs *runs, int *rc, struc
     bool user = runs->actor == FL_ACTOR_USER, huge = false;
     uint64_t n = user ? d->reads + d->writes + d->fetches : 0;
     *rc = FL_OK;
-    if (rp->vm.processes[rp->process].killed || d->n_runs != runs->n ||
+    if ((rp->has_kernel && translations_kept(&rp->kernel.translations)) ||
+        rp->vm.processes[rp->process].killed || d->n_runs != runs->n ||
         rp->timeline.in_row + n >= rp->timeline.row_accesses || !digest_covered(d, rp->vm.rights) ||
         !(rp->has_kernel ? window_of_kernel(&rp->kernel, d, &huge)
                          : window_of_paging(rp, d, rc, err)))

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <faultline/calibrate.h>
+#include <faultline/cgroup.h>
 #include <faultline/units.h>
 
 #define CAL_SAMPLES_MAX 512u
@@ -53,9 +54,15 @@ void cal_shuffle(uint32_t *order, size_t n);
 /** cal_file - an unlinked file of @pages 4 KiB pages in opts->dir, written and on its disk. */
 int cal_file(struct cal *cal, size_t pages, struct fl_err *err);
 
+/** cal_fill - half of each page random, from @x on, half zero: what compresses to about half, as heaps do. */
+void cal_fill(char *at, size_t pages, uint64_t *x);
+
 int cal_processor(struct cal *cal, struct fl_err *err); /* access, TLB, context switch */
 int cal_minor(struct cal *cal, struct fl_err *err);     /* minor faults */
 int cal_files(struct cal *cal, struct fl_err *err);     /* faults on files, cold reads, reclaim */
 int cal_swap(struct cal *cal, struct fl_err *err);
+/* What the TLB keeps: out->tlb. Left as it is where it cannot be measured: one processor, no
+   /proc/PID/clear_refs, a TLB that CPUID does not tell. @group: limited to fewer than @heap_pages, swap on. */
+void cal_tlb(struct cal *cal, const struct fl_cgroup *group, size_t heap_pages);
 
 #endif

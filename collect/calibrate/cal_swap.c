@@ -27,7 +27,6 @@ struct found {
     struct cal_samples out, in, ahead, cached;
 };
 
-/* Half of each page random, half of it zero: what compresses to about half, as heaps do. */
 static void fill(char *page, uint64_t *x)
 {
     for (size_t k = 0; k < FL_PAGE_BYTES / 2; k += sizeof *x) {
@@ -41,7 +40,7 @@ static int64_t clock_of(const struct found *f)
     return f->disk ? cal_wall_ns() : cal_cpu_ns();
 }
 
-static void fill_pages(char *at, size_t pages, uint64_t *x)
+void cal_fill(char *at, size_t pages, uint64_t *x)
 {
     for (size_t i = 0; i < pages; i++)
         fill(at + i * FL_PAGE_BYTES, x);
@@ -59,15 +58,15 @@ static uint64_t swapped(bool in)
 static void outward(const struct fl_costs *costs, char *at, struct found *f)
 {
     uint64_t x = 88172645463325252u;
-    fill_pages(at, CHUNK, &x);
+    cal_fill(at, CHUNK, &x);
     int64_t t0 = clock_of(f);
-    fill_pages(at, CHUNK, &x);
+    cal_fill(at, CHUNK, &x);
     int64_t known_ns =
         clock_of(f) - t0 + (int64_t)fl_cost_of_ns(costs, FL_COST_FAULT_ANON_WRITE, CHUNK);
     for (size_t i = CHUNK; i < PAGES; i += CHUNK) {
         uint64_t before = swapped(false);
         t0 = clock_of(f);
-        fill_pages(at + i * FL_PAGE_BYTES, CHUNK, &x);
+        cal_fill(at + i * FL_PAGE_BYTES, CHUNK, &x);
         int64_t ns = clock_of(f) - t0;
         uint64_t pages = swapped(false) - before;
         if (pages >= CHUNK / 2)
@@ -137,7 +136,7 @@ static int child(const struct cal *cal, const struct fl_cgroup *group, struct fo
     char *at = cal_map(PAGES);
     if (!at)
         return 1;
-    fill_pages(at, PAGES, &x); /* so that a hypervisor finds memory for the device, if it is zram */
+    cal_fill(at, PAGES, &x); /* so that a hypervisor finds memory for the device, if it is zram */
     cal_unmap(at, PAGES);
     at = cal_map(PAGES);
     if (!at)
@@ -199,7 +198,11 @@ static int measure(struct cal *cal, struct fl_guard *guard, struct fl_err *err)
         rc = fl_cgroup_find(guard, &site, err);
     if (rc == FL_OK)
         rc = fl_cgroup_make(&site, name, (uint64_t)LIMIT_PAGES * FL_PAGE_BYTES, guard, &group, err);
-    return rc == FL_OK ? in_group(cal, &group, swap.kind != FL_SWAPDEV_ZRAM, err) : rc;
+    if (rc == FL_OK)
+        rc = in_group(cal, &group, swap.kind != FL_SWAPDEV_ZRAM, err);
+    if (rc == FL_OK)
+        cal_tlb(cal, &group, PAGES);
+    return rc;
 }
 
 /* Swap that is on already, as /proc/swaps lists it. */

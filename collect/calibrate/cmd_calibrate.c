@@ -66,6 +66,11 @@ static void print_costs(const struct fl_costs *costs, FILE *out)
         else
             fputs("   not measured: default\n", out);
     }
+    if (costs->tlb.entries)
+        fprintf(out,
+                "  TLB: of %" PRIu32 " entries a fault displaces %" PRIu32
+                ", putting a page out %" PRIu32 "\n",
+                costs->tlb.entries, costs->tlb.per_fault, costs->tlb.per_page_out);
 }
 
 /* A line of its own on the terminal, taken off again at the end. */
@@ -128,7 +133,9 @@ const struct fl_cmd fl_cmd_calibrate = {
         "many repetitions with their first and third quartiles. What cannot be measured\n"
         "here stays at a default, and is marked so.\n\n"
         "Needs no privilege, except that --swap makes a swap device, which takes root, and\n"
-        "takes it away again. Without --swap, swapping is measured on the swap that is on.",
+        "takes it away again. Without --swap, swapping is measured on the swap that is on.\n\n"
+        "With swap, root and two processors it also finds how much of the TLB the kernel's work\n"
+        "displaces: policies linux and mglru then know which accesses leave no accessed bit.",
     .examples = "  faultline calibrate\n"
                 "  faultline calibrate --swap zram -o costs.json\n"
                 "  faultline replay trace.flt --ram 50% --costs costs.json",

@@ -2,7 +2,8 @@
 /**
  * costs.h - what things cost in time, and the estimate made from a result's counts.
  *
- * Counts are the model's; time is an estimate on top of them and never changes one.
+ * Counts are the model's; time is an estimate on top of them. Under policies linux and mglru it
+ * moves the clock by which statistics are flushed and writes end.
  * `faultline calibrate` measures the costs of a host; docs/model.md has the formulas.
  */
 #ifndef FAULTLINE_COSTS_H
@@ -50,8 +51,21 @@ enum fl_swap_device {
 #define FL_COST_SOURCE_BYTES 256
 #define FL_COST_PS_MAX UINT64_C(60000000000000) /* a minute */
 
+/**
+ * What the TLB of the one processor that a program runs on keeps over the kernel's work: policies
+ * linux and mglru ask, as what is kept leaves no accessed bit (docs/model-linux.md, section 22).
+ */
+struct fl_tlb_kept {
+    uint32_t entries;      /* of 4 KiB pages; 0: not known, and every access is taken to walk */
+    uint32_t per_fault;    /* entries that a fault's work displaces */
+    uint32_t per_page_out; /* and that of putting a page out */
+};
+
+#define FL_TLB_KEPT_MAX (UINT32_C(1) << 20) /* of each of them */
+
 struct fl_costs {
     char source[FL_COST_SOURCE_BYTES]; /* who measured it, where */
+    struct fl_tlb_kept tlb;
     enum fl_swap_device swap_device;
     uint64_t ps[FL_COST_COUNT];      /* picoseconds, at most FL_COST_PS_MAX */
     uint64_t low_ps[FL_COST_COUNT];  /* first and third quartile of the repetitions; */

@@ -158,7 +158,7 @@ struct fl_replay_opts {
     bool no_tlb;    /* leave the TLB stage out */
     bool no_owners; /* do not follow whose faults they are: no fl_result.attribution */
     bool no_peak;  /* leave fl_result.unlimited_peak_pages wrong where it takes a pass of its own */
-    uint64_t seed; /* for `random` */
+    uint64_t seed; /* for `random`; for the kernel's, of what a TLB gives up (fl_costs.tlb) */
     /* What if these processes had had these, from their start to their end? What the trace sets
        of them itself does not count; children inherit as with fork, and what it sets of
        these later counts. NULL: none. A pid that no process has changes nothing. */

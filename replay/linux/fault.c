@@ -144,6 +144,7 @@ bool page_fault(struct linux_mm *lm, uint32_t page, uint32_t c, enum fl_cause ca
     lm->mm = lm->vm->mm_of[page];
     vmstat_flush_if_due(lm);
     swap_write_arrive(lm);
+    lm->translations.filled += lm->translations.tlb.per_fault;
     if (lm->pte[page] & PTE_PRESENT)
         return write_protected(lm, page, c);
     if (!kernel_memory_charge(lm))

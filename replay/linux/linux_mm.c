@@ -28,6 +28,8 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
         lm->lru[list] = (struct lru){ .newest = NO_CONTENTS, .oldest = NO_CONTENTS };
     lm->swap_ra = swap_ra_start(opts->page_cluster);
     swap_write_init(lm);
+    if (translations_init(&lm->translations, &opts->costs->tlb, opts->seed, err) != FL_OK)
+        return FL_ENOMEM;
     lm->thp.on = opts->thp != FL_THP_NEVER && !opts->mglru;
     int rc = opts->machine || opts->zones.ram_pages ? machine_init(lm, err) : FL_OK;
     if (rc != FL_OK)
@@ -40,6 +42,7 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
 void linux_fini(struct linux_mm *lm)
 {
     free(lm->pte);
+    translations_fini(&lm->translations);
     free(lm->folio);
     machine_fini(lm);
     swap_write_free(lm);
@@ -71,6 +74,8 @@ int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struc
             return fl_nomem(err, "page table entries");
         memset(lm->pte + lm->pages_room, 0, room - lm->pages_room);
         lm->pages_room = room;
+        if (translations_room(&lm->translations, room, err) != FL_OK)
+            return FL_ENOMEM;
     }
     if (n_contents > lm->folios_room) {
         uint32_t room = grow_room_for(lm->folios_room, n_contents);
@@ -111,6 +116,8 @@ uint8_t leaf_bits(const struct linux_mm *lm, const struct leaf *leaf)
 void leaf_set_bits(struct linux_mm *lm, struct leaf *leaf, uint8_t bits)
 {
     if (!(leaf->id & LEAF_INHERITED)) {
+        if ((lm->pte[leaf->id - 1] ^ bits) & (PTE_YOUNG | PTE_DIRTY))
+            translation_flushed(&lm->translations, leaf->id - 1);
         lm->pte[leaf->id - 1] = bits;
         return;
     }
@@ -162,6 +169,7 @@ static void zap(void *arg, uint32_t page, uint32_t c)
         return;
     uint8_t bits = lm->pte[page];
     lm->pte[page] = bits & PTE_HUGE;
+    translation_flushed(&lm->translations, page);
     entry_cleared(lm, c, bits, !lm->copying && has_recency(lm, page));
     lm->copied |= lm->copying;
     lm->copying = false;
@@ -195,6 +203,7 @@ static uint32_t take(void *arg, uint32_t page, uint32_t c)
         return 0;
     uint8_t bits = lm->pte[page];
     lm->pte[page] = bits & PTE_HUGE;
+    translation_flushed(&lm->translations, page);
     if (bits & PTE_HUGE) /* whether it was accessed is with all of it */
         bits &= (uint8_t)~PTE_YOUNG;
     if (bits & PTE_DIRTY && !(bits & PTE_ZERO_PAGE))
@@ -245,6 +254,7 @@ static uint32_t fork_entry(void *arg, uint32_t page, uint32_t c)
     if (page >= lm->pages_room || !knows(lm, c))
         return 0;
     lm->pte[page] &= (uint8_t)~PTE_WRITE;
+    translation_flushed(&lm->translations, page);
     return fork_bits(lm, c, lm->pte[page]);
 }
 
@@ -311,6 +321,7 @@ void folio_unmap(struct linux_mm *lm, uint32_t c)
         if (lm->pte[page] & PTE_DIRTY)
             folio_mark_dirty(lm, c);
         lm->pte[page] = 0;
+        translation_flushed(&lm->translations, page);
         if (lm->unmapped)
             lm->unmapped(lm->arg, page);
     }
@@ -365,6 +376,16 @@ int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
     if (lm->swap.used_peak > lm->slots_peak)
         lm->slots_peak = lm->swap.used_peak;
     return lm->failed_memory ? fl_nomem(err, "Linux memory model") : FL_OK;
+}
+
+int linux_walk(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info, struct fl_err *err)
+{
+    if (linux_translated(lm, page, info & REF_WRITE))
+        return FL_OK;
+    int rc = linux_slow_run(lm, page, c, info, err);
+    if ((lm->pte[page] & (PTE_PRESENT | PTE_HUGE)) == PTE_PRESENT)
+        translation_filled(&lm->translations, page);
+    return rc;
 }
 
 int linux_background(struct linux_mm *lm, struct fl_err *err)

@@ -9,6 +9,7 @@
  * fault.c       page faults
  * swap.c        swap-out, swap cache, swap-in and its read-ahead
  * swap_write.h  pages on their way to a disk
+ * translations.h  what the processor's TLB keeps, and so leaves no accessed bit
  * page_cache.c  file pages: what is resident, read(2), write(2), write-back
  * read_ahead.c  what is read besides the page that is wanted
  * file_fault.c  faults on file pages, fault-around
@@ -45,6 +46,7 @@
 #include "swap_area.h"
 #include "swap_ra.h"
 #include "swap_write.h"
+#include "translations.h"
 #include "kernel/buddy_zones.h"
 #include "zones.h"
 
@@ -147,7 +149,8 @@ struct linux_opts {
     uint32_t cpus;             /* of that machine; 0 is 1 */
     uint64_t first_flush_ps;   /* on the model's clock; later ones every 2 s */
     const struct fl_seen_flushes *flushes; /* in place of that; NULL: none */
-    const struct fl_costs *costs;          /* what moves that clock */
+    const struct fl_costs *costs;          /* what moves that clock; what the TLB keeps */
+    uint64_t seed;                         /* of what a full TLB gives up */
     bool data_frames;                      /* the kernel's own memory takes none of the pages */
     bool mglru;                            /* generations, in place of active and inactive lists */
     enum fl_thp_mode thp;                  /* not with mglru */
@@ -184,7 +187,8 @@ struct linux_mm {
 
     uint8_t *pte; /* by dense page id */
     uint32_t pages_room;
-    struct folio *folio; /* by contents */
+    struct translations translations; /* of entries for 4 KiB */
+    struct folio *folio;              /* by contents */
     uint32_t folios_room;
     struct lru lru[LRU_LISTS_MAX];
     uint32_t batch[LRU_BATCH]; /* contents, in the order they came */
@@ -272,10 +276,27 @@ int linux_room(struct linux_mm *lm, uint32_t n_pages, uint32_t n_contents, struc
 int linux_slow_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info,
                    struct fl_err *err);
 
+/** linux_walk - linux_run() where the processor keeps translations. */
+int linux_walk(struct linux_mm *lm, uint32_t page, uint32_t c, uint8_t info, struct fl_err *err);
+
 /** linux_entry_need - what an entry must have for a reference to change nothing. */
 static inline uint8_t linux_entry_need(bool write)
 {
     return write ? PTE_PRESENT | PTE_YOUNG | PTE_WRITE | PTE_DIRTY : PTE_PRESENT | PTE_YOUNG;
+}
+
+/** linux_translated - the processor does a reference alone, with a translation it has or by a walk
+    that changes nothing. pre: translations_kept(). */
+static inline bool linux_translated(struct linux_mm *lm, uint32_t page, bool write)
+{
+    uint8_t need = linux_entry_need(write), bits = lm->pte[page];
+    bool small = !(bits & PTE_HUGE), there = small && translation_there(&lm->translations, page);
+    if (there)
+        need &= (uint8_t)~PTE_YOUNG;
+    bool covered = (bits & need) == need;
+    if (covered && small && !there)
+        translation_filled(&lm->translations, page);
+    return covered;
 }
 
 /** linux_run - one reference to @page, which holds @c. The process may have been killed after. */
@@ -283,6 +304,8 @@ static inline int linux_run(struct linux_mm *lm, uint32_t page, uint32_t c, uint
                             struct fl_err *err)
 {
     uint8_t need = linux_entry_need(info & REF_WRITE);
+    if (translations_kept(&lm->translations))
+        return linux_walk(lm, page, c, info, err);
     if (__builtin_expect((lm->pte[page] & need) == need, 1))
         return FL_OK;
     return linux_slow_run(lm, page, c, info, err);

@@ -80,6 +80,7 @@ static enum verdict write_dirty(struct linux_mm *lm, uint32_t c, enum reference 
     if (f->zero) /* a bit says so (swap_zeromap_folio_set) */
         return free_clean(lm, c, batch);
     lm->pages_out++;
+    lm->translations.filled += lm->translations.tlb.per_page_out;
     linux_tick(lm, swap_is_synchronous(lm) ? FL_COST_SWAP_OUT_SYNC : FL_COST_SWAP_OUT_DISK, 1);
     if (swap_is_synchronous(lm))
         return free_clean(lm, c, batch);

@@ -40,4 +40,16 @@ echo '{"source": "mine", "ps": {"swapin": 1}}' >wrong.json
 "$faultline" replay p.flt --frames 20 --costs wrong.json >out.txt 2>err.txt
 ok "a wrong name is refused" test $? = 1 -a ! -s out.txt
 ok "by name, in one line" test "$(grep -c "ps.swapin" err.txt)" = 1 -a "$(wc -l <err.txt)" = 1
+
+# What the TLB loses, of swap made for it: where that can be measured.
+if [ "$(id -u)" = 0 ] && [ "$(nproc)" -gt 1 ] && [ "$(wc -l </proc/swaps)" = 1 ] &&
+    "$faultline" calibrate --swap zram --dir . -o tlb.json 2>err.txt && ! [ -s err.txt ] &&
+    jq -e .tlb tlb.json >/dev/null; then
+    ok "of a TLB's entries a fault displaces few" holds tlb.json \
+        '.tlb | .entries >= 32 and .per_fault < .entries / 8 and .per_page_out < .entries / 2'
+    ok "policy linux takes them" "$faultline" replay p.flt --frames 60 --policy linux --costs tlb.json -o d.json
+    ok "and --seed draws" "$faultline" replay p.flt --frames 60 --policy linux --costs tlb.json --seed 2 -o e.json
+else
+    echo "skipped: what the TLB loses: needs root, two processors, zram, no swap on, and CPUID's word: $(tr '\n' ' ' <err.txt)"
+fi
 exit $failed

@@ -103,7 +103,8 @@ static int both(const struct item_list *list, const struct naive_linux_opts *opt
                                         .costs = opts->costs,
                                         .kernel = &opts->kernel,
                                         .scope = "memcg",
-                                        .no_tlb = true };
+                                        .no_tlb = true,
+                                        .seed = opts->seed };
     struct fl_err err = { .msg = "" };
     struct fl_reader *reader = NULL;
     struct fl_result *fast = NULL;

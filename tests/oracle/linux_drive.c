@@ -129,3 +129,15 @@ struct linux_opts linux_drive_opts(uint64_t limit, uint64_t swap_pages, enum swa
                                 .first_flush_ps = first_flush_ps,
                                 .costs = fl_costs_default() };
 }
+
+void linux_drive_tlb(struct linux_opts *opts, uint64_t seed)
+{
+    enum { KINDS = 3 };
+    static struct fl_costs costs[KINDS];
+    costs[seed % KINDS] = *fl_costs_default();
+    costs[seed % KINDS].tlb = (struct fl_tlb_kept){ .entries = (uint32_t)(seed % KINDS * 40),
+                                                    .per_fault = 1,
+                                                    .per_page_out = 2 };
+    opts->costs = &costs[seed % KINDS];
+    opts->seed = seed;
+}

@@ -37,4 +37,7 @@ uint32_t linux_drive_page(const struct linux_drive *d, uint32_t mm, uint64_t vpn
 struct linux_opts linux_drive_opts(uint64_t limit, uint64_t swap_pages, enum swap_kind kind,
                                    uint64_t first_flush_ps);
 
+/** linux_drive_tlb - @opts' processor keeps translations, by @seed: 0 none, few or many of them. */
+void linux_drive_tlb(struct linux_opts *opts, uint64_t seed);
+
 #endif

@@ -127,6 +127,7 @@ void naive_linux_replay(const struct naive_item *items, size_t n,
     k.files = zeroed(OBJECTS_MAX, sizeof *k.files);
     for (size_t i = 0; i < FOLIOS_MAX; i++)
         k.folios[i].place = NOWHERE;
+    k.random = (opts->seed + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
     k.next_flush_ps = opts->kernel.first_flush_ms * UINT64_C(1000000000);
     naive_tlb_init(&w);
     naive_linux_swap_start(&w);

@@ -13,6 +13,7 @@
 struct naive_linux_opts {
     uint32_t limit;      /* pages */
     uint64_t swap_pages; /* UINT64_MAX: as many as needed */
+    uint64_t seed;       /* section 22 */
     struct fl_kernel_opts kernel;
     const struct fl_costs *costs;
     const struct fl_machine *machine;

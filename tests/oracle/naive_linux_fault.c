@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* docs/model-linux.md, sections 2 and 3, and the badness of 15. */
+#include <math.h>
+
 #include "naive_linux_world.h"
 
 struct vpage *naive_linux_entry(struct world *w, uint32_t mm, uint64_t vpn)
@@ -149,11 +151,44 @@ static bool fault_protected(struct world *w, int c, enum fl_cause *cause)
     return true;
 }
 
-bool naive_linux_reference(struct world *w, int c, enum fl_cause cause)
+/* ---- section 22 ------------------------------------------------------------------------- */
+
+static void fault_begins(struct world *w)
+{
+    naive_linux_flush_statistics(w);
+    naive_linux_complete_writes(w);
+    w->k->filled += w->k->opts->costs->tlb.per_fault;
+}
+
+static void walked(struct world *w)
+{
+    struct kernel *k = w->k;
+    struct vpage *v = own_entry(w);
+    uint32_t entries = k->opts->costs->tlb.entries;
+    if (!entries || !v || !v->entry.present)
+        return;
+    k->random ^= k->random << 13;
+    k->random ^= k->random >> 7;
+    k->random ^= k->random << 17;
+    k->filled++;
+    double quantile = ((double)(k->random % 4096) + 0.5) / 4096;
+    v->entry.translated_until = k->filled + (uint64_t)lround(-log(quantile) * entries);
+}
+
+static bool by_translation(const struct world *w, const struct entry *e, bool writes)
+{
+    return e->present && e->translated_until > w->k->filled &&
+           (!writes || (e->writable && e->dirty));
+}
+
+/* ---- what a reference does ----------------------------------------------------------------- */
+
+static bool refer(struct world *w, int c, enum fl_cause cause)
 {
     bool writes = w->k->run->writes > 0;
     struct entry *e = &own_entry(w)->entry;
     if (w->k->copying) {
+        fault_begins(w);
         if (!new_anonymous(w, c))
             return false;
         if (!w->k->copy_counted)
@@ -165,12 +200,20 @@ bool naive_linux_reference(struct world *w, int c, enum fl_cause cause)
         e->dirty |= writes;
         return true;
     }
-    naive_linux_flush_statistics(w);
-    naive_linux_complete_writes(w);
+    fault_begins(w);
     if (!(e->present ? fault_protected(w, c, &cause) : fault_absent(w, c, writes, &cause)))
         return false;
     count(w, cause);
     return true;
+}
+
+bool naive_linux_reference(struct world *w, int c, enum fl_cause cause)
+{
+    if (!w->k->copying && by_translation(w, &own_entry(w)->entry, w->k->run->writes > 0))
+        return true;
+    bool ok = refer(w, c, cause);
+    walked(w);
+    return ok;
 }
 
 /* ---- in stage 1 --------------------------------------------------------------------- */
@@ -179,11 +222,10 @@ bool naive_linux_reference(struct world *w, int c, enum fl_cause cause)
 bool naive_linux_before_copy(struct world *w, int c)
 {
     enum fl_cause cause = FL_CAUSE_NONE;
-    naive_linux_flush_statistics(w);
-    naive_linux_complete_writes(w);
     w->k->copying = true;
     if (own_entry(w)->entry.present)
         return true;
+    fault_begins(w);
     naive_linux_kernel_pages(w);
     if (naive_linux_dead(w))
         return false;
@@ -210,6 +252,7 @@ void naive_linux_copied(struct world *w, size_t from, size_t to)
 {
     struct vpage *parent = &w->vpages.at[from], *child = &w->vpages.at[to];
     parent->entry.writable = false;
+    parent->entry.translated_until = 0; /* fork flushes */
     child->entry = parent->entry;
     child->entry.accessed = false;
     if (parent->entry.present && parent->entry.dirty)

@@ -109,6 +109,7 @@ static enum outcome look_at(struct world *w, int c, size_t *written)
     if (f->dirty) { /* 7 */
         bool zram = w->k->opts->kernel.swap_kind == FL_SWAP_ZRAM;
         w->res->pages_out++;
+        w->k->filled += w->k->opts->costs->tlb.per_page_out;
         naive_linux_tick(w, zram ? FL_COST_SWAP_OUT_SYNC : FL_COST_SWAP_OUT_DISK, 1);
         ++*written;
         f->dirty = false;

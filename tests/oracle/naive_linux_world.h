@@ -70,6 +70,8 @@ struct kernel {
     uint64_t disk_done_ps;
     uint64_t window_end_ps, steps, idle_windows;
     uint64_t ra_place, ra_window, ra_hits;
+    /* the TLB */
+    uint64_t filled, random;
     /* clock */
     uint64_t now_ps, next_flush_ps;
     /* where we are */

@@ -329,6 +329,7 @@ static void move(struct world *w, uint32_t mm, uint64_t from, uint64_t from_end,
         if (v->mm == mm && v->vpn >= from && v->vpn < from_end) {
             take_back(w, v);
             v->touched = false;
+            v->entry.translated_until = 0; /* flushed */
             v->vpn = v->vpn - from + to;
             make_tables(w, mm, v->vpn);
         }

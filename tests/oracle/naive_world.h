@@ -67,6 +67,7 @@ struct contents {
 
 struct entry { /* of a page table, in the Linux model */
     bool present, writable, dirty, accessed, zero;
+    uint64_t translated_until; /* so many fillings of the TLB; 0: it has no translation */
 };
 
 struct vpage { /* a virtual page that has contents */

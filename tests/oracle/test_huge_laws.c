@@ -147,6 +147,7 @@ static void invariants_hold(void **state)
                                             .min_free_kbytes = 64,
                                             .scale_factor = 10 };
         opts.group_v2 = seed % 2;
+        linux_drive_tlb(&opts, seed / 2);
         make(seed, &list);
         linux_drive_open(&d, &list, &opts);
         d.check_every = 1 + seed % 5;

@@ -29,11 +29,11 @@ static void describe(const struct item_list *list, const struct naive_linux_opts
                      uint64_t seed, const char *why)
 {
     print_message("seed %llu, %zu items, limit %u swap %lld %s cluster %u swappiness %u flush %u "
-                  "memcg %s: %s\n",
+                  "memcg %s TLB %u: %s\n",
                   (unsigned long long)seed, list->n, opts->limit, (long long)opts->swap_pages,
                   fl_swap_kind_name_at(opts->kernel.swap_kind), opts->kernel.page_cluster,
                   opts->kernel.swappiness, opts->kernel.first_flush_ms,
-                  fl_memcg_name_at(opts->kernel.memcg), why);
+                  fl_memcg_name_at(opts->kernel.memcg), opts->costs->tlb.entries, why);
 }
 
 static void check(struct item_list *list, const struct naive_linux_opts *opts, enum kind kind,
@@ -64,6 +64,16 @@ static void random_costs(struct fl_costs *costs, enum fl_swap_kind kind, uint64_
     costs->swap_device = fl_swap_kind_device(kind);
     for (int c = 0; c < FL_COST_COUNT; c++)
         costs->ps[c] = by == 1 ? costs->ps[c] : 1 + random_below(rng, 100000) * by / 10;
+}
+
+/* Every other time a TLB keeps translations, many or few. */
+static struct fl_tlb_kept random_tlb(uint64_t rng)
+{
+    if (random_below(&rng, 2))
+        return (struct fl_tlb_kept){ .entries = 0 };
+    return (struct fl_tlb_kept){ .entries = 1 + (uint32_t)random_below(&rng, 300),
+                                 .per_fault = (uint32_t)random_below(&rng, 4),
+                                 .per_page_out = (uint32_t)random_below(&rng, 4) };
 }
 
 /* The twin knows MADV_NORMAL, RANDOM, SEQUENTIAL, DONTNEED and REMOVE. */
@@ -99,6 +109,8 @@ static void one_seed(uint64_t seed, struct tally *tally)
     opts.kernel.first_flush_ms = (uint32_t)random_below(&rng, 2001);
     opts.swap_pages = swaps[random_below(&rng, FL_COUNT(swaps))];
     random_costs(&costs, opts.kernel.swap_kind, &rng);
+    costs.tlb = random_tlb(seed * 1000033 + 7);
+    opts.seed = seed;
     if (seed % 4 == 0) {
         uint32_t pages = 40 + (uint32_t)random_below(&rng, 120);
         random_pages(seed, (enum random_pattern)random_below(&rng, RANDOM_PATTERNS),

@@ -132,6 +132,7 @@ static void invariants_hold_among_processes(void **state)
         opts.mglru = seed > 120;
         opts.no_groups = seed % 5 == 3;
         opts.group_v2 = opts.swap_pages < 100 && seed % 4 < 2;
+        linux_drive_tlb(&opts, seed);
         invariants_hold(seed, false, &opts, &kills);
     }
     assert_true(kills > 0);
@@ -183,6 +184,7 @@ static void invariants_hold_under_swapping(void **state)
         struct linux_opts opts = linux_drive_opts(
             50 + seed * 5 % 80, 1000, kinds[seed % FL_COUNT(kinds)], seed % 4 * 2000000);
         opts.mglru = seed > 48;
+        linux_drive_tlb(&opts, seed);
         invariants_hold(seed, true, &opts, &kills);
     }
 }

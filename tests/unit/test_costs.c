@@ -43,6 +43,7 @@ static void costs_written_and_read_are_the_same(void **state)
     struct fl_costs in = *fl_costs_default(), out;
     snprintf(in.source, sizeof in.source, "a test");
     in.swap_device = FL_SWAP_DEVICE_DISK;
+    in.tlb = (struct fl_tlb_kept){ .entries = 1536, .per_fault = 7, .per_page_out = 0 };
     for (int c = 0; c < FL_COST_COUNT; c++) {
         in.ps[c] = 1000u + (unsigned)c;
         in.low_ps[c] = (unsigned)c;
@@ -54,6 +55,7 @@ static void costs_written_and_read_are_the_same(void **state)
     json_decref(json);
     assert_string_equal(out.source, "a test");
     assert_int_equal(out.swap_device, FL_SWAP_DEVICE_DISK);
+    assert_memory_equal(&in.tlb, &out.tlb, sizeof in.tlb);
     assert_memory_equal(in.ps, out.ps, sizeof in.ps);
     assert_memory_equal(in.low_ps, out.low_ps, sizeof in.low_ps);
     assert_memory_equal(in.high_ps, out.high_ps, sizeof in.high_ps);
@@ -70,6 +72,7 @@ static void what_a_file_leaves_out_stays_at_its_default(void **state)
     assert_int_equal(fl_cost_ps(&out, FL_COST_ACCESS), 7);
     assert_true(out.given[FL_COST_ACCESS]);
     assert_false(out.given[FL_COST_WALK]);
+    assert_int_equal(out.tlb.entries, 0);
     for (int c = FL_COST_ACCESS + 1; c < FL_COST_COUNT; c++)
         assert_int_equal(out.ps[c], fl_costs_default()->ps[c]);
 }
@@ -102,6 +105,12 @@ static void what_is_wrong_is_refused_by_name(void **state)
     refused("{'source':'a','ps':{'access':60000000000001}}", "ps.access");
     refused("{'source':'a','spread_ps':{'access':[1]}}", "spread_ps.access");
     refused("{'source':'a','spread_ps':{'x':[1,2]}}", "spread_ps.x");
+    refused("{'source':'a','tlb':7}", "'tlb'");
+    refused("{'source':'a','tlb':{'entries':1}}", "'tlb'");
+    refused("{'source':'a','tlb':{'entries':1,'per_fault':1,'per_page':1}}", "tlb.per_page_out");
+    refused("{'source':'a','tlb':{'entries':-1,'per_fault':1,'per_page_out':1}}", "tlb.entries");
+    refused("{'source':'a','tlb':{'entries':1,'per_fault':1048577,'per_page_out':1}}",
+            "tlb.per_fault");
     refused("{'source':'a','defaults':['x']}", "defaults[0]");
     refused("{'source':'a','defaults':{}}", "defaults");
 }

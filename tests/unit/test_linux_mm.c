@@ -109,6 +109,33 @@ static void a_page_touched_between_two_scans_becomes_active(void **state)
 }
 
 /*
+ * The same with a TLB that keeps page 62's translation over the first reclaim: the touch leaves no mark, and
+ * page 62 is the first to go. 190 is taken in with a list of 98: 1, 3, 7, 14 and 25 are freed.
+ */
+static void a_touch_by_a_translation_that_is_still_there_leaves_no_mark(void **state)
+{
+    struct scene s = { 0 };
+    struct linux_drive d;
+    struct linux_opts opts = room_for(128, SWAP_SYNCHRONOUS);
+    struct fl_costs costs = *fl_costs_default();
+    (void)state;
+    costs.tlb = (struct fl_tlb_kept){ .entries = 1u << 20 };
+    opts.costs = &costs;
+    write_upwards(&s, 129);
+    reads(&s, 0, 0, FIRST + 62);
+    for (uint32_t i = 130; i <= 190; i++)
+        writes(&s, 0, 0, FIRST + i);
+    linux_drive_open(&d, &s.list, &opts);
+    linux_drive_run(&d, NEVER);
+    assert_int_equal(d.lm.direct_reclaims, 2);
+    assert_int_equal(d.lm.activated, 0);
+    assert_false(folio_of(&d, 62)->flags & FOLIO_RESIDENT);
+    assert_int_equal(d.lm.evictions, 61 + 1 + 3 + 7 + 14 + 25);
+    assert_true(linux_check(&d.lm));
+    linux_drive_close(&d);
+}
+
+/*
  * On an SSD that takes no time, priority 0 of the same scene writes 125 pages (1 to 125, to slots 1 to 125) and frees none; as the writes complete, each goes to the old
  * end, 125 last. The second round frees from there: of 128, 127, 126, 123, 116, 102 at priorities 7 to 2:
  * 1, 1, 3, 7, 14, 25, that is 125 down to 75. 1 to 74 are in the swap cache.
@@ -446,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_page_beyond_the_limit_walks_the_list_once),
         cmocka_unit_test(a_page_touched_between_two_scans_becomes_active),
+        cmocka_unit_test(a_touch_by_a_translation_that_is_still_there_leaves_no_mark),
         cmocka_unit_test(a_page_still_in_the_swap_cache_is_a_minor_fault),
         cmocka_unit_test(writes_are_held_until_a_request_is_full),
         cmocka_unit_test(a_small_first_request_holds_large_ones),
