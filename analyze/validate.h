@@ -15,6 +15,7 @@
 
 #include <faultline/cgroup.h>
 #include <faultline/flushes.h>
+#include <faultline/tlb_flushes.h>
 #include <faultline/replay.h>
 #include <faultline/swapdev.h>
 
@@ -35,6 +36,7 @@ struct validate_answer {
     const struct fl_seen_flushes *seen; /* the run's own; NULL: not known, then */
     uint32_t first_flush_ms;            /* on the model's clock */
     uint64_t seed;                      /* of what a TLB gives up, where costs tell of one */
+    uint64_t whole_flushes_from;        /* pages out: from there the TLB was flushed whole */
     uint64_t count[V_COUNT];
 };
 
@@ -45,10 +47,16 @@ struct validate_prediction {
     unsigned n;
 };
 
+/* What was seen of a run besides its counts. */
+struct validate_seen {
+    struct fl_seen_flushes statistics; /* none and end.at_ns 0: not known */
+    uint64_t whole_tlb;                /* flushes of it by reclaim; UINT64_MAX: not known */
+};
+
 struct validate_point {
     uint64_t ram_bytes;
-    struct fl_run *runs; /* those that ended, by themselves or killed for want of memory */
-    struct fl_seen_flushes *flushes; /* of each; none and end.at_ns 0: not known */
+    struct fl_run *runs;        /* those that ended, by themselves or killed for want of memory */
+    struct validate_seen *seen; /* of each */
     unsigned n_runs, timeouts;
     struct validate_prediction predicted[VALIDATE_POLICIES_MAX];
 };
@@ -89,6 +97,7 @@ struct validate {
     /* within */
     struct fl_guard *guard;
     struct fl_flushes *flushes;
+    struct fl_tlb_flushes *tlb_flushes; /* NULL: not counted */
     struct fl_cgroup_site site;
     unsigned n_groups, steps_done, steps_all;
 };

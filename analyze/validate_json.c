@@ -117,7 +117,7 @@ static json_t *first_flushes_json(const struct validate_point *p)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < p->n_runs; i++) {
-        uint64_t ns = validate_first_flush_ns(&p->flushes[i]);
+        uint64_t ns = validate_first_flush_ns(&p->seen[i].statistics);
         json_array_append_new(list, ns ? fl_json_u64(ns) : json_null());
     }
     return list;
@@ -129,20 +129,31 @@ static json_t *flushes_json(const struct validate_point *p)
     json_t *runs = json_array();
     for (unsigned i = 0; i < p->n_runs; i++) {
         json_t *list = json_array();
-        for (unsigned k = 0; k < p->flushes[i].n; k++)
+        for (unsigned k = 0; k < p->seen[i].statistics.n; k++)
             json_array_append_new(
-                list, json_pack("{s:o,s:o}", "at_ns", fl_json_u64(p->flushes[i].flush[k].at_ns),
-                                "moved", fl_json_u64(p->flushes[i].flush[k].moved)));
+                list,
+                json_pack("{s:o,s:o}", "at_ns", fl_json_u64(p->seen[i].statistics.flush[k].at_ns),
+                          "moved", fl_json_u64(p->seen[i].statistics.flush[k].moved)));
         json_array_append_new(runs, list);
     }
     return runs;
+}
+
+static json_t *whole_tlb_json(const struct validate_point *p)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < p->n_runs; i++)
+        json_array_append_new(list, p->seen[i].whole_tlb == UINT64_MAX
+                                        ? json_null()
+                                        : fl_json_u64(p->seen[i].whole_tlb));
+    return list;
 }
 
 static json_t *moved_json(const struct validate_point *p)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < p->n_runs; i++)
-        json_array_append_new(list, fl_json_u64(p->flushes[i].end.moved));
+        json_array_append_new(list, fl_json_u64(p->seen[i].statistics.end.moved));
     return list;
 }
 
@@ -160,6 +171,7 @@ static json_t *kernel_json(const struct validate_point *p)
     json_object_set_new(o, "first_flush_ns", first_flushes_json(p));
     json_object_set_new(o, "flushes", flushes_json(p));
     json_object_set_new(o, "moved", moved_json(p));
+    json_object_set_new(o, "whole_tlb_flushes", whole_tlb_json(p));
     json_object_set_new(o, "timeouts", fl_json_u64(p->timeouts));
     json_object_set_new(o, "oom_victims", victims_json(p));
     json_object_set_new(o, "counters", counters_json(p));

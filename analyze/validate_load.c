@@ -125,15 +125,17 @@ static int load_point(const json_t *doc, struct validate *v, struct fl_err *err)
     fl_document_count(kernel, "timeouts", &timeouts);
     p->timeouts = (unsigned)timeouts;
     p->runs = calloc(n + 1, sizeof *p->runs);
-    p->flushes = calloc(n + 1, sizeof *p->flushes);
-    if (!p->runs || !p->flushes)
+    p->seen = calloc(n + 1, sizeof *p->seen);
+    if (!p->runs || !p->seen)
         return fl_nomem(err, "runs");
     p->n_runs = (unsigned)n;
     int rc = FL_OK;
     for (unsigned i = 0; i < n && rc == FL_OK; i++) {
         rc = load_run(kernel, i, &p->runs[i], err);
         if (rc == FL_OK)
-            rc = load_flushes(kernel, i, &p->flushes[i], err);
+            rc = load_flushes(kernel, i, &p->seen[i].statistics, err);
+        if (rc == FL_OK && !field(kernel, "whole_tlb_flushes", i, &p->seen[i].whole_tlb))
+            p->seen[i].whole_tlb = UINT64_MAX; /* null, or a result from before there were any */
     }
     load_victims(json_object_get(kernel, "oom_victims"), p);
     return rc;

@@ -24,8 +24,8 @@ static int add_point(struct validate *v, uint64_t bytes, struct fl_err *err)
         return fl_fail(err, FL_EUSAGE, "--ram: a limit is at least one page and not max");
     v->n_points++;
     p->runs = calloc(v->runs, sizeof *p->runs);
-    p->flushes = calloc(v->runs, sizeof *p->flushes);
-    return p->runs && p->flushes ? FL_OK : fl_nomem(err, "runs");
+    p->seen = calloc(v->runs, sizeof *p->seen);
+    return p->runs && p->seen ? FL_OK : fl_nomem(err, "runs");
 }
 
 static int default_points(struct validate *v, struct fl_err *err)

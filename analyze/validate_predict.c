@@ -43,14 +43,25 @@ static struct fl_kernel_opts kernel_of(const struct validate *v, const struct fl
 
 /* ---- the kernel's policies ------------------------------------------------------------ */
 
+/* From some page out on each one flushes a whole TLB: when the program had run on a second processor.
+   UINT64_MAX: none did, or hardly any. */
+static uint64_t whole_flushes_from(const struct validate_point *p, unsigned i)
+{
+    uint64_t n = i < p->n_runs ? p->seen[i].whole_tlb : UINT64_MAX;
+    uint64_t out = i < p->n_runs ? validate_sample(&p->runs[i], V_SWAP_OUT) : 0;
+    if (n == UINT64_MAX || n * 20 < out)
+        return UINT64_MAX;
+    return out > n ? out - n : 0;
+}
+
 /* What a replay is asked with to stand beside run @i. */
 static struct validate_answer question_of(const struct validate *v, const struct validate_point *p,
                                           unsigned i)
 {
-    struct validate_answer a = { .seed = i + 1 };
-    uint64_t ns = i < p->n_runs ? validate_first_flush_ns(&p->flushes[i]) : 0;
+    struct validate_answer a = { .seed = i + 1, .whole_flushes_from = whole_flushes_from(p, i) };
+    uint64_t ns = i < p->n_runs ? validate_first_flush_ns(&p->seen[i].statistics) : 0;
     if (ns) {
-        a.seen = &p->flushes[i];
+        a.seen = &p->seen[i].statistics;
         a.first_flush_ms = (uint32_t)(ns / 1000000);
     } else { /* phases spread evenly */
         a.first_flush_ms = (2 * i + 1) * FL_FLUSH_PERIOD_MS / (2 * v->runs);
@@ -76,6 +87,7 @@ static int replay(const struct validate *v, const struct validate_point *p, size
     struct fl_result *result = NULL;
     kernel.first_flush_ms = answer->first_flush_ms;
     kernel.flushes = answer->seen;
+    kernel.whole_flushes_from = answer->whole_flushes_from;
     int rc = fl_replay(r, &opts, &result, err);
     if (rc != FL_OK)
         return rc;

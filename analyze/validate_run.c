@@ -47,9 +47,9 @@ int validate_end(struct validate *v, struct fl_err *err)
     v->guard = NULL;
     for (size_t i = 0; i < v->n_points; i++) {
         for (unsigned k = 0; k < v->points[i].n_runs; k++)
-            free(v->points[i].flushes[k].flush);
+            free(v->points[i].seen[k].statistics.flush);
         free(v->points[i].runs);
-        free(v->points[i].flushes);
+        free(v->points[i].seen);
         for (size_t k = 0; k < VALIDATE_POLICIES_MAX; k++)
             free(v->points[i].predicted[k].answers);
     }
@@ -82,6 +82,14 @@ static void give_up_aligning(struct validate *v, const struct fl_err *why)
     v->aligned = false;
     fl_flushes_close(v->flushes);
     v->flushes = NULL;
+}
+
+/* Without, it is not known in which runs reclaim flushed whole TLBs: no count of the kernel's needs it. */
+static uint64_t whole_tlb_flushes(const struct validate *v)
+{
+    uint64_t n;
+    return v->tlb_flushes && fl_tlb_flushes_count(v->tlb_flushes, &n, NULL) == FL_OK ? n
+                                                                                     : UINT64_MAX;
 }
 
 static void begin_aligning(struct validate *v)
@@ -185,7 +193,7 @@ uint64_t validate_first_flush_ns(const struct fl_seen_flushes *seen)
 
 /* One run in a group of its own, @phase_ns after a flush where these are seen. */
 static int run_once(struct validate *v, uint64_t limit_bytes, uint64_t phase_ns, struct fl_run *out,
-                    struct fl_seen_flushes *flushes, struct fl_err *err)
+                    struct validate_seen *seen, struct fl_err *err)
 {
     struct watch w;
     struct fl_run_opts opts = { .argv = v->argv,
@@ -205,13 +213,17 @@ static int run_once(struct validate *v, uint64_t limit_bytes, uint64_t phase_ns,
     validate_warm_read(v->warm);
     wait_phase(v, phase_ns);
     watch_start(&w, v);
+    uint64_t before = whole_tlb_flushes(v), after;
     if (rc == FL_OK)
         rc = fl_run(&group, &opts, out, err);
-    if (rc == FL_OK && flushes)
+    after = whole_tlb_flushes(v);
+    if (rc == FL_OK && seen)
         watch_end(&w, out);
     int undone = fl_guard_undo(v->guard, mark, rc == FL_OK ? err : NULL);
-    if (rc == FL_OK && flushes)
-        *flushes = w.seen;
+    if (rc == FL_OK && seen)
+        *seen = (struct validate_seen){ .statistics = w.seen,
+                                        .whole_tlb = after == UINT64_MAX ? UINT64_MAX
+                                                                         : after - before };
     else
         free(w.seen.flush);
     if (validate_stopped(v, err) != FL_OK)
@@ -276,16 +288,16 @@ static int run_point(struct validate *v, struct validate_point *p, unsigned roun
 {
     uint64_t period_ns = FL_FLUSH_PERIOD_MS * UINT64_C(1000000);
     struct fl_run run;
-    struct fl_seen_flushes flushes = { .n = 0 };
+    struct validate_seen seen = { .whole_tlb = UINT64_MAX };
     if (p->timeouts) /* it would not end this time either */
         return FL_OK;
     int rc =
-        run_once(v, p->ram_bytes, (2 * round + 1) * period_ns / (2 * v->runs), &run, &flushes, err);
+        run_once(v, p->ram_bytes, (2 * round + 1) * period_ns / (2 * v->runs), &run, &seen, err);
     if (rc == FL_OK && run.timed_out) {
         p->timeouts++;
-        free(flushes.flush);
+        free(seen.statistics.flush);
     } else if (rc == FL_OK) {
-        p->flushes[p->n_runs] = flushes;
+        p->seen[p->n_runs] = seen;
         p->runs[p->n_runs++] = run;
     }
     return rc == FL_OK ? validate_stopped(v, err) : rc;
@@ -324,9 +336,13 @@ int validate_kernel(struct validate *v, const struct fl_swapdev_request *swap, c
     if (rc == FL_OK)
         begin_aligning(v);
     if (rc == FL_OK)
+        fl_tlb_flushes_open(v->guard, &v->tlb_flushes, NULL);
+    if (rc == FL_OK)
         rc = run_all(v, err);
     fl_flushes_close(v->flushes);
+    fl_tlb_flushes_close(v->tlb_flushes);
     v->flushes = NULL;
+    v->tlb_flushes = NULL;
     int undone = fl_guard_undo(v->guard, mark, rc == FL_OK ? err : NULL);
     return rc == FL_OK ? undone : rc;
 }

@@ -176,6 +176,7 @@ static int begin_kernel(struct replay *rp, struct fl_err *err)
                                .flushes = kernel->flushes,
                                .costs = rp->opts.costs,
                                .seed = rp->opts.seed,
+                               .whole_flushes_from = kernel->whole_flushes_from,
                                .group_v2 = kernel->memcg == FL_MEMCG_V2,
                                .no_groups = kernel->memcg == FL_MEMCG_NONE,
                                .data_frames = kernel->data_frames,

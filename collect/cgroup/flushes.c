@@ -7,17 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <faultline/flushes.h>
 #include <faultline/units.h>
 
-#include "smallfile.h"
+#include "tracing.h"
 
-#define EVENT_DIR "events/memcg/memcg_flush_stats"
 #define EVENT_MARK ": memcg_flush_stats:"
 
 enum {
@@ -49,95 +46,31 @@ static void sleep_ns(uint64_t ns)
 
 /* ---- setting up ------------------------------------------------------------------------ */
 
-static int no_tracing(struct fl_err *err, const char *what, int why)
-{
-    return fl_fail(err, FL_EMACHINE,
-                   "%s: %s; seeing flushes of memory statistics needs root and a kernel with "
-                   "tracefs and the tracepoint memcg:memcg_flush_stats (6.13 or later)",
-                   what, strerror(why));
-}
-
-static bool has_event(const char *root)
-{
-    char *format = NULL, name[64];
-    snprintf(name, sizeof name, "%s/format", EVENT_DIR);
-    format = smallfile_read_at(root, name);
-    /* the periodic flush is the forced one */
-    bool has = format && strstr(format, " force;");
-    free(format);
-    return has;
-}
-
-static int mount_own(struct fl_guard *guard, char root[FL_GUARD_PATH_BYTES], struct fl_err *err)
-{
-    char dir[] = "/run/faultline-tracing-XXXXXX";
-    if (!mkdtemp(dir))
-        return no_tracing(err, dir, errno);
-    int rc = fl_guard_add(guard, FL_UNDO_MOUNT, dir, err);
-    if (rc != FL_OK) {
-        rmdir(dir);
-        return rc;
-    }
-    snprintf(root, FL_GUARD_PATH_BYTES, "%s", dir);
-    return mount("faultline", dir, "tracefs", 0, NULL) == 0 ? FL_OK
-                                                            : no_tracing(err, "tracefs", errno);
-}
-
-static int find_root(struct fl_guard *guard, char root[FL_GUARD_PATH_BYTES], struct fl_err *err)
-{
-    static const char *const usual[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
-    for (size_t i = 0; i < FL_COUNT(usual); i++)
-        if (has_event(usual[i])) {
-            snprintf(root, FL_GUARD_PATH_BYTES, "%s", usual[i]);
-            return FL_OK;
-        }
-    int rc = mount_own(guard, root, err);
-    if (rc == FL_OK && !has_event(root))
-        rc = no_tracing(err, EVENT_DIR, ENOENT);
-    return rc;
-}
-
-static int make_instance(struct fl_flushes *f, struct fl_guard *guard, const char *root,
-                         struct fl_err *err)
-{
-    static const struct {
-        const char *file, *text;
-    } settings[] = { { "trace_clock", "mono" },
-                     { EVENT_DIR "/filter", "force == 1" },
-                     { EVENT_DIR "/enable", "1" } };
-    int n = snprintf(f->dir, sizeof f->dir, "%.400s/instances/faultline-%d", root, getpid());
-    if (n < 0 || (size_t)n >= sizeof f->dir)
-        return fl_fail(err, FL_EINTERNAL, "%s: path is too long", root);
-    int rc = fl_guard_add(guard, FL_UNDO_FOLDER, f->dir, err);
-    if (rc == FL_OK && mkdir(f->dir, 0700) != 0)
-        rc = no_tracing(err, f->dir, errno);
-    for (size_t i = 0; i < FL_COUNT(settings) && rc == FL_OK; i++) {
-        int why = smallfile_write_at(f->dir, settings[i].file, settings[i].text);
-        if (why)
-            rc = no_tracing(err, settings[i].file, why);
-    }
-    return rc;
-}
+#define PURPOSE                                                                                    \
+    "seeing flushes of memory statistics needs root and a kernel with tracefs and the tracepoint " \
+    "memcg:memcg_flush_stats (6.13 or later)"
 
 static int open_pipe(struct fl_flushes *f, struct fl_err *err)
 {
     char path[FL_GUARD_PATH_BYTES + 16];
     snprintf(path, sizeof path, "%s/trace_pipe", f->dir);
     f->pipe_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    return f->pipe_fd >= 0 ? FL_OK : no_tracing(err, path, errno);
+    return f->pipe_fd >= 0 ? FL_OK : tracing_refused(err, path, errno, PURPOSE);
 }
 
 int fl_flushes_open(struct fl_guard *guard, struct fl_flushes **out, struct fl_err *err)
 {
-    char root[FL_GUARD_PATH_BYTES];
+    /* the periodic flush is the forced one */
+    static const struct tracing_event event = { .dir = "events/memcg/memcg_flush_stats",
+                                                .field = " force;",
+                                                .filter = "force == 1",
+                                                .purpose = PURPOSE };
     struct fl_flushes *f = calloc(1, sizeof *f);
     *out = NULL;
     if (!f)
         return fl_nomem(err, "flushes");
     f->pipe_fd = -1;
-    int rc = find_root(guard, root, err);
-    if (rc == FL_OK)
-        rc = make_instance(f, guard, root, err);
+    int rc = tracing_start(guard, "", &event, f->dir, err);
     if (rc == FL_OK)
         rc = open_pipe(f, err);
     if (rc == FL_OK)

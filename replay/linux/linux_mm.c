@@ -325,6 +325,8 @@ void folio_unmap(struct linux_mm *lm, uint32_t c)
         if (lm->unmapped)
             lm->unmapped(lm->arg, page);
     }
+    if (lm->pages_out >= lm->opts.whole_flushes_from) /* should_defer_flush */
+        translations_flush(&lm->translations);
     if (lm->vm->cs.kind[c] == CONTENTS_ANON && !f->lazyfree)
         for (uint32_t i = 0; i < f->mapped; i++)
             swap_slot_dup(&lm->swap, f->slot);

@@ -151,6 +151,7 @@ struct linux_opts {
     const struct fl_seen_flushes *flushes; /* in place of that; NULL: none */
     const struct fl_costs *costs;          /* what moves that clock; what the TLB keeps */
     uint64_t seed;                         /* of what a full TLB gives up */
+    uint64_t whole_flushes_from;           /* pages out */
     bool data_frames;                      /* the kernel's own memory takes none of the pages */
     bool mglru;                            /* generations, in place of active and inactive lists */
     enum fl_thp_mode thp;                  /* not with mglru */

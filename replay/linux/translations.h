@@ -64,4 +64,11 @@ static inline void translation_flushed(struct translations *t, uint32_t page)
         t->until[page] = 0;
 }
 
+/** translations_flush - none is there any more. */
+static inline void translations_flush(struct translations *t)
+{
+    if (translations_kept(t))
+        t->filled += t->lives[0] + 1; /* the longest */
+}
+
 #endif

@@ -160,19 +160,27 @@ static void fault_begins(struct world *w)
     w->k->filled += w->k->opts->costs->tlb.per_fault;
 }
 
+static uint64_t outlives(const struct world *w, uint64_t number)
+{
+    return (uint64_t)lround(-log(((double)number + 0.5) / 4096) * w->k->opts->costs->tlb.entries);
+}
+
+uint64_t naive_linux_longest(const struct world *w)
+{
+    return outlives(w, 0);
+}
+
 static void walked(struct world *w)
 {
     struct kernel *k = w->k;
     struct vpage *v = own_entry(w);
-    uint32_t entries = k->opts->costs->tlb.entries;
-    if (!entries || !v || !v->entry.present)
+    if (!k->opts->costs->tlb.entries || !v || !v->entry.present)
         return;
     k->random ^= k->random << 13;
     k->random ^= k->random >> 7;
     k->random ^= k->random << 17;
     k->filled++;
-    double quantile = ((double)(k->random % 4096) + 0.5) / 4096;
-    v->entry.translated_until = k->filled + (uint64_t)lround(-log(quantile) * entries);
+    v->entry.translated_until = k->filled + outlives(w, k->random % 4096);
 }
 
 static bool by_translation(const struct world *w, const struct entry *e, bool writes)

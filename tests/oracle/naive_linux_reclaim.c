@@ -40,6 +40,7 @@ static size_t take_references(struct world *w, int c)
 static void unmap_all(struct world *w, int c)
 {
     struct folio *f = FOLIO(w, c);
+    bool flushes = false;
     for (size_t i = 0; i < w->vpages.n; i++) {
         struct vpage *v = &w->vpages.at[i];
         if (v->contents != c || !v->entry.present)
@@ -47,9 +48,12 @@ static void unmap_all(struct world *w, int c)
         if (v->entry.dirty)
             naive_linux_dirty(w, c);
         v->entry = (struct entry){ .present = false };
+        flushes = true;
         if (w->contents.at[c].object == NONE)
             w->k->swap.slot[f->slot].maps++;
     }
+    if (flushes && w->res->pages_out >= w->k->opts->kernel.whole_flushes_from) /* section 22 */
+        w->k->filled += naive_linux_longest(w) + 1;
 }
 
 static enum outcome free_it(struct world *w, int c)

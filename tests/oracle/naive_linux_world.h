@@ -83,6 +83,7 @@ struct kernel {
 #define FOLIO(w, c) (&(w)->k->folios[c])
 
 /* naive_linux.c */
+uint64_t naive_linux_longest(const struct world *w); /* fillings that a translation outlives */
 bool naive_linux_dead(const struct world *w); /* the process under way was killed, or stuck */
 void naive_linux_tick(struct world *w, enum fl_cost cost, uint64_t n);
 void naive_linux_flush_statistics(struct world *w);

@@ -158,12 +158,14 @@ static void fill(struct validate *v, struct validate_point *p, struct fl_run run
                            &runs[i].machine);
     }
     static struct fl_seen_flush one = { .at_ns = 5, .moved = 6 };
-    static struct fl_seen_flushes flushes[3] = { { .n = 0 },
-                                                 { &one, 1, { .at_ns = 2000000005, .moved = 7 } },
-                                                 { NULL, 0, { 9, 1 } } };
+    static struct validate_seen seen[3] = {
+        { .statistics = { .n = 0 }, .whole_tlb = UINT64_MAX },
+        { .statistics = { &one, 1, { .at_ns = 2000000005, .moved = 7 } }, .whole_tlb = 150 },
+        { .statistics = { NULL, 0, { 9, 1 } } }
+    };
     *p = (struct validate_point){ .ram_bytes = 1 << 20,
                                   .runs = runs,
-                                  .flushes = flushes,
+                                  .seen = seen,
                                   .n_runs = 3,
                                   .predicted = { { .answers = lru_says, .n = 1 } } };
     lru_says[0] = (struct validate_answer){ .count = { 1000, 110, 95, 190, 0 } };
@@ -215,6 +217,10 @@ static void json_has_the_keys_and_the_errors(void **state)
     const json_t *flushes = json_object_get(kernel, "first_flush_ns");
     assert_true(json_is_null(json_array_get(flushes, 0)));
     assert_int_equal(json_integer_value(json_array_get(flushes, 1)), 5);
+    const json_t *whole = json_object_get(kernel, "whole_tlb_flushes");
+    assert_true(json_is_null(json_array_get(whole, 0)));
+    assert_int_equal(json_integer_value(json_array_get(whole, 1)), 150);
+    assert_int_equal(json_integer_value(json_array_get(whole, 2)), 0);
     const json_t *answers = json_object_get(point, "predicted_runs");
     assert_int_equal(json_array_size(json_object_get(answers, "major")), 1);
     assert_null(json_object_get(answers, "first_flush_ms"));
