@@ -9,7 +9,9 @@
 
 #include <jansson.h>
 
+#include <faultline/calibrate.h>
 #include <faultline/record.h>
+#include <faultline/units.h>
 
 #include "validate.h"
 
@@ -322,6 +324,20 @@ static int run_all(struct validate *v, struct fl_err *err)
     return rc;
 }
 
+/* Unless --costs tell: what the TLB keeps beside this swap. */
+static int look_at_tlb(struct validate *v, struct fl_err *err)
+{
+    unsigned mark = fl_guard_mark(v->guard);
+    struct fl_cgroup group;
+    if (v->costs.tlb.entries || v->swap.kind == FL_SWAPDEV_NONE)
+        return FL_OK;
+    int rc = make_group(v, (uint64_t)FL_CALIBRATE_HEAP_PAGES / 2 * FL_PAGE_BYTES, &group, err);
+    if (rc == FL_OK)
+        fl_calibrate_tlb(&group, &v->costs.tlb);
+    int undone = fl_guard_undo(v->guard, mark, rc == FL_OK ? err : NULL);
+    return rc == FL_OK ? undone : rc;
+}
+
 int validate_kernel(struct validate *v, const struct fl_swapdev_request *swap, const char *dir,
                     struct fl_err *err)
 {
@@ -333,6 +349,8 @@ int validate_kernel(struct validate *v, const struct fl_swapdev_request *swap, c
     if (rc == FL_OK)
         rc = fl_swapdev_on(swap, bytes > LEAST_BYTES ? bytes : LEAST_BYTES, dir, v->guard, &v->swap,
                            err);
+    if (rc == FL_OK)
+        rc = look_at_tlb(v, err);
     if (rc == FL_OK)
         begin_aligning(v);
     if (rc == FL_OK)

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include <faultline/calibrate.h>
-#include <faultline/cgroup.h>
 #include <faultline/units.h>
 
 #define CAL_SAMPLES_MAX 512u
@@ -61,8 +60,5 @@ int cal_processor(struct cal *cal, struct fl_err *err); /* access, TLB, context 
 int cal_minor(struct cal *cal, struct fl_err *err);     /* minor faults */
 int cal_files(struct cal *cal, struct fl_err *err);     /* faults on files, cold reads, reclaim */
 int cal_swap(struct cal *cal, struct fl_err *err);
-/* What the TLB keeps: out->tlb. Left as it is where it cannot be measured: one processor, no
-   /proc/PID/clear_refs, a TLB that CPUID does not tell. @group: limited to fewer than @heap_pages, swap on. */
-void cal_tlb(struct cal *cal, const struct fl_cgroup *group, size_t heap_pages);
 
 #endif

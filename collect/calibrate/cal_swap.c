@@ -13,7 +13,7 @@
 #include "cal.h"
 
 enum {
-    PAGES = 16384,
+    PAGES = FL_CALIBRATE_HEAP_PAGES,
     LIMIT_PAGES = PAGES / 2,
     CHUNK = 256,        /* touches of one sample */
     IN_CHUNKS = 24,     /* of random swap-ins */
@@ -201,7 +201,7 @@ static int measure(struct cal *cal, struct fl_guard *guard, struct fl_err *err)
     if (rc == FL_OK)
         rc = in_group(cal, &group, swap.kind != FL_SWAPDEV_ZRAM, err);
     if (rc == FL_OK)
-        cal_tlb(cal, &group, PAGES);
+        fl_calibrate_tlb(&group, &cal->out->tlb);
     return rc;
 }
 

@@ -30,6 +30,7 @@ enum {
     FRESH = 64,   /* new pages of one sample */
     TOUCHES = 80, /* of pages half of which are on swap, of one sample */
     REPS = 60,
+    HEAP = FL_CALIBRATE_HEAP_PAGES,
 };
 
 enum request { NOTHING, WARM, IDLE, NEW_PAGES, FILL, SWAPPED, END };
@@ -38,7 +39,6 @@ enum request { NOTHING, WARM, IDLE, NEW_PAGES, FILL, SWAPPED, END };
 struct desk {
     atomic_int request; /* back to NOTHING when it is done */
     char *kept;
-    size_t heap_pages;
     uint64_t major; /* faults of the last SWAPPED */
 };
 
@@ -70,7 +70,7 @@ static void swapped(struct desk *d, const char *heap, uint64_t *x)
     uint64_t before = cal_faults(true);
     for (size_t i = 0; i < TOUCHES; i++) {
         *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;
-        cal_read(heap + *x % d->heap_pages * FL_PAGE_BYTES, 1);
+        cal_read(heap + *x % HEAP * FL_PAGE_BYTES, 1);
     }
     use_kept(d);
     d->major = cal_faults(true) - before;
@@ -92,7 +92,7 @@ static void serve(struct desk *d, char *heap)
         else if (request == NEW_PAGES)
             new_pages(d);
         else if (request == FILL)
-            cal_fill(heap, d->heap_pages, &x);
+            cal_fill(heap, HEAP, &x);
         else if (request == SWAPPED)
             swapped(d, heap, &x);
         atomic_store(&d->request, NOTHING);
@@ -101,7 +101,7 @@ static void serve(struct desk *d, char *heap)
 
 static int child(struct desk *d, const struct fl_cgroup *group)
 {
-    char *kept = cal_map(KEPT + 2), *heap = cal_map(d->heap_pages);
+    char *kept = cal_map(KEPT + 2), *heap = cal_map(HEAP);
     if (fl_cgroup_join(group, NULL) != FL_OK || !kept || !heap ||
         mprotect(kept, FL_PAGE_BYTES, PROT_NONE) != 0 || /* a mapping of its own in smaps */
         mprotect(kept + (KEPT + 1) * FL_PAGE_BYTES, FL_PAGE_BYTES, PROT_NONE) != 0 ||
@@ -232,8 +232,8 @@ static int proc_file(pid_t pid, const char *name, int flags)
 }
 
 /* The child never runs but on @on: one that has is flushed whole by each reclaim. */
-static void with_child(struct cal *cal, const struct fl_cgroup *group, struct desk *d,
-                       const cpu_set_t *on, const cpu_set_t *off)
+static void with_child(const struct fl_cgroup *group, struct desk *d, const cpu_set_t *on,
+                       const cpu_set_t *off, struct fl_tlb_kept *out)
 {
     uint32_t entries = tlb_entries();
     if (!entries || sched_setaffinity(0, sizeof *on, on) != 0)
@@ -245,7 +245,7 @@ static void with_child(struct cal *cal, const struct fl_cgroup *group, struct de
         w.clear_refs = proc_file(w.pid, "clear_refs", O_WRONLY);
         w.smaps = proc_file(w.pid, "smaps", O_RDONLY);
         if (w.clear_refs >= 0 && w.smaps >= 0)
-            measure(&w, entries, &cal->out->tlb);
+            measure(&w, entries, out);
         if (w.clear_refs >= 0)
             close(w.clear_refs);
         if (w.smaps >= 0)
@@ -257,7 +257,7 @@ static void with_child(struct cal *cal, const struct fl_cgroup *group, struct de
     }
 }
 
-void cal_tlb(struct cal *cal, const struct fl_cgroup *group, size_t heap_pages)
+void fl_calibrate_tlb(const struct fl_cgroup *group, struct fl_tlb_kept *out)
 {
     cpu_set_t all, one[2];
     size_t n = 0;
@@ -265,7 +265,9 @@ void cal_tlb(struct cal *cal, const struct fl_cgroup *group, size_t heap_pages)
         mmap(NULL, sizeof *d, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (d == MAP_FAILED)
         return;
-    *d = (struct desk){ .request = WARM, .heap_pages = heap_pages };
+    *d = (struct desk){
+        .request = WARM,
+    };
     if (sched_getaffinity(0, sizeof all, &all) == 0) {
         for (size_t cpu = 0; cpu < CPU_SETSIZE && n < FL_COUNT(one); cpu++)
             if (CPU_ISSET(cpu, &all)) {
@@ -273,7 +275,7 @@ void cal_tlb(struct cal *cal, const struct fl_cgroup *group, size_t heap_pages)
                 CPU_SET(cpu, &one[n++]);
             }
         if (n == FL_COUNT(one))
-            with_child(cal, group, d, &one[1], &one[0]);
+            with_child(group, d, &one[1], &one[0], out);
         sched_setaffinity(0, sizeof all, &all);
     }
     munmap(d, sizeof *d);
