@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "blockenc.h"
 
 #define PAIRS_MIN 1024u /* runs that have some to find again */
@@ -111,27 +115,18 @@ static bool settle_plain(struct fl_blockenc *b)
     return true;
 }
 
-/* Each with room for the run's shape code behind it. */
-static void put_page_codes(struct fl_blockenc *b)
-{
-    uint8_t *p = fl_buf_room(&b->raw, (size_t)b->runs * 2);
-    if (!p)
-        return;
-    for (uint32_t i = 0; i < b->runs; i++)
-        p[2 * i] = b->codes[i];
-    b->pairs_at = b->raw.len;
-    b->raw.len += (size_t)b->runs * 2;
-}
-
 static void put_pages(struct fl_blockenc *b)
 {
     size_t n = b->depth ? b->fars : b->runs;
     bool ids = b->flags & FL_BLOCKF_IDS;
     const uint32_t *indexes = ids ? b->run_pages : b->indexes;
     uint32_t any = 0;
-    if (b->flags & FL_BLOCKF_PAIRS)
-        put_page_codes(b);
-    else if (b->depth)
+    if (b->flags & FL_BLOCKF_PAIRS) {
+        b->pairs_at = b->raw.len; /* filled when there are shape codes */
+        if (!fl_buf_room(&b->raw, (size_t)b->runs * 2))
+            return;
+        b->raw.len += (size_t)b->runs * 2;
+    } else if (b->depth)
         fl_buf_put(&b->raw, b->codes, b->runs);
     for (size_t i = 0; i < n; i++)
         any |= indexes[i];
@@ -148,13 +143,31 @@ static void put_pages(struct fl_blockenc *b)
     b->raw.len += bytes;
 }
 
+/* @n bytes of two columns by turns. */
+static void pair_up(uint8_t *to, const uint8_t *first, const uint8_t *second, uint32_t n)
+{
+    uint32_t i = 0;
+#ifdef __SSE2__
+    for (; i + 16 <= n; i += 16) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(first + i)),
+                b = _mm_loadu_si128((const __m128i *)(const void *)(second + i));
+        _mm_storeu_si128((__m128i *)(void *)(to + 2 * i), _mm_unpacklo_epi8(a, b));
+        _mm_storeu_si128((__m128i *)(void *)(to + 2 * i + 16), _mm_unpackhi_epi8(a, b));
+    }
+#endif
+    for (; i < n; i++) {
+        to[2 * i] = first[i];
+        to[2 * i + 1] = second[i];
+    }
+}
+
 /* One shape code a run: behind its page code, bytes, or bits where ids are, of codes up to @max. */
 static void put_shape_codes(struct fl_blockenc *b, const uint8_t *codes, uint32_t max)
 {
-    for (uint32_t i = 0; i < b->runs && b->flags & FL_BLOCKF_PAIRS; i++)
-        b->raw.data[b->pairs_at + 2 * i + 1] = codes[i];
-    if (b->flags & FL_BLOCKF_PAIRS)
+    if (b->flags & FL_BLOCKF_PAIRS) {
+        pair_up(b->raw.data + b->pairs_at, b->codes, codes, b->runs);
         return;
+    }
     unsigned bits = b->flags & FL_BLOCKF_IDS ? fl_bits(max) : 8;
     size_t bytes = (size_t)fl_bits_bytes(b->runs, bits);
     uint8_t *p = fl_buf_room(&b->raw, bytes + 1);
@@ -170,6 +183,7 @@ static void put_shape_codes(struct fl_blockenc *b, const uint8_t *codes, uint32_
 static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code)
 {
     struct fl_buf *raw = &b->raw;
+    fl_blockenc_count_shapes(b);
     for (uint32_t i = 0; i < b->shapes_n; i++)
         ranked[i] = (struct ranked){ b->shapes[i].uses, i };
     qsort(ranked, b->shapes_n, sizeof *ranked, by_uses);
@@ -186,12 +200,13 @@ static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t
     raw->data[2] = (uint8_t)n;
     put_triples(raw, 6, r, w, f, n);
 
-    uint8_t *out = (uint8_t *)(f + room);
+    uint8_t *restrict out = (uint8_t *)(f + room);
     uint32_t escapes = 0;
     const uint8_t *over = b->overflow.data;
     bool all_coded = n == b->shapes_n && !b->overflow.len;
-    for (uint32_t i = 0; i < b->runs && all_coded; i++)
-        out[i] = code[b->shape_ids[i]];
+    const uint16_t *ids = b->shape_ids;
+    for (uint32_t i = 0, runs = b->runs; i < runs && all_coded; i++)
+        out[i] = code[ids[i]];
     for (uint32_t i = 0; i < b->runs && !all_coded; i++) {
         uint16_t id = b->shape_ids[i];
         out[i] = id == UINT16_MAX ? escape : code[id];
