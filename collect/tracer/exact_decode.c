@@ -216,12 +216,24 @@ static inline size_t exit_of(const struct exact_block *b, const uint64_t *w, con
     return i;
 }
 
-/* Another path than the last one, or words elsewhere, behind the header. Returns the first word
+/* Is the word behind those of @path, whose execution is at @w, what is behind them there? */
+static bool ends_like(const struct exact_path *path, const uint64_t *w, const uint64_t *end)
+{
+    size_t n = path->n_words;
+    return n < (size_t)(end - w) && w[n] - path->ranges[n] < path->ranges[2 * n + 1];
+}
+
+/* Words elsewhere, or another path than the last one, behind the header. Returns the first word
    not used, or NULL when damaged. */
 static const uint64_t *run_otherwise(struct exact_recorder *x, struct exact_process *p,
                                      struct exact_known *known, const uint64_t *w,
                                      const uint64_t *end)
 {
+    struct exact_path *likely = known->likely;
+    if (likely != NULL && ends_like(likely, w, end) && fl_exact_path_follow(x, p, likely, w)) {
+        run_path(x, likely);
+        return w + likely->n_taken;
+    }
     struct exact_block *b = known->block;
     size_t i = exit_of(b, w, end);
     uint64_t exit = i < b->n_exits ? b->words[b->n_ops + i] : 0;
