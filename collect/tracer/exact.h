@@ -122,6 +122,13 @@ struct exact_file {
     uint32_t id;
 };
 
+/* A page that was looked up, where its number falls. */
+struct exact_looked_up {
+    uint64_t vpn;
+    uint32_t mm, page;
+};
+#define EXACT_LOOKED_UP 512u
+
 /* Room for a batch of runs, and for what one superblock adds to it. */
 #define EXACT_BATCH 2048u
 #define EXACT_BATCH_ROOM (EXACT_BATCH + FLR_SUPERBLOCK_WORDS + 72u)
@@ -143,7 +150,8 @@ struct exact_recorder {
     struct exact_process *run_process;
     struct fl_page_run *runs;
     size_t last_run;
-    bool wide; /* the processor can compare eight words at once */
+    struct exact_looked_up *looked_up; /* EXACT_LOOKED_UP of them */
+    bool wide;                         /* the processor can compare eight words at once */
     /* Found out on the way; become quality.* keys. */
     uint64_t n_processes, n_killed, n_native, n_vfork, n_brk, n_threads_started;
     uint64_t n_damaged; /* segments with words that mean nothing */

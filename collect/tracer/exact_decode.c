@@ -29,8 +29,11 @@ static bool is_wide(void);
 bool fl_exact_decode_open(struct exact_recorder *x)
 {
     x->runs = malloc(EXACT_BATCH_ROOM * sizeof *x->runs);
-    if (x->runs == NULL)
+    x->looked_up = malloc(EXACT_LOOKED_UP * sizeof *x->looked_up);
+    if (x->runs == NULL || x->looked_up == NULL)
         return false;
+    for (size_t i = 0; i < EXACT_LOOKED_UP; i++)
+        x->looked_up[i] = (struct exact_looked_up){ .mm = FL_NO_MM };
     x->runs[0] = (struct fl_page_run){ .page = FL_NO_PAGE };
     x->last_run = 0;
     x->wide = is_wide();
@@ -68,9 +71,14 @@ static void flush_whole_runs(struct exact_recorder *x)
 uint32_t fl_exact_page(struct exact_recorder *x, uint32_t mm, uint64_t vpn)
 {
     struct fl_err err;
+    struct exact_looked_up *at = &x->looked_up[vpn % EXACT_LOOKED_UP];
+    if (at->vpn == vpn && at->mm == mm)
+        return at->page;
     uint32_t page = fl_writer_page(x->writer, mm, vpn, &err);
     if (page == FL_NO_PAGE)
         fl_exact_fail(x, err.code, &err);
+    else
+        *at = (struct exact_looked_up){ vpn, mm, page };
     return page;
 }
 
