@@ -13,7 +13,7 @@ int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *er
         b->only[slot][slot] = INT8_MAX;
 #ifdef __x86_64__
     b->compares = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
-    b->wide = __builtin_cpu_supports("avx512f");
+    b->wide = b->compares && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2");
 #endif
     b->codes = malloc(max_runs);
     b->run_pages = malloc(max_runs * sizeof *b->run_pages);

@@ -72,7 +72,7 @@ static void block_of(struct fl_blockenc *b, struct model *m, uint64_t seed, uint
     }
 }
 
-static void places_are_those_of_lists_moved_one_by_one(bool compares)
+static void places_are_those_of_lists_moved_one_by_one(bool compares, bool wide)
 {
     static const uint32_t locals[] = { 100, 97, 50, 97 };
     struct fl_err err;
@@ -81,6 +81,7 @@ static void places_are_those_of_lists_moved_one_by_one(bool compares)
     assert_non_null(m);
     assert_int_equal(fl_blockenc_init(&b, RUNS, &err), FL_OK);
     b.compares &= compares;
+    b.wide &= wide;
     for (uint32_t k = 0; k < 4; k++) {
         memset(m, 0, sizeof *m);
         if (k == 3)
@@ -105,13 +106,19 @@ static void places_are_those_of_lists_moved_one_by_one(bool compares)
 static void as_this_processor_does_it(void **state)
 {
     (void)state;
-    places_are_those_of_lists_moved_one_by_one(true);
+    places_are_those_of_lists_moved_one_by_one(true, true);
+}
+
+static void as_one_with_shorter_registers_does_it(void **state)
+{
+    (void)state;
+    places_are_those_of_lists_moved_one_by_one(true, false);
 }
 
 static void as_any_processor_does_it(void **state)
 {
     (void)state;
-    places_are_those_of_lists_moved_one_by_one(false);
+    places_are_those_of_lists_moved_one_by_one(false, false);
 }
 
 #define SHAPED 3000u
@@ -183,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_this_processor_does_it),
+        cmocka_unit_test(as_one_with_shorter_registers_does_it),
         cmocka_unit_test(as_any_processor_does_it),
         cmocka_unit_test(shapes_are_the_counts_of_their_runs),
     };
