@@ -148,8 +148,8 @@ int fl_blockenc_shape(struct fl_blockenc *b, uint32_t reads, uint32_t writes, ui
 /* fl_blockenc_shapes - as above, for the last @n runs, at most 4096; their sums into @sum. */
 int fl_blockenc_shapes(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n,
                        struct fl_shape *sum, struct fl_err *err);
-/* fl_blockenc_count_shapes - the uses of each, from all runs. Pre: every run has its shape. */
-void fl_blockenc_count_shapes(struct fl_blockenc *b);
+/* fl_blockenc_count_shapes - the uses of each, from one run in @step. Pre: every run has its shape. */
+void fl_blockenc_count_shapes(struct fl_blockenc *b, uint32_t step);
 
 /* ---- blockpages.c ---- */
 

@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "blockenc.h"
 
 #define PAIRS_MIN 1024u /* runs that have some to find again */
@@ -143,21 +139,51 @@ static void put_pages(struct fl_blockenc *b)
     b->raw.len += bytes;
 }
 
-/* @n bytes of two columns by turns. */
-static void pair_up(uint8_t *to, const uint8_t *first, const uint8_t *second, uint32_t n)
+#define WIDE_SHAPES 128u
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+/* The first of pair_up(), of at most WIDE_SHAPES shapes; returns how many. */
+__attribute__((target("avx512f,avx512bw"))) static uint32_t pair_up_wide(
+    const struct fl_blockenc *b, const uint8_t *code, uint8_t *to)
 {
+    uint16_t codes[WIDE_SHAPES] = { 0 };
+    for (uint32_t i = 0; i < b->shapes_n; i++)
+        codes[i] = (uint16_t)(code[i] << 8);
+    const __m512i c0 = _mm512_loadu_si512(codes), c1 = _mm512_loadu_si512(codes + 32),
+                  c2 = _mm512_loadu_si512(codes + 64), c3 = _mm512_loadu_si512(codes + 96),
+                  upper = _mm512_set1_epi16(64);
     uint32_t i = 0;
-#ifdef __SSE2__
-    for (; i + 16 <= n; i += 16) {
-        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(first + i)),
-                b = _mm_loadu_si128((const __m128i *)(const void *)(second + i));
-        _mm_storeu_si128((__m128i *)(void *)(to + 2 * i), _mm_unpacklo_epi8(a, b));
-        _mm_storeu_si128((__m128i *)(void *)(to + 2 * i + 16), _mm_unpackhi_epi8(a, b));
+    for (; i + 32 <= b->runs; i += 32) {
+        __m512i shapes = _mm512_loadu_si512(b->shape_ids + i);
+        __m512i pages =
+            _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(b->codes + i)));
+        __m512i low = _mm512_permutex2var_epi16(c0, shapes, c1),
+                high = _mm512_permutex2var_epi16(c2, shapes, c3);
+        __m512i both = _mm512_mask_mov_epi16(low, _mm512_test_epi16_mask(shapes, upper), high);
+        _mm512_storeu_si512(to + 2 * i, _mm512_or_si512(both, pages));
     }
+    return i;
+}
+#else
+static uint32_t pair_up_wide(const struct fl_blockenc *b, const uint8_t *code, uint8_t *to)
+{
+    (void)b, (void)code, (void)to;
+    return 0;
+}
 #endif
-    for (; i < n; i++) {
-        to[2 * i] = first[i];
-        to[2 * i + 1] = second[i];
+
+/* Page codes and shape codes by turns, of shapes that all have a code. */
+static void pair_up(const struct fl_blockenc *b, const uint8_t *code)
+{
+    const uint8_t *page = b->codes;
+    const uint16_t *shape = b->shape_ids;
+    uint8_t *restrict to = b->raw.data + b->pairs_at;
+    bool wide = b->wide && b->shapes_n <= WIDE_SHAPES;
+    for (uint32_t i = wide ? pair_up_wide(b, code, to) : 0, n = b->runs; i < n; i++) {
+        to[2 * i] = page[i];
+        to[2 * i + 1] = code[shape[i]];
     }
 }
 
@@ -165,7 +191,10 @@ static void pair_up(uint8_t *to, const uint8_t *first, const uint8_t *second, ui
 static void put_shape_codes(struct fl_blockenc *b, const uint8_t *codes, uint32_t max)
 {
     if (b->flags & FL_BLOCKF_PAIRS) {
-        pair_up(b->raw.data + b->pairs_at, b->codes, codes, b->runs);
+        for (uint32_t i = 0; i < b->runs; i++) {
+            b->raw.data[b->pairs_at + 2 * i] = b->codes[i];
+            b->raw.data[b->pairs_at + 2 * i + 1] = codes[i];
+        }
         return;
     }
     unsigned bits = b->flags & FL_BLOCKF_IDS ? fl_bits(max) : 8;
@@ -177,17 +206,24 @@ static void put_shape_codes(struct fl_blockenc *b, const uint8_t *codes, uint32_
     b->raw.len += bytes;
 }
 
-/*
- * The 254 most frequent shapes get a code each. @ranked, @code: room for all shapes.
- */
-static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code)
+#define SAMPLED 8u /* where all get one, one run in so many is counted */
+
+/* The shapes that get a code, by code; returns their number. The 254 most frequent ones, or all. */
+static uint32_t rank_shapes(struct fl_blockenc *b, struct ranked *ranked)
 {
-    struct fl_buf *raw = &b->raw;
-    fl_blockenc_count_shapes(b);
+    fl_blockenc_count_shapes(b, b->shapes_n <= FL_SHAPES_MAX ? SAMPLED : 1);
     for (uint32_t i = 0; i < b->shapes_n; i++)
         ranked[i] = (struct ranked){ b->shapes[i].uses, i };
     qsort(ranked, b->shapes_n, sizeof *ranked, by_uses);
-    uint32_t n = b->shapes_n < FL_SHAPES_MAX ? b->shapes_n : FL_SHAPES_MAX;
+    return b->shapes_n < FL_SHAPES_MAX ? b->shapes_n : FL_SHAPES_MAX;
+}
+
+/* @ranked, @code: room for all shapes. Returns the number of escapes. */
+static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code)
+{
+    struct fl_buf *raw = &b->raw;
+    uint32_t n = rank_shapes(b, ranked), escapes = 0;
+    bool all_coded = n == b->shapes_n && !b->overflow.len;
     uint8_t escape = b->flags & FL_BLOCKF_IDS ? (uint8_t)n : FL_SHAPE_ESCAPE;
     memset(code, escape, b->shapes_n);
     size_t room = b->max_runs < FL_SHAPES_MAX ? FL_SHAPES_MAX : b->max_runs;
@@ -199,18 +235,17 @@ static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t
     }
     raw->data[2] = (uint8_t)n;
     put_triples(raw, 6, r, w, f, n);
+    if (all_coded && b->flags & FL_BLOCKF_PAIRS) {
+        pair_up(b, code);
+        return 0;
+    }
 
     uint8_t *restrict out = (uint8_t *)(f + room);
-    uint32_t escapes = 0;
     const uint8_t *over = b->overflow.data;
-    bool all_coded = n == b->shapes_n && !b->overflow.len;
-    const uint16_t *ids = b->shape_ids;
-    for (uint32_t i = 0, runs = b->runs; i < runs && all_coded; i++)
-        out[i] = code[ids[i]];
-    for (uint32_t i = 0; i < b->runs && !all_coded; i++) {
+    for (uint32_t i = 0; i < b->runs; i++) {
         uint16_t id = b->shape_ids[i];
         out[i] = id == UINT16_MAX ? escape : code[id];
-        if (out[i] != escape)
+        if (out[i] != escape || all_coded)
             continue;
         struct fl_shape s;
         if (id == UINT16_MAX) {

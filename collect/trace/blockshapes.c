@@ -134,20 +134,11 @@ int fl_blockenc_shapes(struct fl_blockenc *b, const struct fl_page_run *runs, ui
     return shape_runs(b, runs, 0, n, n, sum, err);
 }
 
-void fl_blockenc_count_shapes(struct fl_blockenc *b)
+void fl_blockenc_count_shapes(struct fl_blockenc *b, uint32_t step)
 {
-    /* Three of each: a number that has just been stored is not at hand at once. */
-    uint32_t n = b->shapes_n, i = 0, *uses = b->scratch;
-    const uint16_t *id = b->shape_ids;
-    memset(uses, 0, (size_t)n * 3 * sizeof *uses);
-    for (; i + 3 <= b->runs && !b->overflow.len; i += 3) {
-        uses[id[i]]++;
-        uses[n + id[i + 1]]++;
-        uses[2 * n + id[i + 2]]++;
-    }
-    for (; i < b->runs; i++)
-        if (id[i] != UINT16_MAX)
-            uses[id[i]]++;
-    for (i = 0; i < n; i++)
-        b->shapes[i].uses = uses[i] + uses[n + i] + uses[2 * n + i];
+    for (uint32_t i = 0; i < b->shapes_n; i++)
+        b->shapes[i].uses = 0;
+    for (uint32_t i = 0; i < b->runs; i += step)
+        if (b->shape_ids[i] != UINT16_MAX)
+            b->shapes[b->shape_ids[i]].uses++;
 }

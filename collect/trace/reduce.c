@@ -388,7 +388,7 @@ static int take_runs(struct fl_reduce *x, const struct fl_reduce_given *given, u
                      bool user, uint32_t n, struct fl_err *err)
 {
     if (given) {
-        fl_reduce_take(x, given, user, n);
+        fl_reduce_take(x, given, n);
         return FL_OK;
     }
     int rc = fl_blockdec_runs(x->dec, thread, n, UINT32_MAX, err);
