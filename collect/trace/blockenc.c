@@ -4,9 +4,6 @@
 
 #include "blockenc.h"
 
-#define SHAPE_SLOTS 65536u
-#define SMALL_SHAPES 4096u /* of the slots: reads and writes below 8, fetches below 64 */
-
 int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *err)
 {
     *b = (struct fl_blockenc){ .max_runs = max_runs, .depth = FL_RECENCY_DEPTH, .epoch = 1 };
@@ -16,6 +13,7 @@ int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *er
         b->only[slot][slot] = INT8_MAX;
 #ifdef __x86_64__
     b->compares = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
+    b->wide = b->compares && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2");
 #endif
     b->codes = malloc(max_runs);
     b->run_pages = malloc(max_runs * sizeof *b->run_pages);
@@ -24,7 +22,7 @@ int fl_blockenc_init(struct fl_blockenc *b, uint32_t max_runs, struct fl_err *er
     b->dict = malloc(max_runs * sizeof *b->dict);
     b->shape_ids = malloc(max_runs * sizeof *b->shape_ids);
     b->shapes = malloc(FL_SHAPE_IDS_MAX * sizeof *b->shapes);
-    b->shape_slots = calloc(SHAPE_SLOTS, sizeof *b->shape_slots);
+    b->shape_slots = calloc(FL_ENC_SHAPE_SLOTS, sizeof *b->shape_slots);
     uint32_t columns = max_runs < FL_SHAPES_MAX ? FL_SHAPES_MAX : max_runs;
     b->scratch = malloc((size_t)columns * FL_ENC_SCRATCH);
     if (b->codes && b->run_pages && b->indexes && b->locations && b->dict && b->shape_ids &&
@@ -111,90 +109,6 @@ int fl_blockenc_segment(struct fl_blockenc *b, uint32_t thread, enum fl_actor ac
     return b->sequence.oom ? fl_nomem(err, "trace block") : FL_OK;
 }
 
-/* Nearly all shapes are small: they have slots of their own, and need no comparison. */
-static bool small_shape(uint32_t r, uint32_t w, uint32_t f, uint32_t *slot)
-{
-    *slot = r | w << 3 | f << 6;
-    return (r | w) < 8 && f < SMALL_SHAPES / 64;
-}
-
-/* The slot of a shape, or the empty one where it would go. */
-static uint32_t shape_slot(const struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f)
-{
-    uint32_t i;
-    if (small_shape(r, w, f, &i))
-        return i;
-    uint64_t h = (r + w * UINT64_C(0x100000001b3)) * UINT64_C(0x9e3779b97f4a7c15) + f;
-    i = (uint32_t)(h * UINT64_C(0xd6e8feb86659fd93) >> 48);
-    for (;; i++) {
-        if (i < SMALL_SHAPES || i == SHAPE_SLOTS)
-            i = SMALL_SHAPES;
-        uint32_t at = b->shape_slots[i];
-        if (!at)
-            return i;
-        const struct fl_shape *s = &b->shapes[at - 1];
-        if (s->reads == r && s->writes == w && s->fetches == f)
-            return i;
-    }
-}
-
-static int put_shape(struct fl_blockenc *b, uint16_t *id, uint32_t r, uint32_t w, uint32_t f,
-                     struct fl_err *err)
-{
-    uint32_t slot = shape_slot(b, r, w, f), at = b->shape_slots[slot];
-    if (at) {
-        b->shapes[at - 1].uses++;
-        *id = (uint16_t)(at - 1);
-    } else if (b->shapes_n < FL_SHAPE_IDS_MAX) {
-        b->shapes[b->shapes_n] = (struct fl_shape){ r, w, f, 1 };
-        *id = (uint16_t)b->shapes_n;
-        b->shape_slots[slot] = (uint16_t)++b->shapes_n;
-    } else {
-        *id = UINT16_MAX;
-        const uint32_t v[3] = { r, w, f };
-        fl_buf_put(&b->overflow, v, sizeof v);
-        return b->overflow.oom ? fl_nomem(err, "trace block") : FL_OK;
-    }
-    return FL_OK;
-}
-
-int fl_blockenc_shape(struct fl_blockenc *b, uint32_t r, uint32_t w, uint32_t f, struct fl_err *err)
-{
-    return put_shape(b, &b->shape_ids[b->runs - 1], r, w, f, err);
-}
-
-int fl_blockenc_shapes(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n,
-                       struct fl_shape *sum, struct fl_err *err)
-{
-    const uint64_t small = 7 | UINT64_C(7) << FL_COUNT_BITS |
-                           (uint64_t)(SMALL_SHAPES / 64 - 1) << 2 * FL_COUNT_BITS;
-    uint16_t *id = b->shape_ids + b->runs - n;
-    uint64_t sums = 0; /* of small ones, each within its bits */
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t c = runs[i].counts;
-        uint32_t at = 0, r = FL_COUNT_READS(c), w = FL_COUNT_WRITES(c), f = FL_COUNT_FETCHES(c);
-        if (!(c & ~small))
-            at = b->shape_slots[(c | c >> (FL_COUNT_BITS - 3) | c >> (2 * FL_COUNT_BITS - 6)) &
-                                (SMALL_SHAPES - 1)];
-        if (at) {
-            b->shapes[at - 1].uses++;
-            id[i] = (uint16_t)(at - 1);
-            sums += c;
-            continue;
-        }
-        if (!(r | w | f) || c >> 63)
-            return fl_fail(err, FL_EUSAGE, "a run without accesses");
-        int rc = put_shape(b, &id[i], r, w, f, err);
-        if (rc != FL_OK)
-            return rc;
-        *sum = (struct fl_shape){ sum->reads + r, sum->writes + w, sum->fetches + f, 0 };
-    }
-    sum->reads += FL_COUNT_READS(sums);
-    sum->writes += FL_COUNT_WRITES(sums);
-    sum->fetches += FL_COUNT_FETCHES(sums);
-    return FL_OK;
-}
-
 void fl_blockenc_next(struct fl_blockenc *b)
 {
     if (b->depth && b->hits < b->probed / 4)
@@ -205,7 +119,7 @@ void fl_blockenc_next(struct fl_blockenc *b)
     fl_buf_reset(&b->events);
     fl_buf_reset(&b->overflow);
     if (b->shapes_n)
-        memset(b->shape_slots, 0, SHAPE_SLOTS * sizeof *b->shape_slots);
+        memset(b->shape_slots, 0, FL_ENC_SHAPE_SLOTS * sizeof *b->shape_slots);
     if (b->next_tag > UINT32_MAX / 2) { /* more lists than a block has still get tags */
         for (uint32_t i = 0; i < b->pages; i++)
             b->page[i].tag = 0;

@@ -9,9 +9,10 @@
 #include "pageids.h"
 #include "wire.h"
 
-#define FL_RECENCY_DEPTH 64u    /* what the writer uses when recency pays */
-#define FL_ENC_JUDGED 32768u    /* runs after which recency must have paid */
-#define FL_ENC_PROBED 8192u     /* runs of a plain block, to see whether recency would pay */
+#define FL_RECENCY_DEPTH 64u /* what the writer uses when recency pays */
+#define FL_ENC_JUDGED 32768u /* runs after which recency must have paid */
+#define FL_ENC_PROBED 8192u  /* runs of a plain block, to see whether recency would pay */
+#define FL_ENC_SHAPE_SLOTS 65536u
 #define FL_SHAPE_IDS_MAX 32768u /* distinct shapes told apart while a block is open */
 
 /* For each run that a block may have: three numbers and a code, or a page number. */
@@ -37,6 +38,7 @@ struct fl_enc_page {
 
 struct fl_blockenc {
     bool compares; /* the processor can compare 32 bytes at once */
+    bool wide;     /* and work on 64 */
     int8_t only[FL_RECENCY_DEPTH]
                [FL_RECENCY_DEPTH]; /* by slot: the highest stamp in it, no other */
     struct fl_buf sequence, events;
@@ -121,12 +123,6 @@ uint32_t fl_blockenc_page(struct fl_blockenc *b, uint32_t mm, uint64_t vpn);
 int fl_blockenc_no_page(const struct fl_blockenc *b, struct fl_err *err);
 /* fl_blockenc_pages - runs begin on pages of the segment's space. Pre: n is at most fl_blockenc_room(). */
 void fl_blockenc_pages(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n);
-/* fl_blockenc_shape - the run that began last has ended, with these counts. */
-int fl_blockenc_shape(struct fl_blockenc *b, uint32_t reads, uint32_t writes, uint32_t fetches,
-                      struct fl_err *err);
-/* fl_blockenc_shapes - as above, for the last @n runs, at most 4096; their sums into @sum. */
-int fl_blockenc_shapes(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n,
-                       struct fl_shape *sum, struct fl_err *err);
 /* fl_blockenc_finish - encode into b->raw and b->flags. Pre: every run has its shape. */
 int fl_blockenc_finish(struct fl_blockenc *b, struct fl_err *err);
 /* fl_blockenc_locations - is there a CODE block to put behind this one? */
@@ -143,6 +139,17 @@ void fl_blockenc_next(struct fl_blockenc *b);
 
 /* fl_blockenc_encode - the second half of fl_blockenc_finish(): the sequence is complete. */
 int fl_blockenc_encode(struct fl_blockenc *b, struct fl_err *err);
+
+/* ---- blockshapes.c ---- */
+
+/* fl_blockenc_shape - the run that began last has ended, with these counts. */
+int fl_blockenc_shape(struct fl_blockenc *b, uint32_t reads, uint32_t writes, uint32_t fetches,
+                      struct fl_err *err);
+/* fl_blockenc_shapes - as above, for the last @n runs, at most 4096; their sums into @sum. */
+int fl_blockenc_shapes(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n,
+                       struct fl_shape *sum, struct fl_err *err);
+/* fl_blockenc_count_shapes - the uses of each, from one run in @step. Pre: every run has its shape. */
+void fl_blockenc_count_shapes(struct fl_blockenc *b, uint32_t step);
 
 /* ---- blockpages.c ---- */
 

@@ -111,27 +111,18 @@ static bool settle_plain(struct fl_blockenc *b)
     return true;
 }
 
-/* Each with room for the run's shape code behind it. */
-static void put_page_codes(struct fl_blockenc *b)
-{
-    uint8_t *p = fl_buf_room(&b->raw, (size_t)b->runs * 2);
-    if (!p)
-        return;
-    for (uint32_t i = 0; i < b->runs; i++)
-        p[2 * i] = b->codes[i];
-    b->pairs_at = b->raw.len;
-    b->raw.len += (size_t)b->runs * 2;
-}
-
 static void put_pages(struct fl_blockenc *b)
 {
     size_t n = b->depth ? b->fars : b->runs;
     bool ids = b->flags & FL_BLOCKF_IDS;
     const uint32_t *indexes = ids ? b->run_pages : b->indexes;
     uint32_t any = 0;
-    if (b->flags & FL_BLOCKF_PAIRS)
-        put_page_codes(b);
-    else if (b->depth)
+    if (b->flags & FL_BLOCKF_PAIRS) {
+        b->pairs_at = b->raw.len; /* filled when there are shape codes */
+        if (!fl_buf_room(&b->raw, (size_t)b->runs * 2))
+            return;
+        b->raw.len += (size_t)b->runs * 2;
+    } else if (b->depth)
         fl_buf_put(&b->raw, b->codes, b->runs);
     for (size_t i = 0; i < n; i++)
         any |= indexes[i];
@@ -148,13 +139,64 @@ static void put_pages(struct fl_blockenc *b)
     b->raw.len += bytes;
 }
 
+#define WIDE_SHAPES 128u
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+/* The first of pair_up(), of at most WIDE_SHAPES shapes; returns how many. */
+__attribute__((target("avx512f,avx512bw"))) static uint32_t pair_up_wide(
+    const struct fl_blockenc *b, const uint8_t *code, uint8_t *to)
+{
+    uint16_t codes[WIDE_SHAPES] = { 0 };
+    for (uint32_t i = 0; i < b->shapes_n; i++)
+        codes[i] = (uint16_t)(code[i] << 8);
+    const __m512i c0 = _mm512_loadu_si512(codes), c1 = _mm512_loadu_si512(codes + 32),
+                  c2 = _mm512_loadu_si512(codes + 64), c3 = _mm512_loadu_si512(codes + 96),
+                  upper = _mm512_set1_epi16(64);
+    uint32_t i = 0;
+    for (; i + 32 <= b->runs; i += 32) {
+        __m512i shapes = _mm512_loadu_si512(b->shape_ids + i);
+        __m512i pages =
+            _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)(b->codes + i)));
+        __m512i low = _mm512_permutex2var_epi16(c0, shapes, c1),
+                high = _mm512_permutex2var_epi16(c2, shapes, c3);
+        __m512i both = _mm512_mask_mov_epi16(low, _mm512_test_epi16_mask(shapes, upper), high);
+        _mm512_storeu_si512(to + 2 * i, _mm512_or_si512(both, pages));
+    }
+    return i;
+}
+#else
+static uint32_t pair_up_wide(const struct fl_blockenc *b, const uint8_t *code, uint8_t *to)
+{
+    (void)b, (void)code, (void)to;
+    return 0;
+}
+#endif
+
+/* Page codes and shape codes by turns, of shapes that all have a code. */
+static void pair_up(const struct fl_blockenc *b, const uint8_t *code)
+{
+    const uint8_t *page = b->codes;
+    const uint16_t *shape = b->shape_ids;
+    uint8_t *restrict to = b->raw.data + b->pairs_at;
+    bool wide = b->wide && b->shapes_n <= WIDE_SHAPES;
+    for (uint32_t i = wide ? pair_up_wide(b, code, to) : 0, n = b->runs; i < n; i++) {
+        to[2 * i] = page[i];
+        to[2 * i + 1] = code[shape[i]];
+    }
+}
+
 /* One shape code a run: behind its page code, bytes, or bits where ids are, of codes up to @max. */
 static void put_shape_codes(struct fl_blockenc *b, const uint8_t *codes, uint32_t max)
 {
-    for (uint32_t i = 0; i < b->runs && b->flags & FL_BLOCKF_PAIRS; i++)
-        b->raw.data[b->pairs_at + 2 * i + 1] = codes[i];
-    if (b->flags & FL_BLOCKF_PAIRS)
+    if (b->flags & FL_BLOCKF_PAIRS) {
+        for (uint32_t i = 0; i < b->runs; i++) {
+            b->raw.data[b->pairs_at + 2 * i] = b->codes[i];
+            b->raw.data[b->pairs_at + 2 * i + 1] = codes[i];
+        }
         return;
+    }
     unsigned bits = b->flags & FL_BLOCKF_IDS ? fl_bits(max) : 8;
     size_t bytes = (size_t)fl_bits_bytes(b->runs, bits);
     uint8_t *p = fl_buf_room(&b->raw, bytes + 1);
@@ -164,16 +206,24 @@ static void put_shape_codes(struct fl_blockenc *b, const uint8_t *codes, uint32_
     b->raw.len += bytes;
 }
 
-/*
- * The 254 most frequent shapes get a code each. @ranked, @code: room for all shapes.
- */
-static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code)
+#define SAMPLED 8u /* where all get one, one run in so many is counted */
+
+/* The shapes that get a code, by code; returns their number. The 254 most frequent ones, or all. */
+static uint32_t rank_shapes(struct fl_blockenc *b, struct ranked *ranked)
 {
-    struct fl_buf *raw = &b->raw;
+    fl_blockenc_count_shapes(b, b->shapes_n <= FL_SHAPES_MAX ? SAMPLED : 1);
     for (uint32_t i = 0; i < b->shapes_n; i++)
         ranked[i] = (struct ranked){ b->shapes[i].uses, i };
     qsort(ranked, b->shapes_n, sizeof *ranked, by_uses);
-    uint32_t n = b->shapes_n < FL_SHAPES_MAX ? b->shapes_n : FL_SHAPES_MAX;
+    return b->shapes_n < FL_SHAPES_MAX ? b->shapes_n : FL_SHAPES_MAX;
+}
+
+/* @ranked, @code: room for all shapes. Returns the number of escapes. */
+static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t *code)
+{
+    struct fl_buf *raw = &b->raw;
+    uint32_t n = rank_shapes(b, ranked), escapes = 0;
+    bool all_coded = n == b->shapes_n && !b->overflow.len;
     uint8_t escape = b->flags & FL_BLOCKF_IDS ? (uint8_t)n : FL_SHAPE_ESCAPE;
     memset(code, escape, b->shapes_n);
     size_t room = b->max_runs < FL_SHAPES_MAX ? FL_SHAPES_MAX : b->max_runs;
@@ -185,17 +235,17 @@ static uint32_t put_shapes(struct fl_blockenc *b, struct ranked *ranked, uint8_t
     }
     raw->data[2] = (uint8_t)n;
     put_triples(raw, 6, r, w, f, n);
+    if (all_coded && b->flags & FL_BLOCKF_PAIRS) {
+        pair_up(b, code);
+        return 0;
+    }
 
-    uint8_t *out = (uint8_t *)(f + room);
-    uint32_t escapes = 0;
+    uint8_t *restrict out = (uint8_t *)(f + room);
     const uint8_t *over = b->overflow.data;
-    bool all_coded = n == b->shapes_n && !b->overflow.len;
-    for (uint32_t i = 0; i < b->runs && all_coded; i++)
-        out[i] = code[b->shape_ids[i]];
-    for (uint32_t i = 0; i < b->runs && !all_coded; i++) {
+    for (uint32_t i = 0; i < b->runs; i++) {
         uint16_t id = b->shape_ids[i];
         out[i] = id == UINT16_MAX ? escape : code[id];
-        if (out[i] != escape)
+        if (out[i] != escape || all_coded)
             continue;
         struct fl_shape s;
         if (id == UINT16_MAX) {

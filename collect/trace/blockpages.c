@@ -296,9 +296,53 @@ COMPARES static void listed_compared(struct fl_blockenc *b, const struct fl_page
     b->hits += hits;
 }
 
+#define WIDE __attribute__((target("avx512f,avx512bw,bmi2,popcnt")))
+
+/* The same, with all stamps in one register. */
+WIDE static void listed_wide(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n)
+{
+    struct fl_enc_list *l = b->list;
+    const struct fl_enc_page *page = b->page;
+    const __m512i one = _mm512_set1_epi8(1);
+    uint32_t hits = n, tag = l->tag, *ids = b->run_pages + b->runs;
+    uint8_t *codes = b->codes + b->runs;
+    for (uint32_t i = 0; i < n;) {
+        uint32_t end = i + stamps_for(l, n - i);
+        __m512i stamps = _mm512_loadu_si512(l->stamp), now = _mm512_set1_epi8(l->now);
+        int8_t stamp = l->now;
+        for (; i < end; i++) {
+            uint32_t id = runs[i].page, slot = page[id].tag - tag;
+            bool inside = true;
+            if (__builtin_expect(slot >= FL_RECENCY_DEPTH, 0)) {
+                slot = find(b, id);
+                inside = slot < FL_RECENCY_DEPTH;
+                if (!inside) {
+                    slot = l->n < FL_RECENCY_DEPTH ? l->n
+                                                   : lowest(_mm512_castsi512_si256(stamps),
+                                                            _mm512_extracti64x4_epi64(stamps, 1));
+                    admit(b, id, slot);
+                }
+            }
+            __mmask64 above = _mm512_cmpgt_epi8_mask(stamps, _mm512_set1_epi8(l->stamp[slot]));
+            now = _mm512_add_epi8(now, one);
+            stamps = _mm512_mask_mov_epi8(stamps, UINT64_C(1) << slot, now);
+            l->stamp[slot] = ++stamp;
+            ids[i] = id;
+            codes[i] = (uint8_t)__builtin_popcountll(above);
+            if (__builtin_expect(!inside, 0)) {
+                hits--;
+                if (b->depth)
+                    put_outside(b, b->runs + i, &runs[i]);
+            }
+        }
+        l->now = stamp;
+    }
+    b->hits += hits;
+}
+
 static void listed(struct fl_blockenc *b, const struct fl_page_run *runs, uint32_t n)
 {
-    (b->compares ? listed_compared : listed_plain)(b, runs, n);
+    (b->wide ? listed_wide : b->compares ? listed_compared : listed_plain)(b, runs, n);
     b->probed += n;
 }
 #else

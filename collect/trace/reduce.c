@@ -114,7 +114,7 @@ static int by_number(const void *a, const void *b)
 }
 
 /* How many of @n sorted numbers are @from or more. */
-static uint32_t count_from(const uint32_t *sorted, uint32_t n, uint32_t from)
+static uint32_t count_sorted(const uint32_t *sorted, uint32_t n, uint32_t from)
 {
     uint32_t low = 0, high = n;
     while (low < high) {
@@ -125,6 +125,15 @@ static uint32_t count_from(const uint32_t *sorted, uint32_t n, uint32_t from)
             high = middle;
     }
     return n - low;
+}
+
+/* The same in any order. */
+static uint32_t count_unsorted(const uint32_t *numbers, uint32_t n, uint32_t from)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n; i++)
+        count += numbers[i] >= from;
+    return count;
 }
 
 /* Last runs of the window before this one that are still undecided are kept. */
@@ -155,20 +164,28 @@ static void begin_window(struct fl_reduce *x)
     }
 }
 
+#define FEW 32u /* counts for which numbers need not be sorted */
+
 /* The window becomes the one before. */
 static void next_window(struct fl_reduce *x)
 {
+    uint32_t undecided = 0;
     settle_old(x);
     for (uint32_t i = 0; i < x->n; i++) {
         x->old_last[i] = last_run(x, x->slots[i].page);
         x->ends[i] = fl_kept_at(&x->old_last[i]);
+        if (x->ends[i] == x->slots[i].kept_at)
+            x->old_last[i].page = UINT32_MAX;
+        else
+            undecided++;
     }
-    qsort(x->ends, x->n, sizeof *x->ends, by_number);
+    bool sort = undecided > FEW;
+    if (sort)
+        qsort(x->ends, x->n, sizeof *x->ends, by_number);
     for (uint32_t i = 0; i < x->n; i++) {
         struct fl_reduce_slot *s = &x->slots[i];
-        s->span = count_from(x->ends, x->n, s->kept_at) + x->copies;
-        if (fl_kept_at(&x->old_last[i]) == s->kept_at)
-            x->old_last[i].page = UINT32_MAX;
+        if (x->old_last[i].page != UINT32_MAX)
+            s->span = (sort ? count_sorted : count_unsorted)(x->ends, x->n, s->kept_at) + x->copies;
     }
     struct fl_reduce_slot *slots = x->slots;
     x->slots = x->old_slots;
@@ -388,7 +405,7 @@ static int take_runs(struct fl_reduce *x, const struct fl_reduce_given *given, u
                      bool user, uint32_t n, struct fl_err *err)
 {
     if (given) {
-        fl_reduce_take(x, given, user, n);
+        fl_reduce_take(x, given, n);
         return FL_OK;
     }
     int rc = fl_blockdec_runs(x->dec, thread, n, UINT32_MAX, err);

@@ -138,6 +138,7 @@ struct fl_reduce_given {
     const uint8_t *codes; /* one a run; NULL: each is outside all lists */
     uint32_t depth;
     const uint32_t *locations; /* code + 1, of those whose code is @depth or more */
+    uint64_t counts[5];        /* as of struct fl_reduce */
 };
 
 /* A STREAM block's payload, decoded, with that of its CODE block (NULL: none). */
@@ -160,12 +161,11 @@ int fl_reduce_block(struct fl_reduce *x, const struct fl_reduce_input *in, uint3
 
 /* ---- reducein.c: the runs of a block, decoded or given ---- */
 
-/* fl_reduce_rows - before the first. FL_ENOMEM. @given: NULL where they are decoded. */
+/* fl_reduce_rows - before the first. FL_ENOMEM. @given: with the counts of all; NULL where they are decoded. */
 int fl_reduce_rows(struct fl_reduce *x, const struct fl_reduce_given *given, struct fl_err *err);
-/* fl_reduce_take - the next @n into x->runs, with their locations in x->dec->batch, and counted. */
-void fl_reduce_take(struct fl_reduce *x, const struct fl_reduce_given *given, bool user,
-                    uint32_t n);
-/* fl_reduce_decoded - the same, of those that fl_blockdec_runs() has just decoded. */
+/* fl_reduce_take - the next @n into x->runs, with their locations in x->dec->batch. */
+void fl_reduce_take(struct fl_reduce *x, const struct fl_reduce_given *given, uint32_t n);
+/* fl_reduce_decoded - the same, and counted, of those that fl_blockdec_runs() has just decoded. */
 void fl_reduce_decoded(struct fl_reduce *x, bool user, uint32_t n);
 
 /* ---- reduceenc.c ---- */

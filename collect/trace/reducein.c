@@ -29,10 +29,9 @@ int fl_reduce_rows(struct fl_reduce *x, const struct fl_reduce_given *given, str
     for (uint32_t i = 0; given && i < given->n_shapes; i++) {
         const struct fl_shape *s = &given->shapes[i];
         x->rows[i] = row_of(s->reads, s->writes, s->fetches);
-        x->counts[0] += (uint64_t)s->uses * s->reads; /* until it shows whose they are */
-        x->counts[1] += (uint64_t)s->uses * s->writes;
-        x->counts[2] += (uint64_t)s->uses * s->fetches;
     }
+    if (given)
+        memcpy(x->counts, given->counts, sizeof x->counts);
     return FL_OK;
 }
 
@@ -59,20 +58,13 @@ static void take_locations(struct fl_reduce *x, const struct fl_reduce_given *gi
     }
 }
 
-void fl_reduce_take(struct fl_reduce *x, const struct fl_reduce_given *given, bool user, uint32_t n)
+void fl_reduce_take(struct fl_reduce *x, const struct fl_reduce_given *given, uint32_t n)
 {
     x->runs.page = given->page + x->at;
     x->runs.shape = given->shape + x->at;
     x->dec->batch.run_codes_n = 0;
     if (given->locations)
         take_locations(x, given, n);
-    for (uint32_t i = 0; i < n && !user; i++) {
-        const struct fl_shape *s = &given->shapes[x->runs.shape[i]];
-        x->counts[0] -= s->reads;
-        x->counts[1] -= s->writes;
-        x->counts[3] += s->reads;
-        x->counts[4] += s->writes;
-    }
 }
 
 void fl_reduce_decoded(struct fl_reduce *x, bool user, uint32_t n)

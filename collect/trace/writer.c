@@ -187,20 +187,26 @@ static int put_coarse(struct fl_writer *w, bool end, struct fl_err *err)
 }
 
 /* The reduced layer of the block just put, where it pays. */
-static int put_reduced(struct fl_writer *w, const struct fl_buf *codes, uint64_t time_ns,
-                       struct fl_err *err)
+static int put_reduced(struct fl_writer *w, const struct fl_buf *codes,
+                       const struct fl_totals *from, struct fl_err *err)
 {
     const struct fl_blockenc *b = &w->block;
-    const struct fl_reduce_given runs = { .page = b->run_pages,
-                                          .shape = b->shape_ids,
-                                          .shapes = b->shapes,
-                                          .n_shapes = b->shapes_n,
-                                          .codes = b->depth ? b->codes : NULL,
-                                          .depth = b->depth,
-                                          .locations = codes ? b->locations : NULL };
+    const struct fl_totals *to = &w->totals;
+    const struct fl_reduce_given runs = {
+        .page = b->run_pages,
+        .shape = b->shape_ids,
+        .shapes = b->shapes,
+        .n_shapes = b->shapes_n,
+        .codes = b->depth ? b->codes : NULL,
+        .depth = b->depth,
+        .locations = codes ? b->locations : NULL,
+        .counts = { to->reads - from->reads, to->writes - from->writes, to->fetches - from->fetches,
+                    to->syscall_reads - from->syscall_reads,
+                    to->syscall_writes - from->syscall_writes }
+    };
     bool pays;
     int rc = fl_layer_block(&w->layer, codes, b->flags, b->runs, b->overflow.len ? NULL : &runs,
-                            time_ns, &pays, err);
+                            from->duration_ns, &pays, err);
     if (rc != FL_OK || !pays)
         return rc;
     rc = put_block(w, FL_BLOCK_REDUCED, 0, &w->layer.out, err);
@@ -213,12 +219,12 @@ static int put_reduced(struct fl_writer *w, const struct fl_buf *codes, uint64_t
 static int put_stream(struct fl_writer *w, struct fl_err *err)
 {
     struct fl_blockenc *b = &w->block;
+    struct fl_totals from = w->good_totals;
     int rc = fl_blockenc_finish(b, err);
     if (rc == FL_OK)
         rc = put_block(w, FL_BLOCK_STREAM, b->runs, &b->raw, err);
     if (rc != FL_OK)
         return rc;
-    uint64_t time_ns = w->block_time_ns;
     bool codes = fl_blockenc_locations(b);
     block_is_good(w);
     if (w->layer.reduce)
@@ -229,8 +235,7 @@ static int put_stream(struct fl_writer *w, struct fl_err *err)
         rc = put_block(w, FL_BLOCK_CODE, 0, &b->raw, err);
     if (rc == FL_OK && codes)
         block_is_good(w);
-    return rc == FL_OK && w->layer.reduce ? put_reduced(w, codes ? &b->raw : NULL, time_ns, err)
-                                          : rc;
+    return rc == FL_OK && w->layer.reduce ? put_reduced(w, codes ? &b->raw : NULL, &from, err) : rc;
 }
 
 int fl_writer_finish_block(struct fl_writer *w, struct fl_err *err)

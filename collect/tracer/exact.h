@@ -52,19 +52,20 @@ struct exact_range {
 
 /*
  * One way through a superblock, to its end or to a side exit; and the runs that it is while its
- * words are in their ranges, which last time's were. What each execution reads is in front.
+ * words, and the one behind them, are in their ranges, which last time's were. What each execution
+ * reads is in front.
  */
 struct exact_path {
-    uint32_t n_words, n_runs;
-    uint32_t mm; /* of the pages that are known */
-    uint32_t n_steps;
-    uint64_t behind;          /* the word behind the others: FLR_EXIT; 0: any other control word */
+    uint32_t n_words, n_taken; /* taken: with FLR_EXIT, if that is behind */
+    uint32_t n_runs;
+    uint32_t mm;              /* of the pages that are known */
     struct fl_page_run *runs; /* room for EXACT_AT_ONCE more; behind the ranges */
     struct exact_step *steps;
     struct exact_reach *reaches; /* by word */
-    struct exact_range ranges[];
+    uint32_t n_steps;
+    uint64_t ranges[]; /* where each begins, n_words + 1 of them; then how many values each has */
 };
-#define EXACT_AT_ONCE 2u /* runs that are copied */
+#define EXACT_AT_ONCE 4u /* runs that are copied */
 
 /* A superblock as the tracer described it; shared by a process and its forks. */
 struct exact_block {
@@ -121,6 +122,13 @@ struct exact_file {
     uint32_t id;
 };
 
+/* A page that was looked up, where its number falls. */
+struct exact_looked_up {
+    uint64_t vpn;
+    uint32_t mm, page;
+};
+#define EXACT_LOOKED_UP 512u
+
 /* Room for a batch of runs, and for what one superblock adds to it. */
 #define EXACT_BATCH 2048u
 #define EXACT_BATCH_ROOM (EXACT_BATCH + FLR_SUPERBLOCK_WORDS + 72u)
@@ -142,6 +150,8 @@ struct exact_recorder {
     struct exact_process *run_process;
     struct fl_page_run *runs;
     size_t last_run;
+    struct exact_looked_up *looked_up; /* EXACT_LOOKED_UP of them */
+    bool wide;                         /* the processor can compare eight words at once */
     /* Found out on the way; become quality.* keys. */
     uint64_t n_processes, n_killed, n_native, n_vfork, n_brk, n_threads_started;
     uint64_t n_damaged; /* segments with words that mean nothing */

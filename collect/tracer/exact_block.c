@@ -101,18 +101,35 @@ static struct exact_path *new_path(size_t n_words, size_t n_steps)
 {
     size_t n_runs = n_steps + EXACT_AT_ONCE;
     struct exact_path *path =
-        malloc(sizeof *path + n_words * (sizeof path->ranges[0] + sizeof path->reaches[0]) +
-               n_runs * sizeof path->runs[0] + n_steps * sizeof path->steps[0]);
+        malloc(sizeof *path + 2 * (n_words + 1) * sizeof path->ranges[0] +
+               n_words * sizeof path->reaches[0] + n_runs * sizeof path->runs[0] +
+               n_steps * sizeof path->steps[0]);
     if (path == NULL)
         return NULL;
     *path = (struct exact_path){ .n_words = (uint32_t)n_words, .mm = FL_NO_MM };
-    path->runs = (struct fl_page_run *)(void *)(path->ranges + n_words);
+    path->runs = (struct fl_page_run *)(void *)(path->ranges + 2 * (n_words + 1));
     path->reaches = (struct exact_reach *)(void *)(path->runs + n_runs);
     path->steps = (struct exact_step *)(void *)(path->reaches + n_words);
     memset(path->runs, 0, n_runs * sizeof path->runs[0]);
     for (size_t i = 0; i < n_words; i++)
         path->reaches[i] = (struct exact_reach){ .low = 1, .high = 0 };
     return path;
+}
+
+/* Behind a path without a marker there is most often another superblock, or the end. */
+#define UNMARKED \
+    ((struct exact_range){ FLR_WORD(FLR_END, 0), FLR_WORD(FLR_EXIT, 0) - FLR_WORD(FLR_END, 0) })
+_Static_assert(FLR_END == 0 && FLR_SUPERBLOCK == 1 && FLR_EXIT == 2, "they are one range");
+
+static struct exact_range range_of(const struct exact_path *path, size_t i)
+{
+    return (struct exact_range){ path->ranges[i], path->ranges[path->n_words + 1 + i] };
+}
+
+static void set_range(struct exact_path *path, size_t i, struct exact_range range)
+{
+    path->ranges[i] = range.first;
+    path->ranges[path->n_words + 1 + i] = range.n;
 }
 
 struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_block *b, size_t i)
@@ -142,8 +159,9 @@ struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_bl
         path->steps[n++] = step;
     }
     path->n_steps = (uint32_t)n;
-    if (i < b->n_exits && (b->words[b->n_ops + i] >> 40) & 1)
-        path->behind = FLR_WORD(FLR_EXIT, i);
+    bool marked = i < b->n_exits && (b->words[b->n_ops + i] >> 40) & 1;
+    path->n_taken = (uint32_t)(n_words + marked);
+    set_range(path, n_words, marked ? (struct exact_range){ FLR_WORD(FLR_EXIT, i), 1 } : UNMARKED);
     b->paths[i] = path;
     return path;
 }
@@ -154,16 +172,17 @@ struct exact_path *fl_exact_path(const struct exact_recorder *x, struct exact_bl
 static void forget(struct exact_path *path, const struct exact_process *p)
 {
     for (size_t i = 0; i < path->n_words; i++)
-        path->ranges[i].n = 0, path->reaches[i].page = path->reaches[i].page_before = FL_NO_PAGE;
+        set_range(path, i, (struct exact_range){ 0, 0 }),
+            path->reaches[i].page = path->reaches[i].page_before = FL_NO_PAGE;
     for (size_t i = 0; i < path->n_steps; i++)
         path->steps[i].page = FL_NO_PAGE;
     path->mm = p->mm;
 }
 
-/* The range that has @w. False: it reaches into two pages, or grows the stack. */
-static bool find_range(const struct exact_process *p, struct exact_range *range,
-                       struct exact_reach *reach, uint64_t w)
+/* The range of word @i that has @w. False: it reaches into two pages, or grows the stack. */
+static bool find_range(const struct exact_process *p, struct exact_path *path, size_t i, uint64_t w)
 {
+    struct exact_reach *reach = &path->reaches[i];
     uint64_t low = w + (uint64_t)reach->low, high = w + (uint64_t)reach->high;
     struct exact_range found = { 0, FLR_CONTROL_BIT }; /* nothing is accessed */
     if (reach->low <= reach->high)
@@ -171,15 +190,16 @@ static bool find_range(const struct exact_process *p, struct exact_range *range,
                                       4096 - (uint64_t)(reach->high - reach->low) };
     else
         low = high = 0;
-    range->n = 0;
+    uint64_t first_before = path->ranges[i];
+    set_range(path, i, (struct exact_range){ first_before, 0 });
     if (((w | found.first | (found.first + found.n - 1)) & FLR_CONTROL_BIT) ||
         low >> 12 != high >> 12 || fl_exact_grows_stack(p, low >> 12))
         return false;
     uint32_t page = reach->first_before == found.first ? reach->page_before : FL_NO_PAGE;
-    reach->first_before = range->first;
+    reach->first_before = first_before;
     reach->page_before = reach->page;
     reach->page = page;
-    *range = found;
+    set_range(path, i, found);
     return true;
 }
 
@@ -202,10 +222,11 @@ bool fl_exact_path_follow(struct exact_recorder *x, const struct exact_process *
     uint32_t n = 0;
     if (path->mm != p->mm)
         forget(path, p);
-    for (size_t i = 0; i < path->n_words; i++)
-        if (w[i] - path->ranges[i].first >= path->ranges[i].n &&
-            !find_range(p, &path->ranges[i], &path->reaches[i], w[i]))
+    for (size_t i = 0; i < path->n_words; i++) {
+        struct exact_range range = range_of(path, i);
+        if (w[i] - range.first >= range.n && !find_range(p, path, i, w[i]))
             return false;
+    }
     for (uint32_t i = 0; i < path->n_steps; i++) {
         struct exact_step *step = &path->steps[i];
         uint32_t page = page_of(x, path, step, w);

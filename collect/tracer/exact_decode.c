@@ -24,13 +24,19 @@ _Static_assert(IO_READ == FL_IO_READ && IO_WRITE == FL_IO_WRITE && IO_TRUNCATE =
 
 #define AHEAD 128 /* words */
 
+static bool is_wide(void);
+
 bool fl_exact_decode_open(struct exact_recorder *x)
 {
     x->runs = malloc(EXACT_BATCH_ROOM * sizeof *x->runs);
-    if (x->runs == NULL)
+    x->looked_up = malloc(EXACT_LOOKED_UP * sizeof *x->looked_up);
+    if (x->runs == NULL || x->looked_up == NULL)
         return false;
+    for (size_t i = 0; i < EXACT_LOOKED_UP; i++)
+        x->looked_up[i] = (struct exact_looked_up){ .mm = FL_NO_MM };
     x->runs[0] = (struct fl_page_run){ .page = FL_NO_PAGE };
     x->last_run = 0;
+    x->wide = is_wide();
     return true;
 }
 
@@ -65,9 +71,14 @@ static void flush_whole_runs(struct exact_recorder *x)
 uint32_t fl_exact_page(struct exact_recorder *x, uint32_t mm, uint64_t vpn)
 {
     struct fl_err err;
+    struct exact_looked_up *at = &x->looked_up[vpn % EXACT_LOOKED_UP];
+    if (at->vpn == vpn && at->mm == mm)
+        return at->page;
     uint32_t page = fl_writer_page(x->writer, mm, vpn, &err);
     if (page == FL_NO_PAGE)
         fl_exact_fail(x, err.code, &err);
+    else
+        *at = (struct exact_looked_up){ vpn, mm, page };
     return page;
 }
 
@@ -138,38 +149,58 @@ static bool run_prefix(struct exact_recorder *x, struct exact_process *p,
     return run_ops(x, p, b, n_ops, last > 0 ? last - 1 : SIZE_MAX, fetches, w, end);
 }
 
-/* Are the words at @w, of which there are enough, this path's, all of them in their ranges? */
-static inline bool serves(const struct exact_path *path, const struct exact_process *p,
-                          const uint64_t *w)
+/* Where runs go, in registers: the run under construction, its page, and EXACT_BATCH of them. */
+struct tip {
+    struct fl_page_run *last;
+    const struct fl_page_run *full;
+    uint32_t page;
+};
+
+static inline struct tip tip_of(const struct exact_recorder *x)
 {
-    uint32_t n = path->n_words;
-    bool out = path->mm != p->mm;
-    for (uint32_t i = 0; i < n; i++)
-        out |= w[i] - path->ranges[i].first >= path->ranges[i].n;
-    bool marker = w[n] >> 56 == (0x80 | FLR_EXIT);
-    return !out && (path->behind ? w[n] == path->behind : (w[n] & FLR_CONTROL_BIT) && !marker);
+    struct fl_page_run *last = x->runs + x->last_run;
+    return (struct tip){ last, x->runs + EXACT_BATCH, last->page };
 }
 
-/* The same runs as of run_ops(), in bulk. The first may go on with the last one that there is. */
-static inline void run_path(struct exact_recorder *x, const struct exact_path *path)
+/* A path's runs; the last run may go on with the first of them. True: make_room() is to see to it. */
+static inline __attribute__((always_inline)) bool append(struct tip *tip,
+                                                         const struct exact_path *path)
 {
     const struct fl_page_run *first = path->runs;
-    struct fl_page_run *r = &x->runs[x->last_run];
+    struct fl_page_run *last = tip->last;
     uint32_t n = path->n_runs;
-    if (n == 0)
-        return;
-    bool other = first->page != r->page;
-    uint64_t counts = first->counts + (other ? 0 : r->counts);
-    uint32_t code = other ? first->code : r->code;
-    r += other;
-    *r = (struct fl_page_run){ counts, first->page, code };
-    for (uint32_t i = 1; i < n; i += EXACT_AT_ONCE)
-        memcpy(r + i, first + i, EXACT_AT_ONCE * sizeof *r);
-    x->last_run = (size_t)(r - x->runs) + n - 1;
-    if (__builtin_expect(x->last_run >= EXACT_BATCH, 0))
+    if (__builtin_expect(n == 0, 0))
+        return false;
+    bool other = first->page != tip->page;
+    uint64_t counts = first->counts + (other ? 0 : last->counts);
+    uint32_t code = other ? first->code : last->code;
+    last += other;
+    memcpy(last, first, EXACT_AT_ONCE * sizeof *last);
+    last->counts = counts;
+    last->code = code;
+    for (uint32_t i = EXACT_AT_ONCE; __builtin_expect(i < n, 0); i += EXACT_AT_ONCE)
+        memcpy(last + i, first + i, EXACT_AT_ONCE * sizeof *last);
+    tip->last = last + n - 1;
+    tip->page = first[n - 1].page; /* not from where it has just been stored */
+    return tip->last >= tip->full || (counts & EXACT_HALF_FULL);
+}
+
+/* Room for more runs, and for more in the last one. */
+static void make_room(struct exact_recorder *x)
+{
+    if (x->last_run >= EXACT_BATCH)
         flush_whole_runs(x);
-    if (__builtin_expect((counts & EXACT_HALF_FULL) != 0, 0))
+    else
         fl_exact_flush(x);
+}
+
+static void run_path(struct exact_recorder *x, const struct exact_path *path)
+{
+    struct tip tip = tip_of(x);
+    bool look = append(&tip, path);
+    x->last_run = (size_t)(tip.last - x->runs);
+    if (look)
+        make_room(x);
 }
 
 static struct exact_known *block_of(const struct exact_process *p, uint64_t id)
@@ -193,11 +224,24 @@ static inline size_t exit_of(const struct exact_block *b, const uint64_t *w, con
     return i;
 }
 
-/* Another path than the last one, or words elsewhere. As run_block(). */
+/* Is the word behind those of @path, whose execution is at @w, what is behind them there? */
+static bool ends_like(const struct exact_path *path, const uint64_t *w, const uint64_t *end)
+{
+    size_t n = path->n_words;
+    return n < (size_t)(end - w) && w[n] - path->ranges[n] < path->ranges[2 * n + 1];
+}
+
+/* Words elsewhere, or another path than the last one, behind the header. Returns the first word
+   not used, or NULL when damaged. */
 static const uint64_t *run_otherwise(struct exact_recorder *x, struct exact_process *p,
                                      struct exact_known *known, const uint64_t *w,
                                      const uint64_t *end)
 {
+    struct exact_path *likely = known->likely;
+    if (likely != NULL && ends_like(likely, w, end) && fl_exact_path_follow(x, p, likely, w)) {
+        run_path(x, likely);
+        return w + likely->n_taken;
+    }
     struct exact_block *b = known->block;
     size_t i = exit_of(b, w, end);
     uint64_t exit = i < b->n_exits ? b->words[b->n_ops + i] : 0;
@@ -220,18 +264,108 @@ static const uint64_t *run_otherwise(struct exact_recorder *x, struct exact_proc
     return w + n_words + marker;
 }
 
-/* @w: the word after the header. Returns the first word not used, or NULL when damaged. */
-static inline const uint64_t *run_block(struct exact_recorder *x, struct exact_process *p,
-                                        struct exact_known *known, const uint64_t *w,
-                                        const uint64_t *end)
+/* Are the words at @w, of which there are enough, in the path's ranges? */
+static inline bool in_ranges(const struct exact_path *path, const uint64_t *w)
 {
-    const struct exact_path *path = known->likely;
-    if (__builtin_expect(
-            path == NULL || path->n_words + 1u >= (size_t)(end - w) || !serves(path, p, w), 0))
-        return run_otherwise(x, p, known, w, end);
-    run_path(x, path);
-    return w + path->n_words + (path->behind != 0);
+    const uint64_t *first = path->ranges, *n = first + path->n_words + 1;
+    bool out = false;
+    for (uint32_t i = 0; i <= path->n_words; i++)
+        out |= w[i] - first[i] >= n[i];
+    return !out;
 }
+
+/* @w + n; by branches, which the processor foresees, where a sum would wait for the path's number. */
+static inline const uint64_t *behind(const uint64_t *w, uint32_t n)
+{
+    if (n > 8)
+        return w + n;
+    for (; n > 0; n--) {
+        w++;
+        __asm__("" : "+r"(w));
+    }
+    return w;
+}
+
+/*
+ * Superblocks from @w on, up to another word. Returns that, or NULL when damaged. Most are on
+ * the path and the pages of their last time.
+ */
+static inline __attribute__((always_inline)) const uint64_t *run_blocks(
+    struct exact_recorder *x, struct exact_process *p, const uint64_t *w, const uint64_t *end,
+    bool (*serves)(const struct exact_path *, const uint64_t *))
+{
+    struct tip tip = tip_of(x);
+    while (w < end && *w >> 56 == (0x80 | FLR_SUPERBLOCK)) {
+        __builtin_prefetch(w + AHEAD); /* from the traced program's processor */
+        uint64_t id = FLR_WORD_PAYLOAD(*w++);
+        const struct exact_path *path = id < p->blocks.n ? p->blocks.at[id].likely : NULL;
+        if (__builtin_expect(path != NULL && path->mm == p->mm &&
+                                 path->n_words < (size_t)(end - w) && serves(path, w),
+                             1)) {
+            bool look = append(&tip, path);
+            w = behind(w, path->n_taken);
+            if (__builtin_expect(!look, 1))
+                continue;
+            x->last_run = (size_t)(tip.last - x->runs);
+            make_room(x);
+        } else {
+            struct exact_known *known = block_of(p, id);
+            x->last_run = (size_t)(tip.last - x->runs);
+            w = known ? run_otherwise(x, p, known, w, end) : NULL;
+            if (w == NULL)
+                return NULL;
+        }
+        tip = tip_of(x);
+    }
+    x->last_run = (size_t)(tip.last - x->runs);
+    return w;
+}
+
+static const uint64_t *run_blocks_plain(struct exact_recorder *x, struct exact_process *p,
+                                        const uint64_t *w, const uint64_t *end)
+{
+    return run_blocks(x, p, w, end, in_ranges);
+}
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+#define WIDE __attribute__((target("avx512f,bmi2")))
+
+/* As in_ranges(). */
+WIDE static inline bool in_ranges_wide(const struct exact_path *path, const uint64_t *w)
+{
+    uint32_t n = path->n_words + 1;
+    const uint64_t *first = path->ranges, *size = first + n;
+    for (;;) {
+        __mmask8 which = (__mmask8)_bzhi_u32(0xff, n);
+        __m512i at = _mm512_sub_epi64(_mm512_maskz_loadu_epi64(which, w),
+                                      _mm512_maskz_loadu_epi64(which, first));
+        if (_mm512_mask_cmpge_epu64_mask(which, at, _mm512_maskz_loadu_epi64(which, size)))
+            return false;
+        if (__builtin_expect(n <= 8, 1))
+            return true;
+        n -= 8, w += 8, first += 8, size += 8;
+    }
+}
+
+WIDE static const uint64_t *run_blocks_wide(struct exact_recorder *x, struct exact_process *p,
+                                            const uint64_t *w, const uint64_t *end)
+{
+    return run_blocks(x, p, w, end, in_ranges_wide);
+}
+
+static bool is_wide(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("bmi2");
+}
+#else
+#define run_blocks_wide run_blocks_plain
+static bool is_wide(void)
+{
+    return false;
+}
+#endif
 
 static const uint64_t *run_partial(struct exact_recorder *x, struct exact_process *p,
                                    uint64_t payload, const uint64_t *w, const uint64_t *end)
@@ -302,18 +436,14 @@ void fl_exact_decode(struct exact_recorder *x, struct exact_process **p, const u
     if (x->run_process != *p)
         fl_exact_flush(x);
     while (w != NULL && w < end) {
-        __builtin_prefetch(w + AHEAD); /* from the traced program's processor */
-        uint64_t word = *w++;
-        struct exact_known *b;
+        uint64_t word = *w;
         x->run_process = *p;
-        if ((word >> 56) == (0x80 | FLR_SUPERBLOCK)) {
-            b = *p ? block_of(*p, FLR_WORD_PAYLOAD(word)) : NULL;
-            w = b ? run_block(x, *p, b, w, end) : NULL;
-        } else if (word == FLR_WORD(FLR_END, 0)) {
+        if (word >> 56 == (0x80 | FLR_SUPERBLOCK))
+            w = *p ? (x->wide ? run_blocks_wide : run_blocks_plain)(x, *p, w, end) : NULL;
+        else if (word == FLR_WORD(FLR_END, 0))
             return;
-        } else {
-            w = word & FLR_CONTROL_BIT ? control_word(x, p, word, w, end) : NULL;
-        }
+        else
+            w = word & FLR_CONTROL_BIT ? control_word(x, p, word, w + 1, end) : NULL;
     }
     x->n_damaged++;
 }

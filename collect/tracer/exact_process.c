@@ -377,6 +377,7 @@ void fl_exact_recorder_free(struct exact_recorder *x)
     free(x->redacted);
     free(x->files);
     free(x->runs);
+    free(x->looked_up);
     fl_exact_codes_close(x);
     fl_exact_program_free(x);
 }

@@ -449,19 +449,23 @@ static void random_words_do_no_harm(void **state)
 }
 
 #define BLOCKS 12u
+#define PLACES 11 /* words of the longest */
 
 /* A superblock of fetches on two pages and accesses of up to three words, with an exit in the middle. */
 static void describe_random(struct fixture *f, uint32_t id, uint64_t *seed)
 {
-    uint64_t words[20];
-    size_t n = 4 + next_random(seed) % 12, middle = 1 + next_random(seed) % (n - 1);
+    uint64_t words[48];
+    bool is_long = id % 4 == 0;
+    unsigned room = is_long ? PLACES : 3; /* words */
+    size_t n = (is_long ? 30 : 4) + next_random(seed) % 12,
+           middle = 1 + next_random(seed) % (n - 1);
     unsigned used = 0, at_middle = 0, fetches = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t r = next_random(seed);
-        unsigned index = r % 3 < used ? (unsigned)(r % 3) : used;
+        unsigned index = r % room < used ? (unsigned)(r % room) : used;
         if (i == middle)
             at_middle = used;
-        if (i == 0 || r % 4 == 0 || index == 3) {
+        if (i == 0 || r % 4 == 0 || index == room) {
             unsigned count = 1 + (unsigned)(r >> 8) % 5;
             words[i] =
                 FLR_OP(FLR_OP_FETCH, (uint64_t)count << 52 | (CODE + id % 3 + (r >> 12) % 2));
@@ -494,18 +498,19 @@ static void execute_random(struct fixture *f, uint32_t id, uint64_t *place, uint
         word(f, FLR_WORD(FLR_EXIT, 0));
 }
 
-/* The trace of a random program; @plain: each operation by itself. */
-static void *random_program(bool plain, size_t *len)
+/* The trace of a random program; @plain: each operation by itself; @wide: words compared together. */
+static void *random_program(bool plain, bool wide, size_t *len)
 {
     void *state = NULL, *bytes;
     struct fl_err err;
-    uint64_t seed = 20260102, place[BLOCKS][3];
+    uint64_t seed = 20260102, place[BLOCKS][PLACES];
     setup(&state);
     struct fixture *f = state;
     f->x.start_ns = UINT64_MAX; /* times are not compared */
+    f->x.wide &= wide;
     for (uint32_t i = 0; i < BLOCKS; i++) {
         describe_random(f, i, &seed);
-        for (size_t k = 0; k < 3; k++)
+        for (size_t k = 0; k < PLACES; k++)
             place[i][k] = (0x100 + next_random(&seed) % 90) << 12;
     }
     decode(f);
@@ -528,30 +533,33 @@ static void *random_program(bool plain, size_t *len)
 
 static void paths_are_what_their_operations_are(void **state)
 {
-    size_t len[2], n = 0;
-    void *bytes[2] = { random_program(false, &len[0]), random_program(true, &len[1]) };
-    struct fl_reader *r[2];
-    struct fl_item item[2] = { { .kind = FL_ITEM_EVENT } };
+    size_t len[3], n = 0;
+    void *bytes[3] = { random_program(true, false, &len[0]), random_program(false, false, &len[1]),
+                       random_program(false, true, &len[2]) };
+    struct fl_reader *r[3];
+    struct fl_item item[3] = { { .kind = FL_ITEM_EVENT } };
     struct fl_err err;
     (void)state;
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 3; k++)
         assert_int_equal(fl_reader_open_mem(bytes[k], len[k], 0, &r[k], &err), FL_OK);
     while (item[0].kind != FL_ITEM_END) {
-        for (int k = 0; k < 2; k++)
+        const struct fl_runs *a = &item[0].runs;
+        for (int k = 0; k < 3; k++) {
+            const struct fl_runs *b = &item[k].runs;
             assert_int_equal(fl_reader_next(r[k], &item[k], &err), FL_OK);
-        assert_int_equal(item[0].kind, item[1].kind);
-        if (item[0].kind != FL_ITEM_RUNS)
-            continue;
-        const struct fl_runs *a = &item[0].runs, *b = &item[1].runs;
-        assert_int_equal(a->n, b->n);
-        assert_memory_equal(a->page, b->page, a->n * sizeof *a->page);
-        assert_memory_equal(a->reads, b->reads, a->n * sizeof *a->reads);
-        assert_memory_equal(a->writes, b->writes, a->n * sizeof *a->writes);
-        assert_memory_equal(a->fetches, b->fetches, a->n * sizeof *a->fetches);
-        n += a->n;
+            assert_int_equal(item[0].kind, item[k].kind);
+            if (item[0].kind != FL_ITEM_RUNS)
+                continue;
+            assert_int_equal(a->n, b->n);
+            assert_memory_equal(a->page, b->page, a->n * sizeof *a->page);
+            assert_memory_equal(a->reads, b->reads, a->n * sizeof *a->reads);
+            assert_memory_equal(a->writes, b->writes, a->n * sizeof *a->writes);
+            assert_memory_equal(a->fetches, b->fetches, a->n * sizeof *a->fetches);
+        }
+        n += item[0].kind == FL_ITEM_RUNS ? a->n : 0;
     }
     assert_true(n > 100000);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 3; k++) {
         fl_reader_free(r[k]);
         free(bytes[k]);
     }
