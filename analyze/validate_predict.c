@@ -43,22 +43,25 @@ static struct fl_kernel_opts kernel_of(const struct validate *v, const struct fl
 
 /* ---- the kernel's policies ------------------------------------------------------------ */
 
-/* From some page out on each one flushes a whole TLB: when the program had run on a second processor.
-   UINT64_MAX: none did, or hardly any. */
-static uint64_t whole_flushes_from(const struct validate_point *p, unsigned i)
+/* When had the program of run @i run on a second processor? With zram each page out flushes a whole TLB
+   from then on; with a disk many are clean, but some run there soon, as they wait for it, or none does. */
+static uint64_t whole_flushes_from(const struct validate *v, const struct validate_point *p,
+                                   unsigned i)
 {
-    uint64_t n = i < p->n_runs ? p->seen[i].whole_tlb : UINT64_MAX;
-    uint64_t out = i < p->n_runs ? validate_sample(&p->runs[i], V_SWAP_OUT) : 0;
-    if (n == UINT64_MAX || n * 20 < out)
-        return UINT64_MAX;
-    return out > n ? out - n : 0;
+    enum { HARDLY_ANY = 20 }; /* a twentieth */
+    if (i >= p->n_runs || p->seen[i].whole_tlb == UINT64_MAX)
+        return FL_FLUSHES_BY_SWAP;
+    uint64_t n = p->seen[i].whole_tlb, out = validate_sample(&p->runs[i], V_SWAP_OUT);
+    if (n * HARDLY_ANY < out)
+        return FL_FLUSHES_NEVER;
+    return swap_kind(v) == FL_SWAP_ZRAM && out > n ? out - n : 0;
 }
 
 /* What a replay is asked with to stand beside run @i. */
 static struct validate_answer question_of(const struct validate *v, const struct validate_point *p,
                                           unsigned i)
 {
-    struct validate_answer a = { .seed = i + 1, .whole_flushes_from = whole_flushes_from(p, i) };
+    struct validate_answer a = { .seed = i + 1, .whole_flushes_from = whole_flushes_from(v, p, i) };
     uint64_t ns = i < p->n_runs ? validate_first_flush_ns(&p->seen[i].statistics) : 0;
     if (ns) {
         a.seen = &p->seen[i].statistics;

@@ -159,6 +159,13 @@ static int check_fidelity(const struct fl_reader *r, bool tlb, struct fl_err *er
                    have == FL_FIDELITY_PAGE_EXACT ? "TLBs (try --no-tlb)" : "memory sizes");
 }
 
+static uint64_t whole_flushes_from(const struct fl_kernel_opts *kernel)
+{
+    if (kernel->whole_flushes_from != FL_FLUSHES_BY_SWAP)
+        return kernel->whole_flushes_from;
+    return kernel->swap_kind == FL_SWAP_ZRAM ? FL_FLUSHES_NEVER : 0;
+}
+
 static int begin_kernel(struct replay *rp, struct fl_err *err)
 {
     static const enum swap_kind kinds[] = { [FL_SWAP_ZRAM] = SWAP_SYNCHRONOUS,
@@ -176,7 +183,7 @@ static int begin_kernel(struct replay *rp, struct fl_err *err)
                                .flushes = kernel->flushes,
                                .costs = rp->opts.costs,
                                .seed = rp->opts.seed,
-                               .whole_flushes_from = kernel->whole_flushes_from,
+                               .whole_flushes_from = whole_flushes_from(kernel),
                                .group_v2 = kernel->memcg == FL_MEMCG_V2,
                                .no_groups = kernel->memcg == FL_MEMCG_NONE,
                                .data_frames = kernel->data_frames,

@@ -95,6 +95,10 @@ struct fl_seen_flushes {
     struct fl_seen_flush end; /* of the run: no other flush was before; at_ns: the first after it */
 };
 
+#define FL_FLUSHES_NEVER UINT64_MAX
+/* As is usual: never with zram; always with a disk, as who waits for one wakes up elsewhere. */
+#define FL_FLUSHES_BY_SWAP (UINT64_MAX - 1)
+
 /** What the kernel's policies (FL_IS_KERNEL) want to know besides RAM and swap. */
 struct fl_kernel_opts {
     enum fl_swap_kind swap_kind;
@@ -105,13 +109,12 @@ struct fl_kernel_opts {
     const struct fl_seen_flushes *flushes; /* when they were in a real run of the program: the clock
                                 then only decides where nothing moves, and after the run's end.
                                 NULL: the clock alone. Borrowed for the replay */
-    uint64_t
-        whole_flushes_from; /* pages out: from there on reclaim flushes the whole TLB for what it
-                                    unmaps, as of a program that has run on several processors;
-                                    UINT64_MAX: never. Matters where costs tell of a TLB */
-    bool data_frames;       /* fl_replay_opts.frames are for data: the kernel's own memory
+    /* pages out: from there on reclaim flushes the whole TLB for what it unmaps, as of a program that
+       has run on several processors. Matters where costs tell of a TLB */
+    uint64_t whole_flushes_from; /* FL_FLUSHES_NEVER, FL_FLUSHES_BY_SWAP */
+    bool data_frames;            /* fl_replay_opts.frames are for data: the kernel's own memory
                                     (page tables, stacks, slab) takes none of them */
-    enum fl_thp_mode thp;   /* of policy linux; under mglru there are none */
+    enum fl_thp_mode thp;        /* of policy linux; under mglru there are none */
     enum fl_memcg_version memcg; /* v2: swap is the group's own limit; v1: the devices' size */
     uint64_t
         host_pages; /* of scope "memcg": RAM of the machine around the group, out of whose zones

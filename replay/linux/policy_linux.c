@@ -9,7 +9,7 @@ const struct fl_kernel_opts *fl_kernel_defaults(void)
                                                     .swappiness = 60,
                                                     .page_cluster = 3,
                                                     .first_flush_ms = 1000,
-                                                    .whole_flushes_from = UINT64_MAX,
+                                                    .whole_flushes_from = FL_FLUSHES_BY_SWAP,
                                                     .thp = FL_THP_MADVISE,
                                                     .memcg = FL_MEMCG_V2,
                                                     .base_pages = FL_BASE_TYPICAL,

@@ -127,7 +127,7 @@ struct linux_opts linux_drive_opts(uint64_t limit, uint64_t swap_pages, enum swa
                                 .page_cluster = SWAP_PAGE_CLUSTER,
                                 .swappiness = 60,
                                 .first_flush_ps = first_flush_ps,
-                                .whole_flushes_from = UINT64_MAX,
+                                .whole_flushes_from = FL_FLUSHES_NEVER,
                                 .costs = fl_costs_default() };
 }
 
@@ -141,5 +141,5 @@ void linux_drive_tlb(struct linux_opts *opts, uint64_t seed)
                                                     .per_page_out = 2 };
     opts->costs = &costs[seed % KINDS];
     opts->seed = seed;
-    opts->whole_flushes_from = seed % 4 ? UINT64_MAX : seed;
+    opts->whole_flushes_from = seed % 4 ? FL_FLUSHES_NEVER : seed;
 }

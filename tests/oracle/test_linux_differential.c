@@ -111,7 +111,7 @@ static void one_seed(uint64_t seed, struct tally *tally)
     random_costs(&costs, opts.kernel.swap_kind, &rng);
     costs.tlb = random_tlb(seed * 1000033 + 7);
     opts.seed = seed;
-    opts.kernel.whole_flushes_from = seed % 3 ? UINT64_MAX : seed % 60;
+    opts.kernel.whole_flushes_from = seed % 3 ? FL_FLUSHES_NEVER : seed % 60;
     if (seed % 4 == 0) {
         uint32_t pages = 40 + (uint32_t)random_below(&rng, 120);
         random_pages(seed, (enum random_pattern)random_below(&rng, RANDOM_PATTERNS),
