@@ -121,13 +121,20 @@ struct watch {
     int clear_refs, smaps;
 };
 
+/* It stays ours to wait for, so that nobody else gets its number. */
+static bool has_ended(pid_t pid)
+{
+    siginfo_t info = { .si_pid = 0 };
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid;
+}
+
 /* false: the child has ended. */
 static bool ask(const struct watch *w, enum request request)
 {
     if (request != NOTHING)
         atomic_store(&w->desk->request, (int)request);
     for (unsigned n = 1; atomic_load(&w->desk->request) != NOTHING; n++)
-        if (n % (1u << 20) == 0 && waitpid(w->pid, NULL, WNOHANG) != 0)
+        if (n % (1u << 20) == 0 && has_ended(w->pid))
             return false;
     return true;
 }
