@@ -277,14 +277,6 @@ static json_t *point_json(const struct validate *v, const struct validate_point 
     return o;
 }
 
-static json_t *tlb_json(const struct fl_tlb_kept *tlb)
-{
-    if (!tlb->entries)
-        return json_null();
-    return json_pack("{s:i,s:i,s:i}", "entries", (int)tlb->entries, "per_fault",
-                     (int)tlb->per_fault, "per_page_out", (int)tlb->per_page_out);
-}
-
 json_t *validate_json(const struct validate *v, json_t *trace, json_t *quality)
 {
     json_t *o = json_object(), *points = json_array();
@@ -302,7 +294,8 @@ json_t *validate_json(const struct validate *v, json_t *trace, json_t *quality)
     json_object_set_new(o, "aligned", json_boolean(v->aligned));
     json_object_set_new(o, "native", native_json(&v->native));
     json_object_set_new(o, "costs_source", fl_json_text(v->costs.source));
-    json_object_set_new(o, "tlb", tlb_json(&v->costs.tlb));
+    json_object_set_new(o, "tlb",
+                        v->costs.tlb.entries ? fl_tlb_kept_json(&v->costs.tlb) : json_null());
     json_object_set_new(o, "access_ps", fl_json_u64(v->costs.ps[FL_COST_ACCESS]));
     for (size_t i = 0; i < v->n_points; i++)
         json_array_append_new(points, point_json(v, &v->points[i]));

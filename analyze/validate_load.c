@@ -151,19 +151,6 @@ static enum fl_swapdev_kind swap_kind_of(const char *name)
     return FL_SWAPDEV_AUTO;
 }
 
-/* Where --costs told nothing. Null, and a result from before it was measured: not known. */
-static void load_tlb(const json_t *doc, struct fl_tlb_kept *tlb)
-{
-    uint64_t entries, per_fault, per_page_out;
-    if (!tlb->entries && fl_document_count(doc, "tlb.entries", &entries) &&
-        fl_document_count(doc, "tlb.per_fault", &per_fault) &&
-        fl_document_count(doc, "tlb.per_page_out", &per_page_out) && entries <= FL_TLB_KEPT_MAX &&
-        per_fault <= FL_TLB_KEPT_MAX && per_page_out <= FL_TLB_KEPT_MAX)
-        *tlb = (struct fl_tlb_kept){ .entries = (uint32_t)entries,
-                                     .per_fault = (uint32_t)per_fault,
-                                     .per_page_out = (uint32_t)per_page_out };
-}
-
 static int load_machine(const json_t *doc, struct validate *v, struct fl_err *err)
 {
     uint64_t version, runs, bytes, status;
@@ -196,7 +183,9 @@ static int load_machine(const json_t *doc, struct validate *v, struct fl_err *er
     v->runs = runs < VALIDATE_RUNS_MAX ? (unsigned)runs : VALIDATE_RUNS_MAX;
     v->aligned = json_is_true(json_object_get(doc, "aligned"));
     v->native.wait_status = wait_status_of(status);
-    load_tlb(doc, &v->costs.tlb);
+    if (!v->costs.tlb
+             .entries) /* --costs told nothing; null, or not there in an older result: not known */
+        fl_tlb_kept_parse(json_object_get(doc, "tlb"), &v->costs.tlb, NULL);
     v->host.page_cluster = -1; /* as the trace has it */
     return FL_OK;
 }

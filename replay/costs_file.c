@@ -20,7 +20,7 @@ static const struct {
 
 /* ---- writing ---------------------------------------------------------------------- */
 
-static json_t *tlb_json(const struct fl_tlb_kept *tlb)
+json_t *fl_tlb_kept_json(const struct fl_tlb_kept *tlb)
 {
     json_t *o = json_object();
     for (size_t i = 0; i < FL_COUNT(tlb_keys); i++) {
@@ -48,7 +48,7 @@ json_t *fl_costs_json(const struct fl_costs *costs)
                             "swap_device", fl_swap_device_name(costs->swap_device), "ps", ps,
                             "spread_ps", spread, "defaults", defaults);
     if (all && costs->tlb.entries)
-        json_object_set_new(all, "tlb", tlb_json(&costs->tlb));
+        json_object_set_new(all, "tlb", fl_tlb_kept_json(&costs->tlb));
     return all;
 }
 
@@ -175,8 +175,9 @@ static int get_defaults(const json_t *defaults, struct fl_costs *out, struct fl_
     return FL_OK;
 }
 
-static int get_tlb(const json_t *tlb, struct fl_costs *out, struct fl_err *err)
+int fl_tlb_kept_parse(const json_t *tlb, struct fl_tlb_kept *out, struct fl_err *err)
 {
+    struct fl_tlb_kept read;
     if (json_object_size(tlb) != FL_COUNT(tlb_keys))
         return fl_fail(err, FL_EFORMAT,
                        "'tlb' must be an object of entries, per_fault and per_page_out");
@@ -187,9 +188,15 @@ static int get_tlb(const json_t *tlb, struct fl_costs *out, struct fl_err *err)
             return fl_fail(err, FL_EFORMAT, "'tlb.%s' must be a whole number from 0 to %u",
                            tlb_keys[i].name, FL_TLB_KEPT_MAX);
         uint32_t number = (uint32_t)json_integer_value(v);
-        memcpy((char *)&out->tlb + tlb_keys[i].at, &number, sizeof number);
+        memcpy((char *)&read + tlb_keys[i].at, &number, sizeof number);
     }
+    *out = read;
     return FL_OK;
+}
+
+static int get_tlb(const json_t *tlb, struct fl_costs *out, struct fl_err *err)
+{
+    return fl_tlb_kept_parse(tlb, &out->tlb, err);
 }
 
 static int get_schema(const json_t *v, struct fl_costs *out, struct fl_err *err)

@@ -47,6 +47,14 @@ void cal_unmap(char *at, size_t pages);
 void cal_read(const char *at, size_t pages);
 void cal_write(char *at, size_t pages);
 
+/** cal_random - the next of Marsaglia's xorshift64 (2003); @x: not 0. */
+static inline uint64_t cal_random(uint64_t *x)
+{
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    return *x ^= *x << 17;
+}
+
 /** cal_shuffle - @order[0..n) in a fixed random order. */
 void cal_shuffle(uint32_t *order, size_t n);
 

@@ -30,7 +30,7 @@ struct found {
 static void fill(char *page, uint64_t *x)
 {
     for (size_t k = 0; k < FL_PAGE_BYTES / 2; k += sizeof *x) {
-        *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;
+        cal_random(x);
         memcpy(page + k, x, sizeof *x);
     }
 }

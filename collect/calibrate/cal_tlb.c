@@ -33,7 +33,7 @@ enum {
     HEAP = FL_CALIBRATE_HEAP_PAGES,
 };
 
-enum request { NOTHING, WARM, IDLE, NEW_PAGES, FILL, SWAPPED, END };
+enum request { NOTHING, WARM, IDLE, NEW_PAGES, FILL, SWAPPED };
 
 /* What we and the child share. */
 struct desk {
@@ -69,22 +69,19 @@ static void swapped(struct desk *d, const char *heap, uint64_t *x)
 {
     uint64_t before = cal_faults(true);
     for (size_t i = 0; i < TOUCHES; i++) {
-        *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;
-        cal_read(heap + *x % HEAP * FL_PAGE_BYTES, 1);
+        cal_read(heap + cal_random(x) % HEAP * FL_PAGE_BYTES, 1);
     }
     use_kept(d);
     d->major = cal_faults(true) - before;
 }
 
-static void serve(struct desk *d, char *heap)
+static _Noreturn void serve(struct desk *d, char *heap)
 {
     uint64_t x = 88172645463325252u;
     for (;;) {
         int request;
         while ((request = atomic_load(&d->request)) == NOTHING)
             ;
-        if (request == END)
-            return;
         for (int i = 0; request == WARM && i < 4; i++)
             use_kept(d);
         if (request == IDLE)
@@ -99,6 +96,7 @@ static void serve(struct desk *d, char *heap)
     }
 }
 
+/* Until it is killed; returns where it cannot begin. */
 static int child(struct desk *d, const struct fl_cgroup *group)
 {
     char *kept = cal_map(KEPT + 2), *heap = cal_map(HEAP);
@@ -110,7 +108,6 @@ static int child(struct desk *d, const struct fl_cgroup *group)
     d->kept = kept + FL_PAGE_BYTES;
     atomic_store(&d->request, NOTHING);
     serve(d, heap);
-    return 0;
 }
 
 /* ---- ours ------------------------------------------------------------------------------------- */

@@ -114,8 +114,7 @@ void cal_shuffle(uint32_t *order, size_t n)
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;
     for (size_t i = n; i > 1; i--) {
-        x ^= x << 13, x ^= x >> 7, x ^= x << 17; /* Marsaglia's xorshift64, 2003 */
-        size_t k = x % i;
+        size_t k = cal_random(&x) % i;
         uint32_t t = order[i - 1];
         order[i - 1] = order[k];
         order[k] = t;

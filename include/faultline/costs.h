@@ -114,6 +114,11 @@ struct json_t;
 /** fl_costs_json - "faultline.costs/1": a new reference, NULL when out of memory. */
 struct json_t *fl_costs_json(const struct fl_costs *costs);
 
+/** fl_tlb_kept_json - `tlb` of a costs file: a new reference, NULL when out of memory. */
+struct json_t *fl_tlb_kept_json(const struct fl_tlb_kept *tlb);
+/** fl_tlb_kept_parse - from such an object. FL_EFORMAT naming what is wrong; @out is then as before. */
+int fl_tlb_kept_parse(const struct json_t *json, struct fl_tlb_kept *out, struct fl_err *err);
+
 /** fl_costs_write - fl_costs_json() as text. FL_ENOMEM, FL_EIO. */
 int fl_costs_write(const struct fl_costs *costs, FILE *out, struct fl_err *err);
 
