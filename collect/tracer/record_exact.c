@@ -127,6 +127,8 @@ static int record(struct exact_recorder *x, const struct fl_record_opts *opts,
             *err = close_err;
             rc = close_rc;
         }
+        if (!status->started)
+            unlink(opts->out_path); /* nothing ran, so nothing was recorded */
     }
     status->processes = x->n_processes;
     status->killed = x->n_killed;

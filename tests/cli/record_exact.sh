@@ -38,6 +38,10 @@ if ! record -o probe.flt -- true 2>why; then
     exit 1
 fi
 
+# ---- nothing ran -----------------------------------------------------------------
+FAULTLINE_LIBEXEC=$dir/nowhere exits 125 "$faultline" record -q -o none.flt -- true
+ok "without a tracer no file is left" test ! -e none.flt
+
 # ---- exact counts --------------------------------------------------------------
 at=$(record -o pages.flt -- "$workloads/exact_pages")
 same "1009 pages written three times and read once" "$(tally pages.flt "$at" 1009)" "1009 1009 3027"
