@@ -173,6 +173,16 @@ static int by_share(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Putting one page out may lose everything: where the host of a virtual machine backs large pages of
+   the kernel's by small ones, an Intel processor flushes all for any page (docs/model-linux.md, 22). */
+static bool loses_all(const struct samples *s)
+{
+    unsigned n = 0;
+    for (unsigned rep = 0; rep < REPS; rep++)
+        n += s->lost[rep] > 0.9;
+    return n > REPS / 10;
+}
+
 /* The first quartile: what the work itself loses, not what else the machine did meanwhile. */
 static double lost_share(struct samples *s)
 {
@@ -190,8 +200,12 @@ static double displaced(const struct watch *w, enum request request, uint32_t en
     for (unsigned rep = 0; rep < REPS; rep++)
         if (!sample(w, IDLE, &idle, rep) || !sample(w, request, s, rep))
             return -1;
+    if (loses_all(s))
+        return -1;
     double left = (1 - lost_share(s)) / (1 - lost_share(&idle));
-    return left > 0 && left <= 1 ? -log(left) * entries : left > 1 ? 0 : -1;
+    if (left <= 0 || left > 1.05) /* more by nothing than by this: it is the machine's other work */
+        return -1;
+    return left < 1 ? -log(left) * entries : 0;
 }
 
 static void measure(const struct watch *w, uint32_t entries, struct fl_tlb_kept *out)

@@ -41,9 +41,10 @@ int fl_calibrate(const struct fl_calibrate_opts *opts, struct fl_costs *out,
 /**
  * fl_calibrate_tlb - how much of the TLB the kernel's work displaces, with the swap that is on, into
  * @out, which is left alone where it cannot be measured: one processor, no /proc/PID/clear_refs, no
- * right to write it, a TLB that CPUID does not tell, no swap. @group: limited to half of
- * FL_CALIBRATE_HEAP_PAGES. Takes a second or two, with a disk some more; the calling thread's
- * affinity is as before when it returns. How: docs/model-linux.md, section 22.
+ * right to write it, a TLB that CPUID does not tell or that loses everything to a page put out, no
+ * swap. @group: limited to half of FL_CALIBRATE_HEAP_PAGES. Takes a second or two, with a disk some
+ * more; the calling thread's affinity is as before when it returns. How: docs/model-linux.md,
+ * section 22.
  */
 void fl_calibrate_tlb(const struct fl_cgroup *group, struct fl_tlb_kept *out);
 
