@@ -14,6 +14,7 @@
     X(dump)         \
     X(check)        \
     X(reduce)       \
+    X(compress)     \
     X(replay)       \
     X(sweep)        \
     X(report)       \

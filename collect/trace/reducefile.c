@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* reducefile.c - a whole trace, with a reduced layer or cut down to it. */
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "layer.h"
 #include "reader_priv.h"
@@ -223,7 +221,6 @@ int fl_trace_reduce(const char *from, const char *to, uint32_t floor, bool only,
                     struct fl_layer *layer, struct fl_err *err)
 {
     struct job j = { .only = only };
-    struct stat st;
     int rc = fl_reader_open_path(from, 0, &j.r, err);
     if (rc == FL_OK)
         rc = fl_reader_vouch(j.r, err);
@@ -237,10 +234,7 @@ int fl_trace_reduce(const char *from, const char *to, uint32_t floor, bool only,
         rc = fl_sink_open_file(&j.to, to, err);
     if (rc == FL_OK) {
         rc = reduce_into(&j, floor, err);
-        int closed = fl_sink_close(&j.to, true, rc == FL_OK ? err : NULL);
-        rc = rc == FL_OK ? closed : rc;
-        if (rc != FL_OK && stat(to, &st) == 0 && S_ISREG(st.st_mode))
-            unlink(to);
+        rc = fl_sink_end(&j.to, to, rc, err);
     }
     fl_reader_free(j.r);
     if (rc == FL_OK && layer && fl_reader_open_path(to, 0, &j.r, err) == FL_OK) {

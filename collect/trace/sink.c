@@ -87,3 +87,13 @@ int fl_sink_close(struct fl_sink *s, bool sync, struct fl_err *err)
     s->path = NULL;
     return rc;
 }
+
+int fl_sink_end(struct fl_sink *s, const char *path, int rc, struct fl_err *err)
+{
+    struct stat st;
+    int closed = fl_sink_close(s, true, rc == FL_OK ? err : NULL);
+    rc = rc == FL_OK ? closed : rc;
+    if (rc != FL_OK && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        unlink(path);
+    return rc;
+}

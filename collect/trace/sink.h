@@ -24,5 +24,10 @@ int fl_sink_put(struct fl_sink *s, const void *a, size_t a_len, const void *b, s
                 struct fl_err *err);
 /* fl_sink_close - @sync: to the disk. Memory stays in s->mem. */
 int fl_sink_close(struct fl_sink *s, bool sync, struct fl_err *err);
+/*
+ * fl_sink_end - of a whole trace that @rc is the outcome of: close it, on the disk; where it or that
+ * failed, remove the file at @path. Returns @rc, or closing's error.
+ */
+int fl_sink_end(struct fl_sink *s, const char *path, int rc, struct fl_err *err);
 
 #endif

@@ -116,10 +116,7 @@ int fl_trace_salvage(const char *from, const char *to, struct fl_err *err)
             rc = copy_good(r, &sink, err);
             if (rc == FL_OK)
                 rc = put_new_end(r, &sink, err);
-            int closed = fl_sink_close(&sink, true, rc == FL_OK ? err : NULL);
-            rc = rc == FL_OK ? closed : rc;
-            if (rc != FL_OK && stat(to, &b) == 0 && S_ISREG(b.st_mode))
-                unlink(to);
+            rc = fl_sink_end(&sink, to, rc, err);
         }
     }
     fl_reader_free(r);

@@ -76,6 +76,28 @@ exits 2 fl reduce without.flt
 exits 2 fl reduce without.flt -o x.flt --floor 0
 exits 2 fl reduce without.flt -o without.flt
 
+# ---- compress ---------------------------------------------------------------------
+for t in with only; do
+    exits 0 fl compress $t.flt -o $t.small.flt
+    ok "compress: $t is smaller" test "$(stat -c %s $t.small.flt)" -lt "$(stat -c %s $t.flt)"
+    exits 0 fl check $t.small.flt
+    ok "... and has the same layer" \
+        test "$(fl dump --layer $t.flt | md5sum)" = "$(fl dump --layer $t.small.flt | md5sum)"
+    fl info --json $t.small.flt >small.info
+    ok "... and totals" test "$(jq -S 'del(.path, .sha256, .layer.bytes)' small.info)" = \
+        "$(jq -S 'del(.path, .sha256, .layer.bytes)' $t.info)"
+done
+ok "... and runs and events" test "$(fl dump with.flt | md5sum)" = "$(fl dump with.small.flt | md5sum)"
+counts with.flt with.small.flt replay --policy lru --frames 300
+exits 0 fl compress with.flt -o one.flt -j 1
+ok "as many threads as one likes" cmp -s one.flt with.small.flt
+exits 0 fl compress with.small.flt -o again.flt --level 1
+ok "a block that would grow stays as it is" cmp -s again.flt with.small.flt
+exits 2 fl compress with.flt
+exits 2 fl compress with.flt -o with.flt
+exits 2 fl compress with.flt -o x.flt --level 23
+ok "nothing is left of what was refused" test ! -e x.flt
+
 # ---- no locality, damage ------------------------------------------------------------
 perl -e 'srand(5); print pack("Q<", int(rand(20000))) for 1 .. 100000' >random
 exits 0 fl import --from pages random -o random.flt
@@ -87,6 +109,8 @@ exits 0 fl reduce random.flt -o x.flt --only
 exits 0 fl replay x.flt --policy fifo --frames 100
 head -c $(($(stat -c %s only.flt) - 40)) only.flt >cut.flt
 exits 1 fl replay cut.flt --policy lru --frames 256 --no-tlb
+exits 1 fl compress cut.flt -o x.small.flt
+ok "of a damaged trace nothing is left" test ! -e x.small.flt
 fl check --salvage saved.flt cut.flt 2>err
 same "salvage" $? 1
 exits 0 fl check saved.flt
