@@ -18,8 +18,19 @@
 #define AGREE 8                       /* slabs that say alike where page frame 0 is seen */
 #define MAP_ALIGN (UINT64_C(1) << 21) /* at least, of that */
 
+/* When the kernel had shrunk a cache after the last slabinfo, and what that had left. */
+struct settling {
+    uint64_t at_ns;
+    uint32_t cache;
+    const struct slab_info_row *row;
+};
+
 struct pass {
-    struct fl_slab_replay *out;
+    struct fl_slab_replay *out; /* what is counted; of rows, by cache */
+    struct fl_slab_replay
+        at_end; /* the same when the last slabinfo was read; rows NULL: it was not yet */
+    struct settling *settling; /* the first to come first */
+    size_t n_settling, settled;
     struct slab_events events;
     uint64_t map_base; /* where the kernel sees page frame 0 */
     uint32_t votes;    /* AGREE: it is known */
@@ -95,6 +106,8 @@ static int look_for_several(struct pass *p, const struct slab_event *ev, struct 
 static int look_back(void *ctx, const struct slab_event *ev, struct fl_err *err)
 {
     struct pass *p = ctx;
+    if (ev->kind == SLAB_EV_END)
+        return FL_OK;
     bool pages = ev->kind == SLAB_EV_PAGES_TAKEN || ev->kind == SLAB_EV_PAGES_GIVEN;
     if (!p->past) {
         p->past = slab_past_begin(&p->events.info, p->events.cpus, p->votes >= AGREE);
@@ -200,12 +213,115 @@ static int take_free(struct pass *p, const struct slab_event *ev, struct fl_err 
     return rc == FL_OK && known ? take_owned(p, cache, ev, err) : rc;
 }
 
+/* ---- the end ---------------------------------------------------------------------------- */
+
+/* What is lost inside objects that are in use, and at the ends of slabs. */
+static uint64_t waste_of(const struct fl_slab_row *row)
+{
+    uint64_t slab = FL_PAGE_BYTES << row->order,
+             used = (uint64_t)row->objects_per_slab * row->size_bytes;
+    uint64_t padding = (row->size_bytes - row->object_bytes) * row->predicted.objects;
+    if (row->allocs && row->object_bytes == row->size_bytes) /* kmalloc: by what was asked for */
+        padding = (uint64_t)((double)(row->given_bytes - row->requested_bytes) /
+                             (double)row->allocs * (double)row->predicted.objects);
+    return row->predicted.slabs * (slab - used) + padding;
+}
+
+/* The end, as far as slabinfo told of it: what is counted from here on is not asked for. */
+static int look(struct pass *p, struct fl_err *err)
+{
+    struct fl_slab_replay *at_end = &p->at_end;
+    *at_end = *p->out;
+    at_end->rows = calloc(at_end->n_rows, sizeof *at_end->rows);
+    if (!at_end->rows)
+        return fl_nomem(err, "slab caches");
+    memcpy(at_end->rows, p->out->rows, at_end->n_rows * sizeof *at_end->rows);
+    for (uint32_t i = 0; i < at_end->n_rows; i++) {
+        struct fl_slab_row *row = &at_end->rows[i];
+        const struct slab_info_row *end = slab_info_find(&p->events.end, row->name);
+        slab_follow_look(p->follow, i, row);
+        row->internal_waste_bytes = waste_of(row);
+        if (end)
+            row->end = end->state;
+    }
+    at_end->has_end = p->events.end.n != 0;
+    return FL_OK;
+}
+
+/* The caches that were shrunk until @time_ns are, one after the other. */
+static int settle(struct pass *p, uint64_t time_ns, struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (; p->settled < p->n_settling && rc == FL_OK; p->settled++) {
+        const struct settling *s = &p->settling[p->settled];
+        struct fl_slab_row *row = &p->at_end.rows[s->cache];
+        if (s->at_ns > time_ns)
+            break;
+        rc = slab_follow_time(p->follow, s->at_ns, err);
+        if (rc == FL_OK)
+            rc = slab_follow_settle(p->follow, s->cache, &row->predicted_settled, err);
+        row->settled = s->row->state;
+        row->has_settled = p->at_end.has_settled = true;
+    }
+    return rc;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct settling *x = a, *y = b;
+    return x->at_ns != y->at_ns ? (x->at_ns < y->at_ns ? -1 : 1)
+                                : (x->cache > y->cache) - (x->cache < y->cache);
+}
+
+static int plan_settling(struct pass *p, struct fl_err *err)
+{
+    const struct slab_info *info = &p->events.settled;
+    if (!(p->settling = calloc(info->n + 1, sizeof *p->settling)))
+        return fl_nomem(err, "slab caches");
+    for (size_t i = 0; i < info->n; i++) {
+        const struct slab_info_row *row = &info->rows[i];
+        uint32_t cache = slab_info_index(&p->events.info, row->name);
+        if (slab_info_settled(row) && cache != UINT32_MAX)
+            p->settling[p->n_settling++] = (struct settling){ row->since_ns, cache, row };
+    }
+    qsort(p->settling, p->n_settling, sizeof *p->settling, by_time);
+    return FL_OK;
+}
+
+static int by_events(const void *a, const void *b)
+{
+    const struct fl_slab_row *x = a, *y = b;
+    uint64_t n = x->allocs + x->frees, m = y->allocs + y->frees;
+    return n != m ? (n < m ? 1 : -1) : strcmp(x->name, y->name);
+}
+
+static int finish(struct pass *p, struct fl_err *err)
+{
+    int rc = p->at_end.rows ? FL_OK : look(p, err);
+    if (rc == FL_OK)
+        rc = settle(p, UINT64_MAX, err);
+    if (rc != FL_OK)
+        return rc;
+    free(p->out->rows);
+    *p->out = p->at_end;
+    p->at_end.rows = NULL;
+    p->out->lost = p->events.lost;
+    qsort(p->out->rows, p->out->n_rows, sizeof *p->out->rows, by_events);
+    return FL_OK;
+}
+
+/* ---- the second time, all of it -------------------------------------------------------------- */
+
 static int follow(void *ctx, const struct slab_event *ev, struct fl_err *err)
 {
     struct pass *p = ctx;
-    int rc = slab_follow_time(p->follow, ev->time_ns, err);
+    int rc = p->at_end.rows ? settle(p, ev->time_ns, err) : FL_OK;
+    if (rc == FL_OK)
+        rc = slab_follow_time(p->follow, ev->time_ns, err);
     if (rc != FL_OK)
         return rc;
+    if (ev->kind == SLAB_EV_END)
+        return look(p, err);
     if (ev->kind == SLAB_EV_PAGES_GIVEN && may_be_slab(p, ev))
         slab_follow_pages(p->follow, address_of(p, ev->at));
     if (ev->kind == SLAB_EV_PAGES_TAKEN && p->votes >= AGREE)
@@ -236,42 +352,6 @@ static int make_rows(struct pass *p, struct fl_err *err)
     return FL_OK;
 }
 
-/* ---- the end ---------------------------------------------------------------------------- */
-
-static int by_events(const void *a, const void *b)
-{
-    const struct fl_slab_row *x = a, *y = b;
-    uint64_t n = x->allocs + x->frees, m = y->allocs + y->frees;
-    return n != m ? (n < m ? 1 : -1) : strcmp(x->name, y->name);
-}
-
-/* What is lost inside objects that are in use, and at the ends of slabs. */
-static uint64_t waste_of(const struct fl_slab_row *row)
-{
-    uint64_t slab = FL_PAGE_BYTES << row->order,
-             used = (uint64_t)row->objects_per_slab * row->size_bytes;
-    uint64_t padding = (row->size_bytes - row->object_bytes) * row->predicted.objects;
-    if (row->allocs && row->object_bytes == row->size_bytes) /* kmalloc: by what was asked for */
-        padding = (uint64_t)((double)(row->given_bytes - row->requested_bytes) /
-                             (double)row->allocs * (double)row->predicted.objects);
-    return row->predicted.slabs * (slab - used) + padding;
-}
-
-static void finish(struct pass *p)
-{
-    p->out->has_end = p->events.end.n != 0;
-    p->out->lost = p->events.lost;
-    for (uint32_t i = 0; i < p->out->n_rows; i++) {
-        struct fl_slab_row *row = &p->out->rows[i];
-        const struct slab_info_row *end = slab_info_find(&p->events.end, row->name);
-        slab_follow_end(p->follow, i, row);
-        row->internal_waste_bytes = waste_of(row);
-        if (end)
-            row->end = end->state;
-    }
-    qsort(p->out->rows, p->out->n_rows, sizeof *p->out->rows, by_events);
-}
-
 static int replay(struct pass *p, struct fl_reader *r, struct fl_err *err)
 {
     struct slab_past past = { 0 };
@@ -294,9 +374,11 @@ static int replay(struct pass *p, struct fl_reader *r, struct fl_err *err)
         !(p->follow = slab_follow_new(&p->events.info, &past, p->events.cpus, p->votes >= AGREE)))
         rc = fl_nomem(err, "slab caches");
     if (rc == FL_OK)
+        rc = plan_settling(p, err);
+    if (rc == FL_OK)
         rc = slab_events_run(&p->events, r, follow, p, err);
     if (rc == FL_OK)
-        finish(p);
+        rc = finish(p, err);
     slab_past_free(&past);
     return rc;
 }
@@ -309,6 +391,8 @@ int fl_slab_replay(struct fl_reader *r, struct fl_slab_replay *out, struct fl_er
     slab_follow_free(p.follow);
     slab_owners_free(p.owners);
     free(p.several);
+    free(p.settling);
+    free(p.at_end.rows);
     slab_events_free(&p.events);
     if (rc != FL_OK)
         fl_slab_replay_free(out);
