@@ -56,7 +56,9 @@ struct session {
     int signal_fd;
     uint64_t start_ns, flushed_ns, damaged_rings;
     struct fl_event *tables; /* what /proc said of the machine at the end, until it is written */
-    size_t n_tables;
+    size_t n_tables, tables_written;
+    int stop_rc; /* of what was read before the events ended */
+    struct fl_err stop_err;
 };
 
 /** fl_session_now_ns - CLOCK_MONOTONIC. */
@@ -109,9 +111,12 @@ int fl_session_snapshot(struct session *s, uint32_t moment, struct fl_err *err);
 /* session_tables.c */
 /** fl_session_wants_tables - are the machine's tables part of the recording? */
 bool fl_session_wants_tables(const struct session *s);
-/** fl_session_tables_read - once, as soon as the events are switched off. */
+/** fl_session_tables_read - once: as soon as the events are switched off or, to settle caches, just before. */
 int fl_session_tables_read(struct session *s, struct fl_err *err);
-int fl_session_tables_write(struct session *s, struct fl_err *err);
+/** fl_session_tables_settle - behind them what object caches have when they are settled, again. */
+int fl_session_tables_settle(struct session *s, struct fl_err *err);
+/** fl_session_tables_write - what was read before @time_ns of CLOCK_MONOTONIC. */
+int fl_session_tables_write(struct session *s, uint64_t time_ns, struct fl_err *err);
 void fl_session_tables_free(struct session *s);
 
 /* session_end.c */

@@ -240,7 +240,11 @@ int fl_session_finish(struct session *s, struct fl_err *err)
     struct fl_perf_sums sums;
     struct fl_perf_extra_sum *extra = calloc(s->n_extra + 1, sizeof *extra);
     s->ended = true;
-    int rc = extra ? fl_perf_enable(&s->set, false, err) : fl_nomem(err, "the trace's end");
+    int rc = extra ? s->stop_rc : fl_nomem(err, "the trace's end");
+    if (extra && rc != FL_OK && err)
+        *err = s->stop_err;
+    if (rc == FL_OK)
+        rc = fl_perf_enable(&s->set, false, err);
     if (rc == FL_OK)
         rc = fl_session_tables_read(s, err);
     if (rc == FL_OK)

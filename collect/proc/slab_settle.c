@@ -31,6 +31,7 @@ struct settled {
 
 struct settling {
     int at;
+    uint32_t moment;
     uint64_t start_ns;
     struct fl_slab_peek *peek; /* NULL: the kernel's memory is not to be read */
     char **folders;            /* of each of its caches */
@@ -182,10 +183,11 @@ static char *folder_of(int at, const char *name)
     return strdup(slash ? slash + 1 : n > 0 ? to : name);
 }
 
-/* Lists are read of the machine's own caches alone. */
+/* Lists are read of the machine's own caches alone, and where a replay begins with them. */
 static void prepare_peek(struct settling *s, const char *root)
 {
-    s->peek = strcmp(root, FL_SLAB_ROOT) == 0 ? fl_slab_peek_open() : NULL;
+    bool wanted = s->moment == FL_SNAPSHOT_START && strcmp(root, FL_SLAB_ROOT) == 0;
+    s->peek = wanted ? fl_slab_peek_open() : NULL;
     size_t n = s->peek ? fl_slab_peek_caches(s->peek) : 0;
     s->folders = calloc(n + 1, sizeof *s->folders);
     while (s->folders && s->n_folders < n &&
@@ -214,7 +216,7 @@ static int emit_lists(const struct settling *s, DIR *caches, fl_proc_emit_fn *em
     while (l.out && (d = readdir(caches)))
         if (slab_folder_named(d->d_name))
             put_lines(s, d->d_name, l.out);
-    return text_lines_emit(&l, "slab_lists", FL_SNAPSHOT_START, emit, ctx, err);
+    return text_lines_emit(&l, "slab_lists", s->moment, emit, ctx, err);
 }
 
 static int emit_slabs(const struct settling *s, fl_proc_emit_fn *emit, void *ctx,
@@ -225,7 +227,7 @@ static int emit_slabs(const struct settling *s, fl_proc_emit_fn *emit, void *ctx
     for (size_t i = 0; l.out && i < s->n; i++)
         if (s->v[i].slabs)
             fprintf(l.out, "%s%s\n", fl_slab_peek_name(s->peek, s->v[i].cache), s->v[i].slabs);
-    return text_lines_emit(&l, "slab_partial", FL_SNAPSHOT_START, emit, ctx, err);
+    return text_lines_emit(&l, "slab_partial", s->moment, emit, ctx, err);
 }
 
 static void forget(struct settling *s)
@@ -239,15 +241,15 @@ static void forget(struct settling *s)
     fl_slab_peek_close(s->peek);
 }
 
-int fl_slab_settle(const char *root, uint64_t start_ns, fl_proc_emit_fn *emit, void *ctx,
-                   struct fl_err *err)
+int fl_slab_settle(const char *root, uint64_t start_ns, uint32_t moment, fl_proc_emit_fn *emit,
+                   void *ctx, struct fl_err *err)
 {
     DIR *caches = opendir(root);
     if (!caches)
         return fl_fail(err, FL_EMACHINE,
                        "%s is not there: the kernel has no SLUB_DEBUG; leave out --settle-slabs",
                        root);
-    struct settling s = { .at = dirfd(caches), .start_ns = start_ns };
+    struct settling s = { .at = dirfd(caches), .moment = moment, .start_ns = start_ns };
     prepare_peek(&s, root);
     int rc = settle_all(&s, caches, err);
     if (rc == FL_OK && s.any_slow) {
