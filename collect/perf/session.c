@@ -167,6 +167,8 @@ static int set_up(struct session *s, struct fl_err *err)
     if (rc == FL_OK)
         rc = open_events(s, err);
     if (rc == FL_OK)
+        rc = fl_session_frees_open(s, err);
+    if (rc == FL_OK)
         rc = set_meta(s, err);
     if (rc == FL_OK && !s->opts->watch)
         rc = fl_writer_open(s->opts->out_path, s->fidelity, s->meta, &s->opts->writer, &s->writer,
@@ -350,6 +352,7 @@ static void tear_down(struct session *s)
     fl_tree_free(s->tree);
     fl_hits_free(s->hits);
     fl_places_free(s->places);
+    fl_slab_frees_close(s->frees);
     fl_kernel_events_free(&s->kernel);
     free(s->extra);
     fl_writer_abandon(s->writer);

@@ -52,6 +52,15 @@ for name in meminfo zoneinfo buddyinfo pagetypeinfo slabinfo vmstat; do
 done
 ok "--kernel: caches have their names" \
     grep -q 'probe=kmem:kmem_cache_alloc .* name="[a-z_]' <("$faultline" dump all.flt)
+told=0
+for event in kmem:kvfree_call_rcu kmem:kmem_cache_free_bulk; do
+    holds info.json ".kernel_events | any(.name == \"$event\" and .count > 0)" && told=$((told + 1))
+done
+if "$faultline" info all.flt | grep -q quality.slab_frees; then
+    same "--kernel: frees without a tracepoint: none, and it is said" $told 0
+else
+    same "--kernel: frees without a tracepoint are events too" $told 2
+fi
 ok "--kernel alone implies events" holds info.json '.fidelity == "events"'
 
 # ---- object caches: from events, and as processes imply them ---------------------------------------
