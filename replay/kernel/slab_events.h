@@ -16,6 +16,8 @@
 enum slab_event_kind {
     SLAB_EV_ALLOC,
     SLAB_EV_FREE,
+    SLAB_EV_FREE_RCU,  /* when RCU lets it: kfree_rcu */
+    SLAB_EV_FREE_BULK, /* one of many */
     SLAB_EV_PAGES_TAKEN,
     SLAB_EV_PAGES_GIVEN,
     SLAB_EV_END /* the last slabinfo was read; what comes after is of caches that are shrunk */
@@ -52,6 +54,7 @@ struct slab_events {
     struct slab_map names; /* name id -> row + 1; 0: none */
     uint32_t kmalloc[4][13];
     bool begun, ended;
+    bool frees_told; /* the recording has those that pass no tracepoint; after a whole run */
 };
 
 typedef int slab_events_fn(void *ctx, const struct slab_event *ev, struct fl_err *err);

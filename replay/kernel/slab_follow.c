@@ -2,7 +2,6 @@
 #include "slab_follow.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <faultline/units.h>
 
@@ -76,7 +75,7 @@ static void given_back(void *arg, uint32_t cache, uint32_t order, uint64_t pages
 static struct slab_layout layout_of(const struct slab_info_row *row)
 {
     struct slab_layout l = slab_layout_sized(row->size, row->order, row->objects);
-    if (strcmp(row->name, "vm_area_struct") == 0 || strcmp(row->name, "maple_node") == 0)
+    if (slab_info_sheaves(row))
         l.flags |= SLAB_SHEAVES;
     return l;
 }
@@ -304,6 +303,12 @@ int slab_follow_release(struct slab_follow *f, uint32_t *which, uint32_t cpu, ui
     slab_set_bit(x->in_use, i, false);
     struct slab_view v = slab_view(f->sys, x->id);
     return v.free < v.objects ? slab_free(f->sys, cpu, x->id, err) : FL_OK;
+}
+
+uint32_t slab_follow_cache(const struct slab_follow *f, uint64_t ptr)
+{
+    uint32_t at = seen_at(f, ptr);
+    return at == SLAB_MAP_NONE || f->seen[at].state == GONE ? SLAB_NONE : f->seen[at].cache;
 }
 
 /* The slab here of which the object at @ptr is one in use, or not; NULL. */

@@ -50,6 +50,8 @@ int slab_follow_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint6
 int slab_follow_release(struct slab_follow *f, uint32_t *cache, uint32_t cpu, uint64_t ptr,
                         bool *known, struct fl_err *err);
 
+/** slab_follow_cache - of which cache the slab around @ptr is; SLAB_NONE: nothing is known of one. */
+uint32_t slab_follow_cache(const struct slab_follow *f, uint64_t ptr);
 /** slab_follow_bulk - as slab_follow_release(), one of many at once. */
 void slab_follow_bulk(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr,
                       bool *known);

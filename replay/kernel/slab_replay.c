@@ -103,6 +103,13 @@ static int look_for_several(struct pass *p, const struct slab_event *ev, struct 
     return FL_OK;
 }
 
+/* Is an object that RCU is to let go free for the one who counts? In other caches than those with sheaves it is told again. */
+static bool back_for_rcu(const struct pass *p, const struct slab_event *ev)
+{
+    uint32_t cache = slab_past_cache(p->past, ev->at);
+    return cache >= p->events.info.n || slab_info_sheaves(&p->events.info.rows[cache]);
+}
+
 static int look_back(void *ctx, const struct slab_event *ev, struct fl_err *err)
 {
     struct pass *p = ctx;
@@ -122,7 +129,9 @@ static int look_back(void *ctx, const struct slab_event *ev, struct fl_err *err)
                                   : FL_OK;
     if (ev->cache >= p->events.info.n && ev->cache != SLAB_CACHE_UNTOLD)
         return FL_OK;
-    if (ev->kind == SLAB_EV_FREE)
+    if (ev->kind == SLAB_EV_FREE_RCU && !back_for_rcu(p, ev))
+        return FL_OK;
+    if (ev->kind != SLAB_EV_ALLOC)
         return slab_past_release(p->past, ev->cache, ev->at, err);
     int rc = look_for_several(p, ev, err);
     return rc == FL_OK ? slab_past_alloc(p->past, ev->cache, ev->cpu, ev->at, err) : rc;
@@ -161,7 +170,8 @@ static int take_alloc(struct pass *p, const struct slab_event *ev, struct fl_err
     struct fl_slab_row *row = &p->out->rows[ev->cache];
     const struct slab_owned got = { ev->at, ev->time_ns, ev->cache, ev->tid, ev->waits };
     struct slab_node_use use;
-    uint64_t other = slab_owners_mistaken(p->owners, ev->cache, ev->at);
+    bool told = p->events.frees_told;
+    uint64_t other = told ? 0 : slab_owners_mistaken(p->owners, ev->cache, ev->at);
     int rc = slab_owners_alloc(p->owners, &got, &use, err);
     if (rc != FL_OK || !slab_follow_begun(p->follow, ev->cache))
         return rc;
@@ -176,7 +186,7 @@ static int take_alloc(struct pass *p, const struct slab_event *ev, struct fl_err
         rc = choose_sheaf(p, ev, &use, err);
     if (rc == FL_OK)
         rc = slab_follow_alloc(p->follow, ev->cache, ev->cpu, ev->at, err);
-    if (rc == FL_OK && use.replaced)
+    if (rc == FL_OK && use.replaced && !told)
         rc = take_replaced(p, ev, use.replaced, err);
     return rc;
 }
@@ -210,7 +220,31 @@ static int take_free(struct pass *p, const struct slab_event *ev, struct fl_err 
         p->out->unknown_frees++;
     else if (rc == FL_OK)
         p->out->rows[cache].frees += slab_follow_begun(p->follow, cache);
-    return rc == FL_OK && known ? take_owned(p, cache, ev, err) : rc;
+    return rc == FL_OK && known && !p->events.frees_told ? take_owned(p, cache, ev, err) : rc;
+}
+
+/* One that passes no tracepoint, but was recorded. */
+static int take_quiet_free(struct pass *p, const struct slab_event *ev, struct fl_err *err)
+{
+    const struct slab_info *info = &p->events.info;
+    uint32_t cache = ev->cache < info->n ? ev->cache : slab_follow_cache(p->follow, ev->at);
+    bool rcu = ev->kind == SLAB_EV_FREE_RCU, known;
+    int rc = FL_OK;
+    if (cache >= info->n) {
+        p->out->unknown_frees += !rcu;
+        return FL_OK;
+    }
+    bool sheaves = slab_info_sheaves(&info->rows[cache]);
+    if (rcu && !sheaves)
+        return FL_OK; /* it is told when it is free */
+    if (sheaves)
+        rc = slab_follow_from(p->follow, cache, ev->cpu, SLAB_FROM_OWN, err);
+    if (rc == FL_OK && rcu)
+        rc = slab_follow_rcu(p->follow, cache, ev->cpu, ev->at, &known, err);
+    else if (rc == FL_OK)
+        slab_follow_bulk(p->follow, cache, ev->cpu, ev->at, &known);
+    p->out->rows[cache].frees += rc == FL_OK && known && slab_follow_begun(p->follow, cache);
+    return rc;
 }
 
 /* ---- the end ---------------------------------------------------------------------------- */
@@ -330,7 +364,9 @@ static int follow(void *ctx, const struct slab_event *ev, struct fl_err *err)
     if (ev->kind == SLAB_EV_PAGES_GIVEN || ev->kind == SLAB_EV_PAGES_TAKEN)
         return FL_OK;
     p->out->events++;
-    return ev->kind == SLAB_EV_ALLOC ? take_alloc(p, ev, err) : take_free(p, ev, err);
+    return ev->kind == SLAB_EV_ALLOC  ? take_alloc(p, ev, err)
+           : ev->kind == SLAB_EV_FREE ? take_free(p, ev, err)
+                                      : take_quiet_free(p, ev, err);
 }
 
 static int make_rows(struct pass *p, struct fl_err *err)
