@@ -19,7 +19,9 @@
 #include "slab_folder.h"
 
 #define TRIES 4
-#define SOON_NS 5000000 /* callbacks of RCU run so soon after its grace period */
+#define SOON_NS \
+    5000000 /* callbacks of RCU run so soon after its grace period, when there are few */
+#define ROUNDS 8
 
 /* A folder, and what is written of it. */
 struct settled {
@@ -40,6 +42,7 @@ struct settling {
     size_t n, room;
     bool slow; /* those with sheaves have their turn */
     bool any_slow;
+    unsigned long long in_use; /* objects of these, this time */
 };
 
 /* ---- one cache -------------------------------------------------------------------------- */
@@ -103,6 +106,7 @@ static bool settle_folder(struct settling *s, const struct slab_folder *f, struc
         idle = told && slab_values_idle(&v) && peeked == peek;
     }
     out->line = told ? settled_line(&v, from, now_ns(s)) : NULL;
+    s->in_use += told && f->sheaves ? slab_values_sum(&v, SLAB_ACTIVE) : 0;
     out->slabs = idle && peeked && list.n ? slabs_line(&list) : NULL;
     return true;
 }
@@ -116,8 +120,15 @@ static void free_settled(struct settled *x)
     free(x->slabs);
 }
 
+/* The last time counts. */
 static int keep(struct settling *s, struct settled *x, struct fl_err *err)
 {
+    for (size_t i = 0; s->slow && i < s->n; i++)
+        if (strcmp(s->v[i].folder, x->folder) == 0) {
+            free_settled(&s->v[i]);
+            s->v[i] = *x;
+            return FL_OK;
+        }
     if (s->n == s->room) {
         size_t room = s->room ? 2 * s->room : 256;
         struct settled *v = reallocarray(s->v, room, sizeof *v);
@@ -132,7 +143,7 @@ static int keep(struct settling *s, struct settled *x, struct fl_err *err)
     return FL_OK;
 }
 
-/* Caches with sheaves are shrunk twice, so that what goes back by way of RCU is back the second time. */
+/* Caches with sheaves are shrunk once more at least, when what goes back by way of RCU is back. */
 static int settle_cache(struct settling *s, const char *name, struct fl_err *err)
 {
     struct slab_folder f = slab_folder_open(s->at, name);
@@ -171,6 +182,21 @@ static void wait_for_rcu(void)
     const struct timespec soon = { 0, SOON_NS };
     (void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
     nanosleep(&soon, NULL);
+}
+
+/* Until nothing more came back: on a busy machine callbacks of RCU have to wait. */
+static int settle_slow(struct settling *s, DIR *caches, struct fl_err *err)
+{
+    unsigned long long before = ULLONG_MAX;
+    int rc = FL_OK;
+    s->slow = true;
+    for (int i = 0; i < ROUNDS && rc == FL_OK && s->in_use < before; i++) {
+        before = i ? s->in_use : ULLONG_MAX;
+        s->in_use = 0;
+        wait_for_rcu();
+        rc = settle_all(s, caches, err);
+    }
+    return rc;
 }
 
 /* The folder that @name is, or is a link to. NULL: no memory. */
@@ -252,11 +278,8 @@ int fl_slab_settle(const char *root, uint64_t start_ns, uint32_t moment, fl_proc
     struct settling s = { .at = dirfd(caches), .moment = moment, .start_ns = start_ns };
     prepare_peek(&s, root);
     int rc = settle_all(&s, caches, err);
-    if (rc == FL_OK && s.any_slow) {
-        wait_for_rcu();
-        s.slow = true;
-        rc = settle_all(&s, caches, err);
-    }
+    if (rc == FL_OK && s.any_slow)
+        rc = settle_slow(&s, caches, err);
     if (rc == FL_OK && !s.n)
         rc = fl_fail(err, FL_EMACHINE, "caches in %s cannot be shrunk; run as root", root);
     if (rc == FL_OK)
