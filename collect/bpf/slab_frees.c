@@ -168,3 +168,15 @@ bool fl_slab_frees_to(struct fl_slab_frees *f, enum fl_slab_frees_kind kind, int
 {
     return bpf_map_update_elem(f->map[kind], &cpu, &fd, BPF_ANY) == 0;
 }
+
+uint64_t fl_slab_frees_missed(const struct fl_slab_frees *f)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < FL_SLAB_FREES_KINDS; i++) {
+        struct bpf_prog_info info = { 0 };
+        uint32_t bytes = sizeof info;
+        if (bpf_obj_get_info_by_fd(f->prog[i], &info, &bytes) == 0)
+            n += info.recursion_misses;
+    }
+    return n;
+}

@@ -36,4 +36,10 @@ void fl_slab_frees_close(struct fl_slab_frees *f); /* NULL is fine */
  */
 bool fl_slab_frees_to(struct fl_slab_frees *f, enum fl_slab_frees_kind kind, int cpu, int fd);
 
+/**
+ * fl_slab_frees_missed - calls that are not told: another of the same function was being told on that CPU, whose task
+ * was stopped meanwhile. Since fl_slab_frees_open().
+ */
+uint64_t fl_slab_frees_missed(const struct fl_slab_frees *f);
+
 #endif

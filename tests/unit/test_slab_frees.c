@@ -59,6 +59,7 @@ static void kfree_rcu_is_told(void **state)
         assert_true(fl_slab_frees_to(f, FL_SLAB_FREES_RCU, i, fd[i]));
     }
     use_kfree_rcu();
+    print_message("%llu not told\n", (unsigned long long)fl_slab_frees_missed(f));
     fl_slab_frees_close(f);
     for (int i = 0; i < cpus; i++) {
         told += __atomic_load_n(&ring[i]->data_head, __ATOMIC_ACQUIRE);
