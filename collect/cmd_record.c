@@ -72,8 +72,8 @@ static const struct fl_opt opts[] = {
       .at = offsetof(struct record_cfg, settle),
       .help =
           "begin with letting the kernel give back empty slabs and sort the others, as it does "
-          "when memory is short: writes to /sys/kernel/slab, and reads by BPF how they lie then; with "
-          "--kernel, as root" },
+          "when memory is short, and with -a end so too: writes to /sys/kernel/slab, and reads by "
+          "BPF how they lie then; with --kernel, as root" },
     { .name = "stacks",
       .kind = FL_OPT_FLAG,
       .at = offsetof(struct record_cfg, stacks),

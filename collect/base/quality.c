@@ -38,6 +38,8 @@ static const struct {
     { "unfinished", "wait for background processes before the command ends" },
     { "kernel_faults", "sysctl kernel.perf_event_paranoid=1, CAP_PERFMON, or record as root" },
     { "kernel_missing", "record on a kernel that has these tracepoints; the others are whole" },
+    { "slab_frees",
+      "as root, on a kernel with BTF, BPF and a function tracer; the other events of slabs are whole" },
     { "kernel_cut", "record again; this is a bug worth reporting" },
     { "kernel_names", "record fewer groups of kernel events; counts are whole" },
     { "multiplexed", "end other users of the processor's counters; estimates allow for it" },

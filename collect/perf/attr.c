@@ -8,6 +8,8 @@
 
 #include <faultline/units.h>
 
+#include "tracepoint.h"
+
 static const struct {
     const char *name;
     const char *pfm_event; /* NULL: not an event libpfm4 encodes */
@@ -42,7 +44,10 @@ static int encode_named(const char *event, struct perf_event_attr *attr, struct 
 static int choose_event(const struct fl_attr_request *req, struct perf_event_attr *attr,
                         struct fl_err *err)
 {
-    if (req->source >= FL_SRC_TP_USER) {
+    if (req->source == FL_SRC_PROBE && req->tracepoint_id == FL_TP_ID_BPF) {
+        attr->type = PERF_TYPE_SOFTWARE;
+        attr->config = PERF_COUNT_SW_BPF_OUTPUT;
+    } else if (req->source >= FL_SRC_TP_USER) {
         attr->type = PERF_TYPE_TRACEPOINT;
         attr->config = req->tracepoint_id;
     } else if (sources[req->source].pfm_event) {

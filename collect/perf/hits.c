@@ -217,7 +217,7 @@ int fl_hits_push(struct fl_hits *h, const struct fl_tp_event *tp, uint32_t index
         return rc;
     seen->count++;
     h->counts.hits++;
-    h->counts.cut += ev.hit.n_values < tp->n_fields;
+    h->counts.cut += tp->id != FL_TP_ID_BPF && ev.hit.n_values < tp->n_fields;
     return h->emit(h->ctx, &ev, err);
 }
 

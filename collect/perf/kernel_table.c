@@ -238,6 +238,17 @@ int fl_kernel_events(const char *root, const char *groups, struct fl_kernel_even
     return rc;
 }
 
+int fl_kernel_events_add(struct fl_kernel_events *events, const struct fl_tp_event *event,
+                         struct fl_err *err)
+{
+    struct fl_tp_event *grown = reallocarray(events->v, events->n + 1, sizeof *grown);
+    if (!grown)
+        return fl_nomem(err, "kernel events");
+    events->v = grown;
+    events->v[events->n++] = *event;
+    return FL_OK;
+}
+
 void fl_kernel_events_free(struct fl_kernel_events *events)
 {
     free(events->v);

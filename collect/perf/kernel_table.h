@@ -26,6 +26,10 @@ struct fl_kernel_events {
  */
 int fl_kernel_events(const char *root, const char *groups, struct fl_kernel_events *out,
                      struct fl_err *err);
+
+/** fl_kernel_events_add - one more behind them, which is no tracepoint. FL_ENOMEM. */
+int fl_kernel_events_add(struct fl_kernel_events *events, const struct fl_tp_event *event,
+                         struct fl_err *err);
 void fl_kernel_events_free(struct fl_kernel_events *events);
 
 #endif

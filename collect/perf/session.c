@@ -167,6 +167,8 @@ static int set_up(struct session *s, struct fl_err *err)
     if (rc == FL_OK)
         rc = open_events(s, err);
     if (rc == FL_OK)
+        rc = fl_session_frees_open(s, err);
+    if (rc == FL_OK)
         rc = set_meta(s, err);
     if (rc == FL_OK && !s->opts->watch)
         rc = fl_writer_open(s->opts->out_path, s->fidelity, s->meta, &s->opts->writer, &s->writer,
@@ -199,7 +201,7 @@ static int start(struct session *s, struct fl_err *err)
     if (rc == FL_OK)
         rc = fl_perf_enable(&s->set, true, err);
     if (rc == FL_OK && s->opts->settle_slabs)
-        rc = fl_slab_settle(FL_SLAB_ROOT, s->start_ns, fl_session_emit, s, err);
+        rc = fl_slab_settle(FL_SLAB_ROOT, s->start_ns, FL_SNAPSHOT_START, fl_session_emit, s, err);
     if (rc == FL_OK)
         rc = fl_session_adopt(s, err);
     if (rc == FL_OK && s->child.pid)
@@ -214,16 +216,32 @@ static int start(struct session *s, struct fl_err *err)
 
 /* ---- running ------------------------------------------------------------------ */
 
+static void end_events(struct session *s)
+{
+    s->stopping = true;
+    (void)fl_perf_enable(&s->set, false, NULL);
+    (void)fl_session_tables_read(s, NULL);
+    fl_drain_stop(s->drain);
+}
+
+/* While events still tell what it takes: the tables are read twice, and then the caches settled again. */
+static void end_slabs(struct session *s)
+{
+    fl_proc_rehearse(FL_PROC_ROOT, "slabinfo");
+    if (!s->opts->settle_slabs)
+        return;
+    s->stop_rc = fl_session_tables_read(s, &s->stop_err);
+    if (s->stop_rc == FL_OK)
+        s->stop_rc = fl_session_tables_settle(s, &s->stop_err);
+}
+
 void fl_session_stop(struct session *s)
 {
     if (s->stopping)
         return;
-    s->stopping = true;
-    if (fl_session_has_slabs(s)) /* while events still tell what that takes */
-        fl_proc_rehearse(FL_PROC_ROOT, "slabinfo");
-    (void)fl_perf_enable(&s->set, false, NULL);
-    (void)fl_session_tables_read(s, NULL);
-    fl_drain_stop(s->drain);
+    if (fl_session_has_slabs(s))
+        end_slabs(s);
+    end_events(s);
 }
 
 /* While a command runs, the terminal's signals are its own business and requests to end are
@@ -256,8 +274,11 @@ static int write_until(struct session *s, uint64_t bound_ns, struct fl_err *err)
 {
     struct fl_perf_rec rec;
     int rc = FL_OK;
-    while (rc == FL_OK && fl_merge_next(s->merge, bound_ns, &rec))
-        rc = fl_tree_push(s->tree, &rec, err);
+    while (rc == FL_OK && fl_merge_next(s->merge, bound_ns, &rec)) {
+        rc = fl_session_tables_write(s, rec.time_ns, err);
+        if (rc == FL_OK)
+            rc = fl_tree_push(s->tree, &rec, err);
+    }
     uint64_t now = fl_session_now_ns();
     if (rc == FL_OK && s->opts->watch)
         return s->opts->watch->tick(s->opts->watch->ctx, now - s->start_ns, &s->stop_wanted, err);
@@ -312,7 +333,8 @@ static int run(struct session *s, struct fl_err *err)
 static void wait_out(struct session *s)
 {
     struct pollfd fd = { .fd = s->signal_fd, .events = POLLIN };
-    fl_session_stop(s);
+    if (!s->stopping)
+        end_events(s);
     while (s->child.pid && !fl_child_poll(&s->child)) {
         (void)poll(&fd, 1, WAIT_MS);
         on_signals(s);
@@ -330,6 +352,7 @@ static void tear_down(struct session *s)
     fl_tree_free(s->tree);
     fl_hits_free(s->hits);
     fl_places_free(s->places);
+    fl_slab_frees_close(s->frees);
     fl_kernel_events_free(&s->kernel);
     free(s->extra);
     fl_writer_abandon(s->writer);

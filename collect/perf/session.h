@@ -3,7 +3,7 @@
  * session.h - a recording of what the kernel reports.
  *
  * session.c holds it together. session_io.c answers what the tree asks for, session_places.c
- * where code is, session_kernel.c is about --kernel, session_sample.c about --mode sample,
+ * where code is, session_kernel.c and session_frees.c are about --kernel, session_sample.c about --mode sample,
  * session_live.c about what ran before, session_end.c about the totals.
  */
 #ifndef FL_PERF_SESSION_H
@@ -13,6 +13,7 @@
 #include <faultline/places.h>
 #include <faultline/proc.h>
 #include <faultline/record.h>
+#include <faultline/slab_frees.h>
 
 #include "hits.h"
 #include "kernel_table.h"
@@ -30,8 +31,9 @@ struct session {
     struct fl_perf_extra *extra; /* events beside the faults: those of kernel.v first */
     size_t n_extra;
     struct fl_kernel_events kernel;
-    struct fl_pmu_plan pmu; /* --mode sample: the extra events behind those of kernel.v */
-    unsigned pmu_without;   /* FL_PMU_WITHOUT_* of any of them */
+    struct fl_slab_frees *frees; /* NULL: nobody asks for them, or the kernel does not let us */
+    struct fl_pmu_plan pmu;      /* --mode sample: the extra events behind those of kernel.v */
+    unsigned pmu_without;        /* FL_PMU_WITHOUT_* of any of them */
     struct {
         uint64_t taken; /* those that are left out of the trace are among them */
     } sampled[FL_PMU_EVENTS_MAX];
@@ -56,7 +58,9 @@ struct session {
     int signal_fd;
     uint64_t start_ns, flushed_ns, damaged_rings;
     struct fl_event *tables; /* what /proc said of the machine at the end, until it is written */
-    size_t n_tables;
+    size_t n_tables, tables_written;
+    int stop_rc; /* of what was read before the events ended */
+    struct fl_err stop_err;
 };
 
 /** fl_session_now_ns - CLOCK_MONOTONIC. */
@@ -86,6 +90,14 @@ bool fl_session_has_slabs(const struct session *s);
 int fl_session_kernel_open(struct session *s, struct fl_tree_io *io, struct fl_err *err);
 int fl_session_kernel_meta(struct session *s, struct fl_err *err);
 
+/* session_frees.c */
+/** fl_session_frees_find - add frees without a tracepoint to s->kernel, where that has object caches. */
+int fl_session_frees_find(struct session *s, struct fl_err *err);
+/** fl_session_frees_meta - that they are not in the recording, if so. */
+int fl_session_frees_meta(struct session *s, struct fl_err *err);
+/** fl_session_frees_open - once the events are open. */
+int fl_session_frees_open(struct session *s, struct fl_err *err);
+
 /* session_sample.c */
 /** fl_session_sample_find - add the events to sample to s->extra. FL_EMACHINE: no counters. */
 int fl_session_sample_find(struct session *s, struct fl_err *err);
@@ -109,9 +121,12 @@ int fl_session_snapshot(struct session *s, uint32_t moment, struct fl_err *err);
 /* session_tables.c */
 /** fl_session_wants_tables - are the machine's tables part of the recording? */
 bool fl_session_wants_tables(const struct session *s);
-/** fl_session_tables_read - once, as soon as the events are switched off. */
+/** fl_session_tables_read - once: as soon as the events are switched off or, to settle caches, just before. */
 int fl_session_tables_read(struct session *s, struct fl_err *err);
-int fl_session_tables_write(struct session *s, struct fl_err *err);
+/** fl_session_tables_settle - behind them what object caches have when they are settled, again. */
+int fl_session_tables_settle(struct session *s, struct fl_err *err);
+/** fl_session_tables_write - what was read before @time_ns of CLOCK_MONOTONIC. */
+int fl_session_tables_write(struct session *s, uint64_t time_ns, struct fl_err *err);
 void fl_session_tables_free(struct session *s);
 
 /* session_end.c */

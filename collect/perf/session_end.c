@@ -159,6 +159,8 @@ static int put_totals(struct session *s, const struct fl_perf_sums *sums,
           "new processes may have been vfork's: taken for copies" },
         { "quality.kernel_cut", hits.cut,
           "hits of kernel tracepoints were shorter than their format" },
+        { "quality.slab_frees", s->frees ? fl_slab_frees_missed(s->frees) : 0,
+          "calls that free objects came while another was being told of: not seen" },
         { "quality.kernel_names", hits.other_names,
           "texts of kernel events were too many to keep" },
         { "quality.present_unread", s->unread_bytes,
@@ -240,7 +242,11 @@ int fl_session_finish(struct session *s, struct fl_err *err)
     struct fl_perf_sums sums;
     struct fl_perf_extra_sum *extra = calloc(s->n_extra + 1, sizeof *extra);
     s->ended = true;
-    int rc = extra ? fl_perf_enable(&s->set, false, err) : fl_nomem(err, "the trace's end");
+    int rc = extra ? s->stop_rc : fl_nomem(err, "the trace's end");
+    if (extra && rc != FL_OK && err)
+        *err = s->stop_err;
+    if (rc == FL_OK)
+        rc = fl_perf_enable(&s->set, false, err);
     if (rc == FL_OK)
         rc = fl_session_tables_read(s, err);
     if (rc == FL_OK)

@@ -10,6 +10,8 @@ int fl_session_kernel_find(struct session *s, struct fl_err *err)
     if (!s->opts->kernel)
         return FL_OK;
     int rc = fl_kernel_events(NULL, s->opts->kernel_groups, &s->kernel, err);
+    if (rc == FL_OK)
+        rc = fl_session_frees_find(s, err);
     for (size_t i = 0; rc == FL_OK && i < s->kernel.n; i++) {
         const struct fl_perf_extra probe = { .source = FL_SRC_PROBE,
                                              .name = s->kernel.v[i].name,
@@ -57,5 +59,5 @@ int fl_session_kernel_meta(struct session *s, struct fl_err *err)
     if (rc == FL_OK && s->kernel.missing && *s->kernel.missing)
         rc = fl_meta_setf(s->meta, err, "quality.kernel_missing", "this kernel has not: %s",
                           s->kernel.missing);
-    return rc;
+    return rc == FL_OK ? fl_session_frees_meta(s, err) : rc;
 }

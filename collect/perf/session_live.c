@@ -255,7 +255,7 @@ int fl_session_snapshot(struct session *s, uint32_t moment, struct fl_err *err)
         count_faults(s, moment);
     /* Next to the events' begin and end: looking at processes makes the kernel allocate, unrecorded. */
     if (moment == FL_SNAPSHOT_END)
-        rc = fl_session_tables_write(s, err);
+        rc = fl_session_tables_write(s, UINT64_MAX, err);
     else if (fl_session_has_slabs(s) && !s->opts->settle_slabs)
         rc = fl_slab_lists(FL_SLAB_ROOT, moment, emit_timed, s, err);
     if (rc == FL_OK && moment == FL_SNAPSHOT_START && fl_session_wants_tables(s))

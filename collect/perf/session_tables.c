@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* session_tables.c - the machine's tables: read next to the events' end, written behind the last of them. */
+/* session_tables.c - the machine's tables: read next to the events' end, written where they belong among the last of them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,11 +36,20 @@ int fl_session_tables_read(struct session *s, struct fl_err *err)
                             err);
 }
 
-int fl_session_tables_write(struct session *s, struct fl_err *err)
+int fl_session_tables_settle(struct session *s, struct fl_err *err)
+{
+    return fl_slab_settle(FL_SLAB_ROOT, s->start_ns, FL_SNAPSHOT_END, keep, s, err);
+}
+
+int fl_session_tables_write(struct session *s, uint64_t time_ns, struct fl_err *err)
 {
     int rc = FL_OK;
-    for (size_t i = 0; i < s->n_tables && rc == FL_OK; i++)
-        rc = fl_session_emit(s, &s->tables[i], err);
+    for (; s->tables_written < s->n_tables && rc == FL_OK; s->tables_written++) {
+        const struct fl_event *table = &s->tables[s->tables_written];
+        if (s->start_ns + table->time_ns >= time_ns)
+            break;
+        rc = fl_session_emit(s, table, err);
+    }
     return rc;
 }
 

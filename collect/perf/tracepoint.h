@@ -28,6 +28,8 @@ struct fl_tp_value {
     struct fl_tp_field at; /* s: the whole array, or the four bytes of the place */
 };
 
+#define FL_TP_ID_BPF UINT64_MAX /* instead of an id: no tracepoint, but what a BPF program writes */
+
 struct fl_tp_event {
     char name[FL_PROBE_NAME_BYTES]; /* "system:event" */
     uint64_t id;

@@ -19,7 +19,9 @@
 #include "slab_folder.h"
 
 #define TRIES 4
-#define SOON_NS 5000000 /* callbacks of RCU run so soon after its grace period */
+#define SOON_NS \
+    5000000 /* callbacks of RCU run so soon after its grace period, when there are few */
+#define ROUNDS 8
 
 /* A folder, and what is written of it. */
 struct settled {
@@ -31,6 +33,7 @@ struct settled {
 
 struct settling {
     int at;
+    uint32_t moment;
     uint64_t start_ns;
     struct fl_slab_peek *peek; /* NULL: the kernel's memory is not to be read */
     char **folders;            /* of each of its caches */
@@ -39,6 +42,7 @@ struct settling {
     size_t n, room;
     bool slow; /* those with sheaves have their turn */
     bool any_slow;
+    unsigned long long in_use; /* objects of these, this time */
 };
 
 /* ---- one cache -------------------------------------------------------------------------- */
@@ -102,6 +106,7 @@ static bool settle_folder(struct settling *s, const struct slab_folder *f, struc
         idle = told && slab_values_idle(&v) && peeked == peek;
     }
     out->line = told ? settled_line(&v, from, now_ns(s)) : NULL;
+    s->in_use += told && f->sheaves ? slab_values_sum(&v, SLAB_ACTIVE) : 0;
     out->slabs = idle && peeked && list.n ? slabs_line(&list) : NULL;
     return true;
 }
@@ -115,8 +120,15 @@ static void free_settled(struct settled *x)
     free(x->slabs);
 }
 
+/* The last time counts. */
 static int keep(struct settling *s, struct settled *x, struct fl_err *err)
 {
+    for (size_t i = 0; s->slow && i < s->n; i++)
+        if (strcmp(s->v[i].folder, x->folder) == 0) {
+            free_settled(&s->v[i]);
+            s->v[i] = *x;
+            return FL_OK;
+        }
     if (s->n == s->room) {
         size_t room = s->room ? 2 * s->room : 256;
         struct settled *v = reallocarray(s->v, room, sizeof *v);
@@ -131,7 +143,7 @@ static int keep(struct settling *s, struct settled *x, struct fl_err *err)
     return FL_OK;
 }
 
-/* Caches with sheaves are shrunk twice, so that what goes back by way of RCU is back the second time. */
+/* Caches with sheaves are shrunk once more at least, when what goes back by way of RCU is back. */
 static int settle_cache(struct settling *s, const char *name, struct fl_err *err)
 {
     struct slab_folder f = slab_folder_open(s->at, name);
@@ -172,6 +184,21 @@ static void wait_for_rcu(void)
     nanosleep(&soon, NULL);
 }
 
+/* Until nothing more came back: on a busy machine callbacks of RCU have to wait. */
+static int settle_slow(struct settling *s, DIR *caches, struct fl_err *err)
+{
+    unsigned long long before = ULLONG_MAX;
+    int rc = FL_OK;
+    s->slow = true;
+    for (int i = 0; i < ROUNDS && rc == FL_OK && s->in_use < before; i++) {
+        before = i ? s->in_use : ULLONG_MAX;
+        s->in_use = 0;
+        wait_for_rcu();
+        rc = settle_all(s, caches, err);
+    }
+    return rc;
+}
+
 /* The folder that @name is, or is a link to. NULL: no memory. */
 static char *folder_of(int at, const char *name)
 {
@@ -182,10 +209,11 @@ static char *folder_of(int at, const char *name)
     return strdup(slash ? slash + 1 : n > 0 ? to : name);
 }
 
-/* Lists are read of the machine's own caches alone. */
+/* Lists are read of the machine's own caches alone, and where a replay begins with them. */
 static void prepare_peek(struct settling *s, const char *root)
 {
-    s->peek = strcmp(root, FL_SLAB_ROOT) == 0 ? fl_slab_peek_open() : NULL;
+    bool wanted = s->moment == FL_SNAPSHOT_START && strcmp(root, FL_SLAB_ROOT) == 0;
+    s->peek = wanted ? fl_slab_peek_open() : NULL;
     size_t n = s->peek ? fl_slab_peek_caches(s->peek) : 0;
     s->folders = calloc(n + 1, sizeof *s->folders);
     while (s->folders && s->n_folders < n &&
@@ -214,7 +242,7 @@ static int emit_lists(const struct settling *s, DIR *caches, fl_proc_emit_fn *em
     while (l.out && (d = readdir(caches)))
         if (slab_folder_named(d->d_name))
             put_lines(s, d->d_name, l.out);
-    return text_lines_emit(&l, "slab_lists", FL_SNAPSHOT_START, emit, ctx, err);
+    return text_lines_emit(&l, "slab_lists", s->moment, emit, ctx, err);
 }
 
 static int emit_slabs(const struct settling *s, fl_proc_emit_fn *emit, void *ctx,
@@ -225,7 +253,7 @@ static int emit_slabs(const struct settling *s, fl_proc_emit_fn *emit, void *ctx
     for (size_t i = 0; l.out && i < s->n; i++)
         if (s->v[i].slabs)
             fprintf(l.out, "%s%s\n", fl_slab_peek_name(s->peek, s->v[i].cache), s->v[i].slabs);
-    return text_lines_emit(&l, "slab_partial", FL_SNAPSHOT_START, emit, ctx, err);
+    return text_lines_emit(&l, "slab_partial", s->moment, emit, ctx, err);
 }
 
 static void forget(struct settling *s)
@@ -239,22 +267,19 @@ static void forget(struct settling *s)
     fl_slab_peek_close(s->peek);
 }
 
-int fl_slab_settle(const char *root, uint64_t start_ns, fl_proc_emit_fn *emit, void *ctx,
-                   struct fl_err *err)
+int fl_slab_settle(const char *root, uint64_t start_ns, uint32_t moment, fl_proc_emit_fn *emit,
+                   void *ctx, struct fl_err *err)
 {
     DIR *caches = opendir(root);
     if (!caches)
         return fl_fail(err, FL_EMACHINE,
                        "%s is not there: the kernel has no SLUB_DEBUG; leave out --settle-slabs",
                        root);
-    struct settling s = { .at = dirfd(caches), .start_ns = start_ns };
+    struct settling s = { .at = dirfd(caches), .moment = moment, .start_ns = start_ns };
     prepare_peek(&s, root);
     int rc = settle_all(&s, caches, err);
-    if (rc == FL_OK && s.any_slow) {
-        wait_for_rcu();
-        s.slow = true;
-        rc = settle_all(&s, caches, err);
-    }
+    if (rc == FL_OK && s.any_slow)
+        rc = settle_slow(&s, caches, err);
     if (rc == FL_OK && !s.n)
         rc = fl_fail(err, FL_EMACHINE, "caches in %s cannot be shrunk; run as root", root);
     if (rc == FL_OK)

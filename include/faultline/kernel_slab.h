@@ -35,6 +35,9 @@ struct fl_slab_row {
     uint64_t allocs, frees;          /* events */
     struct fl_slab_state start, end; /* recorded; end only with fl_slab_replay.has_end */
     struct fl_slab_state predicted;  /* at the end */
+    /* When the kernel had shrunk the cache, after that: objects are what is in use; with has_settled: */
+    struct fl_slab_state settled, predicted_settled; /* recorded, predicted */
+    bool has_settled;
     uint64_t slabs_new, slabs_given_back;
     uint64_t requested_bytes, given_bytes; /* of all @allocs */
     uint64_t internal_waste_bytes;         /* at the end: objects' padding and slabs' tails */
@@ -51,6 +54,7 @@ struct fl_slab_replay {
     struct fl_slab_row *rows; /* the one with the most events first, then by name */
     size_t n_rows;
     bool has_end;           /* the recording has slabinfo of its end too */
+    bool has_settled;       /* and caches were shrunk after it: some rows have it */
     uint64_t events;        /* taken */
     uint64_t lost;          /* records the recorder lost */
     uint64_t unknown_cache; /* events of caches that the first slabinfo has not */

@@ -202,13 +202,15 @@ void fl_proc_rehearse(const char *root, const char *name);
  * fl_slab_settle - have the kernel shrink each cache of the folder @root: CPUs and sheaves give back what they hold,
  * empty slabs are freed, and the node's lists sorted, fullest first. Objects in use stay as they are; what
  * allocates next is slower once. Caches that refuse are passed over. What each had right after, or after a fourth time when
- * others used it meanwhile, goes to @emit as fl_slab_lists() has it, of the recording's start, with
+ * others used it meanwhile, goes to @emit as fl_slab_lists() has it, of @moment, with
  * " settled FROM TO SLABS ROOM ACTIVE" at a line's end: read from FROM to TO, in ns of CLOCK_MONOTONIC after @start_ns.
+ * At the start, "slab_partial" follows where the kernel lets us read it (docs/trace-format.md).
  * Errors: FL_EMACHINE when there is no such folder, or none may be written to (root may); FL_ENOMEM; what @emit returns.
- * Cost: 0.1 to 0.3 s for 235 caches, half of it waiting for RCU.
+ * Caches with sheaves are shrunk again when RCU has given back what they held, until there is no less in use.
+ * Cost: 0.1 to 0.4 s for 235 caches, most of it waiting for RCU.
  */
-int fl_slab_settle(const char *root, uint64_t start_ns, fl_proc_emit_fn *emit, void *ctx,
-                   struct fl_err *err);
+int fl_slab_settle(const char *root, uint64_t start_ns, uint32_t moment, fl_proc_emit_fn *emit,
+                   void *ctx, struct fl_err *err);
 
 /**
  * fl_slab_lists - FL_EV_SNAPSHOT events, as fl_proc_snapshot() has them, of a text "slab_lists": a line for each name of a

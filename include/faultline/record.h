@@ -38,7 +38,7 @@ struct fl_record_opts {
     bool stacks;               /* call chains in user mode */
     bool kernel;               /* kernel tracepoints, of the whole machine, */
     const char *kernel_groups; /* of these groups (kernel_events.h); NULL: the usual ones */
-    bool settle_slabs;         /* begin with settled object caches: fl_slab_settle() */
+    bool settle_slabs;         /* begin and end with settled object caches: fl_slab_settle() */
     const char *sample_event;  /* sample: libpfm4's name of what to sample; NULL: memory accesses */
     uint64_t sample_period;    /* sample: occurrences from one to the next; 0: the event's usual */
     bool sample_user_only;     /* sample: nothing from kernel mode */

@@ -167,6 +167,13 @@ static void hit(struct pass *p, const struct fl_event *ev)
 
 /* ---- passes -------------------------------------------------------------------------------------- */
 
+/* Events may go on when the last table has been read: of settled object caches. */
+static bool is_end(const struct fl_event *ev)
+{
+    return ev->kind == FL_EV_SNAPSHOT && ev->snapshot.moment == FL_SNAPSHOT_END &&
+           ev->snapshot.pid == 0 && strncmp(ev->snapshot.text, "buddyinfo\n", 10) == 0;
+}
+
 static int walk(struct pass *p, struct fl_err *err)
 {
     struct fl_item item;
@@ -186,6 +193,8 @@ static int walk(struct pass *p, struct fl_err *err)
                 rc = fl_snapshots_event(p->snapshots, &item.event, err);
         } else if (item.event.kind == FL_EV_HIT) {
             hit(p, &item.event);
+        } else if (is_end(&item.event)) {
+            break;
         }
     }
     if (rc == FL_OK && p->replay && p->apply)

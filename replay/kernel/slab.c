@@ -190,6 +190,21 @@ void slab_flush(struct slab_sys *s, uint32_t cache, uint32_t cpu)
     slab_drain_cpu_partial(s, c, cpu);
 }
 
+void slab_shrink(struct slab_sys *s, uint32_t cache)
+{
+    struct slab_cache *c = &s->caches[cache];
+    slab_sheaf_give_up(s, c);
+    for (uint32_t cpu = 0; cpu < s->cpus; cpu++)
+        slab_flush(s, cache, cpu);
+    for (uint32_t id = c->node.head, next; id != SLAB_NONE; id = next) {
+        next = s->slabs[id].next;
+        if (s->slabs[id].free == s->slabs[id].objects) {
+            slab_list_remove(s, &c->node, id);
+            slab_discard(s, id);
+        }
+    }
+}
+
 /* ---- following what a real kernel did ------------------------------------------------------ */
 
 int slab_adopt(struct slab_sys *s, uint32_t cache, uint64_t pages, uint32_t *id, struct fl_err *err)

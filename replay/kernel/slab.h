@@ -76,6 +76,11 @@ int slab_rcu_run(struct slab_sys *s, uint32_t cache, uint64_t now_ns, struct fl_
 
 /** slab_flush - what @cpu holds of @cache goes to the node: sheaves, then slabs. */
 void slab_flush(struct slab_sys *s, uint32_t cache, uint32_t cpu);
+/**
+ * slab_shrink - as the kernel shrinks a cache, until there is nothing more to give up: all that is free is in slabs
+ * of the node's list, what RCU held back too, and no slab is empty. The list's order is left as it is.
+ */
+void slab_shrink(struct slab_sys *s, uint32_t cache);
 
 /* ---- following what a real kernel did ------------------------------------------------ */
 

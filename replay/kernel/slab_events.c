@@ -19,6 +19,8 @@ enum role {
     ROLE_CACHE_FREE,
     ROLE_KMALLOC,
     ROLE_KFREE,
+    ROLE_FREE_RCU,
+    ROLE_FREE_BULK,
     ROLE_PAGE_ALLOC,
     ROLE_PAGE_FREE
 };
@@ -48,6 +50,8 @@ static enum role role_of(const char *name)
         { "kmem:kmalloc", ROLE_KMALLOC },
         { "kmem:kmalloc_node", ROLE_KMALLOC },
         { "kmem:kfree", ROLE_KFREE },
+        { "kmem:kvfree_call_rcu", ROLE_FREE_RCU },
+        { "kmem:kmem_cache_free_bulk", ROLE_FREE_BULK },
         { "kmem:mm_page_alloc", ROLE_PAGE_ALLOC },
         { "kmem:mm_page_free", ROLE_PAGE_FREE },
     };
@@ -73,16 +77,19 @@ static int add_probe(struct slab_events *e, uint32_t id, struct fl_err *err)
     }
     while (e->n_probes <= id)
         e->probe[e->n_probes++] = (struct slab_probe){ .role = ROLE_NONE };
-    if (probe)
-        e->probe[id] = (struct slab_probe){ .role = role_of(probe->name),
-                                            .ptr = fl_probe_field(
-                                                probe, is_pages(probe->name) ? "pfn" : "ptr"),
-                                            .name = fl_probe_field(probe, "name"),
-                                            .req = fl_probe_field(probe, "bytes_req"),
-                                            .given = fl_probe_field(probe, "bytes_alloc"),
-                                            .gfp = fl_probe_field(probe, "gfp_flags"),
-                                            .order = fl_probe_field(probe, "order"),
-                                            .type = fl_probe_field(probe, "migratetype") };
+    if (!probe)
+        return FL_OK;
+    enum role role = role_of(probe->name);
+    const char *ptr = is_pages(probe->name) ? "pfn" : role == ROLE_FREE_BULK ? "ptr0" : "ptr";
+    e->probe[id] = (struct slab_probe){ .role = role,
+                                        .ptr = fl_probe_field(probe, ptr),
+                                        .name = fl_probe_field(probe, "name"),
+                                        .req = fl_probe_field(probe, "bytes_req"),
+                                        .given = fl_probe_field(probe, "bytes_alloc"),
+                                        .gfp = fl_probe_field(probe, "gfp_flags"),
+                                        .order = fl_probe_field(probe, "order"),
+                                        .type = fl_probe_field(probe, "migratetype") };
+    e->frees_told |= role == ROLE_FREE_RCU || role == ROLE_FREE_BULK;
     return FL_OK;
 }
 
@@ -177,23 +184,58 @@ static struct slab_event event_of(struct slab_events *e, const struct slab_probe
         out.no_retry = value(ev, probe->gfp) & GFP_NORETRY;
         out.movable = value(ev, probe->type) == MIGRATE_MOVABLE;
         break;
+    case ROLE_FREE_RCU: out.kind = SLAB_EV_FREE_RCU; break;
+    case ROLE_FREE_BULK: {
+        uint32_t cache = cache_of_name(e, value(ev, probe->name));
+        out.kind = SLAB_EV_FREE_BULK;
+        out.cache = cache == SLAB_CACHE_NONE ? SLAB_CACHE_UNTOLD : cache;
+        break;
+    }
     case ROLE_KFREE:
     case ROLE_NONE: break;
     }
     return out;
 }
 
+/* All the objects that the hit tells of. */
+static int take_bulk(const struct slab_probe *probe, const struct fl_event *ev,
+                     struct slab_event *out, slab_events_fn *take, void *ctx, struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (int i = probe->ptr; i >= 0 && (uint32_t)i < ev->hit.n_values && rc == FL_OK; i++) {
+        out->at = value(ev, i);
+        if (out->at)
+            rc = take(ctx, out, err);
+    }
+    return rc;
+}
+
 static int take_hit(struct slab_events *e, const struct fl_event *ev, slab_events_fn *take,
                     void *ctx, struct fl_err *err)
 {
-    if (ev->hit.probe >= e->n_probes || e->probe[ev->hit.probe].role == ROLE_NONE || e->ended)
+    bool over = e->ended && e->end.n && !e->settled.n;
+    if (ev->hit.probe >= e->n_probes || e->probe[ev->hit.probe].role == ROLE_NONE || over)
         return FL_OK;
     int rc = e->begun ? FL_OK : begin(e, err);
     if (rc != FL_OK || !e->begun)
         return rc;
     struct slab_event out = event_of(e, &e->probe[ev->hit.probe], ev);
+    if (out.kind == SLAB_EV_FREE_BULK)
+        return take_bulk(&e->probe[ev->hit.probe], ev, &out, take, ctx, err);
     bool pages = out.kind == SLAB_EV_PAGES_TAKEN || out.kind == SLAB_EV_PAGES_GIVEN;
     return out.at || pages ? take(ctx, &out, err) : FL_OK; /* NULL: there was no memory */
+}
+
+/* The last slabinfo, in its first piece: what it tells is as old. */
+static int take_end(struct slab_events *e, const struct fl_event *ev, slab_events_fn *take,
+                    void *ctx, struct fl_err *err)
+{
+    const struct slab_event end = { .kind = SLAB_EV_END, .time_ns = ev->time_ns };
+    if (e->ended || ev->snapshot.moment != FL_SNAPSHOT_END || ev->snapshot.pid != 0 ||
+        strncmp(ev->snapshot.text, "slabinfo\n", 9) != 0)
+        return FL_OK;
+    e->ended = true;
+    return e->begun ? take(ctx, &end, err) : FL_OK;
 }
 
 static int take_event(struct slab_events *e, const struct fl_event *ev, slab_events_fn *take,
@@ -206,8 +248,8 @@ static int take_event(struct slab_events *e, const struct fl_event *ev, slab_eve
             rc = add_probe(e, ev->probe.probe, err);
     } else if (ev->kind == FL_EV_SNAPSHOT) {
         rc = fl_snapshots_event(e->snapshots, ev, err);
-        e->ended |= ev->snapshot.moment == FL_SNAPSHOT_END && ev->snapshot.pid == 0 &&
-                    strncmp(ev->snapshot.text, "slabinfo\n", 9) == 0;
+        if (rc == FL_OK)
+            rc = take_end(e, ev, take, ctx, err);
     } else if (ev->kind == FL_EV_HIT) {
         rc = take_hit(e, ev, take, ctx, err);
     } else if (ev->kind == FL_EV_LOST) {
@@ -230,11 +272,29 @@ static void forget(struct slab_events *e)
     e->lost = 0;
 }
 
+/* Both tables of the end, once all of them is there. */
+static int read_end(struct slab_events *e, struct fl_err *err)
+{
+    struct fl_snapshot s, lists;
+    bool any = false;
+    if (e->end.n || !fl_snapshots_find(e->snapshots, 0, FL_SNAPSHOT_END, "slabinfo", &s) ||
+        slab_info_parse(s.text, s.bytes, &e->end, NULL) != FL_OK ||
+        !fl_snapshots_find(e->snapshots, 0, FL_SNAPSHOT_END, "slab_lists", &lists))
+        return FL_OK;
+    int rc = slab_info_parse(s.text, s.bytes, &e->settled, err);
+    if (rc == FL_OK)
+        rc = slab_info_lists(&e->settled, lists.text, lists.bytes, e->cpus, err);
+    for (size_t i = 0; i < e->settled.n; i++)
+        any |= slab_info_settled(&e->settled.rows[i]);
+    if (!any)
+        slab_info_free(&e->settled);
+    return rc;
+}
+
 int slab_events_run(struct slab_events *e, struct fl_reader *r, slab_events_fn *take, void *ctx,
                     struct fl_err *err)
 {
     struct fl_item item;
-    struct fl_snapshot s;
     forget(e);
     e->cpus = fl_slab_cpus(fl_reader_meta(r));
     e->probes = fl_probes_new();
@@ -248,10 +308,7 @@ int slab_events_run(struct slab_events *e, struct fl_reader *r, slab_events_fn *
         if (item.kind == FL_ITEM_EVENT)
             rc = take_event(e, &item.event, take, ctx, err);
     }
-    if (rc == FL_OK && !e->end.n &&
-        fl_snapshots_find(e->snapshots, 0, FL_SNAPSHOT_END, "slabinfo", &s))
-        (void)slab_info_parse(s.text, s.bytes, &e->end, NULL);
-    return rc;
+    return rc == FL_OK && !e->stop ? read_end(e, err) : rc;
 }
 
 void slab_events_free(struct slab_events *e)
@@ -259,4 +316,5 @@ void slab_events_free(struct slab_events *e)
     forget(e);
     slab_info_free(&e->info);
     slab_info_free(&e->end);
+    slab_info_free(&e->settled);
 }

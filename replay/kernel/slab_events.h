@@ -13,7 +13,15 @@
 #define SLAB_CACHE_PAGES (UINT32_MAX - 1)  /* a large kmalloc: from the page allocator */
 #define SLAB_CACHE_UNTOLD (UINT32_MAX - 2) /* kfree does not say */
 
-enum slab_event_kind { SLAB_EV_ALLOC, SLAB_EV_FREE, SLAB_EV_PAGES_TAKEN, SLAB_EV_PAGES_GIVEN };
+enum slab_event_kind {
+    SLAB_EV_ALLOC,
+    SLAB_EV_FREE,
+    SLAB_EV_FREE_RCU,  /* when RCU lets it: kfree_rcu */
+    SLAB_EV_FREE_BULK, /* one of many */
+    SLAB_EV_PAGES_TAKEN,
+    SLAB_EV_PAGES_GIVEN,
+    SLAB_EV_END /* the last slabinfo was read; what comes after is of caches that are shrunk */
+};
 
 struct slab_event {
     enum slab_event_kind kind;
@@ -32,9 +40,11 @@ struct slab_probe;
 /** All zero to begin with. */
 struct slab_events {
     struct slab_info info; /* the first slabinfo; empty: none was there */
-    struct slab_info end;  /* the last; empty: none */
-    bool stop;             /* set by who takes them: no more */
-    uint64_t lost;         /* records the recorder lost; of the last run */
+    struct slab_info end;  /* the last; empty: none. After a whole run. */
+    struct slab_info
+        settled; /* what of it was shrunk then (slab_info_settled()), with what that left; empty: nothing was */
+    bool stop;     /* set by who takes them: no more */
+    uint64_t lost; /* records the recorder lost; of the last run */
     uint32_t cpus;
 
     struct fl_probes *probes;
@@ -44,12 +54,14 @@ struct slab_events {
     struct slab_map names; /* name id -> row + 1; 0: none */
     uint32_t kmalloc[4][13];
     bool begun, ended;
+    bool frees_told; /* the recording has those that pass no tracepoint; after a whole run */
 };
 
 typedef int slab_events_fn(void *ctx, const struct slab_event *ev, struct fl_err *err);
 
 /**
- * slab_events_run - @r's events from the first to the last; may be called again.
+ * slab_events_run - @r's events from the first to the last; may be called again. Those behind the last slabinfo are
+ * left out when a run has shown that nothing was settled there.
  * Errors: the reader's; FL_EFORMAT for a slabinfo that is none; what @take returns; FL_ENOMEM.
  */
 int slab_events_run(struct slab_events *e, struct fl_reader *r, slab_events_fn *take, void *ctx,

@@ -2,17 +2,12 @@
 #include "slab_follow.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <faultline/units.h>
 
 #include "grow.h"
 #include "slab_follow_priv.h"
 
-/* Grace periods of RCU end sooner, most within 20 ms. Who was emptied longer ago was kept. */
-#define RCU_WAIT_NS UINT64_C(1000000000)
-
-#define UNSEEN_MAX 20      /* one in so many slabs may go unseen */
 #define PAGES_ORDER_MAX 10 /* of the page allocator */
 
 /*
@@ -80,7 +75,7 @@ static void given_back(void *arg, uint32_t cache, uint32_t order, uint64_t pages
 static struct slab_layout layout_of(const struct slab_info_row *row)
 {
     struct slab_layout l = slab_layout_sized(row->size, row->order, row->objects);
-    if (strcmp(row->name, "vm_area_struct") == 0 || strcmp(row->name, "maple_node") == 0)
+    if (slab_info_sheaves(row))
         l.flags |= SLAB_SHEAVES;
     return l;
 }
@@ -152,8 +147,7 @@ int slab_follow_appear(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint
     return appear_as(f, cache, ptr, SLAB_NONE, out, err);
 }
 
-/* It was taken for given back, but was kept. */
-static int come_back(struct slab_follow *f, uint32_t at, struct fl_err *err)
+int slab_follow_come_back(struct slab_follow *f, uint32_t at, struct fl_err *err)
 {
     struct seen *x = &f->seen[at];
     int rc = slab_adopt(f->sys, x->cache, at, &x->id, err);
@@ -164,13 +158,13 @@ static int come_back(struct slab_follow *f, uint32_t at, struct fl_err *err)
     return rc;
 }
 
-/* Those that the rules gave back and whose pages did not go at once were kept, for now. */
-static void take_back(struct slab_follow *f)
+void slab_follow_take_back(struct slab_follow *f)
 {
     while (f->n_emptied) {
         uint32_t at = f->emptied[--f->n_emptied];
         if (f->seen[at].state == EMPTIED)
-            (void)come_back(f, at, NULL); /* it stays given back where memory is short */
+            (void)slab_follow_come_back(f, at,
+                                        NULL); /* it stays given back where memory is short */
     }
 }
 
@@ -262,13 +256,13 @@ static int be_born(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t
 int slab_follow_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr,
                       struct fl_err *err)
 {
-    take_back(f);
+    slab_follow_take_back(f);
     f->cpu = cpu;
     uint32_t at = seen_at(f, ptr), i;
     int rc = FL_OK;
     bool same = at != SLAB_MAP_NONE && f->seen[at].cache == cache;
     if (same && f->seen[at].state == EMPTIED)
-        rc = come_back(f, at, err);
+        rc = slab_follow_come_back(f, at, err);
     else if (!same || f->seen[at].state == GONE)
         rc = be_born(f, cache, cpu, ptr, &at, err);
     if (rc != FL_OK || !object_at(f, &f->seen[at], ptr, &i))
@@ -276,9 +270,9 @@ int slab_follow_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint6
     if (slab_bit(f->seen[at].in_use, i)) {
         f->caches[cache].unseen_frees++;
         rc = slab_free(f->sys, cpu, f->seen[at].id, err);
-        take_back(f); /* emptied by that: it was not */
+        slab_follow_take_back(f); /* emptied by that: it was not */
         if (rc == FL_OK && f->seen[at].state == EMPTIED)
-            rc = come_back(f, at, err);
+            rc = slab_follow_come_back(f, at, err);
         if (rc == FL_OK && f->seen[at].state == GONE)
             rc = be_born(f, cache, cpu, ptr, &at, err);
     }
@@ -292,7 +286,7 @@ int slab_follow_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint6
 int slab_follow_release(struct slab_follow *f, uint32_t *which, uint32_t cpu, uint64_t ptr,
                         bool *known, struct fl_err *err)
 {
-    take_back(f);
+    slab_follow_take_back(f);
     uint32_t at = seen_at(f, ptr), i;
     if (at == SLAB_MAP_NONE || f->seen[at].state == GONE || !object_at(f, &f->seen[at], ptr, &i) ||
         (*which < f->info->n && f->seen[at].cache != *which)) {
@@ -311,6 +305,12 @@ int slab_follow_release(struct slab_follow *f, uint32_t *which, uint32_t cpu, ui
     return v.free < v.objects ? slab_free(f->sys, cpu, x->id, err) : FL_OK;
 }
 
+uint32_t slab_follow_cache(const struct slab_follow *f, uint64_t ptr)
+{
+    uint32_t at = seen_at(f, ptr);
+    return at == SLAB_MAP_NONE || f->seen[at].state == GONE ? SLAB_NONE : f->seen[at].cache;
+}
+
 /* The slab here of which the object at @ptr is one in use, or not; NULL. */
 static struct seen *object_of(struct slab_follow *f, uint32_t cache, uint64_t ptr, bool used,
                               uint32_t *i)
@@ -326,7 +326,7 @@ static struct seen *object_of(struct slab_follow *f, uint32_t cache, uint64_t pt
 static struct seen *object_goes(struct slab_follow *f, uint32_t cache, uint64_t ptr, bool *known)
 {
     uint32_t i = 0;
-    take_back(f);
+    slab_follow_take_back(f);
     struct seen *x = object_of(f, cache, ptr, true, &i);
     *known = x;
     if (x)
@@ -363,7 +363,7 @@ void slab_follow_exchange(struct slab_follow *f, uint32_t cache, uint64_t freed,
 int slab_follow_from(struct slab_follow *f, uint32_t cache, uint32_t cpu, enum slab_from from,
                      struct fl_err *err)
 {
-    take_back(f);
+    slab_follow_take_back(f);
     f->cpu = cpu;
     int rc = slab_rcu_run(f->sys, cache, f->now_ns, err);
     if (rc == FL_OK && from == SLAB_FROM_LENT)
@@ -397,66 +397,4 @@ void slab_follow_taken(struct slab_follow *f, uint32_t cpu, uint64_t base, uint3
         r->v[r->next % RECENT].base = base;
         r->v[r->next++ % RECENT].order = order;
     }
-}
-
-/* ---- the end --------------------------------------------------------------------------------- */
-
-/*
- * Emptied so short a time ago that the pages wait for RCU still; or before, where so many went without an event that
- * these must have too.
- */
-static uint64_t on_their_way(const struct slab_follow *f, uint32_t cache, uint64_t *kept)
-{
-    uint64_t n = 0, old = 0;
-    for (uint32_t i = 0; i < f->n_seen; i++) {
-        const struct seen *x = &f->seen[i];
-        if (x->cache != cache || x->state != EMPTIED)
-            continue;
-        if (f->info->rows[cache].rcu && f->now_ns - x->emptied_ns <= RCU_WAIT_NS)
-            n++;
-        else
-            old++;
-    }
-    if (f->info->rows[cache].rcu && old * UNSEEN_MAX > f->caches[cache].gone)
-        n += old;
-    else
-        *kept = old;
-    return n;
-}
-
-/* In sheaves, or emptied since, but none of their objects was handed out. */
-static uint64_t unseen_slabs(const struct slab_follow *f, uint32_t cache)
-{
-    uint64_t n = 0;
-    for (uint32_t id = 0; id < slab_ids(f->sys); id++) {
-        struct slab_view v = slab_view(f->sys, id);
-        n += v.cache == cache && v.place != SLAB_GONE && v.pages == SLAB_UNSEEN;
-    }
-    return n;
-}
-
-void slab_follow_end(struct slab_follow *f, uint32_t cache, struct fl_slab_row *row)
-{
-    struct follow_cache *c = &f->caches[cache];
-    const struct slab_info_row *info = &f->info->rows[cache];
-    uint64_t kept = 0;
-    if (!c->started) /* nothing came after it */
-        c->left = info->state.all_objects - info->state.objects;
-    take_back(f);
-    c->gone += on_their_way(f, cache, &kept);
-    struct slab_counts n = slab_counts(f->sys, cache);
-    c->born += c->sheaves ? unseen_slabs(f, cache) : 0;
-    uint64_t slabs = info->state.slabs + c->born, left = c->left + kept * info->objects;
-    row->slabs_new = c->born;
-    row->slabs_given_back = c->gone;
-    row->predicted.slabs = slabs > c->gone ? slabs - c->gone : 0;
-    row->predicted.all_objects = row->predicted.slabs * info->objects;
-    left += n.free[SLAB_NODE_PARTIAL];
-    row->predicted.objects = row->predicted.all_objects > left ? row->predicted.all_objects - left
-                                                               : 0;
-    row->unseen_frees = c->unseen_frees;
-    row->unseen_allocs = c->unseen_allocs;
-    row->free_bytes = (left + n.free[SLAB_CURRENT] + n.free[SLAB_CPU_PARTIAL]) * info->size;
-    for (int i = 0; i < FL_SLAB_OCCUPANCY; i++)
-        row->occupancy[i] = n.occupancy[i];
 }

@@ -50,6 +50,8 @@ int slab_follow_alloc(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint6
 int slab_follow_release(struct slab_follow *f, uint32_t *cache, uint32_t cpu, uint64_t ptr,
                         bool *known, struct fl_err *err);
 
+/** slab_follow_cache - of which cache the slab around @ptr is; SLAB_NONE: nothing is known of one. */
+uint32_t slab_follow_cache(const struct slab_follow *f, uint64_t ptr);
 /** slab_follow_bulk - as slab_follow_release(), one of many at once. */
 void slab_follow_bulk(struct slab_follow *f, uint32_t cache, uint32_t cpu, uint64_t ptr,
                       bool *known);
@@ -73,10 +75,11 @@ void slab_follow_pages(struct slab_follow *f, uint64_t base);
 void slab_follow_taken(struct slab_follow *f, uint32_t cpu, uint64_t base, uint32_t order,
                        bool slab);
 
-/**
- * slab_follow_end - what @cache has come to, into the members of @row that no event tells alone.
- * Once, at the end of the events.
- */
-void slab_follow_end(struct slab_follow *f, uint32_t cache, struct fl_slab_row *row);
+/** slab_follow_look - what @cache has come to, into the members of @row that no event tells alone. */
+void slab_follow_look(struct slab_follow *f, uint32_t cache, struct fl_slab_row *row);
+
+/** slab_follow_settle - the kernel has just shrunk @cache. @*out: what it has then. FL_ENOMEM. */
+int slab_follow_settle(struct slab_follow *f, uint32_t cache, struct fl_slab_state *out,
+                       struct fl_err *err);
 
 #endif

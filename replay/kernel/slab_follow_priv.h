@@ -74,6 +74,11 @@ int slab_follow_appear(struct slab_follow *f, uint32_t cache, uint64_t ptr, uint
 /** slab_follow_left - of @cache's free objects at the start so many are in no slab that is known. */
 void slab_follow_left(struct slab_follow *f, uint32_t cache, uint64_t left);
 
+/** slab_follow_come_back - slab @at was taken for given back, but was kept. FL_ENOMEM. */
+int slab_follow_come_back(struct slab_follow *f, uint32_t at, struct fl_err *err);
+/** slab_follow_take_back - those that the rules gave back and whose pages did not go at once were kept, for now. */
+void slab_follow_take_back(struct slab_follow *f);
+
 /** slab_start_plan - sort @past, and make f->turns. False: out of memory. */
 bool slab_start_plan(struct slab_follow *f, const struct slab_past *past);
 /** slab_start_turn - the slabs of the next turn to where they stood. False: out of memory. */

@@ -16,11 +16,18 @@ static bool waits_for_rcu(const char *name)
     static const char *const names[] = { "vm_area_struct", "anon_vma",      "filp",
                                          "bfilp",          "sighand_cache", "TCP",
                                          "TCPv6",          "MPTCP",         "MPTCPv6",
-                                         "io_kiocb",       "nf_conntrack",  "jbd2_journal_head" };
+                                         "io_kiocb",       "nf_conntrack",  "jbd2_journal_head",
+                                         "p9_req_t" };
     for (size_t i = 0; i < FL_COUNT(names); i++)
         if (strcmp(name, names[i]) == 0)
             return true;
-    return strncmp(name, "bio-", 4) == 0;
+    return strncmp(name, "bio-", 4) == 0 || strncmp(name, "request_sock_", 13) == 0 ||
+           strncmp(name, "tw_sock_", 8) == 0;
+}
+
+bool slab_info_sheaves(const struct slab_info_row *row)
+{
+    return strcmp(row->name, "vm_area_struct") == 0 || strcmp(row->name, "maple_node") == 0;
 }
 
 /* "name active_objs num_objs objsize objperslab pagesperslab : tunables l b s : slabdata a n s" */

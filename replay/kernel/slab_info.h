@@ -40,6 +40,9 @@ struct slab_info {
  */
 int slab_info_parse(const char *text, size_t bytes, struct slab_info *out, struct fl_err *err);
 
+/** slab_info_sheaves - does the cache have sheaves? */
+bool slab_info_sheaves(const struct slab_info_row *row);
+
 /** slab_info_settled - the cache was shrunk during the recording. */
 static inline bool slab_info_settled(const struct slab_info_row *row)
 {

@@ -43,6 +43,10 @@ static int put_row(json_t *rows, const struct fl_slab_row *r, bool has_end)
     bad |= put_state(row, "start", &r->start);
     if (has_end)
         bad |= put_state(row, "recorded_end", &r->end);
+    if (r->has_settled) {
+        bad |= put_state(row, "settled", &r->predicted_settled);
+        bad |= put_state(row, "recorded_settled", &r->settled);
+    }
     return bad | json_array_append_new(rows, row);
 }
 

@@ -210,6 +210,12 @@ int slab_past_release(struct slab_past_pass *p, uint32_t cache, uint64_t ptr, st
     return rc;
 }
 
+uint32_t slab_past_cache(const struct slab_past_pass *p, uint64_t ptr)
+{
+    uint32_t at = slab_map_get(&p->at, ptr >> FL_PAGE_SHIFT);
+    return at < p->out.n && !p->out.slabs[at].over ? p->out.slabs[at].cache : UINT32_MAX;
+}
+
 int slab_past_pages(struct slab_past_pass *p, uint64_t base, bool taken, struct fl_err *err)
 {
     uint32_t at = slab_map_get(&p->at, base >> FL_PAGE_SHIFT);

@@ -42,6 +42,8 @@ void slab_past_time(struct slab_past_pass *p, uint64_t time_ns);
 int slab_past_alloc(struct slab_past_pass *p, uint32_t cache, uint32_t cpu, uint64_t ptr,
                     struct fl_err *err);
 int slab_past_release(struct slab_past_pass *p, uint32_t cache, uint64_t ptr, struct fl_err *err);
+/** slab_past_cache - of which cache the slab around @ptr is, so far; UINT32_MAX: nothing is known of one of the start. */
+uint32_t slab_past_cache(const struct slab_past_pass *p, uint64_t ptr);
 int slab_past_pages(struct slab_past_pass *p, uint64_t at, bool taken, struct fl_err *err);
 
 /** slab_past_end - frees @p, hands over what was found. */

@@ -104,11 +104,18 @@ bool slab_sheaf_ready(struct slab_sys *s, uint32_t cache, uint32_t cpu);
 bool slab_sheaf_alloc_from(struct slab_sys *s, uint32_t cpu, uint32_t id);
 /** slab_sheaf_find - the slab on @pages of which a sheaf has an object: @cpu's first sheaf, from its end, before others. SLAB_NONE. */
 uint32_t slab_sheaf_find(const struct slab_sys *s, uint32_t cache, uint32_t cpu, uint64_t pages);
-/** slab_sheaf_forget - slab @id goes: what sheaves hold of it, by mistake, is of another one. */
-void slab_sheaf_forget(struct slab_sys *s, struct slab_cache *c, uint32_t id);
 /** slab_sheaf_mistaken - @n objects that were taken for some of a slab that is gone are in use: of others, then. */
 void slab_sheaf_mistaken(struct slab_sys *s, struct slab_cache *c, uint32_t n);
+/** slab_sheaf_empty - what @f holds goes to its slabs, on @cpu. */
+void slab_sheaf_empty(struct slab_sys *s, struct slab_cache *c, uint32_t cpu, struct slab_sheaf *f);
+
+/* ---- slab_sheaf_all.c ----------------------------------------------------------------------- */
+
+/** slab_sheaf_forget - slab @id goes: what sheaves hold of it, by mistake, is of another one. */
+void slab_sheaf_forget(struct slab_sys *s, struct slab_cache *c, uint32_t id);
 void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu);
+/** slab_sheaf_give_up - all sheaves are emptied, those lent and those that wait for RCU too; the barn has no full one. */
+void slab_sheaf_give_up(struct slab_sys *s, struct slab_cache *c);
 uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c);
 void slab_sheaf_fini(struct slab_sys *s, struct slab_cache *c);
 

@@ -18,8 +18,19 @@
 #define AGREE 8                       /* slabs that say alike where page frame 0 is seen */
 #define MAP_ALIGN (UINT64_C(1) << 21) /* at least, of that */
 
+/* When the kernel had shrunk a cache after the last slabinfo, and what that had left. */
+struct settling {
+    uint64_t at_ns;
+    uint32_t cache;
+    const struct slab_info_row *row;
+};
+
 struct pass {
-    struct fl_slab_replay *out;
+    struct fl_slab_replay *out; /* what is counted; of rows, by cache */
+    struct fl_slab_replay
+        at_end; /* the same when the last slabinfo was read; rows NULL: it was not yet */
+    struct settling *settling; /* the first to come first */
+    size_t n_settling, settled;
     struct slab_events events;
     uint64_t map_base; /* where the kernel sees page frame 0 */
     uint32_t votes;    /* AGREE: it is known */
@@ -92,9 +103,18 @@ static int look_for_several(struct pass *p, const struct slab_event *ev, struct 
     return FL_OK;
 }
 
+/* Is an object that RCU is to let go free for the one who counts? In other caches than those with sheaves it is told again. */
+static bool back_for_rcu(const struct pass *p, const struct slab_event *ev)
+{
+    uint32_t cache = slab_past_cache(p->past, ev->at);
+    return cache >= p->events.info.n || slab_info_sheaves(&p->events.info.rows[cache]);
+}
+
 static int look_back(void *ctx, const struct slab_event *ev, struct fl_err *err)
 {
     struct pass *p = ctx;
+    if (ev->kind == SLAB_EV_END)
+        return FL_OK;
     bool pages = ev->kind == SLAB_EV_PAGES_TAKEN || ev->kind == SLAB_EV_PAGES_GIVEN;
     if (!p->past) {
         p->past = slab_past_begin(&p->events.info, p->events.cpus, p->votes >= AGREE);
@@ -109,7 +129,9 @@ static int look_back(void *ctx, const struct slab_event *ev, struct fl_err *err)
                                   : FL_OK;
     if (ev->cache >= p->events.info.n && ev->cache != SLAB_CACHE_UNTOLD)
         return FL_OK;
-    if (ev->kind == SLAB_EV_FREE)
+    if (ev->kind == SLAB_EV_FREE_RCU && !back_for_rcu(p, ev))
+        return FL_OK;
+    if (ev->kind != SLAB_EV_ALLOC)
         return slab_past_release(p->past, ev->cache, ev->at, err);
     int rc = look_for_several(p, ev, err);
     return rc == FL_OK ? slab_past_alloc(p->past, ev->cache, ev->cpu, ev->at, err) : rc;
@@ -148,7 +170,8 @@ static int take_alloc(struct pass *p, const struct slab_event *ev, struct fl_err
     struct fl_slab_row *row = &p->out->rows[ev->cache];
     const struct slab_owned got = { ev->at, ev->time_ns, ev->cache, ev->tid, ev->waits };
     struct slab_node_use use;
-    uint64_t other = slab_owners_mistaken(p->owners, ev->cache, ev->at);
+    bool told = p->events.frees_told;
+    uint64_t other = told ? 0 : slab_owners_mistaken(p->owners, ev->cache, ev->at);
     int rc = slab_owners_alloc(p->owners, &got, &use, err);
     if (rc != FL_OK || !slab_follow_begun(p->follow, ev->cache))
         return rc;
@@ -163,7 +186,7 @@ static int take_alloc(struct pass *p, const struct slab_event *ev, struct fl_err
         rc = choose_sheaf(p, ev, &use, err);
     if (rc == FL_OK)
         rc = slab_follow_alloc(p->follow, ev->cache, ev->cpu, ev->at, err);
-    if (rc == FL_OK && use.replaced)
+    if (rc == FL_OK && use.replaced && !told)
         rc = take_replaced(p, ev, use.replaced, err);
     return rc;
 }
@@ -197,15 +220,142 @@ static int take_free(struct pass *p, const struct slab_event *ev, struct fl_err 
         p->out->unknown_frees++;
     else if (rc == FL_OK)
         p->out->rows[cache].frees += slab_follow_begun(p->follow, cache);
-    return rc == FL_OK && known ? take_owned(p, cache, ev, err) : rc;
+    return rc == FL_OK && known && !p->events.frees_told ? take_owned(p, cache, ev, err) : rc;
 }
+
+/* One that passes no tracepoint, but was recorded. */
+static int take_quiet_free(struct pass *p, const struct slab_event *ev, struct fl_err *err)
+{
+    const struct slab_info *info = &p->events.info;
+    uint32_t cache = ev->cache < info->n ? ev->cache : slab_follow_cache(p->follow, ev->at);
+    bool rcu = ev->kind == SLAB_EV_FREE_RCU, known;
+    int rc = FL_OK;
+    if (cache >= info->n) {
+        p->out->unknown_frees += !rcu;
+        return FL_OK;
+    }
+    bool sheaves = slab_info_sheaves(&info->rows[cache]);
+    if (rcu && !sheaves)
+        return FL_OK; /* it is told when it is free */
+    if (sheaves)
+        rc = slab_follow_from(p->follow, cache, ev->cpu, SLAB_FROM_OWN, err);
+    if (rc == FL_OK && rcu)
+        rc = slab_follow_rcu(p->follow, cache, ev->cpu, ev->at, &known, err);
+    else if (rc == FL_OK)
+        slab_follow_bulk(p->follow, cache, ev->cpu, ev->at, &known);
+    p->out->rows[cache].frees += rc == FL_OK && known && slab_follow_begun(p->follow, cache);
+    return rc;
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+/* What is lost inside objects that are in use, and at the ends of slabs. */
+static uint64_t waste_of(const struct fl_slab_row *row)
+{
+    uint64_t slab = FL_PAGE_BYTES << row->order,
+             used = (uint64_t)row->objects_per_slab * row->size_bytes;
+    uint64_t padding = (row->size_bytes - row->object_bytes) * row->predicted.objects;
+    if (row->allocs && row->object_bytes == row->size_bytes) /* kmalloc: by what was asked for */
+        padding = (uint64_t)((double)(row->given_bytes - row->requested_bytes) /
+                             (double)row->allocs * (double)row->predicted.objects);
+    return row->predicted.slabs * (slab - used) + padding;
+}
+
+/* The end, as far as slabinfo told of it: what is counted from here on is not asked for. */
+static int look(struct pass *p, struct fl_err *err)
+{
+    struct fl_slab_replay *at_end = &p->at_end;
+    *at_end = *p->out;
+    at_end->rows = calloc(at_end->n_rows, sizeof *at_end->rows);
+    if (!at_end->rows)
+        return fl_nomem(err, "slab caches");
+    memcpy(at_end->rows, p->out->rows, at_end->n_rows * sizeof *at_end->rows);
+    for (uint32_t i = 0; i < at_end->n_rows; i++) {
+        struct fl_slab_row *row = &at_end->rows[i];
+        const struct slab_info_row *end = slab_info_find(&p->events.end, row->name);
+        slab_follow_look(p->follow, i, row);
+        row->internal_waste_bytes = waste_of(row);
+        if (end)
+            row->end = end->state;
+    }
+    at_end->has_end = p->events.end.n != 0;
+    return FL_OK;
+}
+
+/* The caches that were shrunk until @time_ns are, one after the other. */
+static int settle(struct pass *p, uint64_t time_ns, struct fl_err *err)
+{
+    int rc = FL_OK;
+    for (; p->settled < p->n_settling && rc == FL_OK; p->settled++) {
+        const struct settling *s = &p->settling[p->settled];
+        struct fl_slab_row *row = &p->at_end.rows[s->cache];
+        if (s->at_ns > time_ns)
+            break;
+        rc = slab_follow_time(p->follow, s->at_ns, err);
+        if (rc == FL_OK)
+            rc = slab_follow_settle(p->follow, s->cache, &row->predicted_settled, err);
+        row->settled = s->row->state;
+        row->has_settled = p->at_end.has_settled = true;
+    }
+    return rc;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct settling *x = a, *y = b;
+    return x->at_ns != y->at_ns ? (x->at_ns < y->at_ns ? -1 : 1)
+                                : (x->cache > y->cache) - (x->cache < y->cache);
+}
+
+static int plan_settling(struct pass *p, struct fl_err *err)
+{
+    const struct slab_info *info = &p->events.settled;
+    if (!(p->settling = calloc(info->n + 1, sizeof *p->settling)))
+        return fl_nomem(err, "slab caches");
+    for (size_t i = 0; i < info->n; i++) {
+        const struct slab_info_row *row = &info->rows[i];
+        uint32_t cache = slab_info_index(&p->events.info, row->name);
+        if (slab_info_settled(row) && cache != UINT32_MAX)
+            p->settling[p->n_settling++] = (struct settling){ row->since_ns, cache, row };
+    }
+    qsort(p->settling, p->n_settling, sizeof *p->settling, by_time);
+    return FL_OK;
+}
+
+static int by_events(const void *a, const void *b)
+{
+    const struct fl_slab_row *x = a, *y = b;
+    uint64_t n = x->allocs + x->frees, m = y->allocs + y->frees;
+    return n != m ? (n < m ? 1 : -1) : strcmp(x->name, y->name);
+}
+
+static int finish(struct pass *p, struct fl_err *err)
+{
+    int rc = p->at_end.rows ? FL_OK : look(p, err);
+    if (rc == FL_OK)
+        rc = settle(p, UINT64_MAX, err);
+    if (rc != FL_OK)
+        return rc;
+    free(p->out->rows);
+    *p->out = p->at_end;
+    p->at_end.rows = NULL;
+    p->out->lost = p->events.lost;
+    qsort(p->out->rows, p->out->n_rows, sizeof *p->out->rows, by_events);
+    return FL_OK;
+}
+
+/* ---- the second time, all of it -------------------------------------------------------------- */
 
 static int follow(void *ctx, const struct slab_event *ev, struct fl_err *err)
 {
     struct pass *p = ctx;
-    int rc = slab_follow_time(p->follow, ev->time_ns, err);
+    int rc = p->at_end.rows ? settle(p, ev->time_ns, err) : FL_OK;
+    if (rc == FL_OK)
+        rc = slab_follow_time(p->follow, ev->time_ns, err);
     if (rc != FL_OK)
         return rc;
+    if (ev->kind == SLAB_EV_END)
+        return look(p, err);
     if (ev->kind == SLAB_EV_PAGES_GIVEN && may_be_slab(p, ev))
         slab_follow_pages(p->follow, address_of(p, ev->at));
     if (ev->kind == SLAB_EV_PAGES_TAKEN && p->votes >= AGREE)
@@ -214,7 +364,9 @@ static int follow(void *ctx, const struct slab_event *ev, struct fl_err *err)
     if (ev->kind == SLAB_EV_PAGES_GIVEN || ev->kind == SLAB_EV_PAGES_TAKEN)
         return FL_OK;
     p->out->events++;
-    return ev->kind == SLAB_EV_ALLOC ? take_alloc(p, ev, err) : take_free(p, ev, err);
+    return ev->kind == SLAB_EV_ALLOC  ? take_alloc(p, ev, err)
+           : ev->kind == SLAB_EV_FREE ? take_free(p, ev, err)
+                                      : take_quiet_free(p, ev, err);
 }
 
 static int make_rows(struct pass *p, struct fl_err *err)
@@ -234,42 +386,6 @@ static int make_rows(struct pass *p, struct fl_err *err)
         row->start = from->state;
     }
     return FL_OK;
-}
-
-/* ---- the end ---------------------------------------------------------------------------- */
-
-static int by_events(const void *a, const void *b)
-{
-    const struct fl_slab_row *x = a, *y = b;
-    uint64_t n = x->allocs + x->frees, m = y->allocs + y->frees;
-    return n != m ? (n < m ? 1 : -1) : strcmp(x->name, y->name);
-}
-
-/* What is lost inside objects that are in use, and at the ends of slabs. */
-static uint64_t waste_of(const struct fl_slab_row *row)
-{
-    uint64_t slab = FL_PAGE_BYTES << row->order,
-             used = (uint64_t)row->objects_per_slab * row->size_bytes;
-    uint64_t padding = (row->size_bytes - row->object_bytes) * row->predicted.objects;
-    if (row->allocs && row->object_bytes == row->size_bytes) /* kmalloc: by what was asked for */
-        padding = (uint64_t)((double)(row->given_bytes - row->requested_bytes) /
-                             (double)row->allocs * (double)row->predicted.objects);
-    return row->predicted.slabs * (slab - used) + padding;
-}
-
-static void finish(struct pass *p)
-{
-    p->out->has_end = p->events.end.n != 0;
-    p->out->lost = p->events.lost;
-    for (uint32_t i = 0; i < p->out->n_rows; i++) {
-        struct fl_slab_row *row = &p->out->rows[i];
-        const struct slab_info_row *end = slab_info_find(&p->events.end, row->name);
-        slab_follow_end(p->follow, i, row);
-        row->internal_waste_bytes = waste_of(row);
-        if (end)
-            row->end = end->state;
-    }
-    qsort(p->out->rows, p->out->n_rows, sizeof *p->out->rows, by_events);
 }
 
 static int replay(struct pass *p, struct fl_reader *r, struct fl_err *err)
@@ -294,9 +410,11 @@ static int replay(struct pass *p, struct fl_reader *r, struct fl_err *err)
         !(p->follow = slab_follow_new(&p->events.info, &past, p->events.cpus, p->votes >= AGREE)))
         rc = fl_nomem(err, "slab caches");
     if (rc == FL_OK)
+        rc = plan_settling(p, err);
+    if (rc == FL_OK)
         rc = slab_events_run(&p->events, r, follow, p, err);
     if (rc == FL_OK)
-        finish(p);
+        rc = finish(p, err);
     slab_past_free(&past);
     return rc;
 }
@@ -309,6 +427,8 @@ int fl_slab_replay(struct fl_reader *r, struct fl_slab_replay *out, struct fl_er
     slab_follow_free(p.follow);
     slab_owners_free(p.owners);
     free(p.several);
+    free(p.settling);
+    free(p.at_end.rows);
     slab_events_free(&p.events);
     if (rc != FL_OK)
         fl_slab_replay_free(out);

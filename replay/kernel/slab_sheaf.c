@@ -79,8 +79,7 @@ static void give_back(struct slab_sys *s, struct slab_cache *c, uint32_t cpu, ui
  * From the end, and with an object those of the same slab among the next few: as build_detached_freelist() picks what
  * is freed at once.
  */
-static void sheaf_empty(struct slab_sys *s, struct slab_cache *c, uint32_t cpu,
-                        struct slab_sheaf *f)
+void slab_sheaf_empty(struct slab_sys *s, struct slab_cache *c, uint32_t cpu, struct slab_sheaf *f)
 {
     while (f->n) {
         uint32_t id = f->slab[--f->n], others = 0;
@@ -171,7 +170,7 @@ static int exchange_full(struct slab_sys *s, struct slab_cache *c, uint32_t cpu,
 {
     struct slab_cpu *pc = &c->cpu[cpu];
     if (c->n_full >= SHEAF_FULL_MAX) {
-        sheaf_empty(s, c, cpu, pc->spare);
+        slab_sheaf_empty(s, c, cpu, pc->spare);
         swap_sheaves(pc);
         return FL_OK;
     }
@@ -229,7 +228,7 @@ int slab_return(struct slab_sys *s, uint32_t cache, uint32_t cpu, struct fl_err 
     if (!f)
         return FL_OK;
     if (pc->spare && c->n_full >= SHEAF_FULL_MAX)
-        sheaf_empty(s, c, cpu, f);
+        slab_sheaf_empty(s, c, cpu, f);
     pc->lent = NULL;
     if (!pc->spare) {
         pc->spare = f;
@@ -320,7 +319,7 @@ int slab_rcu_run(struct slab_sys *s, uint32_t cache, uint64_t now_ns, struct fl_
         if (c->n_full < SHEAF_FULL_MAX)
             c->full[c->n_full++] = f;
         else
-            sheaf_empty(s, c, c->flying[n].cpu, f);
+            slab_sheaf_empty(s, c, c->flying[n].cpu, f);
         c->flying[n].sheaf = NULL;
         if (!f->n && c->n_empty < SHEAF_EMPTY_MAX)
             rc = put_empty(c, f, err);
@@ -426,77 +425,9 @@ uint32_t slab_sheaf_find(const struct slab_sys *s, uint32_t cache, uint32_t cpu,
     return id;
 }
 
-static void forget_in(struct slab_sheaf *f, uint32_t id)
-{
-    for (uint32_t i = 0; f && i < f->n; i++)
-        if (f->slab[i] == id)
-            f->slab[i] = SLAB_NONE;
-}
-
 void slab_sheaf_mistaken(struct slab_sys *s, struct slab_cache *c, uint32_t n)
 {
     for (; n && c->node.head != SLAB_NONE; n--)
         take_free(s, c->node.head);
     c->owed += n;
-}
-
-void slab_sheaf_forget(struct slab_sys *s, struct slab_cache *c, uint32_t id)
-{
-    for (uint32_t i = 0; i < s->cpus; i++) {
-        forget_in(c->cpu[i].main, id);
-        forget_in(c->cpu[i].spare, id);
-        forget_in(c->cpu[i].lent, id);
-        forget_in(c->cpu[i].rcu, id);
-    }
-    for (uint32_t i = 0; i < c->n_full; i++)
-        forget_in(c->full[i], id);
-    for (uint32_t i = 0; i < c->n_flying; i++)
-        forget_in(c->flying[i].sheaf, id);
-}
-
-/* ---- all of them ---------------------------------------------------------------------------- */
-
-void slab_sheaf_flush(struct slab_sys *s, struct slab_cache *c, uint32_t cpu)
-{
-    struct slab_cpu *pc = &c->cpu[cpu];
-    if (pc->spare)
-        sheaf_empty(s, c, cpu, pc->spare);
-    if (pc->main)
-        sheaf_empty(s, c, cpu, pc->main);
-}
-
-static uint32_t objects_in(const struct slab_sheaf *f)
-{
-    return f ? f->n : 0;
-}
-
-uint64_t slab_sheaf_objects(const struct slab_sys *s, const struct slab_cache *c)
-{
-    uint64_t n = 0;
-    for (uint32_t i = 0; i < s->cpus; i++)
-        n += objects_in(c->cpu[i].main) + objects_in(c->cpu[i].spare) + objects_in(c->cpu[i].lent) +
-             objects_in(c->cpu[i].rcu);
-    for (uint32_t i = 0; i < c->n_flying; i++)
-        n += objects_in(c->flying[i].sheaf);
-    for (uint32_t i = 0; i < c->n_full; i++)
-        n += objects_in(c->full[i]);
-    return n;
-}
-
-void slab_sheaf_fini(struct slab_sys *s, struct slab_cache *c)
-{
-    for (uint32_t i = 0; i < s->cpus; i++) {
-        free(c->cpu[i].main);
-        free(c->cpu[i].spare);
-        free(c->cpu[i].lent);
-        free(c->cpu[i].rcu);
-    }
-    for (uint32_t i = 0; i < c->n_full; i++)
-        free(c->full[i]);
-    for (uint32_t i = 0; i < c->n_flying; i++)
-        free(c->flying[i].sheaf);
-    free(c->flying);
-    for (uint32_t i = 0; i < c->n_empty; i++)
-        free(c->empty[i]);
-    free(c->empty);
 }

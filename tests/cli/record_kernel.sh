@@ -52,6 +52,15 @@ for name in meminfo zoneinfo buddyinfo pagetypeinfo slabinfo vmstat; do
 done
 ok "--kernel: caches have their names" \
     grep -q 'probe=kmem:kmem_cache_alloc .* name="[a-z_]' <("$faultline" dump all.flt)
+told=0
+for event in kmem:kvfree_call_rcu kmem:kmem_cache_free_bulk; do
+    holds info.json ".kernel_events | any(.name == \"$event\" and .count > 0)" && told=$((told + 1))
+done
+if "$faultline" info all.flt | grep -q quality.slab_frees; then
+    same "--kernel: frees without a tracepoint: none, and it is said" $told 0
+else
+    same "--kernel: frees without a tracepoint are events too" $told 2
+fi
 ok "--kernel alone implies events" holds info.json '.fidelity == "events"'
 
 # ---- object caches: from events, and as processes imply them ---------------------------------------
@@ -70,6 +79,25 @@ fi
 ok "replay --kernel-objects: one task, its mappings" holds replayed.json \
     '.slab | .source == "implied" and (.caches | any(.name == "task_struct" and .objects == 1))
      and (.caches | any(.name == "vm_area_struct" and .objects > 10))'
+
+# ---- object caches, settled at start and end ---------------------------------------------------------
+if [ -w /sys/kernel/slab/filp/shrink ]; then
+    "$faultline" record -q -a --kernel-groups alloc,slab --settle-slabs -o settled.flt -- \
+        bash -c 'for ((i = 0; i < 300; i++)); do : >f$i; done; rm f*'
+    same "--settle-slabs: the command's status" $? 0
+    "$faultline" report settled.flt -o report >/dev/null
+    ok "settled at the end: what is in use, predicted beside recorded" holds report/report.json \
+        '.results[0].slab.caches | any(.name == "filp" and .recorded_end.objects > 0 and .recorded_settled.objects > 0
+            and .recorded_settled.objects <= .recorded_end.objects
+            and (.settled.objects - .recorded_settled.objects | fabs) <= 0.05 * .recorded_settled.objects + 16)'
+    ok "settled: slabs of the caches that changed are as many as the kernel has" holds report/report.json \
+        '[.results[0].slab.caches[:10][] | .settled.slabs - .recorded_settled.slabs | fabs] | add < 20'
+    ok "settled: as a table" has "In use, predicted" report/report.md
+    "$faultline" replay settled.flt --allocator --json >buddy.json
+    ok "settled: free pages are compared as of when they were read" holds buddy.json '.buddy.events > 0'
+else
+    echo "no /sys/kernel/slab to write to: caches are not settled"
+fi
 
 # ---- lost records are never silent ------------------------------------------------------------------
 coproc target { exec "$workloads/live_target"; }

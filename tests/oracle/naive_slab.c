@@ -320,3 +320,37 @@ void naive_slab_flush(struct naive_slab_world *w, uint32_t cpu)
     }
     drain(w, cpu);
 }
+
+/* One object after the other leaves its sheaf; what has no object in use goes, what has one free is on the node's list. */
+void naive_slab_shrink(struct naive_slab_world *w, uint32_t cpus)
+{
+    struct naive_sheaf *all[5 * NAIVE_CPUS + 10 + NAIVE_FLYING];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < cpus; i++) {
+        all[n++] = &w->main[i];
+        if (w->has_spare[i])
+            all[n++] = &w->spare[i];
+        if (w->has_lent[i])
+            all[n++] = &w->lent[i];
+        if (w->has_rcu[i])
+            all[n++] = &w->rcu[i];
+        w->has_lent[i] = w->has_rcu[i] = false;
+        w->current[i] = NAIVE_NONE;
+        w->cpu[i].n = 0;
+    }
+    for (uint32_t i = 0; i < w->n_full; i++)
+        all[n++] = &w->full[i];
+    for (uint32_t i = 0; i < w->n_flying; i++)
+        all[n++] = &w->flying[i].sheaf;
+    while (n--)
+        while (all[n]->n)
+            w->slab[all[n]->at[--all[n]->n]].used--;
+    w->n_full = w->n_flying = w->node.n = 0;
+    for (uint32_t id = 0; id < w->n_slabs; id++) {
+        w->slab[id].owner = NAIVE_NONE;
+        w->slab[id].on_cpu_list = 0;
+        w->slab[id].gone |= w->slab[id].used == 0;
+        if (!w->slab[id].gone && w->slab[id].used < w->slab[id].objects)
+            push_tail(&w->node, id);
+    }
+}

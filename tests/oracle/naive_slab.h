@@ -54,5 +54,6 @@ void naive_slab_free_bulk(struct naive_slab_world *w, uint32_t cpu, uint32_t sla
 void naive_slab_free_rcu(struct naive_slab_world *w, uint32_t cpu, uint32_t slab, uint64_t now_ns);
 void naive_slab_rcu_run(struct naive_slab_world *w, uint64_t now_ns);
 void naive_slab_flush(struct naive_slab_world *w, uint32_t cpu);
+void naive_slab_shrink(struct naive_slab_world *w, uint32_t cpus);
 
 #endif

@@ -132,6 +132,22 @@ static void meanwhile(struct fix *f, uint32_t cpu)
     name_new(f);
 }
 
+/* Nothing is taken after it: in which order the node's list is then is not said. */
+static void shrink(struct fix *f, uint32_t cpus)
+{
+    slab_shrink(f->sys, 0);
+    naive_slab_shrink(f->naive, cpus);
+    compare(f, cpus);
+    struct slab_counts n = slab_counts(f->sys, 0);
+    assert_int_equal(n.in_sheaves, 0);
+    assert_int_equal(n.place[SLAB_CURRENT] + n.place[SLAB_CPU_PARTIAL], 0);
+    assert_int_equal(n.objects - n.free[SLAB_NODE_PARTIAL], f->n);
+    for (uint32_t id = 0; id < slab_ids(f->sys); id++) {
+        struct slab_view v = slab_view(f->sys, id);
+        assert_true(v.place == SLAB_GONE || v.free < v.objects);
+    }
+}
+
 static void sequence(uint64_t seed, uint32_t bytes, unsigned flags)
 {
     struct fix *f = calloc(1, sizeof *f);
@@ -165,6 +181,8 @@ static void sequence(uint64_t seed, uint32_t bytes, unsigned flags)
         if (step % 50 == 0)
             compare(f, cpus);
     }
+    if (seed % 2)
+        shrink(f, cpus);
     while (f->n)
         one_free(f, rnd(f, cpus));
     compare(f, cpus);
@@ -177,6 +195,8 @@ static void sequence(uint64_t seed, uint32_t bytes, unsigned flags)
     compare(f, cpus);
     if (!(flags & SLAB_SHEAVES)) /* all is free: the node keeps what it may, and nothing else */
         assert_true(slab_counts(f->sys, 0).slabs <= l.min_partial);
+    shrink(f, cpus);
+    assert_int_equal(slab_counts(f->sys, 0).slabs, 0);
     slab_sys_free(f->sys);
     free(f->naive);
     free(f);

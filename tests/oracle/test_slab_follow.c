@@ -119,22 +119,8 @@ static void steps(struct world *w, uint32_t n, uint32_t target)
 /* As the kernel shrinks: all to the node, no empty slab; then what its list holds is told. */
 static void settle(struct world *w)
 {
-    for (uint32_t i = 0; i < 2 * CPUS; i++)
-        slab_flush(w->sys, 0, i % CPUS);
-    struct slab_cache *c = &w->sys->caches[0];
-    while (c->n_full) {
-        struct slab_sheaf *f = c->full[--c->n_full];
-        while (f->n)
-            slab_free_object(w->sys, 0, f->slab[--f->n]);
-        free(f);
-    }
-    for (uint32_t i = 0; i < 2 * CPUS; i++)
-        slab_flush(w->sys, 0, i % CPUS);
-    for (uint32_t id = 0; id < slab_ids(w->sys); id++) {
-        struct slab_view v = slab_view(w->sys, id);
-        if (v.place == SLAB_NODE_PARTIAL && v.free == v.objects)
-            slab_drop(w->sys, id);
-    }
+    const struct slab_cache *c = &w->sys->caches[0];
+    slab_shrink(w->sys, 0);
     struct slab_counts n = slab_counts(w->sys, 0);
     assert_int_equal(n.place[SLAB_CURRENT] + n.place[SLAB_CPU_PARTIAL] + n.in_sheaves, 0);
     w->row.state =
@@ -168,7 +154,8 @@ static struct slab_past look_back(const struct world *w, const struct slab_info 
     return slab_past_end(p);
 }
 
-static void follow(const struct world *w, struct fl_slab_row *out)
+/* All that is told; after the first @until, what there is, and what there is when it has been shrunk, which pages told of. */
+static void follow(const struct world *w, uint32_t until, struct fl_slab_row *out)
 {
     struct slab_info_row row = w->row;
     struct slab_info info = { &row, 1 };
@@ -179,6 +166,8 @@ static void follow(const struct world *w, struct fl_slab_row *out)
         const struct told *t = &w->told[i];
         uint32_t cache = 0;
         bool known;
+        if (i == until)
+            slab_follow_look(f, 0, out);
         assert_int_equal(slab_follow_time(f, i + 1, &err), FL_OK);
         if (t->kind == GOT && slab_follow_begun(f, 0))
             assert_int_equal(slab_follow_alloc(f, 0, t->cpu, t->at, &err), FL_OK);
@@ -189,7 +178,9 @@ static void follow(const struct world *w, struct fl_slab_row *out)
         else if (t->kind == TAKEN)
             slab_follow_taken(f, t->cpu, t->at, w->row.order, true);
     }
-    slab_follow_end(f, 0, out);
+    if (until == w->n_told)
+        slab_follow_look(f, 0, out);
+    assert_int_equal(slab_follow_settle(f, 0, &out->predicted_settled, &err), FL_OK);
     slab_follow_free(f);
     slab_past_free(&past);
 }
@@ -217,13 +208,17 @@ static bool run(uint64_t seed, const char *name, uint32_t size, uint32_t order)
     steps(w, 1000 + rnd(w, 3000), 100 + rnd(w, 900));
     steps(w, rnd(w, 3000), rnd(w, 500));
     struct slab_counts n = slab_counts(w->sys, 0);
-    follow(w, &row);
+    uint32_t until = w->n_told;
+    slab_shrink(w->sys, 0);
+    follow(w, until, &row);
     assert_int_equal(row.unseen_allocs, 0);
     assert_int_equal(row.unseen_frees, 0);
     uint64_t active = n.objects - n.free[SLAB_NODE_PARTIAL];
     bool same = row.predicted.slabs == n.slabs && row.predicted.objects == active;
     assert_in_range(row.predicted.slabs + 1, n.slabs, n.slabs + 2);
     assert_in_range(row.predicted.objects + l.objects, active, active + 2 * l.objects);
+    assert_int_equal(row.predicted_settled.slabs, slab_counts(w->sys, 0).slabs);
+    assert_int_equal(row.predicted_settled.objects, w->n_objects);
     free(w->row.list);
     free(w->row.waiting);
     slab_sys_free(w->sys);

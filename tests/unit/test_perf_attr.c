@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "attr.h"
+#include "tracepoint.h"
 
 static char *golden(const char *name)
 {
@@ -86,6 +87,19 @@ static void attr_of_tracepoints_carries_the_id_and_raw_bytes(void **state)
            (struct fl_attr_request){ .source = FL_SRC_TP_NEWTASK, .tracepoint_id = 205 });
 }
 
+static void attr_of_what_a_bpf_program_writes_is_like_a_tracepoints(void **state)
+{
+    (void)state;
+    const struct fl_attr_request tracepoint = { .source = FL_SRC_PROBE, .tracepoint_id = 190 },
+                                 bpf = { .source = FL_SRC_PROBE, .tracepoint_id = FL_TP_ID_BPF };
+    struct perf_event_attr attr, want;
+    assert_int_equal(fl_attr_build(&tracepoint, &want, NULL), FL_OK);
+    assert_int_equal(fl_attr_build(&bpf, &attr, NULL), FL_OK);
+    want.type = PERF_TYPE_SOFTWARE;
+    want.config = PERF_COUNT_SW_BPF_OUTPUT;
+    assert_memory_equal(&attr, &want, sizeof attr);
+}
+
 /* Nothing is added to what was planned, however it is recorded. */
 static void attr_of_a_planned_event_is_the_planned_one(void **state)
 {
@@ -127,6 +141,7 @@ int main(void)
         cmocka_unit_test(attr_for_an_old_kernel_does_not_ask_for_lost_counts),
         cmocka_unit_test(attr_of_tracking_event_counts_nothing_and_reports_processes_and_mappings),
         cmocka_unit_test(attr_of_tracepoints_carries_the_id_and_raw_bytes),
+        cmocka_unit_test(attr_of_what_a_bpf_program_writes_is_like_a_tracepoints),
         cmocka_unit_test(attr_of_a_planned_event_is_the_planned_one),
         cmocka_unit_test(attr_of_an_unknown_source_is_refused),
     };

@@ -126,6 +126,9 @@ static void fields_outside_the_record_end_the_values(void **state)
     assert_string_equal(f->log, "hit 0 cpu 1 tid 42 t5 @3:; ");
     assert_int_equal(fl_hits_count(f->hits, 0), 3);
     assert_int_equal(fl_hits_counts(f->hits).cut, 3);
+    f->cache.id = FL_TP_ID_BPF; /* its records are as long as there are objects */
+    push(f, 0, 4, cache_raw, 16);
+    assert_int_equal(fl_hits_counts(f->hits).cut, 3);
     done(f);
 }
 

@@ -101,6 +101,20 @@ static void group_takes_its_rows_and_names_what_is_missing(void **state)
     fl_kernel_events_free(&e);
 }
 
+static void what_is_no_tracepoint_comes_last(void **state)
+{
+    (void)state;
+    const struct fl_tp_event more = { .name = "kmem:more", .id = FL_TP_ID_BPF };
+    struct fl_kernel_events e;
+    struct fl_err err;
+    put_event("kmem/kfree", 657);
+    assert_int_equal(fl_kernel_events(root, "slab", &e, &err), FL_OK);
+    assert_int_equal(fl_kernel_events_add(&e, &more, &err), FL_OK);
+    assert_string_equal(names_of(&e), "kmem:kfree kmem:more");
+    assert_true(e.v[1].id == FL_TP_ID_BPF);
+    fl_kernel_events_free(&e);
+}
+
 static void system_is_listed_by_name(void **state)
 {
     (void)state;
@@ -234,6 +248,7 @@ int main(void)
 #define IN_A_TREE(test) cmocka_unit_test_setup_teardown(test, make_tree, remove_tree)
     const struct CMUnitTest tests[] = {
         IN_A_TREE(group_takes_its_rows_and_names_what_is_missing),
+        IN_A_TREE(what_is_no_tracepoint_comes_last),
         IN_A_TREE(system_is_listed_by_name),
         IN_A_TREE(format_that_is_none_counts_as_missing),
         IN_A_TREE(what_cannot_be_is_said),

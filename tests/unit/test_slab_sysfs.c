@@ -80,15 +80,15 @@ static uint64_t now(void)
 }
 
 /* In a folder a shrinking adds one byte; of odd's numbers not all can be read. Only dear's CPUs never have nothing. */
-static void each_cache_is_shrunk_and_told_of(void **state)
+static void is_shrunk_and_told_of(uint32_t moment)
 {
     struct tree t;
     struct fl_err err;
-    struct texts texts = { .moment = FL_SNAPSHOT_START };
-    (void)state;
+    struct texts texts = { .moment = moment };
     tree_make(&t);
     /* nothing there to write to */
-    assert_int_equal(fl_slab_settle(t.root, now(), collect, &texts, &err), FL_EMACHINE);
+    assert_int_equal(fl_slab_settle(t.root, now(), texts.moment, collect, &texts, &err),
+                     FL_EMACHINE);
     put_cache(&t, "filp", "0(0)\n");
     put_cache(&t, ":0000192", "0(0)\n");
     put_cache(&t, "dear", "63(6) C0=42(4) C1=21(2)\n");
@@ -100,7 +100,7 @@ static void each_cache_is_shrunk_and_told_of(void **state)
     tree_text(&t, "", "stuck/partial");
     put_link(&t, ":0000192", "pid");
     put_link(&t, ":0000192", "cred");
-    assert_int_equal(fl_slab_settle(t.root, now(), collect, &texts, &err), FL_OK);
+    assert_int_equal(fl_slab_settle(t.root, now(), texts.moment, collect, &texts, &err), FL_OK);
     assert_int_equal(bytes_of(&t, "filp/shrink"), 1);
     assert_int_equal(bytes_of(&t, ":0000192/shrink"), 1);
     assert_int_equal(bytes_of(&t, "odd/shrink"), 1);
@@ -115,8 +115,16 @@ static void each_cache_is_shrunk_and_told_of(void **state)
     assert_string_equal(settled(&texts, "odd"), "");
     assert_string_equal(settled(&texts, ":0000192"), "");
     tree_remove(&t);
-    assert_int_equal(fl_slab_settle(t.root, now(), collect, &texts, &err), FL_EMACHINE);
+    assert_int_equal(fl_slab_settle(t.root, now(), texts.moment, collect, &texts, &err),
+                     FL_EMACHINE);
     assert_non_null(strstr(err.msg, "--settle-slabs"));
+}
+
+static void each_cache_is_shrunk_and_told_of(void **state)
+{
+    (void)state;
+    is_shrunk_and_told_of(FL_SNAPSHOT_START);
+    is_shrunk_and_told_of(FL_SNAPSHOT_END);
 }
 
 static void lists_have_a_line_for_each_name(void **state)
