@@ -18,6 +18,8 @@ static const struct {
     { "per_page_out", offsetof(struct fl_tlb_kept, per_page_out) },
 };
 
+static const char *const done_names[] = { "together", "singly" }; /* by disk_singly */
+
 /* ---- writing ---------------------------------------------------------------------- */
 
 json_t *fl_tlb_kept_json(const struct fl_tlb_kept *tlb)
@@ -47,6 +49,8 @@ json_t *fl_costs_json(const struct fl_costs *costs)
     json_t *all = json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "schema", SCHEMA, "source", costs->source,
                             "swap_device", fl_swap_device_name(costs->swap_device), "ps", ps,
                             "spread_ps", spread, "defaults", defaults);
+    if (all)
+        json_object_set_new(all, "disk_done", json_string(done_names[costs->disk_singly]));
     if (all && costs->tlb.entries)
         json_object_set_new(all, "tlb", fl_tlb_kept_json(&costs->tlb));
     return all;
@@ -113,6 +117,17 @@ static int get_device(const json_t *v, struct fl_costs *out, struct fl_err *err)
             return FL_OK;
         }
     return fl_fail(err, FL_EFORMAT, "'swap_device' must be \"zram\" or \"disk\"");
+}
+
+static int get_done(const json_t *v, struct fl_costs *out, struct fl_err *err)
+{
+    const char *text = json_string_value(v);
+    for (int singly = 0; text && singly < 2; singly++)
+        if (!strcmp(text, done_names[singly])) {
+            out->disk_singly = singly;
+            return FL_OK;
+        }
+    return fl_fail(err, FL_EFORMAT, "'disk_done' must be \"together\" or \"singly\"");
 }
 
 static int get_ps(const json_t *ps, struct fl_costs *out, struct fl_err *err)
@@ -213,9 +228,9 @@ static const struct {
     const char *key;
     int (*get)(const json_t *v, struct fl_costs *out, struct fl_err *err);
 } keys[] = {
-    { "schema", get_schema },     { "source", get_source }, { "swap_device", get_device },
-    { "tlb", get_tlb },           { "ps", get_ps },         { "spread_ps", get_spread },
-    { "defaults", get_defaults },
+    { "schema", get_schema },    { "source", get_source },     { "swap_device", get_device },
+    { "disk_done", get_done },   { "tlb", get_tlb },           { "ps", get_ps },
+    { "spread_ps", get_spread }, { "defaults", get_defaults },
 };
 
 int fl_costs_parse(const json_t *json, struct fl_costs *out, struct fl_err *err)

@@ -67,6 +67,7 @@ void cal_fill(char *at, size_t pages, uint64_t *x);
 int cal_processor(struct cal *cal, struct fl_err *err); /* access, TLB, context switch */
 int cal_minor(struct cal *cal, struct fl_err *err);     /* minor faults */
 int cal_files(struct cal *cal, struct fl_err *err);     /* faults on files, cold reads, reclaim */
+int cal_disk(struct cal *cal, struct fl_err *err);      /* writes of several requests */
 int cal_swap(struct cal *cal, struct fl_err *err);
 
 #endif

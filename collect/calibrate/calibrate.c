@@ -177,10 +177,8 @@ int fl_calibrate(const struct fl_calibrate_opts *opts, struct fl_costs *out,
         const char *what;
         int (*measure)(struct cal *cal, struct fl_err *err);
     } parts[] = {
-        { "processor", cal_processor },
-        { "minor faults", cal_minor },
-        { "files", cal_files },
-        { "swap", cal_swap },
+        { "processor", cal_processor }, { "minor faults", cal_minor }, { "files", cal_files },
+        { "disk", cal_disk },           { "swap", cal_swap },
     };
     struct cal cal = { .opts = opts, .out = out, .why = why };
     *out = *fl_costs_default();

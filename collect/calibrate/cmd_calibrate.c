@@ -56,7 +56,9 @@ static const char *time_text(char buf[FL_FORMAT_BYTES], uint64_t ps)
 static void print_costs(const struct fl_costs *costs, FILE *out)
 {
     char median[FL_FORMAT_BYTES], low[FL_FORMAT_BYTES], high[FL_FORMAT_BYTES];
-    fprintf(out, "%s\nswap device: %s\n\n", costs->source, fl_swap_device_name(costs->swap_device));
+    fprintf(out, "%s\nswap device: %s; a disk tells of writes %s\n\n", costs->source,
+            fl_swap_device_name(costs->swap_device),
+            costs->disk_singly ? "one by one" : "when it has done all it was given");
     for (int c = 0; c < FL_COST_COUNT; c++) {
         fprintf(out, "  %-34s %10s", fl_cost_summary((enum fl_cost)c),
                 time_text(median, costs->ps[c]));

@@ -34,6 +34,8 @@ enum fl_cost {
     FL_COST_SWAP_READAHEAD,    /* each further page read with it */
     FL_COST_SWAP_OUT_SYNC,     /* a page reclaimed to a synchronous swap device */
     FL_COST_SWAP_OUT_DISK,     /* a page reclaimed to a disk, written in the background */
+    FL_COST_DISK_REQUEST,      /* each write request that a disk does */
+    FL_COST_DISK_PAGE,         /* each page of one */
     FL_COST_FILE_READ,         /* a file page from its disk: the wait for one request */
     FL_COST_FILE_READAHEAD,    /* each further page read with it */
     FL_COST_RECLAIM,           /* a clean page reclaimed */
@@ -67,6 +69,8 @@ struct fl_costs {
     char source[FL_COST_SOURCE_BYTES]; /* who measured it, where */
     struct fl_tlb_kept tlb;
     enum fl_swap_device swap_device;
+    bool
+        disk_singly; /* a disk tells of each write as it is done; else of all when it has no more */
     uint64_t ps[FL_COST_COUNT];      /* picoseconds, at most FL_COST_PS_MAX */
     uint64_t low_ps[FL_COST_COUNT];  /* first and third quartile of the repetitions; */
     uint64_t high_ps[FL_COST_COUNT]; /* both 0: not known */

@@ -27,7 +27,6 @@ int linux_init(struct linux_mm *lm, const struct linux_opts *opts, struct vm *vm
     for (int list = 0; list < LRU_LISTS_MAX; list++)
         lm->lru[list] = (struct lru){ .newest = NO_CONTENTS, .oldest = NO_CONTENTS };
     lm->swap_ra = swap_ra_start(opts->page_cluster);
-    swap_write_init(lm);
     if (translations_init(&lm->translations, &opts->costs->tlb, opts->seed, err) != FL_OK)
         return FL_ENOMEM;
     lm->thp.on = opts->thp != FL_THP_NEVER && !opts->mglru;

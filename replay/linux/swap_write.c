@@ -14,36 +14,45 @@ enum {
     DEPTH = 16,         /* RWB_DEF_DEPTH */
     DEPTH_MAX = 192,    /* 3/4 of the queue of 256 that a disk has */
     IDLE_WINDOWS = 5,   /* RWB_UNKNOWN_BUMP */
-    STEPS_AT_START = 2, /* of the 0 to 4 that whoever wrote before has left */
 };
 
 #define WINDOW_PS UINT64_C(100000000000) /* RWB_WINDOW_NSEC */
 
 /* ---- the plug --------------------------------------------------------------------------- */
 
-/* A request without its pages: a fault that reads, less what it and a page cost the processor. */
-static uint64_t request_ps(const uint64_t *ps)
+/* Until an idle disk does something: a fault that reads, less what it and a page cost the processor. */
+static uint64_t begin_ps(const uint64_t *ps)
 {
     uint64_t other_ps = ps[FL_COST_FAULT_SWAP_CACHE] + ps[FL_COST_SWAP_READAHEAD];
     return ps[FL_COST_SWAP_IN_DISK] > other_ps ? ps[FL_COST_SWAP_IN_DISK] - other_ps : 0;
 }
 
-/* blk_mq_flush_plug_list. What is sent off together takes the disk the time of one request, and for
-   each page what a further page of a file takes that is read ahead. */
+/* Requests from @from on that are not done are now done when the disk has done all. */
+static void done_together(struct linux_mm *lm, uint32_t from)
+{
+    struct swap_writes *w = &lm->writes;
+    for (uint32_t i = w->requests_done; i < w->n_sent; i++)
+        if (i >= from || w->request[i].done_ps > lm->now_ps)
+            w->request[i].done_ps = w->disk_ps;
+}
+
+/* blk_mq_flush_plug_list */
 void swap_write_submit(struct linux_mm *lm)
 {
     struct swap_writes *w = &lm->writes;
     const uint64_t *ps = lm->opts.costs->ps;
-    uint32_t from = w->n_sent ? w->request[w->n_sent - 1].end : w->n_done;
+    uint32_t from = w->n_sent ? w->request[w->n_sent - 1].end : w->n_done, first = w->n_sent;
     w->plug = (struct swap_plug){ .reading_ahead = w->plug.reading_ahead };
-    if (w->n_sent < w->n_requests)
-        w->disk_ps = (w->disk_ps < lm->now_ps ? lm->now_ps : w->disk_ps) + request_ps(ps);
+    if (w->n_sent < w->n_requests && w->disk_ps <= lm->now_ps)
+        w->disk_ps = lm->now_ps + begin_ps(ps);
     for (; w->n_sent < w->n_requests; w->n_sent++) {
         struct swap_request *request = &w->request[w->n_sent];
-        w->disk_ps += (request->end - from) * ps[FL_COST_FILE_READAHEAD];
+        w->disk_ps += ps[FL_COST_DISK_REQUEST] + (request->end - from) * ps[FL_COST_DISK_PAGE];
         request->done_ps = w->disk_ps;
         from = request->end;
     }
+    if (!lm->opts.costs->disk_singly)
+        done_together(lm, first);
 }
 
 /* blk_attempt_plug_merge */
@@ -128,7 +137,8 @@ static void wait_to(struct linux_mm *lm, uint64_t ps)
 }
 
 /* virtblk_queue_rq: the disk takes requests, one after the other, as long as its queue has room, and
-   reads go before writes that it has not taken. So who has read finds those it had taken done. */
+   reads go before writes that it has not taken. So who has read finds those it had taken done. What a
+   read takes counts from the disk's beginning, which it has behind it where it is at work. */
 void swap_read_wait(struct linux_mm *lm, uint64_t pages)
 {
     const struct swap_writes *w = &lm->writes;
@@ -141,7 +151,8 @@ void swap_read_wait(struct linux_mm *lm, uint64_t pages)
         from = w->request[i].end;
         done_ps = w->request[i].done_ps;
     }
-    wait_to(lm, done_ps);
+    uint64_t begin = begin_ps(lm->opts.costs->ps);
+    wait_to(lm, done_ps > begin ? done_ps - begin : 0);
 }
 
 /* wbt_wait: who has reached the limit sleeps until nothing is under way, as the disk has a cache
@@ -238,11 +249,6 @@ void swap_write_forget(struct linux_mm *lm, uint32_t c)
     for (uint32_t i = w->n_done; i < w->n; i++)
         if (w->contents[i] == c)
             w->contents[i] = NO_CONTENTS;
-}
-
-void swap_write_init(struct linux_mm *lm)
-{
-    lm->writes.throttle.steps = STEPS_AT_START;
 }
 
 void swap_write_free(struct linux_mm *lm)

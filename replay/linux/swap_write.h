@@ -65,7 +65,6 @@ void swap_write_wait(struct linux_mm *lm, uint32_t c);
 /** swap_write_forget - @c goes. */
 void swap_write_forget(struct linux_mm *lm, uint32_t c);
 
-void swap_write_init(struct linux_mm *lm);
 void swap_write_free(struct linux_mm *lm);
 
 /** swap_read_plug, swap_read_unplug - around the pages of a read-ahead. */

@@ -16,6 +16,7 @@ ok "minor faults are measured" holds costs.json \
 ok "quartiles enclose the median" holds costs.json \
     '. as $c | [.spread_ps | to_entries[] | .value[0] <= $c.ps[.key] and $c.ps[.key] <= .value[1]] | all'
 ok "what has no spread is a default" holds costs.json '(.ps | keys) - (.spread_ps | keys) - .defaults == []'
+ok "how a disk tells of its writes" holds costs.json '.disk_done == "together" or .disk_done == "singly"'
 ok "a fault costs more than an access" holds costs.json '.ps.fault_anon_write > 10 * .ps.access'
 ok "a table" grep -q "fault: first write, new page" <("$faultline" calibrate --dir .)
 ok "a folder that is not there" test "$("$faultline" calibrate --dir ./none 2>&1 >/dev/null | wc -l)" = 1

@@ -85,7 +85,6 @@ void naive_linux_swap_start(struct world *w)
     naive_swap_start(&w->k->swap, (uint32_t)n + 1);
     w->k->swap.drop = drop;
     w->k->swap.arg = w;
-    w->k->steps = 2;
 }
 
 bool naive_linux_take_slot(struct world *w, int c)
@@ -109,22 +108,29 @@ bool naive_linux_take_slot(struct world *w, int c)
 
 /* ---- section 13 --------------------------------------------------------------------------- */
 
-/* All that is held back goes to the disk, one request after the other. */
+static uint64_t disk_begins_ps(const struct world *w)
+{
+    const uint64_t *ps = w->k->opts->costs->ps;
+    uint64_t processor_ps = ps[FL_COST_FAULT_SWAP_CACHE] + ps[FL_COST_SWAP_READAHEAD];
+    return ps[FL_COST_SWAP_IN_DISK] > processor_ps ? ps[FL_COST_SWAP_IN_DISK] - processor_ps : 0;
+}
+
+/* All that is held back goes to the disk, one request after the other. One that was idle takes as long
+   to begin as a read does; each request takes its time and that of its pages. */
 void naive_linux_submit_writes(struct world *w)
 {
     struct kernel *k = w->k;
     const uint64_t *ps = k->opts->costs->ps;
-    uint64_t processor_ps = ps[FL_COST_FAULT_SWAP_CACHE] + ps[FL_COST_SWAP_READAHEAD];
     bool first = true;
     k->held.n = 0;
     for (size_t i = 0; i < k->writes.n; i++) {
         if (k->writes.at[i].sent)
             continue;
-        if (first && k->disk_done_ps < k->now_ps)
-            k->disk_done_ps = k->now_ps;
-        if (first && ps[FL_COST_SWAP_IN_DISK] > processor_ps)
-            k->disk_done_ps += ps[FL_COST_SWAP_IN_DISK] - processor_ps;
-        k->disk_done_ps += ps[FL_COST_FILE_READAHEAD];
+        if (first && k->disk_done_ps <= k->now_ps)
+            k->disk_done_ps = k->now_ps + disk_begins_ps(w);
+        if (k->writes.at[i].begins)
+            k->disk_done_ps += ps[FL_COST_DISK_REQUEST];
+        k->disk_done_ps += ps[FL_COST_DISK_PAGE];
         first = false;
         k->writes.at[i].sent = true;
         /* a request is done when its last page is */
@@ -134,6 +140,10 @@ void naive_linux_submit_writes(struct world *w)
                 break;
         }
     }
+    /* or, told together, when the last of all is */
+    for (size_t i = 0; !k->opts->costs->disk_singly && i < k->writes.n; i++)
+        if (k->writes.at[i].sent && k->writes.at[i].done_ps > k->now_ps)
+            k->writes.at[i].done_ps = k->disk_done_ps;
 }
 
 static size_t requests_held(const struct world *w)
@@ -265,7 +275,7 @@ void naive_linux_wait_for_write(struct world *w, int c)
 static void wait_for_taken(struct world *w, uint64_t pages)
 {
     struct kernel *k = w->k;
-    uint64_t segments = pages + 2, until_ps = k->now_ps;
+    uint64_t segments = pages + 2, until_ps = k->now_ps, begins_ps = disk_begins_ps(w);
     for (size_t i = 0, end; i < k->writes.n && k->writes.at[i].sent; i = end) {
         for (end = i + 1; end < k->writes.n && !k->writes.at[end].begins; end++)
             ;
@@ -274,8 +284,8 @@ static void wait_for_taken(struct world *w, uint64_t pages)
             break;
         until_ps = k->writes.at[i].done_ps;
     }
-    if (k->now_ps < until_ps)
-        k->now_ps = until_ps;
+    if (k->now_ps + begins_ps < until_ps)
+        k->now_ps = until_ps - begins_ps;
     naive_linux_complete_writes(w);
 }
 

@@ -63,7 +63,17 @@ static void random_costs(struct fl_costs *costs, enum fl_swap_kind kind, uint64_
     *costs = *fl_costs_default();
     costs->swap_device = fl_swap_kind_device(kind);
     for (int c = 0; c < FL_COST_COUNT; c++)
-        costs->ps[c] = by == 1 ? costs->ps[c] : 1 + random_below(rng, 100000) * by / 10;
+        if (c != FL_COST_DISK_REQUEST && c != FL_COST_DISK_PAGE)
+            costs->ps[c] = by == 1 ? costs->ps[c] : 1 + random_below(rng, 100000) * by / 10;
+}
+
+/* A disk that takes long or not for a request and for a page, and tells of each or of all. */
+static void random_disk(struct fl_costs *costs, uint64_t rng)
+{
+    uint64_t most = random_below(&rng, 2) ? 100000000 : 10000;
+    costs->ps[FL_COST_DISK_REQUEST] = random_below(&rng, most);
+    costs->ps[FL_COST_DISK_PAGE] = random_below(&rng, most);
+    costs->disk_singly = random_below(&rng, 2);
 }
 
 /* Every other time a TLB keeps translations, many or few. */
@@ -109,6 +119,7 @@ static void one_seed(uint64_t seed, struct tally *tally)
     opts.kernel.first_flush_ms = (uint32_t)random_below(&rng, 2001);
     opts.swap_pages = swaps[random_below(&rng, FL_COUNT(swaps))];
     random_costs(&costs, opts.kernel.swap_kind, &rng);
+    random_disk(&costs, seed * 1000037 + 5);
     costs.tlb = random_tlb(seed * 1000033 + 7);
     opts.seed = seed;
     opts.kernel.whole_flushes_from = seed % 3 ? FL_FLUSHES_NEVER : seed % 60;

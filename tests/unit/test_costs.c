@@ -43,6 +43,7 @@ static void costs_written_and_read_are_the_same(void **state)
     struct fl_costs in = *fl_costs_default(), out;
     snprintf(in.source, sizeof in.source, "a test");
     in.swap_device = FL_SWAP_DEVICE_DISK;
+    in.disk_singly = true;
     in.tlb = (struct fl_tlb_kept){ .entries = 1536, .per_fault = 7, .per_page_out = 0 };
     for (int c = 0; c < FL_COST_COUNT; c++) {
         in.ps[c] = 1000u + (unsigned)c;
@@ -55,6 +56,7 @@ static void costs_written_and_read_are_the_same(void **state)
     json_decref(json);
     assert_string_equal(out.source, "a test");
     assert_int_equal(out.swap_device, FL_SWAP_DEVICE_DISK);
+    assert_true(out.disk_singly);
     assert_memory_equal(&in.tlb, &out.tlb, sizeof in.tlb);
     assert_memory_equal(in.ps, out.ps, sizeof in.ps);
     assert_memory_equal(in.low_ps, out.low_ps, sizeof in.low_ps);
@@ -98,6 +100,8 @@ static void what_is_wrong_is_refused_by_name(void **state)
     refused("{'source':'a','colour':1}", "'colour'");
     refused("{'source':'a','schema':'faultline.costs/2'}", "faultline.costs/1");
     refused("{'source':'a','swap_device':'tape'}", "swap_device");
+    refused("{'source':'a','disk_done':'never'}", "disk_done");
+    refused("{'source':'a','disk_done':1}", "disk_done");
     refused("{'source':'a','ps':[]}", "'ps'");
     refused("{'source':'a','ps':{'acces':1}}", "ps.acces");
     refused("{'source':'a','ps':{'access':-1}}", "ps.access");

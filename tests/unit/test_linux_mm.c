@@ -147,7 +147,8 @@ static void a_page_still_in_the_swap_cache_is_a_minor_fault(void **state)
     struct linux_opts opts = room_for(128, SWAP_SSD);
     struct fl_costs costs = *fl_costs_default();
     (void)state;
-    costs.ps[FL_COST_SWAP_IN_DISK] = costs.ps[FL_COST_FILE_READAHEAD] = 0;
+    costs.ps[FL_COST_SWAP_IN_DISK] = 0;
+    costs.ps[FL_COST_DISK_REQUEST] = costs.ps[FL_COST_DISK_PAGE] = 0;
     opts.costs = &costs;
     write_upwards(&s, 129);
     reads(&s, 0, 0, FIRST + 74);
@@ -190,20 +191,21 @@ struct disk {
     uint32_t first; /* contents of the first of 600 pages */
 };
 
-/* 1 us for a request, 10 ns for each of its pages; one that nobody has written to. */
+/* 1 us to begin, 100 ns for a request, 10 ns for each of its pages; each is told as it is done. */
 static void open_disk(struct disk *k)
 {
     struct linux_opts opts = room_for(1000, SWAP_ROTATIONAL);
     *k = (struct disk){ .costs.ps = { [FL_COST_SWAP_IN_DISK] = 1003000,
                                       [FL_COST_FAULT_SWAP_CACHE] = 1000,
                                       [FL_COST_SWAP_READAHEAD] = 2000,
-                                      [FL_COST_FILE_READAHEAD] = 10000 } };
+                                      [FL_COST_DISK_REQUEST] = 100000,
+                                      [FL_COST_DISK_PAGE] = 10000 },
+                        .costs.disk_singly = true };
     opts.costs = &k->costs;
     write_upwards(&k->s, 600);
     linux_drive_open(&k->d, &k->s.list, &opts);
     linux_drive_run(&k->d, NEVER);
     k->first = contents_of(&k->d, 1);
-    k->d.lm.writes.throttle.steps = 0;
 }
 
 static bool in_flight(const struct linux_drive *d, uint32_t c)
@@ -222,7 +224,7 @@ static void writes_are_held_until_a_request_is_full(void **state)
     assert_int_equal(k.d.lm.writes.n_sent, 0);
     written(&k.d, k.first + 254, 354);
     assert_int_equal(k.d.lm.writes.n_sent, 1);
-    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1000000 + 254 * 10000);
+    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1100000 + 254 * 10000);
     swap_write_arrive(&k.d.lm);
     assert_true(in_flight(&k.d, k.first));
     k.d.lm.now_ps = k.d.lm.writes.disk_ps;
@@ -230,7 +232,7 @@ static void writes_are_held_until_a_request_is_full(void **state)
     assert_false(in_flight(&k.d, k.first) || in_flight(&k.d, k.first + 253));
     assert_true(in_flight(&k.d, k.first + 254)); /* held, with nothing to send it off */
     swap_write_submit(&k.d.lm);
-    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1010000);
+    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1110000);
     linux_drive_close(&k.d);
 }
 
@@ -246,9 +248,9 @@ static void a_small_first_request_holds_large_ones(void **state)
     assert_int_equal(k.d.lm.writes.n_requests, 3);
     assert_int_equal(k.d.lm.writes.n_sent, 0);
     swap_write_submit(&k.d.lm);
-    assert_int_equal(k.d.lm.writes.request[0].done_ps, k.d.lm.now_ps + 1010000);
-    assert_int_equal(k.d.lm.writes.request[1].done_ps, k.d.lm.now_ps + 1000000 + 255 * 10000);
-    k.d.lm.now_ps += 1010000;
+    assert_int_equal(k.d.lm.writes.request[0].done_ps, k.d.lm.now_ps + 1110000);
+    assert_int_equal(k.d.lm.writes.request[1].done_ps, k.d.lm.now_ps + 1200000 + 255 * 10000);
+    k.d.lm.now_ps += 1110000;
     swap_write_arrive(&k.d.lm);
     assert_false(in_flight(&k.d, k.first));
     assert_true(in_flight(&k.d, k.first + 1));
@@ -266,7 +268,7 @@ static void sixteen_writes_may_be_under_way(void **state)
         written(&k.d, k.first + i, 100 + 2 * i);
     assert_int_equal(k.d.lm.writes.n_sent, 0);
     written(&k.d, k.first + 16, 200);
-    assert_int_equal(k.d.lm.now_ps, before_ps + 1000000 + 16 * 10000);
+    assert_int_equal(k.d.lm.now_ps, before_ps + 1000000 + 16 * 110000);
     assert_false(in_flight(&k.d, k.first) || in_flight(&k.d, k.first + 15));
     assert_int_equal(k.d.lm.writes.n_requests, 1);
     linux_drive_close(&k.d);
@@ -337,7 +339,7 @@ static void a_write_is_waited_for_and_a_gone_page_forgotten(void **state)
     written(&k.d, k.first + 1, 101);
     swap_write_forget(&k.d.lm, k.first);
     swap_write_wait(&k.d.lm, k.first + 1);
-    assert_int_equal(k.d.lm.now_ps, before_ps + 1020000);
+    assert_int_equal(k.d.lm.now_ps, before_ps + 1120000);
     assert_false(in_flight(&k.d, k.first + 1));
     assert_true(in_flight(&k.d, k.first)); /* nobody told it */
     assert_int_equal(k.d.lm.writes.n, 0);
@@ -356,12 +358,38 @@ static void a_read_goes_before_writes_not_taken(void **state)
     for (uint32_t i = 100; i < 250; i++)
         written(&k.d, k.first + i, 101 + i);
     swap_write_submit(&k.d.lm);
-    swap_read_wait(&k.d.lm, 1); /* 3, 102 and 152 segments; sent off one by one */
-    assert_int_equal(k.d.lm.now_ps, before_ps + 1000000 + 100 * 10000);
+    swap_read_wait(&k.d.lm, 1); /* 3, 102 and 152 segments; the disk has begun already */
+    assert_int_equal(k.d.lm.now_ps, before_ps + 100000 + 100 * 10000);
+    k.d.lm.now_ps += 1000000;
+    swap_write_arrive(&k.d.lm);
     assert_false(in_flight(&k.d, k.first));
     assert_true(in_flight(&k.d, k.first + 100));
     swap_read_wait(&k.d.lm, 8);
-    assert_int_equal(k.d.lm.now_ps, before_ps + 2 * 1000000 + 250 * 10000);
+    assert_int_equal(k.d.lm.now_ps, before_ps + 200000 + 250 * 10000);
+    linux_drive_close(&k.d);
+}
+
+/* A disk that tells of its work when it has no more: what comes meanwhile puts all off. */
+static void a_disk_may_tell_of_all_at_once(void **state)
+{
+    struct disk k;
+    (void)state;
+    open_disk(&k);
+    k.costs.disk_singly = false;
+    uint64_t before_ps = k.d.lm.now_ps;
+    written(&k.d, k.first, 100);
+    swap_write_submit(&k.d.lm);
+    k.d.lm.now_ps += 500000;
+    written(&k.d, k.first + 1, 200);
+    swap_write_submit(&k.d.lm);
+    k.d.lm.now_ps = before_ps + 1219999;
+    swap_write_arrive(&k.d.lm);
+    assert_true(in_flight(&k.d, k.first) && in_flight(&k.d, k.first + 1));
+    k.d.lm.now_ps++;
+    written(&k.d, k.first + 2, 300); /* sees both done */
+    assert_false(in_flight(&k.d, k.first) || in_flight(&k.d, k.first + 1));
+    swap_write_submit(&k.d.lm);
+    assert_int_equal(k.d.lm.writes.disk_ps, k.d.lm.now_ps + 1110000);
     linux_drive_close(&k.d);
 }
 
@@ -481,6 +509,7 @@ int main(void)
         cmocka_unit_test(more_may_be_under_way_while_there_are_writes),
         cmocka_unit_test(a_read_ahead_holds_the_writes_of_a_reclaim),
         cmocka_unit_test(a_read_goes_before_writes_not_taken),
+        cmocka_unit_test(a_disk_may_tell_of_all_at_once),
         cmocka_unit_test(a_write_is_waited_for_and_a_gone_page_forgotten),
         cmocka_unit_test(a_fork_shares_pages_until_one_side_writes),
         cmocka_unit_test(reading_then_writing_a_new_page_are_two_faults),
