@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -193,6 +194,17 @@ uint64_t validate_first_flush_ns(const struct fl_seen_flushes *seen)
     return seen->n ? seen->flush[0].at_ns : seen->end.at_ns;
 }
 
+/* What a disk's write throttle has learnt from whoever wrote last it forgets in four steps of five
+   windows each (wb_timer_fn; a window is 100 ms, and some more): runs begin alike. */
+static void let_disk_rest(const struct validate *v)
+{
+    const unsigned rest_ms = 2600, step_ms = 50;
+    if (v->swap.kind == FL_SWAPDEV_ZRAM || v->swap.kind == FL_SWAPDEV_NONE)
+        return;
+    for (unsigned ms = 0; ms < rest_ms && validate_stopped(v, NULL) == FL_OK; ms += step_ms)
+        nanosleep(&(struct timespec){ .tv_nsec = step_ms * 1000000L }, NULL);
+}
+
 /* One run in a group of its own, @phase_ns after a flush where these are seen. */
 static int run_once(struct validate *v, uint64_t limit_bytes, uint64_t phase_ns, struct fl_run *out,
                     struct validate_seen *seen, struct fl_err *err)
@@ -213,6 +225,8 @@ static int run_once(struct validate *v, uint64_t limit_bytes, uint64_t phase_ns,
     if (rc == FL_OK)
         v->swappiness = fl_cgroup_swappiness(&group);
     validate_warm_read(v->warm);
+    if (limit_bytes != FL_CGROUP_NO_LIMIT)
+        let_disk_rest(v);
     wait_phase(v, phase_ns);
     watch_start(&w, v);
     uint64_t before = whole_tlb_flushes(v), after;
