@@ -69,8 +69,8 @@ struct fl_costs {
     char source[FL_COST_SOURCE_BYTES]; /* who measured it, where */
     struct fl_tlb_kept tlb;
     enum fl_swap_device swap_device;
-    bool
-        disk_singly; /* a disk tells of each write as it is done; else of all when it has no more */
+    /* Of writes given to it a disk tells one by one, as they are done; else of all when it has no more. */
+    bool disk_singly;
     uint64_t ps[FL_COST_COUNT];      /* picoseconds, at most FL_COST_PS_MAX */
     uint64_t low_ps[FL_COST_COUNT];  /* first and third quartile of the repetitions; */
     uint64_t high_ps[FL_COST_COUNT]; /* both 0: not known */
