@@ -16,6 +16,7 @@ struct slot {
     struct fl_envelope e;
     struct fl_buf stored, raw, packed;
     ZSTD_CCtx *zstd;
+    ZSTD_DCtx *unzstd;
     int level;
 };
 
@@ -28,28 +29,17 @@ struct job {
     void *arg;
 };
 
-static int unpack(struct slot *s, struct fl_err *err)
-{
-    fl_buf_reset(&s->raw);
-    uint8_t *to = fl_buf_room(&s->raw, s->e.raw_len + 1u);
-    if (!to)
-        return fl_nomem(err, "trace block");
-    size_t n = ZSTD_decompress(to, s->e.raw_len, s->stored.data, s->e.stored_len);
-    if (ZSTD_isError(n) || n != s->e.raw_len)
-        return fl_fail(err, FL_EFORMAT, "block %u does not decompress", s->e.seq);
-    return FL_OK;
-}
-
 /* What is no smaller afterwards stays as it is. */
 static int pack(void *arg, struct fl_job_progress *progress, struct fl_err *err)
 {
     struct slot *s = arg;
-    bool was_packed = s->e.codec == FL_CODEC_ZSTD;
+    const uint8_t *raw;
     (void)progress;
-    int rc = was_packed ? unpack(s, err) : FL_OK;
+    int rc = fl_payload_unpack(s->unzstd, &s->e, s->stored.data, &s->raw, &raw, err);
+    if (rc == FL_EFORMAT)
+        return fl_fail(err, rc, "block %u does not decompress", s->e.seq);
     if (rc != FL_OK)
         return rc;
-    const uint8_t *raw = was_packed ? s->raw.data : s->stored.data;
     size_t room = ZSTD_compressBound(s->e.raw_len);
     fl_buf_reset(&s->packed);
     uint8_t *to = fl_buf_room(&s->packed, room);
@@ -133,7 +123,8 @@ static int slots_open(struct job *j, int level, struct fl_err *err)
     for (unsigned i = 0; j->slots && i < j->n; i++) {
         j->slots[i].level = level;
         j->slots[i].zstd = ZSTD_createCCtx();
-        if (!j->slots[i].zstd)
+        j->slots[i].unzstd = ZSTD_createDCtx();
+        if (!j->slots[i].zstd || !j->slots[i].unzstd)
             return fl_nomem(err, "zstd");
     }
     return j->slots ? FL_OK : fl_nomem(err, "trace");
@@ -144,6 +135,7 @@ static void slots_close(struct job *j)
     for (unsigned i = 0; j->slots && i < j->n; i++) {
         struct slot *s = &j->slots[i];
         ZSTD_freeCCtx(s->zstd);
+        ZSTD_freeDCtx(s->unzstd);
         fl_buf_free(&s->stored);
         fl_buf_free(&s->raw);
         fl_buf_free(&s->packed);

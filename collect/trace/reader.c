@@ -149,9 +149,8 @@ static int fail_block(struct fl_reader *r, int rc, const struct fl_err *why, str
     return fail(r, rc, &told, err);
 }
 
-/* The decoded payload of @e, stored at @payload, in place or in @room. */
-static int unpack(struct fl_reader *r, const struct fl_envelope *e, const uint8_t *payload,
-                  struct fl_buf *room, const uint8_t **raw, struct fl_err *err)
+int fl_payload_unpack(ZSTD_DCtx *zstd, const struct fl_envelope *e, const uint8_t *payload,
+                      struct fl_buf *room, const uint8_t **raw, struct fl_err *err)
 {
     *raw = payload;
     if (e->codec != FL_CODEC_ZSTD)
@@ -160,7 +159,7 @@ static int unpack(struct fl_reader *r, const struct fl_envelope *e, const uint8_
     uint8_t *to = fl_buf_room(room, e->raw_len + 1u);
     if (!to)
         return fl_nomem(err, "trace block");
-    size_t n = ZSTD_decompressDCtx(r->zstd, to, e->raw_len, payload, e->stored_len);
+    size_t n = ZSTD_decompressDCtx(zstd, to, e->raw_len, payload, e->stored_len);
     if (ZSTD_isError(n) || n != e->raw_len)
         return fl_fail(err, FL_EFORMAT, "it does not decompress");
     *raw = to;
@@ -182,7 +181,7 @@ int fl_reader_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_EN
     int rc = fl_source_get(&r->source, at + FL_ENVELOPE_BYTES, e->stored_len, stored, &p, err);
     if (rc == FL_OK && !fl_envelope_sound(head, e, p))
         rc = fl_fail(err, FL_EFORMAT, "it changed while it was read");
-    return rc == FL_OK ? unpack(r, e, p, room, raw, err) : rc;
+    return rc == FL_OK ? fl_payload_unpack(r->zstd, e, p, room, raw, err) : rc;
 }
 
 /* The code locations of the STREAM block that was just opened, when the next block has them. */

@@ -109,6 +109,10 @@ int fl_reader_walk(struct fl_reader *r, bool strict, struct fl_err *err);
 /* fl_reader_envelope - of block @block, below r->good_blocks, as the scan has seen it. */
 void fl_reader_envelope(const struct fl_reader *r, uint32_t block, uint8_t head[FL_ENVELOPE_BYTES],
                         struct fl_envelope *e);
+/* fl_payload_unpack - the decoded payload of @e, stored at @payload: in place or in @room. FL_ENOMEM,
+ * FL_EFORMAT with a bare reason. */
+int fl_payload_unpack(ZSTD_DCtx *zstd, const struct fl_envelope *e, const uint8_t *payload,
+                      struct fl_buf *room, const uint8_t **raw, struct fl_err *err);
 /* fl_reader_payload - what is behind it, decoded; lives as long as nothing uses the rooms. */
 int fl_reader_payload(struct fl_reader *r, uint64_t at, const uint8_t head[FL_ENVELOPE_BYTES],
                       const struct fl_envelope *e, struct fl_buf *stored, struct fl_buf *room,

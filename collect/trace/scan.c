@@ -100,17 +100,7 @@ static int take_end(struct fl_reader *r, const struct fl_envelope *e, const uint
 {
     struct fl_err why = { 0 };
     uint32_t blocks = 0;
-    int rc = FL_OK;
-    if (e->codec == FL_CODEC_ZSTD) {
-        fl_buf_reset(&r->raw);
-        uint8_t *raw = fl_buf_room(&r->raw, e->raw_len + 1u);
-        if (!raw)
-            return fl_nomem(err, "END block");
-        size_t n = ZSTD_decompressDCtx(r->zstd, raw, e->raw_len, payload, e->stored_len);
-        if (ZSTD_isError(n) || n != e->raw_len)
-            rc = fl_fail(&why, FL_EFORMAT, "it does not decompress");
-        payload = raw;
-    }
+    int rc = fl_payload_unpack(r->zstd, e, payload, &r->raw, &payload, &why);
     if (rc == FL_OK)
         rc = fl_end_decode(payload, e->raw_len, &blocks, &r->totals, r->meta, &why);
     if (rc == FL_OK && blocks != r->good_blocks)
