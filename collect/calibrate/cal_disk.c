@@ -2,8 +2,6 @@
 /* What a disk takes for writes that it is given together, and when it tells of them. */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -54,39 +52,37 @@ static int64_t write_all(struct disk *d, unsigned n, unsigned pages, int64_t *fi
     return got == (long)n && done[0].res == whole ? cal_wall_ns() - t0 : -1;
 }
 
-static int by_size(const void *a, const void *b)
+/* What each of @of took beyond @known_ps, for @ops. */
+static void add_beyond(struct cal_samples *to, const struct cal_samples *of, int64_t known_ps,
+                       uint64_t ops)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int64_t median(int64_t v[REPS])
-{
-    qsort(v, REPS, sizeof *v, by_size);
-    return v[REPS / 2];
+    for (size_t i = 0; i < of->n; i++)
+        cal_add(to, of->ps[i] > known_ps ? (of->ps[i] - known_ps) / 1000 : 0, ops);
 }
 
 /* Each by turns, so that what else the machine does falls on all alike. */
 static void measure(struct cal *cal, struct disk *d)
 {
-    struct cal_samples page = { .n = 0 }, request = { .n = 0 };
-    int64_t one[REPS], large[REPS], many[REPS], first[REPS], ignored;
+    struct cal_samples one = { .n = 0 }, large = one, many = one, first = one, page = one,
+                       request = one;
     for (unsigned rep = 0; rep < REPS; rep++) {
-        one[rep] = write_all(d, 1, 1, &ignored);
-        large[rep] = write_all(d, 1, LARGE, &ignored);
-        many[rep] = write_all(d, TOGETHER, 1, &first[rep]);
-        if (one[rep] < 0 || large[rep] < 0 || many[rep] < 0)
+        int64_t ignored, first_ns, one_ns = write_all(d, 1, 1, &ignored),
+                                   large_ns = write_all(d, 1, LARGE, &ignored),
+                                   many_ns = write_all(d, TOGETHER, 1, &first_ns);
+        if (one_ns < 0 || large_ns < 0 || many_ns < 0)
             return;
+        cal_add(&one, one_ns, 1);
+        cal_add(&large, large_ns, 1);
+        cal_add(&many, many_ns, 1);
+        cal_add(&first, first_ns, 1);
     }
-    int64_t alone = median(one), all = median(many);
-    for (unsigned rep = 0; rep < REPS; rep++)
-        cal_add(&page, large[rep] > alone ? large[rep] - alone : 0, LARGE - 1);
+    int64_t alone_ps = cal_median_ps(&one);
+    add_beyond(&page, &large, alone_ps, LARGE - 1);
     cal_done(cal, FL_COST_DISK_PAGE, &page);
-    int64_t pages = (int64_t)(cal->out->ps[FL_COST_DISK_PAGE] * (TOGETHER - 1) / 1000);
-    for (unsigned rep = 0; rep < REPS; rep++)
-        cal_add(&request, many[rep] - alone > pages ? many[rep] - alone - pages : 0, TOGETHER - 1);
+    int64_t pages_ps = (int64_t)(cal->out->ps[FL_COST_DISK_PAGE] * (TOGETHER - 1));
+    add_beyond(&request, &many, alone_ps + pages_ps, TOGETHER - 1);
     cal_done(cal, FL_COST_DISK_REQUEST, &request);
-    cal->out->disk_singly = median(first) * 10 < all * 9;
+    cal->out->disk_singly = cal_median_ps(&first) * 10 < cal_median_ps(&many) * 9;
 }
 
 int cal_disk(struct cal *cal, struct fl_err *err)
