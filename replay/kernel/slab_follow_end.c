@@ -36,14 +36,18 @@ static uint64_t on_their_way(const struct slab_follow *f, uint32_t cache, uint64
     return went ? n + old : n;
 }
 
-/* In sheaves, or emptied since, but none of their objects was handed out. */
+/* In sheaves, or emptied since, but none of its objects was handed out. */
+static bool is_unseen(const struct slab_follow *f, uint32_t cache, uint32_t id)
+{
+    struct slab_view v = slab_view(f->sys, id);
+    return v.cache == cache && v.place != SLAB_GONE && v.pages == SLAB_UNSEEN;
+}
+
 static uint64_t unseen_slabs(const struct slab_follow *f, uint32_t cache)
 {
     uint64_t n = 0;
-    for (uint32_t id = 0; id < slab_ids(f->sys); id++) {
-        struct slab_view v = slab_view(f->sys, id);
-        n += v.cache == cache && v.place != SLAB_GONE && v.pages == SLAB_UNSEEN;
-    }
+    for (uint32_t id = 0; id < slab_ids(f->sys); id++)
+        n += is_unseen(f, cache, id);
     return n;
 }
 
@@ -112,11 +116,9 @@ static int correct(struct slab_follow *f, uint32_t at, struct fl_err *err)
 /* They came to fill a sheaf, and nobody got an object of them. */
 static void drop_unseen(struct slab_follow *f, uint32_t cache)
 {
-    for (uint32_t id = 0; id < slab_ids(f->sys); id++) {
-        struct slab_view v = slab_view(f->sys, id);
-        if (v.cache == cache && v.place != SLAB_GONE && v.pages == SLAB_UNSEEN)
+    for (uint32_t id = 0; id < slab_ids(f->sys); id++)
+        if (is_unseen(f, cache, id))
             slab_drop(f->sys, id);
-    }
 }
 
 int slab_follow_settle(struct slab_follow *f, uint32_t cache, struct fl_slab_state *out,
