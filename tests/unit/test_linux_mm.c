@@ -81,6 +81,14 @@ static void the_first_page_beyond_the_limit_walks_the_list_once(void **state)
     linux_drive_close(&d);
 }
 
+static void touched_between_two_scans(struct scene *s)
+{
+    write_upwards(s, 129);
+    reads(s, 0, 0, FIRST + 62);
+    for (uint32_t i = 130; i <= 190; i++)
+        writes(s, 0, 0, FIRST + i);
+}
+
 /*
  * Goes on from there: the list is 62 to 128, all referenced, and 129 in the batch. Page 62 is touched
  * again. 60 more pages fill the group: 98 on the list, 30 in the batch. Page 190: priority 6 takes
@@ -92,10 +100,7 @@ static void a_page_touched_between_two_scans_becomes_active(void **state)
     struct linux_drive d;
     struct linux_opts opts = room_for(128, SWAP_SYNCHRONOUS);
     (void)state;
-    write_upwards(&s, 129);
-    reads(&s, 0, 0, FIRST + 62);
-    for (uint32_t i = 130; i <= 190; i++)
-        writes(&s, 0, 0, FIRST + i);
+    touched_between_two_scans(&s);
     linux_drive_open(&d, &s.list, &opts);
     linux_drive_run(&d, NEVER);
     assert_int_equal(d.lm.direct_reclaims, 2);
@@ -121,10 +126,7 @@ static void a_touch_by_a_translation_that_is_still_there_leaves_no_mark(void **s
     (void)state;
     costs.tlb = (struct fl_tlb_kept){ .entries = 1u << 20 };
     opts.costs = &costs;
-    write_upwards(&s, 129);
-    reads(&s, 0, 0, FIRST + 62);
-    for (uint32_t i = 130; i <= 190; i++)
-        writes(&s, 0, 0, FIRST + i);
+    touched_between_two_scans(&s);
     linux_drive_open(&d, &s.list, &opts);
     linux_drive_run(&d, NEVER);
     assert_int_equal(d.lm.direct_reclaims, 2);
