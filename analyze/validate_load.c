@@ -183,8 +183,8 @@ static int load_machine(const json_t *doc, struct validate *v, struct fl_err *er
     v->runs = runs < VALIDATE_RUNS_MAX ? (unsigned)runs : VALIDATE_RUNS_MAX;
     v->aligned = json_is_true(json_object_get(doc, "aligned"));
     v->native.wait_status = wait_status_of(status);
-    if (!v->costs.tlb
-             .entries) /* --costs told nothing; null, or not there in an older result: not known */
+    /* where --costs told nothing; null, or not there in an older result: not known */
+    if (!v->costs.tlb.entries)
         fl_tlb_kept_parse(json_object_get(doc, "tlb"), &v->costs.tlb, NULL);
     v->host.page_cluster = -1; /* as the trace has it */
     return FL_OK;

@@ -38,8 +38,8 @@ const char *fl_perf_source_name(enum fl_perf_source source);
 
 struct fl_attr_request {
     enum fl_perf_source source;
-    uint64_t
-        tracepoint_id; /* tracefs id, for the FL_SRC_TP_* and FL_SRC_PROBE, which may have FL_TP_ID_BPF */
+    /* tracefs id, for the FL_SRC_TP_* and FL_SRC_PROBE, which may have FL_TP_ID_BPF */
+    uint64_t tracepoint_id;
     const struct perf_event_attr *sampled; /* for FL_SRC_SAMPLE: the event, settled (pmu.h) */
     bool exclude_kernel;                   /* only what happens in user mode */
     bool running;          /* not off until an exec, but until it is switched on by hand */

@@ -27,8 +27,8 @@ struct fl_raw_hit {
 
 struct fl_hits_counts {
     uint64_t hits;
-    uint64_t
-        cut; /* hits with fewer values: the record did not hold all fields; but of FL_TP_ID_BPF's, which may */
+    /* hits with fewer values: the record did not hold all fields; but of FL_TP_ID_BPF's, which may */
+    uint64_t cut;
     uint64_t other_names; /* uses of texts beyond the limits */
 };
 

@@ -19,8 +19,8 @@
 #include "slab_folder.h"
 
 #define TRIES 4
-#define SOON_NS \
-    5000000 /* callbacks of RCU run so soon after its grace period, when there are few */
+/* callbacks of RCU run so soon after its grace period, when there are few */
+#define SOON_NS 5000000
 #define ROUNDS 8
 
 /* A folder, and what is written of it. */

@@ -359,7 +359,8 @@ int fl_trace_reduce(const char *from, const char *to, uint32_t floor, bool only,
 /**
  * fl_trace_compress - copy @from to @to with its blocks compressed again at @level (1 to
  * FL_COMPRESS_LEVEL_MAX): a block that does not get smaller stays as it is, nothing else changes.
- * @threads: at most FL_COMPRESS_THREADS_MAX, 0 for one a processor. @progress: called with 0..10000; or NULL. Refuses damaged traces.
+ * @threads: at most FL_COMPRESS_THREADS_MAX, 0 for one a processor. @progress: called with 0..10000;
+ * or NULL. Refuses damaged traces.
  * Cost: at level 19 some 0.4 us a run, on each thread.
  */
 int fl_trace_compress(const char *from, const char *to, int level, unsigned threads,

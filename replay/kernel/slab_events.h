@@ -41,8 +41,8 @@ struct slab_probe;
 struct slab_events {
     struct slab_info info; /* the first slabinfo; empty: none was there */
     struct slab_info end;  /* the last; empty: none. After a whole run. */
-    struct slab_info
-        settled; /* what of it was shrunk then (slab_info_settled()), with what that left; empty: nothing was */
+    /* what of it was shrunk then (slab_info_settled()), with what that left; empty: nothing was */
+    struct slab_info settled;
     bool stop;     /* set by who takes them: no more */
     uint64_t lost; /* records the recorder lost; of the last run */
     uint32_t cpus;

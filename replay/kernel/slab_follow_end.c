@@ -132,8 +132,8 @@ int slab_follow_settle(struct slab_follow *f, uint32_t cache, struct fl_slab_sta
     for (uint32_t i = 0; i < f->n_seen && rc == FL_OK; i++)
         if (f->seen[i].cache == cache && f->seen[i].state != GONE)
             rc = correct(f, i, err);
-    slab_follow_take_back(
-        f); /* none is empty then: where the pages stayed, an object of it is in use that no event told of */
+    /* none is empty then: where the pages stayed, an object of it is in use that no event told of */
+    slab_follow_take_back(f);
     if (rc != FL_OK)
         return rc;
     uint64_t old, gone = emptied(f, cache, &old) + c->gone;
